@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one lab is: ``config.json`` in its state directory, and where its other files are."""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+
+def state_root() -> Path:
+    """Where labs keep their state. Not in a checkout: the users of hypervisor and hook may not enter a 0700 home."""
+    return Path(os.environ.get('EUCALAB_STATE') or '/var/lib/eucalab')
+
+
+def cache_root() -> Path:
+    """Where the built installer and systems are kept between labs."""
+    return Path(os.environ.get('EUCALAB_CACHE') or '/var/cache/eucalab')
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    name: str
+    port: int = 8773
+    pace: float = 0.1              # factor of all the cloud's own delays; 1.0 is as slow as a real cloud
+    play: str = '4.4'              # the Eucalyptus version whose behaviour is shown
+    accel: str = 'auto'            # auto, kvm or tcg
+    nodes: tuple[str, ...] = ('node1', 'node2')
+    endpoint: str = ''             # as clients on this machine reach the API
+    guest_endpoint: str = ''       # as instances reach it: QEMU's user networking shows the host's loopback as 10.0.2.2
+    zone: str = 'one'
+    hook_user: str = 'nobody'
+
+    def __post_init__(self) -> None:
+        for field, host in (('endpoint', '127.0.0.1'), ('guest_endpoint', '10.0.2.2')):
+            if not getattr(self, field):
+                object.__setattr__(self, field, f'http://{host}:{self.port}')
+
+    @classmethod
+    def load(cls, name: str) -> Config:
+        """Read a lab's configuration. FileNotFoundError when there is no such lab."""
+        values = json.loads((state_root() / name / 'config.json').read_text())
+        values['nodes'] = tuple(values.get('nodes', cls.nodes))
+        return cls(**values)
+
+    def save(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(dataclasses.asdict(self), indent=2) + '\n'
+        new = self.home / 'config.json.new'
+        new.write_text(text)
+        new.replace(self.home / 'config.json')
+
+    def make_directories(self) -> None:
+        """Create what the API process writes to; the hypervisor's user must be able to enter all but the keys."""
+        for path in (self.home, self.objects, self.volumes, self.snapshots, self.run, self.log, self.keys):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o700 if path in (self.objects, self.keys) else 0o755)
+
+    @property
+    def home(self) -> Path:
+        return state_root() / self.name
+
+    @property
+    def database(self) -> Path:
+        return self.home / 'state.db'
+
+    @property
+    def objects(self) -> Path:
+        return self.home / 'objects'
+
+    @property
+    def volumes(self) -> Path:
+        return self.home / 'volumes'
+
+    @property
+    def snapshots(self) -> Path:
+        return self.home / 'snapshots'
+
+    @property
+    def keys(self) -> Path:
+        return self.home / 'keys'
+
+    @property
+    def run(self) -> Path:
+        return self.home / 'run'
+
+    @property
+    def log(self) -> Path:
+        return self.home / 'log'
+
+    def node_home(self, node: str) -> Path:
+        """The node's $EUCALYPTUS: etc/eucalyptus, var/log/eucalyptus, var/lib/eucalyptus/instances are below it."""
+        return self.home / 'nodes' / node
+
+    def volume_file(self, volume_id: str) -> Path:
+        return self.volumes / f'{volume_id}.raw'
+
+    def snapshot_file(self, snapshot_id: str) -> Path:
+        return self.snapshots / f'{snapshot_id}.raw'
