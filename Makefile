@@ -1,0 +1,82 @@
+# The one door for whoever works with a checkout. `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+venv := $(CURDIR)/.venv
+tree := $(venv)/tree/ansible_collections/eucalyptus/cloud
+# Real interpreters only: ansible-test calls pythonX.Y by name and a pyenv shim may answer that it has none.
+export PATH := $(venv)/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PYTHONPATH := $(CURDIR)/lab
+eucalab := $(venv)/bin/python -m eucalab
+lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
+python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+stages := lint sanity unit hook lab integration build
+
+.PHONY: help setup demo test unit lint bench fuzz lab-up lab-down clean tree $(addprefix stage-,$(stages))
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## install what is missing (needs root), and say what
+	@tools/setup
+
+demo: setup lab-up ## build the lab's Debian inside the lab, by its installer
+	@ansible-playbook playbooks/build_image.yml
+	@printf '\nThe lab goes on running; the same environment in your shell:  source %s/bin/activate\n' '$(venv)'
+	@printf 'Build again (nothing to do):  ansible-playbook playbooks/build_image.yml\nTake the lab away:            make lab-down\n'
+
+lab-up: setup ## start the lab, give its nodes the hook, publish its installer
+	@$(eucalab) up
+	@ansible-playbook -i $(lab_home)/inventory.ini -e lab_home=$(lab_home) playbooks/lab.yml
+
+lab-down: ## stop the lab and remove everything it made
+	@$(eucalab) down
+
+test: setup ## everything, as CI does it
+	@tools/stages $(stages)
+
+unit: tree stage-unit ## unit tests; no root, no network
+
+lint: stage-lint ## ansible-lint, ruff, shellcheck, changelog, documentation
+
+# ansible-test wants the path ansible_collections/eucalyptus/cloud and a git repository, so it gets a copy of what git knows.
+tree:
+	@rm -rf $(tree); mkdir -p $(tree)
+	@git ls-files -z -co --exclude-standard -- . ':!playbooks/collections' | \
+	  while IFS= read -r -d '' f; do [ ! -e "$$f" ] || printf '%s\0' "$$f"; done | xargs -0 cp -P --parents -t $(tree)
+	@git -C $(tree) init -q
+
+stage-lint:
+	@ruff check .
+	@git ls-files -z | xargs -0 grep -lZ '^#!/bin/\(ba\)\?sh' | xargs -0 shellcheck -x
+	@antsibull-changelog lint
+	@ansible-lint -q --profile production
+
+stage-sanity: tree
+	@tools/get-pip-stubs
+	@cd $(tree) && ansible-test sanity --python $(python) -v --color no 2>&1 | grep -v '^Read \|^Run command' 
+
+stage-unit:
+	@cd $(tree) && ansible-test units --python $(python) --color no
+
+stage-hook:
+	@pytest -q tests/hook
+
+stage-lab:
+	@pytest -q tests/lab
+
+stage-integration: tree
+	@cd $(tree) && ansible-test integration --python $(python) --color no
+
+stage-build:
+	@pytest -q tests/build
+
+bench: setup ## print the figures that the project watches
+	@$(venv)/bin/python tests/hook/bench.py
+	@$(venv)/bin/python tests/bundle/bench.py
+
+clean: ## remove what this Makefile made in the checkout
+	@rm -rf .venv .ansible .hypothesis .pytest_cache .ruff_cache tests/output
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
