@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright: eucalyptus.cloud contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: build_guard
+short_description: Remove what a build created, should its playbook be interrupted
+version_added: 0.1.0
+description:
+  - Starts a process that waits until the playbook is gone. Is it still there then, nobody dismissed it, so the playbook was
+    interrupted or killed, and the process removes everything that carries the build's tag, as M(eucalyptus.cloud.build_leftovers)
+    does. What it does is told on the playbook's terminal and in the file C(cleanup.log) of the build's directory.
+  - While it runs, a second guard for the same directory is refused, so that two builds of the same inputs do not get in each
+    other's way.
+  - Works only where the playbook itself runs, that is on C(localhost).
+author:
+  - The eucalyptus.cloud contributors (@eucalyptus)
+options:
+  state:
+    description: V(present) starts the guard, V(absent) dismisses it.
+    type: str
+    choices: [present, absent]
+    default: present
+  directory:
+    description: The build's directory, for the lock and the log.
+    type: path
+    required: true
+  name:
+    description: The value of the tag, which is the name of the build. Required to start a guard.
+    type: str
+  tag:
+    description: The key of the tag.
+    type: str
+    default: eucalyptus.cloud/build
+  answer_file_bucket:
+    description: The bucket of the build's answer file, an object of the build's name that is removed, too.
+    type: str
+  keep:
+    description: Whether the guard leaves everything as it is, and only holds the lock.
+    type: bool
+    default: false
+  playbook:
+    description: The process to watch. The action plugin fills this in.
+    type: int
+extends_documentation_fragment:
+  - eucalyptus.cloud.attributes
+  - eucalyptus.cloud.connection
+"""
+
+EXAMPLES = r"""
+- name: Guard the build
+  eucalyptus.cloud.build_guard:
+    name: debian-12-0a1b2c3d4e
+    directory: /var/tmp/debian-12
+
+- name: Dismiss the guard
+  eucalyptus.cloud.build_guard:
+    directory: /var/tmp/debian-12
+    state: absent
+"""
+
+RETURN = r"""
+guard:
+  description: The guard.
+  returned: always
+  type: dict
+  contains:
+    pid:
+      description: Its process id; 0 in check mode, and when there is none.
+      type: int
+  sample: {"pid": 4711}
+"""
+
+import time
+from pathlib import Path
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import guard
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.leftovers import find_leftovers, plan_leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+
+TIMEOUT = 600
+
+
+class BuildGuardModule(CloudModule):
+    key = 'guard'
+    options = {
+        'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
+        'directory': {'type': 'path', 'required': True}, 'name': {'type': 'str'},
+        'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'}, 'answer_file_bucket': {'type': 'str'},
+        'keep': {'type': 'bool', 'default': False}, 'playbook': {'type': 'int'},
+    }
+    rules = {'required_if': [('state', 'present', ('name',))]}
+
+    def find(self):
+        return {'pid': 0}
+
+    def plan(self, found):
+        plan = Plan(found)
+        if self.params['state'] == 'present':
+            plan.step('start the guard', lambda: found.update(pid=self._start()))
+            plan.settle(lambda: found)
+        else:
+            plan.remove('dismiss the guard', self._dismiss, after=found)
+        return plan
+
+    @property
+    def _lock(self):
+        return Path(self.params['directory']) / 'lock'
+
+    def _start(self):
+        if self.params['playbook'] is None:
+            raise ModuleError('build_guard does not know which process to watch: it has to run as a task, on localhost.')
+        try:
+            lock = guard.take_lock(self._lock)
+        except guard.Held as held:
+            raise ModuleError(f"{self.params['name']} is being built already (its guard is process {held.pid}). "
+                              'Wait until it is finished, or interrupt it.') from held
+        return guard.start(lock, self.params['playbook'], self._lock.with_name('cleanup.log'), self._clean)
+
+    def _dismiss(self):
+        if self._lock.exists():
+            guard.dismiss(self._lock)
+
+    def _clean(self):
+        """Runs in the guard. Looks again until nothing is found: a module may have outlived its playbook for a moment."""
+        name = self.params['name']
+        if self.params['keep']:
+            return
+        print(f'\nbuild {name}: interrupted; removing what it created')
+        deadline = time.monotonic() + TIMEOUT
+        quiet = 0
+        while quiet < 2 and time.monotonic() < deadline:
+            try:
+                found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
+                plan_leftovers(self.cloud, found, TIMEOUT).apply()
+            except Exception as error:    # the cloud may be away for a while; only time ends this
+                print(f'build {name}: {error}')
+            else:
+                quiet = 0 if found else quiet + 1
+                for leftover in found:
+                    print(f"build {name}: removed {leftover['type']} {leftover['id']}")
+            time.sleep(3)
+        print(f'build {name}: ' + ('nothing is left' if quiet else 'not everything could be removed; the next build tries again'))
+
+
+def main():
+    BuildGuardModule.main()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,95 @@
+#!/usr/bin/python
+# Copyright: eucalyptus.cloud contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: build_leftovers
+short_description: Remove what an interrupted or failed build left in the cloud
+version_added: 0.1.0
+description:
+  - Finds all instances, volumes, images and snapshots that carry a build's tag, and removes them in the order in which the cloud
+    lets go of them. Waits until they are gone.
+  - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
+  - In Eucalyptus 3.1 and 3.2, which have no tags, it finds nothing.
+author:
+  - The eucalyptus.cloud contributors (@eucalyptus)
+options:
+  name:
+    description: The value of the tag, which is the name of the build.
+    type: str
+    required: true
+  tag:
+    description: The key of the tag.
+    type: str
+    default: eucalyptus.cloud/build
+  answer_file_bucket:
+    description: The bucket of the build's answer file, an object of the build's name that is removed, too.
+    type: str
+  wait_timeout:
+    description: How long each resource may take to go away, in seconds.
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - eucalyptus.cloud.attributes
+  - eucalyptus.cloud.connection
+"""
+
+EXAMPLES = r"""
+- name: See what a build left behind
+  eucalyptus.cloud.build_leftovers:
+    name: debian-12-0a1b2c3d4e
+  check_mode: true
+  register: found
+
+- name: Remove it
+  eucalyptus.cloud.build_leftovers:
+    name: debian-12-0a1b2c3d4e
+"""
+
+RETURN = r"""
+leftovers:
+  description: What was found, in the order of removal.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    type:
+      description: V(answer file), V(instance), V(volume), V(image) or V(snapshot).
+      type: str
+    id:
+      description: Its id.
+      type: str
+    state:
+      description: Its state when it was found.
+      type: str
+  sample: [{"type": "volume", "id": "vol-7f2e4011", "state": "available"}]
+"""
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.leftovers import find_leftovers, plan_leftovers
+
+
+class BuildLeftoversModule(CloudModule):
+    key = 'leftovers'
+    options = {'name': {'type': 'str', 'required': True}, 'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
+               'answer_file_bucket': {'type': 'str'}, 'wait_timeout': {'type': 'int', 'default': 600}}
+
+    def find(self):
+        return find_leftovers(self.cloud, self.params['tag'], self.params['name'], self.params['answer_file_bucket'])
+
+    def plan(self, found):
+        plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'])
+        plan.after = found
+        plan.settle(lambda: found)
+        return plan
+
+
+def main():
+    BuildLeftoversModule.main()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard, with real processes."""
+from __future__ import annotations
+
+import subprocess
+import time
+
+import pytest
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import guard
+
+
+def wait_until(true, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+@pytest.fixture
+def playbook():
+    process = subprocess.Popen(['sleep', '60'])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def start(tmp_path, playbook):
+    """Starts a guard over the playbook; its cleaning leaves the file ``cleaned``."""
+    def cleaning():
+        print('cleaning up')
+        (tmp_path / 'cleaned').touch()
+
+    def start_one():
+        return guard.start(guard.take_lock(tmp_path / 'lock'), playbook.pid, tmp_path / 'cleanup.log', cleaning)
+
+    yield start_one
+    if (tmp_path / 'lock').exists():
+        guard.dismiss(tmp_path / 'lock')
+
+
+def test_a_killed_playbook_is_cleaned_up_after(tmp_path, playbook, start):
+    start()
+    playbook.kill()
+    assert wait_until((tmp_path / 'cleaned').exists)
+    assert (tmp_path / 'cleanup.log').read_text() == 'cleaning up\n'
+
+
+def test_a_zombie_counts_as_gone(tmp_path, playbook, start):
+    start()
+    playbook.kill()    # not waited for: its parent has not noticed yet
+    assert wait_until((tmp_path / 'cleaned').exists)
+
+
+def test_a_dismissed_guard_does_nothing(tmp_path, playbook, start):
+    start()
+    assert guard.dismiss(tmp_path / 'lock')
+    playbook.kill()
+    playbook.wait()
+    time.sleep(2.5 * guard.PERIOD)
+    assert not (tmp_path / 'cleaned').exists()
+    assert not (tmp_path / 'lock').exists()
+
+
+def test_a_second_build_in_the_same_directory_is_refused_and_told_who_has_it(tmp_path, start):
+    pid = start()
+    with pytest.raises(guard.Held) as refusal:
+        guard.take_lock(tmp_path / 'lock')
+    assert refusal.value.pid == pid
+
+
+def test_a_guard_that_was_killed_leaves_no_lock(tmp_path, start):
+    subprocess.run(['kill', '-9', str(start())], check=True)
+    assert wait_until(lambda: guard.dismiss(tmp_path / 'lock') is False)
+
+
+def test_dismissing_where_no_guard_is_changes_nothing(tmp_path):
+    assert guard.dismiss(tmp_path / 'lock') is False
