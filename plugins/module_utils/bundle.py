@@ -1,0 +1,335 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making bundles: image -> tar -> gzip -> AES-128-CBC -> parts. Streaming: no copy on disk, memory that does not grow.
+
+A bundle is made in two passes. `identify` reads the image for its content's name, from which key and initialisation
+vector are derived (`derive_secrets`), so the same image of the same user gives the same parts again, and an interrupted
+upload can go on. `Bundler` then yields the parts while it reads the image a second time.
+
+Hashing, compressing, encrypting and the consumer run side by side in threads; all of them release the GIL.
+"""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import deflate, manifest
+
+try:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+except ImportError:  # the modules report it by the name of the library
+    pass
+
+BLOCK = deflate.BLOCK
+PART_SIZE = 10 * 1024 * 1024
+# Node controllers buffer and retry parts up to this size; a retry of a larger one corrupts the image.
+PART_SIZE_MAX = 11_534_336
+THREADS = max(2, min(8, os.cpu_count() or 2))
+_ZERO_RUN = 64
+_AES_BLOCK = 16
+_TAR_BLOCK, _TAR_RECORD = 512, 10240
+
+T = TypeVar('T')
+R = TypeVar('R')
+
+
+class BundleError(Exception):
+    """An image that cannot be bundled, or a bundle that cannot be opened; the message says why."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    size: int
+    digest: str  # hex
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A piece of the image: up to one block that may hold data, or (`hole`) up to 64 blocks that are surely zeros."""
+    offset: int
+    length: int
+    hole: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    index: int
+    filename: str
+    data: memoryview
+    sha1: str
+    md5: bytes
+    image_end: int  # how much of the image the parts up to this one hold: the measure of progress
+
+
+class ImageFile:
+    """The image on disk. Holes are found by SEEK_DATA and never read."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._stat = os.fstat(self._fd)
+        self.size = os.lseek(self._fd, 0, os.SEEK_END)
+
+    def __enter__(self) -> ImageFile:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        os.close(self._fd)
+
+    def stretches(self) -> Iterator[Stretch]:
+        position = 0
+        while position < self.size:
+            data = self._next_data(position) // BLOCK * BLOCK
+            while position < data:
+                length = min(_ZERO_RUN * BLOCK, data - position)
+                yield Stretch(position, length, True)
+                position += length
+            if position < self.size:
+                length = min(BLOCK, self.size - position)
+                yield Stretch(position, length, False)
+                position += length
+
+    def _next_data(self, position: int) -> int:
+        """Where data begins at or after `position`. In a hole up to the end: the last byte, which is just read."""
+        try:
+            return os.lseek(self._fd, position, os.SEEK_DATA)
+        except OSError:  # ENXIO: no data follows; EINVAL: this file system knows no holes
+            pass
+        try:
+            os.lseek(self._fd, position, os.SEEK_HOLE)
+        except OSError:
+            return position
+        return self.size - 1
+
+    def read(self, stretch: Stretch) -> bytes:
+        data = os.pread(self._fd, stretch.length, stretch.offset)
+        if len(data) != stretch.length:
+            raise self._changed()
+        return data
+
+    def check_unchanged(self) -> None:
+        now = os.fstat(self._fd)
+        if (now.st_mtime_ns, now.st_size) != (self._stat.st_mtime_ns, self._stat.st_size):
+            raise self._changed()
+
+    def _changed(self) -> BundleError:
+        return BundleError(f'{self.path} was changed while it was being read: bundle it when nothing writes to it')
+
+
+def identify(image: ImageFile) -> Identity:
+    """The name of the content, the same whether zeros are stored or holes: SHA-256 over the SHA-256 of each block.
+
+    Blocks of zeros count as an empty hash, so a hole costs nothing; the size is part of the name.
+    """
+    total = hashlib.sha256(b'eucalyptus.cloud image 1\0' + image.size.to_bytes(8, 'big'))
+
+    def name(stretch: Stretch) -> bytes:
+        if stretch.hole:
+            return bytes(32 * -(-stretch.length // BLOCK))
+        data = image.read(stretch)
+        return bytes(32) if data == _zeros(len(data)) else hashlib.sha256(data).digest()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for digest in _in_order(pool, name, image.stretches()):
+            total.update(digest)
+    image.check_unchanged()
+    return Identity(image.size, total.hexdigest())
+
+
+def derive_secrets(secret_key: str, identity: Identity, name: str) -> tuple[bytes, bytes]:
+    """AES key and vector of a bundle: nobody without the user's secret key knows them, and nothing has to be stored."""
+    info = f'eucalyptus.cloud bundle 1\0{identity.digest}\0{name}'.encode()
+    okm = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
+    return okm[:16], okm[16:]
+
+
+def _zeros(length: int) -> bytes:
+    return deflate.ZEROS if length == BLOCK else bytes(length)
+
+
+def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Like Executor.map, but it takes the items as they are needed, a few ahead."""
+    ahead: deque[Future[R]] = deque()
+    for item in items:
+        ahead.append(pool.submit(work, item))
+        if len(ahead) > THREADS + 2:
+            yield ahead.popleft().result()
+    while ahead:
+        yield ahead.popleft().result()
+
+
+# --- bundling ------------------------------------------------------------------------------------------------------
+
+
+class Bundler:
+    """Iterate over it once for the parts; then `digest`, `entries`, `bundled_size` say what the manifest needs."""
+
+    def __init__(self, image: ImageFile, name: str, key: bytes, iv: bytes, part_size: int = PART_SIZE,
+                 compressor: deflate.Compressor | None = None) -> None:
+        if not 1024 <= part_size <= PART_SIZE_MAX or part_size % _AES_BLOCK:
+            raise BundleError(f'the part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}')
+        self.image, self.name, self.part_size = image, name, part_size
+        self.entries: list[manifest.PartEntry] = []
+        self.bundled_size = 0
+        self._compressor = compressor or deflate.Compressor()
+        self._encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._crc = self._tar_size = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA1 of the tar stream, known when all parts are made."""
+        return self._sha1.hexdigest()
+
+    def __iter__(self) -> Iterator[Part]:
+        with contextlib.ExitStack() as stack:
+            # One thread for each hash that is serial by nature, the rest for the compressor.
+            compress, hash_tar, hash_part = (
+                stack.enter_context(ThreadPoolExecutor(threads)) for threads in (THREADS, 1, 1))
+            part = _OpenPart(self.part_size, self._encryptor, hash_part)
+            for position, chunk in self._padded(self._compressed(compress, hash_tar)):
+                view = memoryview(chunk)
+                while len(view):
+                    view = view[part.fill(view):]
+                    if part.full:
+                        yield self._close(part, position)
+                        part = _OpenPart(self.part_size, self._encryptor, hash_part)
+            if part.size:
+                yield self._close(part, self.image.size)
+        self.image.check_unchanged()
+
+    def _close(self, part: _OpenPart, position: int) -> Part:
+        sha1, md5 = part.close()
+        filename = f'{self.name}.part.{len(self.entries):02}'
+        self.entries.append(manifest.PartEntry(filename, sha1))
+        self.bundled_size += part.size
+        return Part(len(self.entries) - 1, filename, part.data, sha1, md5, position)
+
+    def _padded(self, chunks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        """PKCS#7: one to sixteen bytes that name their own number."""
+        total = 0
+        for position, chunk in chunks:
+            total += len(chunk)
+            yield position, chunk
+        missing = _AES_BLOCK - total % _AES_BLOCK
+        yield self.image.size, bytes([missing]) * missing
+
+    def _compressed(self, compress: Executor, hash_tar: Executor) -> Iterator[tuple[int, bytes]]:
+        """The gzip stream in chunks, each with the position in the image that it reaches."""
+        yield 0, deflate.HEADER
+        ahead: deque[tuple[int, Future[None], Future[bytes]]] = deque()
+        for position, piece in self._tar():
+            ahead.append((position, hash_tar.submit(self._account, piece), compress.submit(self._deflate, piece)))
+            if len(ahead) > THREADS + 2:
+                yield self._finished(ahead.popleft())
+        while ahead:
+            yield self._finished(ahead.popleft())
+        yield self.image.size, deflate.trailer(self._crc, self._tar_size)
+
+    @staticmethod
+    def _finished(step: tuple[int, Future[None], Future[bytes]]) -> tuple[int, bytes]:
+        position, hashed, deflated = step
+        hashed.result()
+        return position, deflated.result()
+
+    def _tar(self) -> Iterator[tuple[int, bytes | int]]:
+        """The tar stream with positions; a number stands for so many blocks of zeros."""
+        size = self.image.size
+        yield 0, tar_header(self.name, size)
+        for stretch in self.image.stretches():
+            end = stretch.offset + stretch.length
+            if stretch.hole:
+                yield end, stretch.length // BLOCK
+                continue
+            data = self.image.read(stretch)
+            yield end, 1 if data == deflate.ZEROS else data
+        yield size, bytes(tar_size(size) - _TAR_BLOCK - size)
+
+    def _account(self, piece: bytes | int) -> None:
+        zeros = isinstance(piece, int)
+        data = deflate.ZEROS if zeros else piece
+        for _block in range(piece if zeros else 1):
+            self._sha1.update(data)
+            self._crc = self._compressor.crc32(data, self._crc)
+            self._tar_size += len(data)
+
+    def _deflate(self, piece: bytes | int) -> bytes:
+        return self._compressor.zero_block * piece if isinstance(piece, int) else self._compressor.block(piece)
+
+
+class _OpenPart:
+    """A part being filled: encrypted into its own buffer and hashed behind the encryption's back."""
+
+    _HASH_AT = 256 * 1024
+
+    def __init__(self, part_size: int, encryptor, hashing: Executor) -> None:
+        # update_into wants a block of slack behind what it writes.
+        self._view = memoryview(bytearray(part_size + _AES_BLOCK))
+        self._part_size, self._encryptor, self._hashing = part_size, encryptor, hashing
+        self._sha1, self._md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
+        self._fed = self.size = self._hashed = 0
+        self._hash_jobs: list[Future[None]] = []
+
+    @property
+    def full(self) -> bool:
+        return self.size == self._part_size
+
+    @property
+    def data(self) -> memoryview:
+        return self._view[:self.size]
+
+    def fill(self, view: memoryview) -> int:
+        """Encrypt as much of `view` as fits and return its length. The cipher holds back less than one AES block."""
+        length = min(len(view), self._part_size - self._fed)
+        self._fed += length
+        self.size += self._encryptor.update_into(view[:length], self._view[self.size:])
+        if self.size - self._hashed >= self._HASH_AT:
+            self._hash()
+        return length
+
+    def _hash(self) -> None:
+        piece, self._hashed = self._view[self._hashed:self.size], self.size
+        self._hash_jobs.append(self._hashing.submit(self._update, piece))
+
+    def _update(self, piece: memoryview) -> None:
+        self._sha1.update(piece)
+        self._md5.update(piece)
+
+    def close(self) -> tuple[str, bytes]:
+        self._hash()
+        for job in self._hash_jobs:
+            job.result()
+        return self._sha1.hexdigest(), self._md5.digest()
+
+
+# --- tar -----------------------------------------------------------------------------------------------------------
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """The member's header as Python 2.7 wrote it for euca2ools, so that the tar's SHA1 is the same for the same image.
+
+    Old GNU magic, and both device numbers as octal zeros, which Python leaves blank since 3.9.
+    """
+    encoded = name.encode('ascii')
+    if not 0 < len(encoded) <= 100:
+        raise BundleError(f'the bundle\'s name {name!r} must have 1 to 100 characters')
+    # Octal up to 8 GiB, then the GNU form: a byte with the high bit and the number in base 256.
+    octal = b'%011o\0' % size if size < 8 ** 11 else b'\x80' + size.to_bytes(11, 'big')
+    header = b''.join((
+        encoded.ljust(100, b'\0'), b'0000644\0', b'0000000\0', b'0000000\0', octal, b'00000000000\0', b' ' * 8,
+        b'0', bytes(100), b'ustar  \0', bytes(32), bytes(32), b'0000000\0', b'0000000\0', bytes(155), bytes(12)))
+    return header[:148] + b'%06o\0 ' % sum(header) + header[156:]
+
+
+def tar_size(size: int) -> int:
+    """Header, data and the zeros behind it: two blocks at least, then up to a whole record."""
+    blocks = _TAR_BLOCK + -(-size // _TAR_BLOCK) * _TAR_BLOCK + 2 * _TAR_BLOCK
+    return -(-blocks // _TAR_RECORD) * _TAR_RECORD

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One gzip member made of blocks that are compressed independently, so that many threads can work on one stream.
+
+Each block ends with a full flush, so it starts at a byte boundary and refers to nothing before it. The result is a
+single member: no reader has to know about concatenated members. ISA-L compresses when it is installed (five times
+faster than zlib at the same size), zlib otherwise.
+"""
+from __future__ import annotations
+
+import struct
+import zlib
+
+try:
+    from isal import isal_zlib
+except ImportError:
+    isal_zlib = None
+
+BLOCK = 1 << 20
+ZEROS = bytes(BLOCK)
+
+# Magic, deflate, no flags, no time, no extra flags, Unix: what `gzip -c` writes for a stream.
+HEADER = b'\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03'
+_LAST_BLOCK = b'\x03\x00'  # an empty block of fixed codes with the final bit
+_STORED_MAX = 0xffff
+_SAMPLE, _SAMPLES = 4096, 4
+
+
+class Compressor:
+    """`library` is ``isal``, ``zlib`` or None for the best that is there."""
+
+    def __init__(self, library: str | None = None) -> None:
+        if library == 'isal' and isal_zlib is None:
+            raise ValueError('the Python library isal is not installed')
+        self.library = library or ('isal' if isal_zlib else 'zlib')
+        # Level 2 of ISA-L costs the same as 1 and is smaller; of zlib only level 1 keeps up with AES and the network.
+        self._zlib, self._level = (isal_zlib, 2) if self.library == 'isal' else (zlib, 1)
+        # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
+        self.zero_block = _deflate(zlib, ZEROS, 9)
+
+    def block(self, data: bytes) -> bytes:
+        """The deflate blocks for `data`. What does not shrink is stored: five bytes more for each 64 KiB."""
+        if len(data) > _SAMPLE * _SAMPLES * 4 and not self._promising(data):
+            return _stored(data)
+        deflated = _deflate(self._zlib, data, self._level)
+        return deflated if len(deflated) < len(data) else _stored(data)
+
+    def crc32(self, data: bytes, value: int) -> int:
+        return self._zlib.crc32(data, value)
+
+    def _promising(self, data: bytes) -> bool:
+        """Whether a few samples over the block shrink at all. Compressing noise is the dearest way to store it."""
+        step = len(data) // _SAMPLES
+        sample = b''.join(data[at:at + _SAMPLE] for at in range(0, step * _SAMPLES, step))
+        return len(self._zlib.compress(sample, 1)) < 0.97 * len(sample)
+
+
+def trailer(crc: int, size: int) -> bytes:
+    return _LAST_BLOCK + struct.pack('<LL', crc, size & 0xffffffff)
+
+
+def _deflate(library, data: bytes, level: int) -> bytes:
+    squeezer = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return squeezer.compress(data) + squeezer.flush(zlib.Z_FULL_FLUSH)
+
+
+def _stored(data: bytes) -> bytes:
+    view = memoryview(data)
+    pieces = []
+    for start in range(0, len(data), _STORED_MAX):
+        piece = view[start:start + _STORED_MAX]
+        pieces += (struct.pack('<BHH', 0, len(piece), len(piece) ^ 0xffff), piece)
+    return b''.join(pieces)

@@ -1,0 +1,297 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manifest of a bundle: what it says, how it is written and signed, how it is read without trusting it.
+
+The text is one line after the XML declaration, because Walrus of Eucalyptus 3 and the cloud controllers of 4.0 and 4.1
+cut ``<machine_configuration>`` and ``<image>`` out of the raw file and check the signature over exactly these bytes.
+Nothing that needs escaping is ever written, for the same reason.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from lxml import etree
+except ImportError:  # the modules report it by the name of the library; sanity imports this file without them
+    pass
+
+ARCHITECTURES = ('i386', 'x86_64', 'armhf', 'ppc', 'ppc64', 'ppc64le')
+IMAGE_TYPES = ('machine', 'kernel', 'ramdisk')
+# What a cloud controller reads at most (ImageManifests.maxManifestSizeBytes).
+MAX_BYTES = 5 * 1024 * 1024
+MAX_PARTS = 20_000
+UNSIGNED = 'UNSIGNED'
+
+_FILE_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._-]{0,199}')
+_DECLARATION = "<?xml version='1.0' encoding='ASCII'?>\n"
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be written or must not be believed; the message says which field and why."""
+
+
+@dataclass(frozen=True)
+class PartEntry:
+    filename: str
+    digest: str  # SHA1 of the encrypted part, lower-case hex
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """AES key and initialisation vector, each wrapped by RSA, in hex; empty for an absent user certificate."""
+    cloud_key: str
+    cloud_iv: str
+    user_key: str = ''
+    user_iv: str = ''
+
+
+@dataclass(frozen=True)
+class Manifest:
+    name: str
+    user: str  # account number, without dashes
+    image_type: str
+    architecture: str
+    size: int  # bytes of the image
+    bundled_size: int  # bytes of all parts
+    digest: str  # SHA1 of the uncompressed tar stream, lower-case hex
+    secrets: Secrets
+    parts: tuple[PartEntry, ...]
+    kernel_id: str | None = None
+    ramdisk_id: str | None = None
+    block_devices: dict[str, str] = field(default_factory=dict)  # virtual name -> device
+    signature: str = UNSIGNED
+
+    def kernel_marker(self) -> str | None:
+        return 'true' if self.image_type == 'kernel' else self.kernel_id
+
+    def ramdisk_marker(self) -> str | None:
+        return 'true' if self.image_type == 'ramdisk' else self.ramdisk_id
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def render(manifest: Manifest, user_key: rsa.RSAPrivateKey | None = None) -> bytes:
+    """The file's bytes, signed with the user's private key; UNSIGNED without one, which is enough since 4.2."""
+    _check(manifest)
+    machine, image = _machine_xml(manifest), _image_xml(manifest)
+    signature = UNSIGNED
+    if user_key is not None:
+        signature = user_key.sign((machine + image).encode('ascii'), padding.PKCS1v15(), hashes.SHA1()).hex()
+    bundler = ''.join(map(_element, ('name', 'version', 'release'), ('eucalyptus.cloud', '1', '0')))
+    body = ''.join((_element('version', '2007-10-10'), _element('bundler', bundler), machine, image,
+                    _element('signature', signature)))
+    raw = (_DECLARATION + _element('manifest', body)).encode('ascii')
+    if len(raw) > MAX_BYTES:
+        raise ManifestError(f'the manifest has {len(raw)} bytes, the cloud reads at most {MAX_BYTES}: larger parts?')
+    return raw
+
+
+def _machine_xml(manifest: Manifest) -> str:
+    mappings = ''.join(_element('mapping', _element('virtual', virtual) + _element('device', device))
+                       for virtual, device in sorted(manifest.block_devices.items()))
+    inner = _element('architecture', manifest.architecture)
+    if mappings:
+        inner += _element('block_device_mapping', mappings)
+    for tag, value in (('kernel_id', manifest.kernel_marker()), ('ramdisk_id', manifest.ramdisk_marker())):
+        if value:
+            inner += _element(tag, value)
+    return _element('machine_configuration', inner)
+
+
+def _image_xml(manifest: Manifest) -> str:
+    sha1, aes = ' algorithm="SHA1"', ' algorithm="AES-128-CBC"'
+    parts = ''.join(
+        f'<part index="{index}">{_element("filename", part.filename)}'
+        f'{_element("digest", part.digest, sha1)}</part>'
+        for index, part in enumerate(manifest.parts))
+    secrets = manifest.secrets
+    # <type> directly after <user>: EC2 reads them in this order, and the cloud takes the document's first <user>.
+    return _element('image', ''.join((
+        _element('name', manifest.name),
+        _element('user', manifest.user),
+        _element('type', manifest.image_type),
+        _element('digest', manifest.digest, sha1),
+        _element('size', str(manifest.size)),
+        _element('bundled_size', str(manifest.bundled_size)),
+        _element('ec2_encrypted_key', secrets.cloud_key, aes),
+        _element('user_encrypted_key', secrets.user_key, aes),
+        _element('ec2_encrypted_iv', secrets.cloud_iv),
+        _element('user_encrypted_iv', secrets.user_iv),
+        f'<parts count="{len(manifest.parts)}">{parts}</parts>')))
+
+
+def _element(tag: str, text: str, attributes: str = '') -> str:
+    return f'<{tag}{attributes}>{text}</{tag}>'
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def parse(raw: bytes) -> Manifest:
+    """Read a manifest that anybody may have written. Raises ManifestError; never opens another file or the network."""
+    image, machine, root = _sections(raw)
+    parts = image.find('parts')
+    if parts is None:
+        raise ManifestError('the manifest has no <parts>')
+    entries = tuple(_part(index, part) for index, part in enumerate(parts))
+    if parts.get('count') != str(len(entries)):
+        raise ManifestError(f'the manifest announces {str(parts.get("count"))[:20]!r} parts and lists {len(entries)}')
+    kernel_id, ramdisk_id = (_text(machine, tag, optional=True) or None for tag in ('kernel_id', 'ramdisk_id'))
+    image_type = _text(image, 'type', optional=True) or 'machine'
+    manifest = Manifest(
+        name=_text(image, 'name'), user=_text(image, 'user').replace('-', ''), image_type=image_type,
+        architecture=_text(machine, 'architecture'),
+        size=_count(image, 'size'), bundled_size=_count(image, 'bundled_size'), digest=_text(image, 'digest').lower(),
+        secrets=Secrets(*(_text(image, f'{who}_encrypted_{what}', optional=who == 'user')
+                          for who in ('ec2', 'user') for what in ('key', 'iv'))),
+        parts=entries,
+        kernel_id=None if kernel_id == 'true' else kernel_id, ramdisk_id=None if ramdisk_id == 'true' else ramdisk_id,
+        block_devices={_text(mapping, 'virtual'): _text(mapping, 'device')
+                       for mapping in machine.findall('block_device_mapping/mapping')},
+        signature=_text(root, 'signature', optional=True) or UNSIGNED)
+    _check(manifest)
+    return manifest
+
+
+def _sections(raw: bytes) -> tuple[etree._Element, etree._Element, etree._Element]:
+    if len(raw) > MAX_BYTES:
+        raise ManifestError(f'the manifest has {len(raw)} bytes, at most {MAX_BYTES} are read')
+    if b'<!' in raw:  # no manifest needs a DOCTYPE, and without one there are no entities to expand
+        raise ManifestError('the manifest has a DOCTYPE, a comment or a CDATA section, which none needs: not read')
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(raw, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise ManifestError(f'the manifest is not well-formed XML: {error}') from error
+    if root.tag != 'manifest':
+        raise ManifestError('this is not a bundle manifest: its root element is not <manifest>')
+    image, machine = root.find('image'), root.find('machine_configuration')
+    if image is None or machine is None:
+        raise ManifestError('the manifest lacks <image> or <machine_configuration>')
+    return image, machine, root
+
+
+def _part(index: int, part: etree._Element) -> PartEntry:
+    if part.tag != 'part' or part.get('index') != str(index):
+        raise ManifestError(f'the manifest\'s parts are not in order: entry {index} is something else')
+    return PartEntry(_text(part, 'filename'), _text(part, 'digest').lower())
+
+
+def _text(parent: etree._Element, tag: str, optional: bool = False) -> str:
+    found = parent.findall(tag)
+    if len(found) > 1 or (not found and not optional):
+        raise ManifestError(f'the manifest has {len(found)} elements <{tag}> where one belongs')
+    return (found[0].text or '').strip() if found else ''
+
+
+def _count(parent: etree._Element, tag: str) -> int:
+    text = _text(parent, tag)
+    if not re.fullmatch(r'[0-9]{1,15}', text):
+        raise ManifestError(f'<{tag}> of the manifest is not a number of bytes: {text[:40]!r}')
+    return int(text)
+
+
+def _check(manifest: Manifest) -> None:
+    """The same limits for what we write and what we read."""
+    _match('user', manifest.user, r'[0-9]{1,20}')
+    _match('type', manifest.image_type, '|'.join(IMAGE_TYPES))
+    _match('architecture', manifest.architecture, '|'.join(ARCHITECTURES))
+    _match('digest', manifest.digest, '[0-9a-f]{40}')
+    _match('signature', manifest.signature, '[0-9a-fA-F]{1,4096}|' + UNSIGNED)
+    for tag, value in (('kernel_id', manifest.kernel_id), ('ramdisk_id', manifest.ramdisk_id)):
+        _match(tag, value or '', '[A-Za-z0-9-]{0,40}')
+    for virtual, device in manifest.block_devices.items():
+        _match('virtual', virtual, '[a-z0-9]{1,20}')
+        _match('device', device, '[a-z0-9/]{1,20}')
+    secrets = manifest.secrets
+    for tag, value in (('ec2_encrypted_key', secrets.cloud_key), ('ec2_encrypted_iv', secrets.cloud_iv)):
+        _match(tag, value, '[0-9a-fA-F]{1,4096}')
+    for tag, value in (('user_encrypted_key', secrets.user_key), ('user_encrypted_iv', secrets.user_iv)):
+        _match(tag, value, '[0-9a-fA-F]{0,4096}')
+    if len(manifest.parts) > MAX_PARTS:
+        raise ManifestError(f'the manifest lists {len(manifest.parts)} parts, at most {MAX_PARTS} are read')
+    for part in manifest.parts:
+        _match('digest', part.digest, '[0-9a-f]{40}')
+    for name in (manifest.name, *(part.filename for part in manifest.parts)):
+        if not _FILE_NAME.fullmatch(name):
+            raise ManifestError(f'{name[:60]!r} is not a plain file name (letters, digits, ".", "_", "-", no path)')
+    if len({part.filename for part in manifest.parts}) != len(manifest.parts):
+        raise ManifestError('the manifest names one file for several parts')
+
+
+def _match(tag: str, value: str, pattern: str) -> None:
+    if not re.fullmatch(pattern, value):
+        raise ManifestError(f'<{tag}> of the manifest may not be {value[:60]!r}')
+
+
+def verify(raw: bytes, certificate: x509.Certificate) -> bool:
+    """Whether the raw text carries a signature of this certificate's key, cut out as Eucalyptus 4.0 cuts it."""
+    cuts = []
+    for tag in (b'machine_configuration', b'image'):
+        start, end = raw.find(b'<' + tag + b'>'), raw.rfind(b'</' + tag + b'>')
+        cuts.append(raw[start:end + len(tag) + 3])
+    try:
+        signature = bytes.fromhex(parse(raw).signature)
+        certificate.public_key().verify(signature, b''.join(cuts), padding.PKCS1v15(), hashes.SHA1())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+def load_certificate(pem: bytes, what: str) -> x509.Certificate:
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+        public = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ManifestError(f'{what} is not an X.509 certificate in PEM form: {error}') from error
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise ManifestError(f'{what} has no RSA key, and bundles know no other')
+    return certificate
+
+
+def load_private_key(pem: bytes, what: str) -> rsa.RSAPrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ManifestError(f'{what} is not a private key in PEM form without a passphrase') from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ManifestError(f'{what} is not an RSA key, and bundles know no other')
+    return key
+
+
+def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Certificate | None) -> Secrets:
+    """Encrypt key and vector to the cloud and the user: not the 16 bytes but their 32 hex digits, so is the format."""
+
+    def wrap(secret: bytes, certificate: x509.Certificate | None) -> str:
+        if certificate is None:
+            return ''
+        return certificate.public_key().encrypt(secret.hex().encode('ascii'), padding.PKCS1v15()).hex()
+
+    return Secrets(wrap(key, cloud), wrap(iv, cloud), wrap(key, user), wrap(iv, user))
+
+
+def unwrap_secrets(secrets: Secrets, private: rsa.RSAPrivateKey) -> tuple[bytes, bytes]:
+    """Key and vector, by the user's private key or by the cloud's. Raises ManifestError when it is neither."""
+    for wrapped_key, wrapped_iv in ((secrets.user_key, secrets.user_iv), (secrets.cloud_key, secrets.cloud_iv)):
+        key, iv = _unwrap(wrapped_key, private), _unwrap(wrapped_iv, private)
+        if key and iv:
+            return key, iv
+    raise ManifestError('the private key does not open this bundle: it was encrypted to other certificates')
+
+
+def _unwrap(wrapped: str, private: rsa.RSAPrivateKey) -> bytes | None:
+    try:
+        text = private.decrypt(bytes.fromhex(wrapped), padding.PKCS1v15())
+        # OpenSSL >= 3.2 answers a wrong key with random bytes instead of an error, so the form is checked too.
+        return bytes.fromhex(text.decode('ascii')) if re.fullmatch(b'[0-9a-fA-F]{32}', text) else None
+    except (ValueError, UnicodeDecodeError):
+        return None
