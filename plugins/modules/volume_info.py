@@ -1,0 +1,68 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: eucalyptus.cloud contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: volume_info
+short_description: Read volumes
+version_added: 0.1.0
+description: Lists the account's volumes.
+author:
+  - The eucalyptus.cloud contributors (@eucalyptus)
+options:
+  volume_ids:
+    description: Only the volumes with these ids. Ids that the cloud does not know are left out.
+    type: list
+    elements: str
+  name:
+    description: Only volumes with this tag C(Name).
+    type: str
+extends_documentation_fragment:
+  - eucalyptus.cloud.connection
+  - eucalyptus.cloud.attributes.read
+  - eucalyptus.cloud.attributes.actiongroup
+seealso:
+  - module: eucalyptus.cloud.volume
+"""
+
+EXAMPLES = r"""
+- name: Read all volumes
+  eucalyptus.cloud.volume_info:
+    eucarc: ~/.euca/eucarc
+  register: all
+
+- name: Show which are free
+  ansible.builtin.debug:
+    msg: "{{ all.volumes | selectattr('state', 'eq', 'available') | map(attribute='volume_id') }}"
+"""
+
+RETURN = r"""
+volumes:
+  description: The volumes, ordered by id, each as M(eucalyptus.cloud.volume) returns it.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import VOLUME, Resource, listing
+
+
+class VolumeInfo(CloudModule):
+    key = 'volumes'
+    options = {'volume_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
+
+    def find(self) -> list[Resource]:
+        return listing(self.cloud, VOLUME, self.params['name'], self.params['volume_ids'])
+
+
+def main() -> None:
+    VolumeInfo.main()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What unit tests of modules share: the fake transport, a clock that nobody waits for, and a way to run a module."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import typing as t
+
+import pytest
+from ansible.module_utils import basic
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import client, waiter
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Clock, FakeCloud
+
+CONNECTION = {
+    'ec2_url': 'http://cloud.test:8773/services/compute',
+    's3_url': 'http://cloud.test:8773/services/objectstorage',
+    'access_key': 'AKITEST',
+    'secret_key': 'very-secret',
+}
+
+
+@pytest.fixture(name='cloud')
+def fixture_cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
+    fake = FakeCloud()
+    monkeypatch.setattr('botocore.httpsession.URLLib3Session.send', lambda _session, request: fake.send(request))
+    return fake
+
+
+@pytest.fixture(name='clock')
+def fixture_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (client, waiter):
+        monkeypatch.setattr(module, 'time', clock)
+    return clock
+
+
+@pytest.fixture(name='run')
+def fixture_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> t.Callable[..., dict[str, t.Any]]:
+    """Run a module as Ansible does, with the connection options, and return its result."""
+
+    def run(module: str, /, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        arguments = {**CONNECTION, **options, '_ansible_check_mode': check, '_ansible_diff': True}
+        monkeypatch.setattr(basic, '_ANSIBLE_ARGS', json.dumps({'ANSIBLE_MODULE_ARGS': arguments}).encode())
+        monkeypatch.setattr(basic, '_ANSIBLE_PROFILE', 'legacy', raising=False)
+        imported = importlib.import_module(f'ansible_collections.eucalyptus.cloud.plugins.modules.{module}')
+        with pytest.raises(SystemExit):
+            imported.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
