@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building what the cache lacks.
+
+Each product is a directory ``.NAME-INPUTS`` in the cache with a link ``NAME`` to it; INPUTS is a digest of everything that
+it is made from. It is built under another name and renamed, so the cache never has a half product, whatever interrupts.
+"""
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import packages, systems
+from .packages import BuildError
+
+SOURCES = Path(__file__).parent
+PRODUCTS: dict[str, Callable[[Path, Path], None]] = {
+    'installer': systems.installer, 'busybox': systems.busybox, 'debian': systems.debian}
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def build(cache: Path, only: list[str] | None = None) -> None:
+    """Bring the products (all of :data:`PRODUCTS`, or ``only``) up to date.
+
+    :raises BuildError: with what is missing and what to do
+    """
+    names = only or list(PRODUCTS)
+    with _locked(cache):
+        kernel = packages.kernel_package()
+        missing = []
+        for name in names:
+            inputs = _inputs(name, kernel)
+            if (cache / name / 'complete').is_file() and os.readlink(cache / name) == f'.{name}-{inputs}':
+                say(f'{name}: up to date in {cache / name}')
+            else:
+                missing.append((name, inputs))
+        if missing:
+            _build(cache, kernel[0], missing)
+
+
+def _build(cache: Path, kernel: str, missing: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory(prefix='.build-', dir=cache) as temporary:
+        work = Path(temporary)
+        started = time.monotonic()
+        packages.unpack(kernel, work / 'kernel')
+        say(f'kernel: {kernel} unpacked in {time.monotonic() - started:.1f} s')
+        for name, inputs in missing:
+            started = time.monotonic()
+            say(f'{name}: building')
+            product = work / name
+            product.mkdir(mode=0o755)
+            PRODUCTS[name](work / 'kernel', product)
+            (product / 'complete').touch()
+            _publish(cache, product, name, inputs)
+            sizes = ', '.join(f'{file.name} {file.stat().st_size / 1e6:.1f} MB'
+                              for file in sorted((cache / name).iterdir()) if file.stat().st_size)
+            say(f'{name}: built in {time.monotonic() - started:.1f} s ({sizes})')
+
+
+def _publish(cache: Path, product: Path, name: str, inputs: str) -> None:
+    """Put the finished directory in its place. The link changes in one step; what it replaces goes afterwards."""
+    final = cache / f'.{name}-{inputs}'
+    if final.exists():
+        shutil.rmtree(final)
+    product.rename(final)
+    link = cache / f'.{name}.link'
+    link.unlink(missing_ok=True)
+    link.symlink_to(final.name)
+    link.rename(cache / name)
+    for old in cache.glob(f'.{name}-*'):
+        if old != final:
+            shutil.rmtree(old)
+
+
+def _inputs(name: str, kernel: tuple[str, str]) -> str:
+    """A digest of what goes into a product: sources of this package and versions of the Debian packages."""
+    digest = hashlib.sha256(repr(kernel).encode())
+    for package in systems.PACKAGES[name]:
+        digest.update(f'{package} {packages.candidate(package)}\n'.encode())
+    folders = [SOURCES / folder for folder in systems.FOLDERS[name]]
+    for file in sorted([*SOURCES.glob('*.py'), *(file for folder in folders for file in folder.rglob('*'))]):
+        if file.is_file():
+            digest.update(file.relative_to(SOURCES).as_posix().encode() + b'\0' + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _locked(cache: Path) -> Iterator[None]:
+    """Two builds at a time would tread on each other; the second waits. Leftovers of a killed one are removed."""
+    if os.geteuid() != 0:
+        raise BuildError('building a Debian system needs root: run it with sudo')
+    cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with (cache / '.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f'waiting for another build in {cache}')
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in cache.glob('.build-*'):
+            shutil.rmtree(leftover)
+        yield

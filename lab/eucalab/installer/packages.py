@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debian packages as a source of files, without installing them on this machine."""
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+KERNEL = 'linux-image-cloud-amd64'
+
+
+class BuildError(Exception):
+    """The build cannot go on; the message says why and what to do."""
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a command and return its standard output.
+
+    :raises BuildError: with the last lines of what the command said
+    """
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors='replace', check=False)
+    except FileNotFoundError:
+        raise BuildError(f'{command[0]} is not installed: run make setup') from None
+    if done.returncode:
+        tail = ' / '.join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        raise BuildError(f'{Path(command[0]).name} failed: {tail}')
+    return done.stdout
+
+
+def kernel_package() -> tuple[str, str]:
+    """Name and version of the package that has the kernel for virtual machines, e.g. linux-image-6.1.0-56-cloud-amd64."""
+    depends = run('apt-cache', 'depends', '--important', KERNEL)
+    match = re.search(r'Depends: (linux-image-\S+-cloud-amd64)$', depends, re.MULTILINE)
+    if not match:
+        raise BuildError(f'apt knows no {KERNEL}: run apt-get update; the lab needs Debian 12')
+    return match.group(1), candidate(match.group(1))
+
+
+def candidate(package: str) -> str:
+    """The version of a package that apt would install.
+
+    :raises BuildError: apt does not know the package
+    """
+    match = re.search(r'Candidate: (\S+)', run('apt-cache', 'policy', package))
+    if not match or match.group(1) == '(none)':
+        raise BuildError(f'apt knows no package {package}: run apt-get update')
+    return match.group(1)
+
+
+def unpack(package: str, into: Path) -> None:
+    """Download the candidate version of ``package`` and unpack its files below ``into``."""
+    downloads = into.parent / f'{into.name}.deb'
+    downloads.mkdir()
+    # As root: apt would drop to the user _apt, who may not write here, and only warn about it.
+    run('apt-get', '-q', '-o', 'APT::Sandbox::User=root', '-o', 'DPkg::Lock::Timeout=120', 'download', package, cwd=downloads)
+    run('dpkg-deb', '-x', next(downloads.glob('*.deb')), into)
+
+
+def debian_sources() -> str:
+    """The Debian 12 archives that this machine uses, as sources.list lines; Debian's own when it uses none."""
+    targets = run('apt-get', 'indextargets', '--format', '$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)',
+                  'Created-By: Packages')
+    lines = []
+    for line in targets.splitlines():
+        origin, codename, uri, release, component = line.split('|')
+        if origin == 'Debian' and codename.startswith('bookworm') and component == 'main':
+            lines.append(f'deb {uri} {release} main')
+    if not any(line.endswith(' bookworm main') for line in lines):
+        lines = ['deb http://deb.debian.org/debian bookworm main',
+                 'deb http://deb.debian.org/debian-security bookworm-security main']
+    return '\n'.join(dict.fromkeys(lines)) + '\n'

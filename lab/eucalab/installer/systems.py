@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is built: the installer, and the two systems that it can install. Each function fills one directory."""
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+from . import drivers, packages
+from .ramdisk import Ramdisk, gzip
+
+SOURCES = Path(__file__).parent
+BUSYBOX = Path('/usr/bin/busybox')
+# Whose files, besides this package's Python, go into a product.
+FOLDERS = {'installer': ('ramdisk',), 'busybox': ('busybox', 'installed'), 'debian': ('debian', 'installed')}
+# Whose versions decide whether a product is up to date, besides the kernel and the files of this package.
+PACKAGES = {
+    'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata'),
+    'busybox': ('busybox-static',),
+    'debian': ('busybox-static', 'libc6', 'systemd', 'apt', 'ifupdown'),
+}
+
+
+def installer(kernel: Path, out: Path) -> None:
+    """``vmlinuz`` and ``initrd`` of the installer."""
+    disk = _base_ramdisk(kernel)
+    disk.file('init', (SOURCES / 'ramdisk/init').read_bytes(), 0o755)
+    disk.link('sbin/install-from', '/init')
+    for part in sorted((SOURCES / 'ramdisk').glob('*.sh')) + [SOURCES / 'ramdisk/kickstart.awk']:
+        disk.file(f'lib/installer/{part.name}', part.read_bytes())
+    disk.file('lib/installer/disk-links', (SOURCES / 'ramdisk/disk-links').read_bytes(), 0o755)
+    disk.file('usr/share/udhcpc/default.script', (SOURCES / 'ramdisk/udhcpc.script').read_bytes(), 0o755)
+    disk.file('etc/udhcpc/default.script', (SOURCES / 'ramdisk/udhcpc.script').read_bytes(), 0o755)
+    disk.file('etc/mdev.conf', (SOURCES / 'ramdisk/mdev.conf').read_bytes())
+    disk.file('etc/mke2fs.conf', Path('/etc/mke2fs.conf').read_bytes())
+    for name in ('sfdisk', 'mke2fs', 'extlinux'):
+        disk.program(_program(name), f'usr/sbin/{name}')
+    disk.file('lib/installer/mbr.bin', Path('/usr/lib/syslinux/mbr/mbr.bin').read_bytes())
+    packages.unpack('tzdata', out.parent / 'tzdata')
+    disk.file('lib/installer/zoneinfo.tar.gz', _time_zones(out.parent / 'tzdata/usr/share/zoneinfo'))
+    (out / 'initrd').write_bytes(disk.compressed())
+    shutil.copyfile(_vmlinuz(kernel), out / 'vmlinuz')
+
+
+def busybox(kernel: Path, out: Path) -> None:
+    """``rootfs.tar`` of the quick system: busybox, its init and a kernel."""
+    tree = out.parent / 'busybox-tree'
+    shutil.copytree(SOURCES / 'busybox', tree)
+    for name in ('bin', 'sbin', 'dev', 'proc', 'sys', 'run', 'tmp', 'root', 'mnt', 'usr/bin', 'var/log'):
+        (tree / name).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(BUSYBOX, tree / 'bin/busybox')
+    for applet in packages.run(BUSYBOX, '--list').split():
+        if applet not in ('busybox', 'linuxrc', 'dpkg', 'dpkg-deb', 'rpm'):
+            (tree / ('sbin' if applet == 'init' else 'bin') / applet).symlink_to('/bin/busybox')
+    _add_kernel(kernel, tree)
+    modes = {'tmp': 0o1777, 'root': 0o700, 'etc/shadow': 0o640}
+    modes.update({path: 0o755 for path in ('bin/busybox', 'etc/rc', 'etc/rc.local', 'etc/udhcpc/default.script')})
+    with tarfile.open(out / 'rootfs.tar', 'w', format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(tree, '.', filter=lambda member: _as_root(member, modes))
+
+
+def debian(kernel: Path, out: Path) -> None:
+    """``rootfs.tar`` of a small Debian 12: apt, systemd, udev, ifupdown with a DHCP client, a login on the serial console."""
+    extra = out.parent / 'debian-extra'
+    extra.mkdir()
+    _add_kernel(kernel, extra)
+    sources = out.parent / 'sources.list'
+    sources.write_text(packages.debian_sources())
+    os.environ.update(EXTRA=str(extra), SOURCES=str(SOURCES / 'debian'))
+    options = [f'--dpkgopt=path-exclude={pattern}' for pattern in
+               (SOURCES / 'debian/leave-out').read_text().splitlines() if not pattern.startswith('#')]
+    packages.run(
+        'mmdebstrap', '--mode=root', '--variant=apt', '--quiet', '--dpkgopt=force-unsafe-io', *options,
+        '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
+        '--include=usr-is-merged,systemd-sysv,udev,ifupdown,udhcpc,busybox-static',
+        '--customize-hook=' + str(SOURCES / 'debian/customize') + ' "$1"',
+        'bookworm', out / 'rootfs.tar', sources)
+
+
+def _base_ramdisk(kernel: Path) -> Ramdisk:
+    """What both kinds of initial ramdisk have: busybox under all its names, and the drivers."""
+    disk = Ramdisk()
+    disk.file('bin/busybox', BUSYBOX.read_bytes(), 0o755)
+    for applet in packages.run(BUSYBOX, '--list').split():
+        if applet != 'busybox':
+            disk.link(f'bin/{applet}', 'busybox')
+    for name in ('sbin', 'usr/sbin', 'usr/bin', 'dev', 'proc', 'sys', 'run', 'tmp', 'mnt', 'root', 'etc'):
+        disk.directory(name)
+    modules = kernel.parent / 'modules'
+    if not modules.exists():
+        drivers.install(kernel, modules)
+    for file in sorted(modules.rglob('*')):
+        if file.is_file():
+            disk.file(file.relative_to(modules).as_posix(), file.read_bytes())
+    return disk
+
+
+def _add_kernel(kernel: Path, tree: Path) -> None:
+    """Kernel, its initial ramdisk and the few modules, where a Debian system has them."""
+    boot = tree / 'boot'
+    boot.mkdir(parents=True, exist_ok=True)
+    disk = _base_ramdisk(kernel)
+    disk.file('init', (SOURCES / 'installed/init').read_bytes(), 0o755)
+    release = _vmlinuz(kernel).name.removeprefix('vmlinuz-')
+    shutil.copyfile(_vmlinuz(kernel), boot / f'vmlinuz-{release}')
+    (boot / f'initrd.img-{release}').write_bytes(disk.compressed())
+
+
+def _vmlinuz(kernel: Path) -> Path:
+    return next((kernel / 'boot').glob('vmlinuz-*'))
+
+
+def _program(name: str) -> Path:
+    path = shutil.which(name, path='/usr/sbin:/usr/bin:/sbin:/bin')
+    if not path:
+        raise packages.BuildError(f'{name} is not installed: run make setup')
+    return Path(path)
+
+
+def _time_zones(tree: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode='w', format=tarfile.USTAR_FORMAT, dereference=True) as tar:
+        for file in sorted(tree.rglob('*')):
+            if file.is_file() and file.read_bytes()[:4] == b'TZif' and file.relative_to(tree).parts[0] not in ('posix', 'right'):
+                tar.add(file, f'./{file.relative_to(tree)}', filter=lambda member: _as_root(member, {}))
+    return gzip(buffer.getvalue())
+
+
+def _as_root(member: tarfile.TarInfo, modes: dict[str, int]) -> tarfile.TarInfo:
+    """Owner root, no date, and a mode that does not depend on the umask of whoever checked this out."""
+    member.uid = member.gid = member.mtime = 0
+    member.uname = member.gname = 'root'
+    if not member.issym():
+        member.mode = modes.get(member.name.removeprefix('./'), 0o755 if member.isdir() else 0o644)
+    return member
