@@ -70,6 +70,25 @@ def find_one(cloud: Cloud, kind: Kind, resource_id: str | None, name: str | None
     return found[0] if found else None
 
 
+def with_volumes(cloud: Cloud, instances: list[Resource]) -> list[Resource]:
+    """The instances, each with all volumes attached to it.
+
+    Asked of the volumes, because not every Eucalyptus lists with an instance what was attached after its start.
+    """
+    if not instances:
+        return []
+    attached = [attachment for volume in listing(cloud, VOLUME) for attachment in volume['attachments']]
+    return [_with(instance, attached) for instance in instances]
+
+
+def _with(instance: Resource, attached: list[Resource]) -> Resource:
+    volumes = {volume['volume_id']: volume for volume in instance['volumes']}
+    for attachment in attached:
+        if attachment['instance_id'] == instance['instance_id']:
+            volumes[attachment['volume_id']] = {key: attachment[key] for key in attachment if key != 'instance_id'}
+    return {**instance, 'volumes': sorted(volumes.values(), key=lambda volume: str(volume['device']))}
+
+
 def read_volume(raw: Resource) -> Resource:
     tags = read_tags(raw)
     return {

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from botocore.awsrequest import AWSResponse
 
-Reply = t.Union[str, tuple[int, str], Exception, t.Callable[[dict[str, str]], t.Any]]
+Reply = str | tuple[int, str] | Exception | t.Callable[[dict[str, str]], t.Any]
 
 
 class Body:

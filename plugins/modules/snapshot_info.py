@@ -1,0 +1,65 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: eucalyptus.cloud contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: snapshot_info
+short_description: Read snapshots
+version_added: 0.1.0
+description: Lists the account's snapshots.
+author:
+  - The eucalyptus.cloud contributors (@eucalyptus)
+options:
+  snapshot_ids:
+    description: Only the snapshots with these ids. Ids that the cloud does not know are left out.
+    type: list
+    elements: str
+  name:
+    description: Only snapshots with this tag C(Name).
+    type: str
+extends_documentation_fragment:
+  - eucalyptus.cloud.connection
+  - eucalyptus.cloud.attributes.read
+  - eucalyptus.cloud.attributes.actiongroup
+seealso:
+  - module: eucalyptus.cloud.snapshot
+"""
+
+EXAMPLES = r"""
+- name: Read the snapshots named fedora
+  eucalyptus.cloud.snapshot_info:
+    eucarc: ~/.euca/eucarc
+    name: fedora
+  register: fedora
+"""
+
+RETURN = r"""
+snapshots:
+  description: The snapshots, ordered by id, each as M(eucalyptus.cloud.snapshot) returns it.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import SNAPSHOT, Resource, listing
+
+
+class SnapshotInfo(CloudModule):
+    key = 'snapshots'
+    options = {'snapshot_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
+
+    def find(self) -> list[Resource]:
+        return listing(self.cloud, SNAPSHOT, self.params['name'], self.params['snapshot_ids'])
+
+
+def main() -> None:
+    SnapshotInfo.main()
+
+
+if __name__ == '__main__':
+    main()
