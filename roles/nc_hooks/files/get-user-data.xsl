@@ -2,7 +2,8 @@
 <!-- SPDX-FileCopyrightText: eucalyptus.cloud contributors
      SPDX-License-Identifier: GPL-3.0-or-later
      Read by the hook "bootparams" in ONE run of xsltproc over instance.xml and the libvirt file (a run costs milliseconds).
-     instance.xml becomes lines key=value, ended by a mark; the libvirt file is left to insert-boot-params.xsl.
+     What comes out are fields, ended by the character DEL: legal in XML, never in these files, and one byte for the shell.
+     instance.xml gives date, name, account, kernel id, user data; insert-boot-params.xsl gives the fields of the libvirt file.
      Only absolute paths: from 3.4 on, other elements called "name" exist. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
                 xmlns:date="http://exslt.org/dates-and-times" exclude-result-prefixes="date">
@@ -15,16 +16,11 @@
   </xsl:template>
 
   <xsl:template match="/instance" mode="user-data">
-    <xsl:value-of select="concat('when=', date:date-time())"/>
-    <xsl:value-of select="concat('&#10;instance=', normalize-space(name))"/>
-    <xsl:text>&#10;account=</xsl:text>
     <!-- the account number is written from 3.4 on; before that only the user's id is known -->
-    <xsl:choose>
-      <xsl:when test="account"><xsl:value-of select="normalize-space(account)"/></xsl:when>
-      <xsl:otherwise><xsl:value-of select="normalize-space(user)"/></xsl:otherwise>
-    </xsl:choose>
-    <xsl:value-of select="concat('&#10;kernel_id=', normalize-space(kernelId))"/>
-    <xsl:value-of select="concat('&#10;data=', translate(userData, ' &#9;&#10;&#13;', ''), '&#10;')"/>
-    <xsl:processing-instruction name="bootparams">instance-end</xsl:processing-instruction>
+    <xsl:variable name="owner" select="account|user[not(../account)]"/>
+    <xsl:value-of select="concat(date:date-time(), '&#127;', translate(normalize-space(name), '&#127;', ''), '&#127;',
+                                 translate(normalize-space($owner), '&#127;', ''), '&#127;',
+                                 translate(normalize-space(kernelId), '&#127;', ''), '&#127;',
+                                 translate(userData, '&#127; &#9;&#10;&#13;', ''), '&#127;')"/>
   </xsl:template>
 </xsl:stylesheet>

@@ -1,23 +1,23 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <!-- SPDX-FileCopyrightText: eucalyptus.cloud contributors
      SPDX-License-Identifier: GPL-3.0-or-later
-     Copies a libvirt domain and marks, by processing instructions, the only places that the hook "bootparams" may fill:
-       NAME … end    the text between them may be replaced        NAME-here    an element may be put here
-     Nothing of the tenant's is known to this stylesheet. A document that could be mistaken for a marked one, or in which a
-     place is not unique, gets no marks at all, and the hook refuses it. -->
+     Copies a libvirt domain and cuts it, by DEL characters, at the only places that the hook "bootparams" may fill:
+     state DEL text DEL place DEL text DEL place DEL … DEL end DEL. The hook puts the pieces together again.
+       NAME        the following text is the element's and may be replaced        NAME-here   an element may be put here
+     Nothing of the tenant's is known to this stylesheet. A document that has a DEL of its own, or in which a place is not
+     unique, gives no fields at all, and the hook refuses it. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:template match="/" mode="boot-params">
-    <xsl:variable name="taken" select="//processing-instruction()[name() = 'bootparams' or contains(., '&lt;?bootparams ')]
-                                       | //comment()[contains(., '&lt;?bootparams ')]"/>
     <xsl:if test="count(domain/os) = 1 and count(domain/os/type) = 1 and count(domain/devices) = 1
                   and count(domain/os/kernel) &lt; 2 and count(domain/os/initrd) &lt; 2
-                  and count(domain/os/cmdline) &lt; 2 and count(domain/on_reboot) &lt; 2 and not($taken)">
-      <xsl:processing-instruction name="bootparams">domain</xsl:processing-instruction>
-      <xsl:if test="not(normalize-space(domain/os/kernel))">
-        <xsl:processing-instruction name="bootparams">no-kernel</xsl:processing-instruction>
-      </xsl:if>
+                  and count(domain/os/cmdline) &lt; 2 and count(domain/on_reboot) &lt; 2
+                  and not(contains(., '&#127;') or //@*[contains(., '&#127;')] or //comment()[contains(., '&#127;')]
+                          or //processing-instruction()[contains(., '&#127;')])">
+      <xsl:text>&#127;</xsl:text>
+      <xsl:value-of select="substring('no-kernel', 1 + 3 * boolean(normalize-space(domain/os/kernel)))"/>
+      <xsl:text>&#127;</xsl:text>
       <xsl:apply-templates select="node()"/>
-      <xsl:processing-instruction name="bootparams">domain-end</xsl:processing-instruction>
+      <xsl:text>&#127;end&#127;</xsl:text>
     </xsl:if>
   </xsl:template>
 
@@ -25,49 +25,45 @@
     <xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy>
   </xsl:template>
 
-  <xsl:template name="mark">
+  <xsl:template name="place">
     <xsl:copy>
       <xsl:apply-templates select="@*"/>
-      <xsl:processing-instruction name="bootparams"><xsl:value-of select="name()"/></xsl:processing-instruction>
-      <xsl:value-of select="."/>
-      <xsl:processing-instruction name="bootparams">end</xsl:processing-instruction>
+      <xsl:value-of select="concat('&#127;', name(), '&#127;')"/>
+      <xsl:apply-templates select="node()"/>
+      <xsl:text>&#127;rest&#127;</xsl:text>
     </xsl:copy>
   </xsl:template>
 
   <xsl:template match="/domain/os/initrd|/domain/os/cmdline|/domain/on_reboot">
-    <xsl:call-template name="mark"/>
+    <xsl:call-template name="place"/>
   </xsl:template>
 
   <xsl:template match="/domain/os/kernel">
-    <xsl:call-template name="mark"/>
+    <xsl:call-template name="place"/>
     <xsl:call-template name="missing"/>
   </xsl:template>
 
   <xsl:template match="/domain/os[not(kernel)]/type">
     <xsl:copy-of select="."/>
-    <xsl:processing-instruction name="bootparams">kernel-here</xsl:processing-instruction>
+    <xsl:text>&#127;kernel-here&#127;</xsl:text>
     <xsl:call-template name="missing"/>
   </xsl:template>
 
   <xsl:template name="missing">
-    <xsl:if test="not(../initrd)"><xsl:processing-instruction name="bootparams">initrd-here</xsl:processing-instruction></xsl:if>
-    <xsl:if test="not(../cmdline)"><xsl:processing-instruction name="bootparams">cmdline-here</xsl:processing-instruction></xsl:if>
+    <xsl:if test="not(../initrd)"><xsl:text>&#127;initrd-here&#127;</xsl:text></xsl:if>
+    <xsl:if test="not(../cmdline)"><xsl:text>&#127;cmdline-here&#127;</xsl:text></xsl:if>
   </xsl:template>
 
   <xsl:template match="/domain/os">
     <xsl:copy><xsl:apply-templates select="@*|node()"/></xsl:copy>
     <!-- without the element libvirt restarts a guest that reboots (formatdomain, "Events configuration") -->
-    <xsl:if test="not(../on_reboot)">
-      <xsl:processing-instruction name="bootparams">on_reboot-here</xsl:processing-instruction>
-    </xsl:if>
+    <xsl:if test="not(../on_reboot)"><xsl:text>&#127;on_reboot-here&#127;</xsl:text></xsl:if>
   </xsl:template>
 
   <xsl:template match="/domain/devices">
     <xsl:copy>
       <xsl:apply-templates select="@*|node()"/>
-      <xsl:if test="not(graphics)">
-        <xsl:processing-instruction name="bootparams">graphics-here</xsl:processing-instruction>
-      </xsl:if>
+      <xsl:if test="not(graphics)"><xsl:text>&#127;graphics-here&#127;</xsl:text></xsl:if>
     </xsl:copy>
   </xsl:template>
 </xsl:stylesheet>
