@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Complete builds in a lab of their own, beside any demo that may be running."""
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+# With pytest-xdist each worker has a lab of its own.
+WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+NAME, PORT = f'build{WORKER}', 8873 + WORKER
+# Nothing of the caller's environment gets in, least of all an eucarc.
+ENVIRONMENT = {
+    'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'HOME': os.environ.get('HOME', '/root'), 'LC_ALL': 'C.UTF-8',
+    'PYTHONPATH': str(ROOT / 'lab'), 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'CI': 'true'}
+BUILD = ('ansible-playbook', str(ROOT / 'playbooks/build_image.yml'))
+
+
+def run(*words: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would, from a directory that has nothing to do with the checkout."""
+    return subprocess.run(words, env=ENVIRONMENT | environment, cwd='/', text=True, capture_output=True, timeout=timeout,
+                          check=False)
+
+
+@dataclass
+class Lab:
+    home: Path
+
+    def facts(self) -> dict[str, str]:
+        return yaml.safe_load((self.home / 'lab.yml').read_text())
+
+    def variables(self, system: str) -> dict:
+        """What playbooks/lab.yml wrote for building ``system``."""
+        return yaml.safe_load((self.home / f'build-{system}.yml').read_text())
+
+    def build(self, variables: dict, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """ansible-playbook build_image.yml with these variables."""
+        return run(*BUILD, '-e', json.dumps(variables), *words, **environment)
+
+    def start_build(self, variables: dict) -> subprocess.Popen[str]:
+        return subprocess.Popen([*BUILD, '-e', json.dumps(variables)], env=ENVIRONMENT, cwd='/', text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, start_new_session=True)
+
+    def rows(self, sql: str, *values: object) -> list[tuple]:
+        """Look into the lab's own memory, which no credentials restrict."""
+        database = sqlite3.connect(f'file:{self.home}/state.db?mode=ro', uri=True, timeout=30)
+        try:
+            return database.execute(sql, values).fetchall()
+        finally:
+            database.close()
+
+    def left_behind(self) -> list[tuple]:
+        """All that costs something and is not a registered image or the snapshot of one."""
+        return (self.rows("SELECT id, state FROM instances WHERE state NOT IN ('terminated')")
+                + self.rows("SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')")
+                + self.rows("SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
+                            "FROM images, json_each(images.block_devices) WHERE images.state = 'available')")
+                + self.rows("SELECT bucket, key FROM objects WHERE bucket LIKE '%answer-files'"))
+
+    def settled(self, seconds: float = 90) -> list[tuple]:
+        """left_behind, once nothing changes for the better any more."""
+        deadline = time.monotonic() + seconds
+        while self.left_behind() and time.monotonic() < deadline:
+            time.sleep(1)
+        return self.left_behind()
+
+
+@pytest.fixture(scope='session')
+def lab():
+    if os.geteuid() != 0:
+        pytest.skip('builds need root, for libvirt')
+    state = Path(os.environ.get('EUCALAB_STATE', '/var/lib/eucalab'))
+    eucalab = (sys.executable, '-m', 'eucalab')
+    run(*eucalab, 'down', '--name', NAME)
+    up = run(*eucalab, 'up', '--name', NAME, '--port', str(PORT))
+    assert up.returncode == 0, up.stdout + up.stderr
+    lab = Lab(state / NAME)
+    try:
+        for system in ('busybox', 'debian'):
+            ready = run('ansible-playbook', '-i', str(lab.home / 'inventory.ini'), '-e', f'lab_home={lab.home}',
+                        '-e', f'lab_system={system}', str(ROOT / 'playbooks/lab.yml'))
+            assert ready.returncode == 0, ready.stdout + ready.stderr
+            (lab.home / 'build.yml').rename(lab.home / f'build-{system}.yml')
+        yield lab
+    finally:
+        down = run(*eucalab, 'down', '--name', NAME)
+        assert down.returncode == 0, down.stdout + down.stderr
+        assert not lab.home.exists()

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds that fail: the message says where and why, and nothing is left behind."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from .conftest import ROOT, run
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(lab):
+    yield
+    assert lab.settled() == []
+
+
+def fails(process: subprocess.CompletedProcess[str], *words: str) -> str:
+    said = process.stdout + process.stderr
+    assert process.returncode != 0, said
+    missing = [word for word in words if word not in said]
+    assert not missing, f'{missing} not in:\n{said}'
+    assert 'Traceback' not in said, said
+    return said
+
+
+def test_without_credentials_the_places_that_were_looked_at_are_named(lab, tmp_path):
+    variables = {**lab.variables('busybox'), 'image_build_connection': {}}
+    fails(lab.build(variables, HOME=str(tmp_path)), 'EC2_URL', '.euca')
+
+
+def test_a_wrong_secret_is_called_that_and_not_shown(lab):
+    facts = lab.facts()
+    connection = {'eucarc': facts['lab_tenant_eucarc'], 'secret_key': 'wrongsecretwrongsecret'}
+    said = fails(lab.build({**lab.variables('busybox'), 'image_build_connection': connection}), 'secret_key')
+    assert 'wrongsecretwrongsecret' not in said
+
+
+def test_an_unreachable_endpoint_is_named(lab):
+    connection = {'eucarc': lab.facts()['lab_tenant_eucarc'], 'ec2_url': 'http://127.0.0.1:9/services/compute'}
+    fails(lab.build({**lab.variables('busybox'), 'image_build_connection': connection}), 'http://127.0.0.1:9', 'cannot be reached')
+
+
+def test_a_missing_kernel_file_is_named(lab):
+    variables = {**lab.variables('busybox'), 'image_build_kernel_id': '', 'image_build_kernel': '/no/such/vmlinuz'}
+    fails(lab.build(variables), '/no/such/vmlinuz')
+
+
+def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):
+    facts = lab.facts()
+    variables = {**lab.variables('busybox'), 'image_build_name': 'no-admin', 'image_build_kernel_id': '',
+                 'image_build_kernel': facts['lab_installer_kernel']}
+    fails(lab.build(variables), 'Only administrators can register kernel images', 'register the installer')
+
+
+def test_an_answer_file_that_the_installer_refuses_fails_with_its_words(lab):
+    variables = {**lab.variables('busybox'), 'image_build_name': 'refused',
+                 'image_build_install_url': lab.facts()['lab_mirror_url'] + '/no-such-system'}
+    fails(lab.build(variables), 'failed at: install', 'installer: FAILED')
+
+
+def test_an_installer_that_never_ends_is_stopped_at_the_time_limit(lab, tmp_path):
+    # It waits for a disk that never comes: the volume of another build.
+    answer = tmp_path / 'endless.ks'
+    answer.write_text('%pre\nwhile :; do echo still waiting > /dev/console; sleep 5; done\n%end\npoweroff\n')
+    variables = {**lab.variables('busybox'), 'image_build_name': 'endless', 'image_build_answer_file': str(answer),
+                 'image_build_timeout': 45}
+    fails(lab.build(variables), 'failed at: install', '45 s', 'still waiting')
+
+
+def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
+    answer = tmp_path / 'silent.ks'
+    answer.write_text('%pre\nsleep 1000\n%end\npoweroff\n')
+    variables = {**lab.variables('busybox'), 'image_build_name': 'silent', 'image_build_answer_file': str(answer),
+                 'image_build_silence_timeout': 30}
+    fails(lab.build(variables), 'failed at: install', '30 s')
+
+
+def test_an_installer_that_dies_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
+    answer = tmp_path / 'dying.ks'
+    answer.write_text('%pre\necho giving up > /dev/console\nsync\npoweroff -f\n%end\npoweroff\n')
+    variables = {**lab.variables('busybox'), 'image_build_name': 'dying', 'image_build_answer_file': str(answer),
+                 'image_build_boot_report': False, 'image_build_boot_test_timeout': 60}
+    fails(lab.build(variables), 'failed at: test the image')
+
+
+def test_a_node_without_the_hook_is_recognised(lab):
+    inventory = str(lab.home / 'inventory.ini')
+    playbook = str(ROOT / 'playbooks/node_controllers.yml')
+    removed = run('ansible-playbook', '-i', inventory, playbook, '-e', 'nc_hooks_state=absent')
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    try:
+        built = lab.build({**lab.variables('busybox'), 'image_build_name': 'no-hook'})
+    finally:
+        deployed = run('ansible-playbook', '-i', inventory, playbook)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    fails(built, 'failed at: install', 'boot parameters', 'hook')
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL], ids=['Ctrl-C', 'kill -9'])
+def test_an_interrupted_build_is_cleaned_up_after(lab, how):
+    variables = {**lab.variables('busybox'), 'image_build_name': f'interrupted-{int(how)}'}
+    build = lab.start_build(variables)
+    try:
+        deadline = time.monotonic() + 120
+        while not lab.rows("SELECT 1 FROM attachments WHERE state = 'attached'") and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert build.poll() is None
+        os.kill(build.pid, how)
+        build.communicate(timeout=60)
+    finally:
+        build.kill()
+    assert lab.settled() == []
+
+
+def test_the_same_build_twice_at_once_is_refused_the_second_time(lab):
+    variables = {**lab.variables('busybox'), 'image_build_name': 'twice'}
+    first = lab.start_build(variables)
+    try:
+        deadline = time.monotonic() + 120
+        while not lab.rows("SELECT 1 FROM attachments WHERE state = 'attached'") and time.monotonic() < deadline:
+            time.sleep(0.2)
+        fails(lab.build(variables), 'is being built already')
+        out, _err = first.communicate(timeout=600)
+        assert first.returncode == 0, out
+    finally:
+        first.kill()
