@@ -52,7 +52,7 @@ stage-lint:
 	@ruff check .
 	@git ls-files -z | xargs -0 grep -lZ '^#!/bin/\(ba\)\?sh' | xargs -0 shellcheck -x
 	@antsibull-changelog lint
-	@ansible-lint -q --profile production
+	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections ansible-lint -q --offline
 
 stage-sanity: tree
 	@tools/get-pip-stubs
