@@ -52,10 +52,10 @@ class Config:
         new.replace(self.home / 'config.json')
 
     def make_directories(self) -> None:
-        """Create what the API process writes to; the hypervisor's user must be able to enter all but the keys."""
+        """Create what the API process writes to; the hypervisor's user must be able to enter all but the objects."""
         for path in (self.home, self.objects, self.volumes, self.snapshots, self.run, self.log, self.keys):
             path.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o700 if path in (self.objects, self.keys) else 0o755)
+            path.chmod(0o700 if path == self.objects else 0o755)
 
     @property
     def home(self) -> Path:

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Attaching and detaching volumes: a wish in a row, which the instance's node fulfils."""
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any
+
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError, failure
+from . import Reply, action, ids, volumes
+
+_DEVICE = re.compile(r'[a-zA-Z\d/]{3,10}')
+
+
+@action('AttachVolume')
+async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    device = request.get('Device')
+    volume_id, instance_id = _volume_and_instance(request)
+    if not device or not _DEVICE.fullmatch(device):
+        raise ApiError('InvalidParameterValue', f"Value ({device or 'null'}) for parameter device is invalid.")
+    copy = cloud.copies.get(volume_id)
+    if copy is not None:
+        # A snapshot holds what was on the volume when it was asked for.
+        await copy
+    with cloud.store.transaction():
+        instance = ids.visible(cloud, caller, 'instances', instance_id)
+        if instance is None:
+            raise _no_instance(instance_id)
+        volume = volumes.find_volume(cloud, caller, volume_id, f'attach volume {volume_id}')
+        _check_free(cloud, volume, instance, device)
+        now = cloud.now()
+        running = instance['state'] == 'running'
+        # To a stopped instance a volume is attached at once: there is no node to ask (VmInstances.addPersistentVolume).
+        cloud.store.insert('attachments', volume_id=volume_id, instance_id=instance_id, device=device,
+                           is_root=int(not running and device == instance['root_device_name']),
+                           state='attaching' if running else 'attached', state_since=now, attached=now,
+                           node_state=None if running else 'attached')
+    row = volumes.attachment_of(cloud, volume_id)
+    return {**volumes.describe_attachment(row), 'State': 'attaching'}
+
+
+def _volume_and_instance(request: dict[str, Any]) -> tuple[str, str]:
+    volume_id = ids.volume_id(request.get('VolumeId'))
+    return volume_id, ids.normalise(request.get('InstanceId'), 'i', lambda bad: ApiError(
+        'InvalidParameterValue', f"Value ({bad}) for parameter instanceId is invalid. Expected: 'i-...'."))
+
+
+def _no_instance(instance_id: str) -> ApiError:
+    return ApiError('InvalidInstanceID.NotFound', f"The instance ID '{instance_id}' does not exist")
+
+
+def _check_free(cloud: Cloud, volume: sqlite3.Row, instance: sqlite3.Row, device: str) -> None:
+    used = cloud.store.row('SELECT 1 FROM attachments WHERE instance_id = ? AND device = ?', instance['id'], device)
+    if used is not None:
+        raise ApiError('InvalidParameterValue', f'Already have a device attached to: {device}')
+    if volumes.attachment_of(cloud, volume['id']) is not None:
+        raise ApiError('VolumeInUse', f"Volume already attached: {volume['id']}")
+    if instance['state'] not in ('running', 'stopped'):
+        raise ApiError('IncorrectState', f"Instance '{instance['id']}' is not 'running'")
+    if volume['state'] != 'available':
+        # The storage controller has no token for a volume that it has not got (GetVolumeToken).
+        raise failure(f"Volume {volume['id']} is not available")
+
+
+@action('DetachVolume')
+def detach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    volume_id = ids.volume_id(request.get('VolumeId'))
+    volumes.find_volume(cloud, caller, volume_id, f'detach volume {volume_id}')
+    with cloud.store.transaction():
+        row = volumes.attachment_of(cloud, volume_id)
+        if row is None:
+            raise ApiError('IncorrectState', f'Volume is not attached: {volume_id}')
+        instance = cloud.store.row('SELECT * FROM instances WHERE id = ?', row['instance_id'])
+        _check_detachable(request, row, instance)
+        reply = {**volumes.describe_attachment(row), 'State': 'detaching'}
+        if instance['state'] == 'stopped':
+            cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', volume_id)
+        elif row['state'] != 'detaching':
+            cloud.store.execute("UPDATE attachments SET state = 'detaching', state_since = ? WHERE volume_id = ?",
+                                cloud.now(), volume_id)
+    return reply
+
+
+def _check_detachable(request: dict[str, Any], row: sqlite3.Row, instance: sqlite3.Row) -> None:
+    if row['is_root'] and instance['state'] != 'stopped':
+        raise ApiError('IncorrectState', f"Cannot detach root volume {row['volume_id']} from EBS backed instance "
+                                         f"{instance['id']} when instance state is {instance['state']}")
+    if request.get('InstanceId') and _volume_and_instance(request)[1] != instance['id']:
+        raise ApiError('InvalidAttachment.NotFound', f"Volume is not attached to instance: {request['InstanceId']}")
+    if request.get('Device') and request['Device'] != row['device']:
+        raise failure(f"Volume is not attached to device: {request['Device']}")

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ModifyImageAttribute, DescribeImageAttribute, DescribeInstanceAttribute."""
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError, failure
+from . import Reply, action, ids, images, instances
+
+
+@action('ModifyImageAttribute')
+def modify_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    row = images.find_modifiable(cloud, caller, request, 'modify image attribute')
+    added, removed = _launch_permissions(request)
+    with cloud.store.transaction():
+        if added or removed:
+            for grantee in added:
+                if grantee != images.EVERYBODY and not _is_account(cloud, grantee):
+                    raise failure(f'Not a valid userId : {grantee}')
+                cloud.store.execute('INSERT OR IGNORE INTO launch_permissions VALUES (?, ?)', row['id'], grantee)
+            # One request adds or removes: what is to be removed beside an addition is not looked at.
+            for grantee in [] if added else removed:
+                cloud.store.execute('DELETE FROM launch_permissions WHERE image_id = ? AND grantee = ?',
+                                    row['id'], grantee)
+        elif 'Description' in request:
+            cloud.store.execute('UPDATE images SET description = ? WHERE id = ?',
+                                request['Description'].get('Value'), row['id'])
+    return {}
+
+
+def _is_account(cloud: Cloud, number: str) -> bool:
+    return bool(re.fullmatch(r'\d{12}', number))
+
+
+def _launch_permissions(request: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Who is to be added and removed, from the form of today or that of before 2010 (which boto 2 sends)."""
+    if request.get('Attribute') == 'launchPermission':
+        named = (request.get('UserIds') or []) + (request.get('UserGroups') or [])
+        return (named, []) if request.get('OperationType') == 'add' else ([], named)
+    change = request.get('LaunchPermission') or {}
+    return _grantees(change.get('Add')), _grantees(change.get('Remove'))
+
+
+def _grantees(items: list[dict[str, str]] | None) -> list[str]:
+    return [item.get('UserId') or item.get('Group', '') for item in items or []]
+
+
+@action('DescribeImageAttribute')
+def describe_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    row = images.find_modifiable(cloud, caller, request, 'describe image attribute')
+    attribute, reply = request.get('Attribute'), {'ImageId': row['id']}
+    if attribute == 'launchPermission':
+        reply['LaunchPermissions'] = [{'Group': grantee} if grantee == images.EVERYBODY else {'UserId': grantee}
+                                      for grantee in images.launch_permissions(cloud, row['id'])]
+    elif attribute == 'description':
+        reply['Description'] = {'Value': row['description'] or ''}
+    elif attribute == 'kernel':
+        reply['KernelId'] = {'Value': row['kernel_id'] or ''}
+    elif attribute == 'ramdisk':
+        reply['RamdiskId'] = {'Value': row['ramdisk_id'] or ''}
+    elif attribute == 'blockDeviceMapping':
+        reply['BlockDeviceMappings'] = [images.describe_block_device(device)
+                                        for device in json.loads(row['block_devices'])]
+    elif attribute == 'productCodes':
+        reply['ProductCodes'] = []
+    else:
+        raise failure('invalid image attribute request.')
+    return reply
+
+
+@action('DescribeInstanceAttribute')
+def describe_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    identifier, attribute = ids.instance_id(request.get('InstanceId')), request.get('Attribute')
+    if attribute is None:
+        raise ApiError(' MissingParameter', 'Attribute parameter is required')
+    row = ids.visible(cloud, caller, 'instances', identifier)
+    if row is None:
+        raise ApiError('InvalidInstanceID.NotFound', f"The instance ID '{identifier}' does not exist")
+    values: dict[str, dict[str, Any]] = {
+        'blockDeviceMapping': {'BlockDeviceMappings': instances.block_devices(cloud, row)},
+        'disableApiTermination': {'DisableApiTermination': {'Value': False}},
+        'ebsOptimized': {'EbsOptimized': {'Value': False}},
+        'groupSet': {'Groups': instances.groups(row)},
+        'instanceInitiatedShutdownBehavior': {'InstanceInitiatedShutdownBehavior': {'Value': 'stop'}},
+        'instanceType': {'InstanceType': {'Value': row['instance_type']}},
+        'kernel': {'KernelId': {'Value': row['kernel_id'] or ''}},
+        'productCodes': {'ProductCodes': []},
+        'ramdisk': {'RamdiskId': {'Value': row['ramdisk_id'] or ''}},
+        'rootDeviceName': {'RootDeviceName': {'Value': row['root_device_name'] or ''}},
+        'sourceDestCheck': {'SourceDestCheck': {'Value': True}},
+        'userData': {'UserData': {'Value': row['user_data']}},
+    }
+    if attribute not in values:
+        # What the switch refuses is caught by the handler around it, and comes out as this.
+        raise ApiError('InvalidInstanceID.NotFound', f"The instance ID '{identifier}' does not exist")
+    return {'InstanceId': identifier, **values[attribute]}

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Block device mappings in requests (``Images.validateBlockDeviceMappings``)."""
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..cloud import Cloud
+from ..errors import ApiError
+
+ROOT, PARTITIONED_ROOT = '/dev/sda', '/dev/sda1'
+_DEVICE = re.compile(r'(/dev/)?([svh]|xv)d[a-z]([1-9])*')
+
+
+def validate(cloud: Cloud, mappings: list[dict[str, Any]], *, ebs: bool, suppress: bool,
+             partitioned_root: bool = False) -> list[dict[str, Any]]:
+    """The mappings in the form that rows keep. ApiError when one is not allowed.
+
+    ebs: volumes may be mapped; suppress: NoDevice is allowed; partitioned_root: /dev/sda1 may be the root.
+    """
+    names = [mapping.get('DeviceName', '') for mapping in mappings]
+    full_names = {'/dev/' + name.removeprefix('/dev/') for name in names}
+    if len(full_names) != len(names):
+        twice = next(name for name in names if names.count(name) > 1 or f'/dev/{name}' in names)
+        raise _refused(f'{twice} is assigned multiple times')
+    for mapping in mappings:
+        name = mapping.get('DeviceName', '')
+        if not _DEVICE.fullmatch(name):
+            raise _refused(f'Device name {name} is invalid')
+        root = partitioned_root and name == PARTITIONED_ROOT and ROOT not in full_names
+        if name[-1].isdigit() and not root:
+            raise _refused(f'{name} is not supported. Device name cannot be a partition')
+        _check_one(cloud, mapping, name, ebs, suppress)
+    return [_row_form(mapping) for mapping in mappings]
+
+
+def _check_one(cloud: Cloud, mapping: dict[str, Any], name: str, ebs: bool, suppress: bool) -> None:
+    if mapping.get('NoDevice') is not None and mapping['NoDevice'].lower() == 'true':
+        if not suppress:
+            raise _refused(f'Block device mapping for {name} cannot be suppressed')
+    elif mapping.get('VirtualName'):
+        if not re.fullmatch('ephemeral[0123]', mapping['VirtualName']):
+            raise _refused(f'Virtual device name must be of the form ephemeral[0123]. Fix the mapping for {name}')
+    elif mapping.get('Ebs') is not None:
+        if not ebs:
+            raise _refused('Ebs block device mappings are not supported')
+        _check_ebs(cloud, mapping['Ebs'], name)
+    else:
+        raise _refused(f'Incorrectly constructed block device mapping for {name} . Refer to documentation')
+
+
+def _check_ebs(cloud: Cloud, ebs: dict[str, Any], name: str) -> None:
+    size, snapshot_id = ebs.get('VolumeSize'), ebs.get('SnapshotId')
+    if snapshot_id:
+        snapshot = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', snapshot_id.lower())
+        if snapshot is None:
+            raise _refused(f'Unable to find snapshot {snapshot_id} in the block device mapping for {name}')
+        if size is not None and size < snapshot['size']:
+            raise _refused(f'Size of the volume cannot be smaller than the source snapshot for {name}')
+    elif size == 0:
+        raise _refused(f'Volume size for {name} cannot be 0')
+
+
+def _refused(message: str) -> ApiError:
+    """A MetadataException: no code of its own, hence a 500 (InvalidMetadataException alone would be a 400)."""
+    return ApiError('InternalFailure', message, 500)
+
+
+def _row_form(mapping: dict[str, Any]) -> dict[str, Any]:
+    ebs = mapping.get('Ebs') or {}
+    form = {'device_name': mapping['DeviceName'], 'virtual_name': mapping.get('VirtualName'),
+            'no_device': (mapping.get('NoDevice') or '').lower() == 'true' or None,
+            'snapshot_id': (ebs.get('SnapshotId') or '').lower() or None, 'size': ebs.get('VolumeSize'),
+            'delete_on_termination': ebs.get('DeleteOnTermination', True) if ebs else None}
+    return {name: value for name, value in form.items() if value is not None}

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""GetConsoleOutput: what the node has of a guest's serial console (``doGetConsoleOutput`` of the node's KVM handlers)."""
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError, failure
+from . import Reply, action, ids
+
+HEAD, TAIL = 4096, 64 << 10
+
+
+@action('GetConsoleOutput')
+def get_console_output(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    identifier = ids.instance_id(request.get('InstanceId'))
+    row = cloud.store.row('SELECT * FROM instances WHERE id = ?', identifier)
+    if row is None:
+        raise ApiError('InvalidInstanceID.NotFound', f"The instance ID '{identifier}' does not exist")
+    if row['account'] != caller.account and not caller.is_admin:
+        raise failure(f'Permission denied for vm: {identifier}')
+    if row['state'] != 'running':
+        raise failure(f'Instance {identifier} is not in a running state.')
+    output = b''
+    if row['instance_path']:
+        path = Path(row['instance_path'])
+        output = _read(path / 'console.append.log', 0, HEAD) + _tail(path / 'console.log')
+    return {'InstanceId': identifier, 'Timestamp': cloud.now(), 'Output': base64.b64encode(output).decode()}
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        return _read(path, max(0, path.stat().st_size - TAIL), TAIL)
+    except FileNotFoundError:
+        return b''
+
+
+def _read(path: Path, start: int, most: int) -> bytes:
+    try:
+        with open(path, 'rb') as file:
+            file.seek(start)
+            return file.read(most)
+    except FileNotFoundError:
+        return b''

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Resource ids in requests: their form, and the errors for those that are not well formed or not there."""
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable
+
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError
+
+_ID = re.compile(r'([a-z]+)-([0-9a-fA-F]{8}|[0-9a-fA-F]{17})')
+# Administrators see everybody's resources when they name this instead of an id.
+VERBOSE = 'verbose'
+
+
+def normalise(identifier: str | None, prefix: str | None, error: Callable[[str], ApiError]) -> str:
+    """The id in small letters; ``error(identifier)`` is raised when it is not a ``prefix-`` id (any prefix when None)."""
+    match = _ID.fullmatch(identifier or '')
+    if match is None or (prefix is not None and match.group(1) != prefix):
+        raise error(identifier or '')
+    return f'{match.group(1)}-{match.group(2).lower()}'
+
+
+def instance_id(identifier: str | None) -> str:
+    return normalise(identifier, 'i', lambda bad: ApiError('InvalidInstanceID.Malformed', f'Invalid id: "{bad}"'))
+
+
+def volume_id(identifier: str | None) -> str:
+    return normalise(identifier, 'vol', lambda bad: ApiError(
+        'InvalidParameterValue', f"Value ({bad}) for parameter volume is invalid. Expected: 'vol-...'."))
+
+
+def snapshot_id(identifier: str | None) -> str:
+    return normalise(identifier, 'snap', lambda bad: ApiError(
+        'InvalidParameterValue', f"Value ({bad}) for parameter snapshotId is invalid. Expected: 'snap-...'."))
+
+
+def image_id(identifier: str | None) -> str:
+    return normalise(identifier, None, lambda bad: ApiError(
+        'InvalidParameterValue', f'Value ({bad}) for parameter image is invalid.'))
+
+
+def visible(cloud: Cloud, caller: Caller, table: str, identifier: str) -> sqlite3.Row | None:
+    """The row of a resource that the caller may act on: his account's, or anybody's for an administrator."""
+    row = cloud.store.row(f'SELECT * FROM {table} WHERE id = ?', identifier)
+    if row is not None and (caller.is_admin or row['account'] == caller.account):
+        return row
+    return None
+
+
+def missing(code: str, what: str, asked: Iterable[str], found: Iterable[str]) -> None:
+    """Raise the NotFound error for what was asked for by id and is not there."""
+    absent = sorted(set(asked) - set(found))
+    if len(absent) == 1:
+        raise ApiError(code, f"The {what} '{absent[0]}' does not exist")
+    if absent:
+        names = ', '.join(f"'{name}'" for name in absent)
+        raise ApiError(code, f'The {what}s {names} do not exist')

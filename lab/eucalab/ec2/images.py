@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images: who sees them, how they are described."""
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError, failure
+from ..wire import iso_time
+from . import Reply, action, filters, ids, tags
+
+EVERYBODY = 'all'
+
+
+def launch_permissions(cloud: Cloud, image: str) -> list[str]:
+    """Account numbers, and EVERYBODY for a public image."""
+    return [row['grantee'] for row in
+            cloud.store.rows('SELECT grantee FROM launch_permissions WHERE image_id = ? ORDER BY grantee', image)]
+
+
+def find_usable(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.Row | None:
+    """An image that is registered and that the caller may see and run."""
+    row = cloud.store.row("SELECT * FROM images WHERE id = ? AND state != 'deregistered'", identifier)
+    if row is None or row['account'] == caller.account or caller.is_admin:
+        return row
+    return row if {EVERYBODY, caller.account} & set(launch_permissions(cloud, identifier)) else None
+
+
+def find_modifiable(cloud: Cloud, caller: Caller, request: dict[str, Any], purpose: str) -> sqlite3.Row:
+    identifier = request.get('ImageId') or ''
+    if not identifier.startswith(('emi-', 'eki-', 'eri-')):
+        raise failure(f'Invalid id: "{identifier}"')
+    row = cloud.store.row('SELECT * FROM images WHERE id = ?', ids.image_id(identifier))
+    if row is None:
+        raise ApiError('InvalidAMIID.NotFound', f"The image ID '{identifier}' does not exist")
+    if row['account'] != caller.account and not caller.is_admin:
+        raise failure(f'Not authorized to {purpose}')
+    return row
+
+
+@action('DescribeImages')
+def describe_images(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    asked = list(request.get('ImageIds') or [])
+    all_states = caller.is_admin and ids.VERBOSE in asked
+    asked = [ids.normalise(identifier, None, _malformed) for identifier in asked
+             if not (caller.is_admin and identifier == ids.VERBOSE)]
+    grants: dict[str, set[str]] = {}
+    for row in cloud.store.rows('SELECT * FROM launch_permissions'):
+        grants.setdefault(row['image_id'], set()).add(row['grantee'])
+    names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
+    tagged = tags.of_account(cloud, caller.account)
+    images = [_describe(row, names[row['account']], EVERYBODY in grants.get(row['id'], ()), tagged.get(row['id'], {}))
+              for row in cloud.store.rows('SELECT * FROM images ORDER BY created')
+              if _asked_for(row, caller, request, asked, grants.get(row['id'], set()))
+              and (all_states or row['state'] != 'deregistered')]
+    images = filters.apply(images, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['ImageId'], {}))
+    ids.missing('InvalidAMIID.NotFound', 'image', asked, [item['ImageId'] for item in images])
+    return {'Images': images}
+
+
+def _malformed(identifier: str) -> ApiError:
+    return ApiError('InvalidParameterValue', f'Value ({identifier}) for parameter images is invalid.')
+
+
+def _asked_for(row: sqlite3.Row, caller: Caller, request: dict[str, Any], asked: list[str], grants: set[str]) -> bool:
+    owners = {caller.account if owner == 'self' else owner for owner in request.get('Owners') or []}
+    users = {caller.account if user == 'self' else user for user in request.get('ExecutableUsers') or []}
+    visible = caller.is_admin or row['account'] == caller.account or {EVERYBODY, caller.account} & grants
+    return bool(visible and (not asked or row['id'] in asked) and (not owners or row['account'] in owners)
+                and (not users or users & grants))
+
+
+def _describe(row: sqlite3.Row, owner: str, public: bool, tagged: dict[str, str]) -> dict[str, Any]:
+    return {'ImageId': row['id'], 'ImageLocation': row['location'], 'State': row['state'], 'OwnerId': row['account'],
+            'ImageOwnerAlias': owner, 'Public': public, 'Architecture': row['architecture'], 'ImageType': row['type'],
+            'KernelId': row['kernel_id'], 'RamdiskId': row['ramdisk_id'], 'Name': row['name'],
+            'Description': row['description'], 'RootDeviceType': row['root_device_type'],
+            'RootDeviceName': row['root_device_name'], 'VirtualizationType': row['virtualization_type'],
+            'Hypervisor': 'xen', 'CreationDate': iso_time(row['created']),
+            'BlockDeviceMappings': [describe_block_device(device) for device in json.loads(row['block_devices'])],
+            'Tags': tags.as_list(tagged)}
+
+
+def describe_block_device(device: dict[str, Any]) -> dict[str, Any]:
+    """From the form in the row (device_name, snapshot_id, size, delete_on_termination, virtual_name, no_device)."""
+    result = {'DeviceName': device['device_name']}
+    if device.get('virtual_name'):
+        result['VirtualName'] = device['virtual_name']
+    elif device.get('no_device'):
+        result['NoDevice'] = 'true'
+    else:
+        result['Ebs'] = {'SnapshotId': device.get('snapshot_id'), 'VolumeSize': device.get('size'),
+                         'DeleteOnTermination': device.get('delete_on_termination'), 'VolumeType': 'standard'}
+    return result
+
+
+def _of_devices(name: str) -> filters.Lookup:
+    return lambda image: [device.get('Ebs', {}).get(name) for device in image['BlockDeviceMappings']]
+
+
+_FILTERS: dict[str, filters.Lookup] = {
+    'architecture': lambda image: image['Architecture'],
+    'block-device-mapping.delete-on-termination': _of_devices('DeleteOnTermination'),
+    'block-device-mapping.device-name': lambda image: [one['DeviceName'] for one in image['BlockDeviceMappings']],
+    'block-device-mapping.snapshot-id': _of_devices('SnapshotId'),
+    'block-device-mapping.volume-size': _of_devices('VolumeSize'),
+    'description': lambda image: image['Description'],
+    'image-id': lambda image: image['ImageId'],
+    'image-type': lambda image: image['ImageType'],
+    'is-public': lambda image: image['Public'],
+    'kernel-id': lambda image: image['KernelId'],
+    'manifest-location': lambda image: image['ImageLocation'],
+    'name': lambda image: image['Name'],
+    'owner-alias': lambda image: image['ImageOwnerAlias'],
+    'owner-id': lambda image: image['OwnerId'],
+    'ramdisk-id': lambda image: image['RamdiskId'],
+    'root-device-name': lambda image: image['RootDeviceName'],
+    'root-device-type': lambda image: image['RootDeviceType'],
+    'state': lambda image: image['State'],
+    'virtualization-type': lambda image: image['VirtualizationType'],
+}

@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instances: describing them, and the wishes to stop, start, reboot and end them."""
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from .. import nodes
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError, failure
+from . import Reply, action, filters, ids, tags
+
+CODES = {'pending': 0, 'running': 16, 'shutting-down': 32, 'terminated': 48, 'stopping': 64, 'stopped': 80}
+
+
+def set_state(cloud: Cloud, identifier: str, state: str, reason: str = '') -> None:
+    cloud.store.execute('UPDATE instances SET state = ?, state_since = ?, reason = ? WHERE id = ?',
+                        state, cloud.now(), reason, identifier)
+
+
+@action('DescribeInstances')
+def describe_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    asked = list(request.get('InstanceIds') or [])
+    everybody = caller.is_admin and ids.VERBOSE in asked
+    asked = [ids.instance_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
+    rows = cloud.store.rows('SELECT * FROM instances WHERE account = ? OR ? ORDER BY launched, launch_index',
+                            caller.account, everybody)
+    if asked:
+        rows = [row for row in rows if row['id'] in asked]
+    tagged = tags.of_account(cloud, caller.account)
+    described = [(row, describe(cloud, row, tagged.get(row['id'], {}))) for row in rows]
+    described = filters.apply(described, request.get('Filters'), _FILTERS, lambda item: tagged.get(item[0]['id'], {}))
+    ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, [row['id'] for row, _ in described])
+    return {'Reservations': list(_reservations(described))}
+
+
+def _reservations(described: list[tuple[sqlite3.Row, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for row, instance in described:
+        if row['reservation'] not in found:
+            found[row['reservation']] = reservation(row, [])
+        found[row['reservation']]['Instances'].append(instance)
+    yield from found.values()
+
+
+def reservation(row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, Any]:
+    return {'ReservationId': row['reservation'], 'OwnerId': row['account'], 'Groups': groups(row),
+            'Instances': instances}
+
+
+def groups(row: sqlite3.Row) -> list[dict[str, str]]:
+    return [{'GroupId': name if name.startswith('sg-') else f'sg-{name}', 'GroupName': name}
+            for name in json.loads(row['groups'])]
+
+
+def block_devices(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, Any]]:
+    return [{'DeviceName': one['device'],
+             'Ebs': {'VolumeId': one['volume_id'], 'Status': one['state'], 'AttachTime': one['attached'],
+                     'DeleteOnTermination': bool(one['delete_on_termination'])}}
+            for one in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ? ORDER BY device', row['id'])]
+
+
+def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str, Any]:
+    address = row['private_ip'] or '0.0.0.0'  # what Eucalyptus shows as long as there is none
+    image = cloud.store.row('SELECT architecture, virtualization_type FROM images WHERE id = ?', row['image_id'])
+    reason = {'StateReason': {'Code': 'Server.InternalError', 'Message': row['reason']}} if row['reason'] else {}
+    return {'InstanceId': row['id'], 'ImageId': row['image_id'], 'KernelId': row['kernel_id'],
+            'RamdiskId': row['ramdisk_id'], 'State': state(row['state']), 'InstanceType': row['instance_type'],
+            'AmiLaunchIndex': row['launch_index'], 'LaunchTime': row['launched'], 'KeyName': row['key_name'],
+            'Placement': {'AvailabilityZone': row['zone'], 'GroupName': '', 'Tenancy': 'default'},
+            'PrivateIpAddress': address, 'PublicIpAddress': row['public_ip'] or address,
+            'PrivateDnsName': _dns(address, 'internal'), 'PublicDnsName': _dns(row['public_ip'] or address, ''),
+            'StateTransitionReason': row['reason'], 'Monitoring': {'State': 'disabled'},
+            'Architecture': image['architecture'] if image else 'x86_64',
+            'VirtualizationType': image['virtualization_type'] if image else None,
+            'RootDeviceType': row['root_device_type'], 'RootDeviceName': row['root_device_name'],
+            'BlockDeviceMappings': block_devices(cloud, row), 'ClientToken': row['client_token'],
+            'SecurityGroups': groups(row), 'ProductCodes': [], 'Tags': tags.as_list(tagged), **reason}
+
+
+def _dns(address: str, kind: str) -> str:
+    return f"euca-{address.replace('.', '-')}.eucalyptus{'.' + kind if kind else ''}"
+
+
+def state(name: str) -> dict[str, Any]:
+    return {'Code': CODES[name], 'Name': name}
+
+
+def _change(row: sqlite3.Row, new: str) -> dict[str, Any]:
+    return {'InstanceId': row['id'], 'PreviousState': state(row['state']), 'CurrentState': state(new)}
+
+
+def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[sqlite3.Row]:
+    asked = [ids.instance_id(identifier) for identifier in request.get('InstanceIds') or []]
+    found = {row['id']: row for row in (ids.visible(cloud, caller, 'instances', one) for one in asked) if row}
+    ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, found)
+    return list(found.values())
+
+
+@action('TerminateInstances')
+def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    changes = []
+    with cloud.store.transaction():
+        for row in _lookup(cloud, caller, request):
+            new = {'pending': 'shutting-down', 'running': 'shutting-down', 'stopping': 'shutting-down',
+                   'stopped': 'terminated'}.get(row['state'], row['state'])
+            changes.append(_change(row, new))
+            if row['state'] == 'terminated':
+                bury(cloud, row['id'])  # a second call makes it vanish (VmInstances.buried)
+            elif new != row['state']:
+                set_state(cloud, row['id'], new, 'User requested shutdown.')
+                if new == 'terminated':
+                    release_volumes(cloud, row['id'])
+    return {'TerminatingInstances': changes}
+
+
+def release_volumes(cloud: Cloud, identifier: str) -> None:
+    """Free what a terminated instance had attached; delete what it was told to delete."""
+    for row in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ?', identifier):
+        cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', row['volume_id'])
+        if row['delete_on_termination']:
+            cloud.store.execute("UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ?",
+                                cloud.now(), row['volume_id'])
+
+
+def bury(cloud: Cloud, identifier: str) -> None:
+    release_volumes(cloud, identifier)
+    tags.forget(cloud, identifier)
+    cloud.store.execute('DELETE FROM instances WHERE id = ?', identifier)
+
+
+@action('StopInstances')
+def stop_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    rows = _lookup(cloud, caller, request)
+    for row in rows:
+        if row['root_device_type'] != 'ebs':
+            raise ApiError('UnsupportedOperation', f"The instance '{row['id']}' does not have an 'ebs' root device type"
+                                                   ' and cannot be stopped.')
+        if row['state'] in ('terminated', 'shutting-down'):
+            raise ApiError('IncorrectInstanceState',
+                           f"This instance '{row['id']}' is not in a state from which it can be stopped.")
+    with cloud.store.transaction():
+        for row in rows:
+            if row['state'] in ('pending', 'running'):
+                set_state(cloud, row['id'], 'stopping', 'User stopped.')
+    return {'StoppingInstances': [_change(row, 'stopping') for row in rows]}
+
+
+@action('StartInstances')
+def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    """Start what is stopped. Instances in any other state are left out of the reply, without an error."""
+    changes = []
+    with cloud.store.transaction():
+        for row in _lookup(cloud, caller, request):
+            if row['state'] != 'stopped':
+                continue
+            root = cloud.store.row('SELECT 1 FROM attachments WHERE instance_id = ? AND is_root', row['id'])
+            if root is None:
+                raise failure(f"Volume attachment for root device not found. Attach an EBS volume to root device of"
+                              f" {row['id']} and retry")
+            # The node gets no user data this time: the cloud sends it with RunInstances only.
+            cloud.store.execute("UPDATE instances SET state = 'pending', state_since = ?, reason = '', node = ?,"
+                                " node_state = NULL, node_reason = NULL, instance_path = NULL, node_user_data = ''"
+                                ' WHERE id = ?', cloud.now(), nodes.choose(cloud), row['id'])
+            changes.append(_change(row, 'pending'))
+    return {'StartingInstances': changes}
+
+
+_FILTERS: dict[str, filters.Lookup] = {
+    'architecture': lambda item: item[1]['Architecture'],
+    'availability-zone': lambda item: item[0]['zone'],
+    'block-device-mapping.volume-id': lambda item: [one['Ebs']['VolumeId'] for one in item[1]['BlockDeviceMappings']],
+    'client-token': lambda item: item[0]['client_token'],
+    'image-id': lambda item: item[0]['image_id'],
+    'instance-id': lambda item: item[0]['id'],
+    'instance-state-code': lambda item: CODES[item[0]['state']],
+    'instance-state-name': lambda item: item[0]['state'],
+    'instance-type': lambda item: item[0]['instance_type'],
+    'kernel-id': lambda item: item[0]['kernel_id'],
+    'key-name': lambda item: item[0]['key_name'],
+    'launch-index': lambda item: item[0]['launch_index'],
+    'owner-id': lambda item: item[0]['account'],
+    'private-ip-address': lambda item: item[0]['private_ip'],
+    'ramdisk-id': lambda item: item[0]['ramdisk_id'],
+    'reservation-id': lambda item: item[0]['reservation'],
+    'root-device-name': lambda item: item[0]['root_device_name'],
+    'root-device-type': lambda item: item[0]['root_device_type'],
+    'virtualization-type': lambda item: item[1]['VirtualizationType'],
+}

@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""RunInstances (``VmControl.runInstances``, ``VerifyMetadata``)."""
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from typing import Any
+
+from .. import nodes
+from ..auth import Caller
+from ..cloud import INSTANCE_TYPES, Cloud, InstanceType
+from ..errors import ApiError, failure, unauthorized
+from ..wire import decode_base64
+from . import Reply, action, block_devices, ids, images, instances, manifests, volumes
+
+GIB = 1 << 30
+USER_DATA_KIB = 16                 # cloud.vmstate.user_data_max_size_kb
+
+
+@action('RunInstances')
+def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    token = request.get('ClientToken') or None
+    if token:
+        rows = cloud.store.rows('SELECT * FROM instances WHERE account = ? AND client_token = ? ORDER BY launch_index',
+                                caller.account, token)
+        if rows:
+            return _reply(cloud, rows)
+    instance_type, type_name = _instance_type(request)
+    zone = (request.get('Placement') or {}).get('AvailabilityZone') or cloud.config.zone
+    if zone != cloud.config.zone:
+        raise failure('Not enough resources: no cluster controller is currently available to run instances.')
+    image = _image(cloud, caller, request, instance_type, type_name)
+    user_data = _user_data(request)
+    if request.get('KeyName'):
+        raise ApiError('InvalidKeyPair.NotFound', f"The key pair '{request['KeyName']}' does not exist")
+    kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
+    for used in filter(None, (image['id'], kernel, ramdisk)):
+        _check_manifest(cloud, used)
+    devices = _devices(cloud, request, image)
+    columns = {'reservation': cloud.new_id('r'), 'account': caller.account, 'user_id': caller.user_id,
+               'client_token': token, 'image_id': image['id'], 'kernel_id': kernel, 'ramdisk_id': ramdisk,
+               'instance_type': type_name, 'zone': zone, 'user_data': user_data, 'node_user_data': user_data,
+               'groups': json.dumps(request.get('SecurityGroups') or request.get('SecurityGroupIds') or ['default']),
+               'root_device_type': image['root_device_type'], 'root_device_name': image['root_device_name']}
+    with cloud.store.transaction():
+        for index in range(_count(request)):
+            _insert(cloud, columns, index, devices)
+    return _reply(cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index',
+                                          columns['reservation']))
+
+
+def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
+    return instances.reservation(rows[0], [instances.describe(cloud, row, {}) for row in rows])
+
+
+def _count(request: dict[str, Any]) -> int:
+    least, most = request.get('MinCount') or 1, request.get('MaxCount') or 1
+    if most < least:
+        raise failure('Maximum instance count must not be smaller than minimum instance count')
+    return most
+
+
+def _instance_type(request: dict[str, Any]) -> tuple[InstanceType, str]:
+    name = request.get('InstanceType') or 'm1.small'
+    if name not in INSTANCE_TYPES:
+        raise failure(f'Failed to lookup instance type: {name}')
+    return INSTANCE_TYPES[name], name
+
+
+def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type: InstanceType,
+           type_name: str) -> sqlite3.Row:
+    identifier = ids.image_id(request.get('ImageId'))
+    row = cloud.store.row("SELECT * FROM images WHERE id = ? AND type = 'machine'", identifier)
+    if row is None:
+        raise ApiError('InvalidAMIID.NotFound', f'Failed to lookup image named: {identifier}')
+    if row['state'] != 'available':
+        raise failure(f'Failed to verify references for request: Unable to start instance with deregistered/failed'
+                      f' image : {identifier}')
+    if images.find_usable(cloud, caller, identifier) is None:
+        raise unauthorized(f'{identifier}: permission denied.')
+    if row['root_device_type'] != 'ebs' and row['size'] > instance_type.disk * GIB:
+        raise ApiError('InvalidParameterCombination',
+                       f"Unable to run instance {identifier} in which the size {row['size']} bytes of the instance is"
+                       f' greater than the vmType {type_name} size {instance_type.disk} GB.')
+    return row
+
+
+def _user_data(request: dict[str, Any]) -> str:
+    text = request.get('UserData') or ''
+    data = decode_base64(text)
+    if data is None:
+        raise ApiError('InvalidParameterValue', 'User data decoding error.')
+    if len(data) > USER_DATA_KIB * 1024:
+        raise ApiError('InvalidParameterValue', f'User data may not exceed {USER_DATA_KIB} KB')
+    return base64.b64encode(data).decode()
+
+
+def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any],
+                        image: sqlite3.Row) -> tuple[str | None, str | None]:
+    """Those of the request before those of the image; only for images that need them (Emis.determineKernelId)."""
+    if image['root_device_type'] == 'ebs' or image['virtualization_type'] != 'paravirtual':
+        return None, None
+    chosen = []
+    for member, column, kind in (('KernelId', 'kernel_id', 'kernel'), ('RamdiskId', 'ramdisk_id', 'ramdisk')):
+        identifier = request.get(member) or image[column]
+        row = cloud.store.row('SELECT * FROM images WHERE id = ?', ids.image_id(identifier))
+        if row is None or row['state'] == 'deregistered':
+            raise failure(f'Failed to lookup {kind} image information: {identifier}')
+        if row['type'] != kind:
+            raise ApiError('InvalidParameterValue', f'Image specified is not a {kind}: {identifier}')
+        if images.find_usable(cloud, caller, row['id']) is None:
+            raise unauthorized(f"{row['id']}: permission denied.")
+        chosen.append(row['id'])
+    return chosen[0], chosen[1]
+
+
+def _check_manifest(cloud: Cloud, identifier: str) -> None:
+    """Since 4.1 a manifest that was written over after registration makes the image unusable."""
+    row = cloud.store.row('SELECT location, manifest_sha256 FROM images WHERE id = ?', identifier)
+    if row['manifest_sha256'] and manifests.sha256(cloud, row['location']) != row['manifest_sha256']:
+        raise failure(f'Image manifest was changed after registration for: {identifier}')
+
+
+def _devices(cloud: Cloud, request: dict[str, Any], image: sqlite3.Row) -> list[dict[str, Any]]:
+    """The volumes that come with the instance: the image's own, changed by the request's."""
+    ebs = image['root_device_type'] == 'ebs'
+    asked = block_devices.validate(cloud, request.get('BlockDeviceMappings') or [], ebs=ebs, suppress=True)
+    if not ebs:
+        return []
+    devices = {device['device_name']: device for device in json.loads(image['block_devices'])}
+    for device in asked:
+        name = device['device_name']
+        if name == image['root_device_name']:
+            device = _changed_root(devices[name], device)
+        if device.get('no_device'):
+            devices.pop(name, None)
+        else:
+            devices[name] = device
+    return [device for device in devices.values() if not device.get('virtual_name')]
+
+
+def _changed_root(root: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    if asked.get('no_device') or asked.get('virtual_name'):
+        raise ApiError('InvalidParameterValue', 'Root device cannot be suppressed. Source snapshot from the image'
+                                                ' registration will be used for creating the root device')
+    if asked.get('snapshot_id') not in (None, root['snapshot_id']):
+        raise ApiError('InvalidParameterValue', 'Snapshot ID cannot be modified for the root device. Source snapshot'
+                                                ' from the image registration will be used for creating the root device')
+    if asked.get('size') is not None and asked['size'] < root['size']:
+        raise ApiError('InvalidParameterValue', 'Root device volume cannot be smaller than the image size')
+    return {**root, **asked}
+
+
+def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dict[str, Any]]) -> None:
+    identifier, now = cloud.new_id('i'), cloud.now()
+    # d0:0d and the id, as the cloud makes addresses (VmInstances.mac).
+    digits = identifier[2:]
+    mac = 'd0:0d:' + ':'.join(digits[at:at + 2] for at in range(0, 8, 2))
+    cloud.store.insert('instances', id=identifier, launch_index=index, mac=mac, state='pending', state_since=now,
+                       launched=now, node=nodes.choose(cloud), **columns)
+    for device in devices:
+        size = device.get('size') or _snapshot_size(cloud, device)
+        volume = volumes.insert_volume(cloud, columns['account'], size, device.get('snapshot_id'))
+        root = device['device_name'] == columns['root_device_name']
+        # There from the start: the node waits for the volume itself.
+        cloud.store.insert('attachments', volume_id=volume, instance_id=identifier, device=device['device_name'],
+                           is_root=int(root), delete_on_termination=int(device.get('delete_on_termination', True)),
+                           state='attached', state_since=now, attached=now, node_state='attached')
+
+
+def _snapshot_size(cloud: Cloud, device: dict[str, Any]) -> int:
+    row = cloud.store.row('SELECT size FROM snapshots WHERE id = ?', device.get('snapshot_id'))
+    if row is None:
+        raise failure(f"Snapshot {device.get('snapshot_id')} does not exist")
+    return row['size']

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots of volumes; the copying is done in ``storage``."""
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from .. import storage
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError, failure, unauthorized
+from . import Reply, action, filters, ids, tags
+
+
+@action('CreateSnapshot')
+async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    volume_id = ids.volume_id(request.get('VolumeId'))
+    volume = cloud.store.row('SELECT * FROM volumes WHERE id = ? AND account = ?', volume_id, caller.account)
+    if volume is None:
+        raise ApiError('InvalidVolume.NotFound', f"Volume not found '{request.get('VolumeId')}'")
+    if volume['state'] != 'available':
+        raise failure(f'Volume not ready for snapshot: {volume_id}')
+    identifier = cloud.new_id('snap')
+    cloud.store.insert('snapshots', id=identifier, account=caller.account, volume_id=volume_id, size=volume['size'],
+                       description=request.get('Description'), state='pending', progress=0, started=cloud.now())
+    storage.start_copy(cloud, identifier, volume_id)
+    return _describe(cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
+
+
+@action('DeleteSnapshot')
+def delete_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    identifier = ids.snapshot_id(request.get('SnapshotId'))
+    row = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier)
+    if row is None:
+        raise ApiError('InvalidSnapshot.NotFound', f"The snapshot '{request['SnapshotId']}' does not exist.")
+    if row['account'] != caller.account and not caller.is_admin:
+        raise unauthorized(f'Not authorized to delete snapshot {identifier} by {caller.user_name}')
+    if row['state'] == 'pending':
+        return {'Return': False}  # the genuine one says no more than this (SnapshotManager.delete)
+    if _registered(cloud, identifier):
+        raise ApiError('InvalidSnapshot.InUse', f'Snapshot {identifier} is in use, deletion not permitted')
+    cloud.store.execute('DELETE FROM snapshots WHERE id = ?', identifier)
+    tags.forget(cloud, identifier)
+    cloud.config.snapshot_file(identifier).unlink(missing_ok=True)
+    return {}
+
+
+def _registered(cloud: Cloud, identifier: str) -> bool:
+    rows = cloud.store.rows("SELECT block_devices FROM images WHERE state = 'available'")
+    return any(device.get('snapshot_id') == identifier for row in rows for device in json.loads(row['block_devices']))
+
+
+@action('DescribeSnapshots')
+def describe_snapshots(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    asked = list(request.get('SnapshotIds') or [])
+    everybody = caller.is_admin and ids.VERBOSE in asked
+    asked = [ids.snapshot_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
+    rows = cloud.store.rows('SELECT * FROM snapshots WHERE account = ? OR ? ORDER BY started', caller.account, everybody)
+    owners = {caller.account if owner == 'self' else owner for owner in request.get('OwnerIds') or []}
+    rows = [row for row in rows if (not asked or row['id'] in asked) and (not owners or row['account'] in owners)]
+    names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
+    tagged = tags.of_account(cloud, caller.account)
+    snapshots = [_describe(row, names[row['account']], tagged.get(row['id'], {})) for row in rows]
+    snapshots = filters.apply(snapshots, request.get('Filters'), _FILTERS,
+                              lambda item: tagged.get(item['SnapshotId'], {}))
+    ids.missing('InvalidSnapshot.NotFound', 'snapshot', asked, [item['SnapshotId'] for item in snapshots])
+    return {'Snapshots': snapshots}
+
+
+def _describe(row: sqlite3.Row, owner: str, tagged: dict[str, str]) -> dict[str, Any]:
+    return {'SnapshotId': row['id'], 'VolumeId': row['volume_id'], 'State': row['state'], 'StartTime': row['started'],
+            'Progress': f"{row['progress']}%", 'OwnerId': row['account'], 'OwnerAlias': owner,
+            'VolumeSize': row['size'], 'Encrypted': False, 'Description': row['description'],
+            'Tags': tags.as_list(tagged)}
+
+
+_FILTERS: dict[str, filters.Lookup] = {
+    'snapshot-id': lambda snapshot: snapshot['SnapshotId'],
+    'volume-id': lambda snapshot: snapshot['VolumeId'],
+    'status': lambda snapshot: snapshot['State'],
+    'description': lambda snapshot: snapshot['Description'],
+    'owner-id': lambda snapshot: snapshot['OwnerId'],
+    'owner-alias': lambda snapshot: snapshot['OwnerAlias'],
+    'progress': lambda snapshot: snapshot['Progress'],
+    'volume-size': lambda snapshot: snapshot['VolumeSize'],
+}

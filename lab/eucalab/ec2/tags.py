@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tags: an account's own, on its own resources and on images that others share with it."""
+from __future__ import annotations
+
+from typing import Any
+
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError
+from . import Reply, action, filters, ids
+
+MOST = 10                          # per resource
+_RESERVED = ('aws:', 'euca:')
+# Prefix of the id → table, the resource type that DescribeTags shows, and how NotFound is said.
+_KINDS = {
+    'i': ('instances', 'instance', 'InvalidInstanceID.NotFound', 'instance ID'),
+    'vol': ('volumes', 'volume', 'InvalidVolume.NotFound', 'volume'),
+    'snap': ('snapshots', 'snapshot', 'InvalidSnapshot.NotFound', 'snapshot'),
+    'emi': ('images', 'image', 'InvalidAMIID.NotFound', 'image ID'),
+    'eki': ('images', 'image', 'InvalidAMIID.NotFound', 'image ID'),
+    'eri': ('images', 'image', 'InvalidAMIID.NotFound', 'image ID'),
+}
+
+
+def of_account(cloud: Cloud, account: str) -> dict[str, dict[str, str]]:
+    """All tags that an account sees, by resource id."""
+    result: dict[str, dict[str, str]] = {}
+    for row in cloud.store.rows('SELECT * FROM tags WHERE account = ? ORDER BY key', account):
+        result.setdefault(row['resource_id'], {})[row['key']] = row['value']
+    return result
+
+
+def as_list(tags: dict[str, str] | None) -> list[dict[str, str]]:
+    return [{'Key': key, 'Value': value} for key, value in (tags or {}).items()]
+
+
+def forget(cloud: Cloud, resource_id: str) -> None:
+    """Drop the tags of a resource that is gone."""
+    cloud.store.execute('DELETE FROM tags WHERE resource_id = ?', resource_id)
+
+
+@action('CreateTags')
+def create_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    wanted = {tag.get('Key', ''): tag.get('Value', '') for tag in request.get('Tags') or []}
+    for key, value in wanted.items():
+        _check(key, value)
+    with cloud.store.transaction():
+        for resource in _resources(cloud, caller, request):
+            for key, value in wanted.items():
+                cloud.store.execute('INSERT INTO tags VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+                                    resource, caller.account, key, value)
+            count = cloud.store.row('SELECT count(*) FROM tags WHERE resource_id = ? AND account = ?',
+                                    resource, caller.account)[0]
+            if count > MOST:
+                raise ApiError('TagLimitExceeded', 'The maximum number of Tags for a resource has been reached.')
+    return {}
+
+
+def _check(key: str, value: str) -> None:
+    if not key or key.lower().startswith(_RESERVED):
+        raise ApiError('InvalidParameterValue',
+                       "Tag keys starting with 'aws:' and 'euca:' are reserved for internal use")
+    if len(key) > 127:
+        raise ApiError('InvalidParameterValue', 'Tag key exceeds the maximum length of 127 characters')
+    if len(value) > 255:
+        raise ApiError('InvalidParameterValue', 'Tag value exceeds the maximum length of 255 characters')
+
+
+def _resources(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[str]:
+    from . import images
+    found = []
+    for identifier in request.get('Resources') or []:
+        resource = ids.normalise(identifier, None, lambda bad: ApiError('InvalidID', f"The ID '{bad}' is not valid"))
+        kind = _KINDS.get(resource.split('-')[0])
+        if kind is None:
+            raise ApiError('InvalidID', f"The ID '{resource}' is not valid")
+        table, _, code, what = kind
+        row = images.find_usable(cloud, caller, resource) if table == 'images' else ids.visible(
+            cloud, caller, table, resource)
+        if row is None:
+            raise ApiError(code, f"The {what} '{resource}' does not exist")
+        found.append(resource)
+    return found
+
+
+@action('DeleteTags')
+def delete_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    with cloud.store.transaction():
+        for resource in _resources(cloud, caller, request):
+            for tag in request.get('Tags') or []:
+                where, values = 'resource_id = ? AND account = ? AND key = ?', [resource, caller.account, tag['Key']]
+                if 'Value' in tag:  # a value in the request must match, none matches any
+                    where, values = where + ' AND value = ?', [*values, tag['Value']]
+                cloud.store.execute(f'DELETE FROM tags WHERE {where}', *values)
+    return {}
+
+
+@action('DescribeTags')
+def describe_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    rows = cloud.store.rows('SELECT * FROM tags WHERE account = ? ORDER BY resource_id, key', caller.account)
+    tags = [{'ResourceId': row['resource_id'], 'ResourceType': _KINDS[row['resource_id'].split('-')[0]][1],
+             'Key': row['key'], 'Value': row['value']} for row in rows]
+    lookups = {'key': lambda tag: tag['Key'], 'value': lambda tag: tag['Value'],
+               'resource-id': lambda tag: tag['ResourceId'], 'resource-type': lambda tag: tag['ResourceType']}
+    return {'Tags': filters.apply(tags, request.get('Filters'), lookups)}

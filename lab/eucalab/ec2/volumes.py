@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes. Here they only change rows; the storage controller's part (``storage``) makes and removes the files."""
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from ..auth import Caller
+from ..cloud import Cloud
+from ..errors import ApiError, failure, unauthorized
+from . import Reply, action, filters, ids, tags
+
+
+@action('CreateVolume')
+def create_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    size, snapshot = request.get('Size'), None
+    if size is None and not request.get('SnapshotId'):
+        raise failure('One of size or snapshotId is required as a parameter.')
+    if request.get('SnapshotId'):
+        snapshot = _usable_snapshot(cloud, caller, ids.snapshot_id(request['SnapshotId']))
+        if size is not None and size < snapshot['size']:
+            raise failure('Volume size cannot be less than snapshot size')
+    if size is not None and size <= 0:
+        raise failure(f'Failed to create volume because the parameter size ({size}) must be greater than zero.')
+    zone = request.get('AvailabilityZone')
+    if zone != cloud.config.zone:
+        raise ApiError('InvalidZone.NotFound', f"The zone '{zone}' does not exist.")
+    volume = insert_volume(cloud, caller.account, size or snapshot['size'], snapshot['id'] if snapshot else None)
+    row = cloud.store.row('SELECT * FROM volumes WHERE id = ?', volume)
+    return _describe(row, None, {})
+
+
+def _usable_snapshot(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.Row:
+    row = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier)
+    if row is None:
+        raise ApiError('InvalidSnapshot.NotFound', f'The snapshot {identifier} does not exist.')
+    if row['account'] != caller.account and not caller.is_admin:
+        raise unauthorized(f'Not authorized to use snapshot {identifier} by {caller.user_name}')
+    return row
+
+
+def insert_volume(cloud: Cloud, account: str, size: int, snapshot: str | None) -> str:
+    """A new volume in state creating; returns its id."""
+    now, identifier = cloud.now(), cloud.new_id('vol')
+    cloud.store.insert('volumes', id=identifier, account=account, size=size, snapshot_id=snapshot,
+                       zone=cloud.config.zone, state='creating', state_since=now, created=now)
+    return identifier
+
+
+@action('DeleteVolume')
+def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    identifier = ids.volume_id(request.get('VolumeId'))
+    row = find_volume(cloud, caller, identifier, 'delete volume')
+    attachment = attachment_of(cloud, identifier)
+    if attachment is not None:
+        raise ApiError('VolumeInUse', f"Volume is currently attached to: {attachment['instance_id']}")
+    if row['state'] in ('failed', 'deleted'):
+        cloud.store.execute('DELETE FROM volumes WHERE id = ?', identifier)
+        tags.forget(cloud, identifier)
+    else:
+        start_deletion(cloud, identifier)
+    return {}
+
+
+def start_deletion(cloud: Cloud, identifier: str) -> None:
+    cloud.store.execute("UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ? AND state != 'deleting'",
+                        cloud.now(), identifier)
+
+
+def find_volume(cloud: Cloud, caller: Caller, identifier: str, purpose: str) -> sqlite3.Row:
+    row = cloud.store.row('SELECT * FROM volumes WHERE id = ?', identifier)
+    if row is None:
+        raise ApiError('InvalidVolume.NotFound', f"The volume '{identifier}' does not exist")
+    if row['account'] != caller.account and not caller.is_admin:
+        raise unauthorized(f'Not authorized to {purpose} by {caller.user_name}')
+    return row
+
+
+def attachment_of(cloud: Cloud, identifier: str) -> sqlite3.Row | None:
+    return cloud.store.row('SELECT * FROM attachments WHERE volume_id = ?', identifier)
+
+
+@action('DescribeVolumes')
+def describe_volumes(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    asked = list(request.get('VolumeIds') or [])
+    everybody = caller.is_admin and ids.VERBOSE in asked
+    asked = [ids.volume_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
+    rows = cloud.store.rows('SELECT * FROM volumes WHERE account = ? OR ? ORDER BY created', caller.account, everybody)
+    if asked:
+        rows = [row for row in rows if row['id'] in asked]
+    attachments = {row['volume_id']: row for row in cloud.store.rows('SELECT * FROM attachments')}
+    tagged = tags.of_account(cloud, caller.account)
+    volumes = [_describe(row, attachments.get(row['id']), tagged.get(row['id'], {})) for row in rows]
+    volumes = filters.apply(volumes, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['VolumeId'], {}))
+    ids.missing('InvalidVolume.NotFound', 'volume', asked, [item['VolumeId'] for item in volumes])
+    return {'Volumes': volumes}
+
+
+def describe_attachment(row: sqlite3.Row) -> dict[str, Any]:
+    return {'VolumeId': row['volume_id'], 'InstanceId': row['instance_id'], 'Device': row['device'],
+            'State': row['state'], 'AttachTime': row['attached'],
+            'DeleteOnTermination': bool(row['delete_on_termination'])}
+
+
+def _describe(row: sqlite3.Row, attachment: sqlite3.Row | None, tagged: dict[str, str]) -> dict[str, Any]:
+    # A volume is in use as soon as somebody asked for it, whatever the state of the attachment.
+    state = 'in-use' if attachment is not None and row['state'] == 'available' else row['state']
+    return {'VolumeId': row['id'], 'Size': row['size'], 'SnapshotId': row['snapshot_id'] or '',
+            'AvailabilityZone': row['zone'], 'State': state, 'CreateTime': row['created'], 'VolumeType': 'standard',
+            'Encrypted': False, 'Attachments': [describe_attachment(attachment)] if attachment is not None else [],
+            'Tags': tags.as_list(tagged)}
+
+
+def _of_attachments(name: str) -> filters.Lookup:
+    return lambda volume: [attachment[name] for attachment in volume['Attachments']]
+
+
+_FILTERS: dict[str, filters.Lookup] = {
+    'volume-id': lambda volume: volume['VolumeId'],
+    'status': lambda volume: volume['State'],
+    'size': lambda volume: volume['Size'],
+    'snapshot-id': lambda volume: volume['SnapshotId'],
+    'availability-zone': lambda volume: volume['AvailabilityZone'],
+    'volume-type': lambda volume: volume['VolumeType'],
+    'attachment.instance-id': _of_attachments('InstanceId'),
+    'attachment.device': _of_attachments('Device'),
+    'attachment.status': _of_attachments('State'),
+    'attachment.delete-on-termination': _of_attachments('DeleteOnTermination'),
+}

@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API process: EC2 and object storage on loopback, and the cluster and storage controllers' work behind them.
+
+``python -m eucalab.server NAME`` runs it in the foreground until SIGTERM.
+"""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import logging
+import re
+import signal
+import sqlite3
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from . import auth, cluster
+from .cloud import Cloud
+from .config import Config
+from .ec2 import load_actions
+from .errors import ApiError, S3Error, TransportError
+from .s3 import objects, service, signature, xml
+from .store import Store
+from .versions import PLAYED
+from .wire import BindError, Ec2Wire, error_body
+
+log = logging.getLogger(__name__)
+
+EC2_PATHS = ('/services/compute', '/services/Eucalyptus')
+S3_PATHS = ('/services/objectstorage', '/services/Walrus')
+MOST_EC2_BYTES = 1 << 20
+
+
+class Server:
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.actions = load_actions()
+        self.wire = Ec2Wire(cloud.played.newest_api)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.raw_path.partition('?')[0]
+        request_id = str(uuid.uuid4())
+        for prefix in EC2_PATHS:
+            if path in (prefix, prefix + '/'):
+                return await self._ec2(request, path, request_id)
+        for prefix in S3_PATHS:
+            if path == prefix or path.startswith(prefix + '/'):
+                return await self._s3(request, prefix, path, request_id)
+        # No pipeline accepts it: a 404 without a body that could be understood.
+        return web.Response(status=404)
+
+    async def _ec2(self, request: web.Request, path: str, request_id: str) -> web.Response:
+        started = time.perf_counter()
+        action = '?'
+        try:
+            body = await request.read()
+            parameters = _parameters(request, body)
+            action = parameters.get('Action', '?')
+            caller = auth.authenticate(self.cloud.store, _http_request(request, path), parameters, body, time.time())
+            content = await self._call(caller, parameters, request_id)
+            response = web.Response(body=content, content_type='application/xml', charset='UTF-8')
+        except ApiError as error:
+            response = _ec2_error(error.status, error.code, error.message, request_id)
+        except TransportError as error:
+            status_line = f"{error.status} {'Bad Request' if error.status == 400 else 'Forbidden'}"
+            # The genuine one repeats the message as request id.
+            response = _ec2_error(error.status, status_line, error.message, error.message)
+        except (sqlite3.Error, OSError) as error:
+            log.exception('%s', action)
+            response = _ec2_error(500, 'InternalError', f'Error processing request: {error}', request_id)
+        log.info('%s %d %.1f ms', action, response.status, (time.perf_counter() - started) * 1000)
+        return response
+
+    async def _call(self, caller: auth.Caller, parameters: dict[str, str], request_id: str) -> bytes:
+        action, version = parameters.pop('Action', ''), parameters.pop('Version', '')
+        if not re.fullmatch(r'\d{4}-\d\d-\d\d', version):
+            version = self.cloud.played.newest_api
+        if action not in self.actions or action not in self.cloud.played.known:
+            raise TransportError(400, f'Failed to construct message of type {action}')
+        unknown = self.cloud.played.unknown_parameters(action, list(parameters))
+        if unknown:
+            raise BindError([(name, parameters[name]) for name in unknown])
+        reply = self.actions[action](self.cloud, caller, self.wire.parse(action, parameters))
+        if inspect.isawaitable(reply):
+            reply = await reply
+        return self.wire.serialise(action, version, request_id, reply)
+
+    async def _s3(self, request: web.Request, prefix: str, path: str, request_id: str) -> web.StreamResponse:
+        try:
+            caller = signature.authenticate(self.cloud.store, _http_request(request, path), prefix, time.time())
+            response = await service.handle(self.cloud, caller, request, path[len(prefix):])
+        except S3Error as error:
+            response = _s3_error(request, error, request_id)
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, ConnectionError):
+                raise
+            log.exception('%s %s', request.method, path)
+            response = _s3_error(request, S3Error(500, 'InternalError', str(error)), request_id)
+        log.info('%s %s %d', request.method, path, response.status)
+        return response
+
+
+def _parameters(request: web.Request, body: bytes) -> dict[str, str]:
+    """Of the query and of a form's body together, as the genuine server takes them."""
+    pairs = _query(request)
+    if request.method == 'POST':
+        pairs += parse_qsl(body.decode('utf-8', 'replace'), keep_blank_values=True)
+    return dict(pairs)
+
+
+def _query(request: web.Request) -> list[tuple[str, str]]:
+    return parse_qsl(request.raw_path.partition('?')[2], keep_blank_values=True)
+
+
+def _http_request(request: web.Request, path: str) -> auth.HttpRequest:
+    return auth.HttpRequest(request.method, path, _query(request), request.headers)
+
+
+def _ec2_error(status: int, code: str, message: str, request_id: str) -> web.Response:
+    return web.Response(status=status, body=error_body(code, message, request_id), content_type='application/xml')
+
+
+def _s3_error(request: web.Request, error: S3Error, request_id: str) -> web.Response:
+    headers = {'x-amz-request-id': request_id}
+    if request.method == 'HEAD':
+        return web.Response(status=error.status, headers=headers)
+    body = xml.error(error.code, error.message, request_id, error.extra)
+    response = web.Response(status=error.status, body=body, content_type='application/xml', headers=headers)
+    if not request.content.at_eof():
+        response.force_close()  # the body of what was refused need not be waited for
+    return response
+
+
+def make_application(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:
+    application = web.Application(client_max_size=MOST_EC2_BYTES)
+    application.router.add_route('*', '/{path:.*}', handle)
+    return application
+
+
+async def serve(config: Config) -> None:
+    config.make_directories()
+    store = Store(config.database)
+    config.database.chmod(0o600)
+    cloud = Cloud(config, store, PLAYED[config.play])
+    objects.recover(cloud)
+    # Bodies stay as they were sent: an object with Content-Encoding gzip is stored as it is.
+    runner = web.AppRunner(make_application(Server(cloud).handle), access_log=None, auto_decompress=False,
+                           max_line_size=128 << 10, max_field_size=32 << 10)
+    await runner.setup()
+    await web.TCPSite(runner, '127.0.0.1', config.port, reuse_address=True).start()
+    log.info('lab %s plays %s at %s', config.name, config.play, config.endpoint)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    background = asyncio.create_task(cluster.run(cloud))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait((background, stopped), return_when=asyncio.FIRST_COMPLETED)
+    await runner.cleanup()
+    if background.done():
+        background.result()  # it never ends but by an error, which ends the process
+    background.cancel()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog='eucalab.server', description=__doc__.splitlines()[0])
+    parser.add_argument('name', help='name of the lab')
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(name)s %(levelname)s %(message)s')
+    try:
+        config = Config.load(options.name)
+    except FileNotFoundError as error:
+        print(f'There is no lab {options.name}: {error.filename} is missing.', file=sys.stderr)
+        return 1
+    try:
+        asyncio.run(serve(config))
+    except OSError as error:
+        print(f'Lab {options.name} cannot serve on port {config.port}: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The storage controller's part: the files behind volumes and snapshots, and their states.
+
+A file appears under its own name only when it is complete. What a killed process left half done has another name, is
+removed at the next start, and is done again, because the row still says so.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+from pathlib import Path
+
+from .cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+# Seconds at pace 1.0.
+VOLUME_CREATION, VOLUME_DELETION, SNAPSHOT, DELETED_SHOWN = 8, 8, 30, 60
+GIB = 1 << 30
+_PARTIAL = '.partial'
+
+
+def recover(cloud: Cloud) -> None:
+    """At start: remove half-made files and take up the copies that were under way. Needs a running event loop."""
+    for folder in (cloud.config.volumes, cloud.config.snapshots):
+        for path in folder.glob('*' + _PARTIAL):
+            path.unlink()
+    for row in cloud.store.rows("SELECT * FROM snapshots WHERE state = 'pending'"):
+        if not cloud.config.snapshot_file(row['id']).exists():
+            start_copy(cloud, row['id'], row['volume_id'])
+
+
+def start_copy(cloud: Cloud, snapshot: str, volume: str) -> None:
+    """Begin to copy a volume; ``cloud.copies`` has the task until it is done."""
+    before = cloud.copies.get(volume)
+
+    async def copy() -> None:
+        if before is not None:
+            await before
+        try:
+            await asyncio.to_thread(_copy, cloud.config.volume_file(volume), cloud.config.snapshot_file(snapshot), None)
+        except (OSError, subprocess.CalledProcessError) as error:
+            log.error('snapshot %s of %s: %s', snapshot, volume, error)
+            cloud.store.execute("UPDATE snapshots SET state = 'failed' WHERE id = ?", snapshot)
+        finally:
+            if cloud.copies.get(volume) is task:
+                del cloud.copies[volume]
+
+    task = asyncio.create_task(copy())
+    cloud.copies[volume] = task
+
+
+def _copy(source: Path, target: Path, size: int | None) -> None:
+    """Copy with its holes, make it ``size`` bytes, and put it in place at once."""
+    partial = target.with_name(target.name + _PARTIAL)
+    subprocess.run(['cp', '--sparse=always', '--reflink=auto', '--', os.fspath(source), os.fspath(partial)],
+                   check=True, capture_output=True)
+    partial.chmod(0o600)
+    if size is not None:
+        os.truncate(partial, size)
+    partial.replace(target)
+
+
+def _create_empty(target: Path, size: int) -> None:
+    partial = target.with_name(target.name + _PARTIAL)
+    with open(partial, 'wb') as out:
+        os.fchmod(out.fileno(), 0o600)
+        out.truncate(size)
+    partial.replace(target)
+
+
+async def advance(cloud: Cloud) -> None:
+    """Move every volume and snapshot as far as its time has come. Called a few times in a second."""
+    await _create_volumes(cloud)
+    _delete_volumes(cloud)
+    _advance_snapshots(cloud)
+
+
+async def _create_volumes(cloud: Cloud) -> None:
+    for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'creating'"):
+        target = cloud.config.volume_file(row['id'])
+        state = 'available'
+        try:
+            if not target.exists():
+                if not await _make_volume(cloud, target, row['snapshot_id'], row['size']):
+                    continue
+        except (OSError, subprocess.CalledProcessError) as error:
+            log.error('volume %s: %s', row['id'], error)
+            state = 'failed'
+        if state == 'failed' or cloud.now() >= row['state_since'] + VOLUME_CREATION * cloud.config.pace:
+            cloud.store.execute("UPDATE volumes SET state = ?, state_since = ? WHERE id = ? AND state = 'creating'",
+                                state, cloud.now(), row['id'])
+
+
+async def _make_volume(cloud: Cloud, target: Path, snapshot: str | None, size: int) -> bool:
+    """False when the snapshot is not there yet: the volume waits for it, as the storage controller does."""
+    if snapshot is None:
+        _create_empty(target, size * GIB)
+        return True
+    state = cloud.store.row('SELECT state FROM snapshots WHERE id = ?', snapshot)
+    if state is not None and state['state'] == 'pending':
+        return False
+    await asyncio.to_thread(_copy, cloud.config.snapshot_file(snapshot), target, size * GIB)
+    return True
+
+
+def _delete_volumes(cloud: Cloud) -> None:
+    now, pace = cloud.now(), cloud.config.pace
+    for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'deleting' AND state_since <= ?",
+                                now - VOLUME_DELETION * pace):
+        if row['id'] in cloud.copies:
+            continue
+        cloud.config.volume_file(row['id']).unlink(missing_ok=True)
+        cloud.store.execute("UPDATE volumes SET state = 'deleted', state_since = ? WHERE id = ?", now, row['id'])
+    for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'deleted' AND state_since <= ?",
+                                now - DELETED_SHOWN * pace):
+        cloud.store.execute('DELETE FROM tags WHERE resource_id = ?', row['id'])
+        cloud.store.execute('DELETE FROM volumes WHERE id = ?', row['id'])
+
+
+def _advance_snapshots(cloud: Cloud) -> None:
+    seconds = SNAPSHOT * cloud.config.pace
+    for row in cloud.store.rows("SELECT * FROM snapshots WHERE state = 'pending'"):
+        passed = (cloud.now() - row['started']) / seconds if seconds else 1.0
+        if passed >= 1 and cloud.config.snapshot_file(row['id']).exists():
+            cloud.store.execute("UPDATE snapshots SET state = 'completed', progress = 100 WHERE id = ?", row['id'])
+        else:
+            # In steps, as the storage controller reports its upload.
+            progress = min(int(passed * 10) * 10, 95)
+            if progress != row['progress']:
+                cloud.store.execute('UPDATE snapshots SET progress = ? WHERE id = ?', progress, row['id'])

@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each Eucalyptus version that the lab can play knows. One entry of PLAYED per version.
+
+The parameters are those for which the message classes of that version have a field (compute-common, ``VmControl.groovy``,
+``VmImages.groovy``, ``VmBlockDevice.groovy`` …), a subset of what the API's model knows. A name with ``.N`` is a list. What is
+below a list of structures (``.N.*``) is never refused: the genuine binding takes those keys away before it binds
+them, and drops what it does not know (``BaseQueryBinding.populateObjectList``).
+"""
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+
+_FILTERS = 'Filter.N.*'
+_PAGES = 'MaxResults NextToken'
+_KNOWN_4_4 = {
+    'AttachVolume': 'VolumeId InstanceId Device',
+    'CreateSnapshot': 'VolumeId Description',
+    'CreateTags': 'ResourceId.N Tag.N.*',
+    'CreateVolume': 'Size SnapshotId AvailabilityZone VolumeType Iops Encrypted',
+    'DeleteSnapshot': 'SnapshotId',
+    'DeleteTags': 'ResourceId.N Tag.N.*',
+    'DeleteVolume': 'VolumeId',
+    'DeregisterImage': 'ImageId',
+    'DescribeAvailabilityZones': f'ZoneName.N {_FILTERS}',
+    'DescribeImageAttribute':
+        'ImageId Attribute LaunchPermission ProductCodes Kernel Ramdisk BlockDeviceMapping Description',
+    'DescribeImages': f'ImageId.N Owner.N ExecutableBy.N {_FILTERS}',
+    'DescribeInstanceAttribute': 'InstanceId Attribute',
+    'DescribeInstances': f'InstanceId.N {_FILTERS} {_PAGES}',
+    'DescribeSnapshots': f'SnapshotId.N Owner.N RestorableBy.N {_FILTERS} {_PAGES}',
+    'DescribeTags': f'{_FILTERS} {_PAGES}',
+    'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
+    'DetachVolume': 'VolumeId InstanceId Device Force',
+    'GetConsoleOutput': 'InstanceId InstanceId.1',
+    'ModifyImageAttribute':
+        'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
+        ' UserId.N Group.N UserGroup.N Attribute OperationType',
+    'RebootInstances': 'InstanceId.N',
+    'RegisterImage':
+        'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
+        ' Platform SriovNetSupport BlockDeviceMapping.N.*',
+    'RunInstances':
+        'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'
+        ' UserData Version Encoding AddressingType InstanceType KernelId RamdiskId Placement.AvailabilityZone'
+        ' Placement.GroupName Placement.Tenancy BlockDeviceMapping.N.* Monitoring.Enabled SubnetId DisableApiTermination'
+        ' InstanceInitiatedShutdownBehavior PrivateIpAddress ClientToken NetworkInterface.N.* IamInstanceProfile.Arn'
+        ' IamInstanceProfile.Name EbsOptimized',
+    'StartInstances': 'InstanceId.N',
+    'StopInstances': 'InstanceId.N Force',
+    'TerminateInstances': 'InstanceId.N',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+    name: str
+    newest_api: str                # what an unknown version falls back to, and the model that requests are read with
+    known: dict[str, str]          # per action, the parameters that bind
+    image_name: str = r'[A-Za-z0-9()./_-]{3,128}'
+
+    def unknown_parameters(self, action: str, names: list[str]) -> list[str]:
+        """Which of the request's parameters have no field in this version's message."""
+        pattern = _pattern(self.known[action])
+        return [name for name in names if not pattern.fullmatch(name)]
+
+
+@functools.cache
+def _pattern(known: str) -> re.Pattern[str]:
+    def one(name: str) -> str:
+        if name.endswith('.N.*'):
+            return re.escape(name[:-4]) + r'\.[0-9]{1,7}(\..*)?'
+        if name.endswith('.N'):
+            return re.escape(name[:-2]) + r'(\.[0-9]{1,7})?'
+        return re.escape(name)
+    return re.compile('|'.join(one(name) for name in known.split()), re.DOTALL)
+
+
+PLAYED = {
+    '4.4': Played(name='4.4', newest_api='2016-09-15', known=_KNOWN_4_4),
+}
