@@ -9,16 +9,22 @@ Nothing that needs escaping is ever written, for the same reason.
 from __future__ import annotations
 
 import re
+import traceback
 from dataclasses import dataclass, field
 
+# Library -> traceback of its failed import; the modules report it.
+IMPORT_ERRORS: dict[str, str | None] = {}
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
+except ImportError:
+    IMPORT_ERRORS['cryptography'] = traceback.format_exc()
+try:
     from lxml import etree
-except ImportError:  # the modules report it by the name of the library; sanity imports this file without them
-    pass
+except ImportError:
+    IMPORT_ERRORS['lxml'] = traceback.format_exc()
 
 ARCHITECTURES = ('i386', 'x86_64', 'armhf', 'ppc', 'ppc64', 'ppc64le')
 IMAGE_TYPES = ('machine', 'kernel', 'ramdisk')

@@ -7,6 +7,7 @@ What is in the bucket is the only memory. A part counts as sent when an object o
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import random
 import re
@@ -20,10 +21,8 @@ from dataclasses import dataclass, field
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Part
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 
-try:
+with contextlib.suppress(ImportError):  # the modules report it by the name of the library
     from botocore.exceptions import SSLError
-except ImportError:  # the modules report it by the name of the library
-    pass
 
 # The cloud's own system account reads manifest and parts by this grant, at registration and when an instance starts.
 ACL = 'aws-exec-read'
@@ -97,7 +96,7 @@ class Bucket:
             self.created = True
         except CloudError as error:
             # Sent again after a lost answer, our own creation looks like somebody's: so look whose it is.
-            if error.status not in (403, 409):
+            if error.status != 409 and error.code != 'AccessDenied':
                 raise
             if not self._is_ours():
                 raise UploadError(f'The bucket {self.name} belongs to another account ({error.code}). Choose another '

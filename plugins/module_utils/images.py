@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registered images: how they are returned, who may launch them, registering and taking back."""
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Kind, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import read_tags
+
+EVERYBODY = 'all'
+# The cloud tells the type in the id as well, on every version.
+ID_PREFIX = {'kernel': 'eki-', 'ramdisk': 'eri-', 'machine': 'emi-'}
+
+
+def read_image(raw: Resource) -> Resource:
+    """One image of a DescribeImages reply. Who may launch it is not told there, except whether everybody may."""
+    devices = raw.get('BlockDeviceMappings') or []
+    snapshots = [device['Ebs'].get('SnapshotId') for device in devices if device.get('Ebs')]
+    ebs = raw.get('RootDeviceType') == 'ebs'
+    return {
+        'image_id': raw['ImageId'],
+        'name': raw.get('Name') or None,
+        'type': raw.get('ImageType') or 'machine',
+        'state': raw.get('State') or 'available',
+        'description': raw.get('Description') or None,
+        'location': None if ebs else raw.get('ImageLocation') or None,
+        'snapshot_id': next((snapshot for snapshot in snapshots if snapshot), None) if ebs else None,
+        'architecture': raw.get('Architecture'),
+        'kernel_id': raw.get('KernelId') or None,
+        'ramdisk_id': raw.get('RamdiskId') or None,
+        'virtualization_type': raw.get('VirtualizationType') or None,
+        'root_device_type': raw.get('RootDeviceType') or 'instance-store',
+        'root_device_name': raw.get('RootDeviceName') or None,
+        'owner': raw.get('OwnerId'),
+        'launch_permissions': {'public': bool(raw.get('Public')), 'accounts': None},
+        'tags': read_tags(raw),
+    }
+
+
+IMAGE = Kind('image', 'describe_images', 'ImageIds', lambda reply: [read_image(raw) for raw in reply.get('Images') or []],
+             gone=frozenset({'deregistered', 'deregistered_cleanup'}), narrow={'Owners': ['self']})
+
+
+def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
+    """The image with the accounts that may launch it. Only the owner can ask; of others' images they stay unknown."""
+    account = (cloud.credentials.account_id or '').replace('-', '')
+    if image is None or image['state'] in IMAGE.gone or account and account != image['owner']:
+        return image
+    try:
+        reply = cloud.ec2('describe_image_attribute', f'image {image["image_id"]}', ImageId=image['image_id'],
+                          Attribute='launchPermission')
+    except CloudError:
+        if account:
+            raise
+        return image  # perhaps another account's: which one we are nobody has told
+    grants = reply.get('LaunchPermissions') or []
+    accounts = sorted(grant['UserId'] for grant in grants if grant.get('UserId'))
+    public = any(grant.get('Group') == EVERYBODY for grant in grants)
+    return {**image, 'launch_permissions': {'public': public, 'accounts': accounts}}
+
+
+def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wanted: dict[str, t.Any] | None) -> None:
+    """Add the steps that let exactly the wanted launch the image; what `wanted` leaves out (None) is not touched."""
+    present = (plan.after or {}).get('launch_permissions') or {'public': False, 'accounts': []}
+    before, after = _grants(present), _grants(present)
+    if wanted and wanted.get('public') is not None:
+        after = after - {EVERYBODY} | ({EVERYBODY} if wanted['public'] else set())
+    if wanted and wanted.get('accounts') is not None:
+        after = after & {EVERYBODY} | {account.replace('-', '') for account in wanted['accounts']}
+    told = {'public': EVERYBODY in after, 'accounts': sorted(after - {EVERYBODY})}
+
+    # One request adds or removes: Eucalyptus does not look at removals beside additions.
+    for change, words, grants in (('Add', 'let {} launch the image', after - before),
+                                  ('Remove', 'no longer let {} launch the image', before - after)):
+        if grants:
+            grantees = [{'Group': one} if one == EVERYBODY else {'UserId': one} for one in sorted(grants)]
+            plan.step(words.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
+                      lambda change=change, grantees=grantees: cloud.ec2(
+                          'modify_image_attribute', f'image {image_id()}', ImageId=image_id(),
+                          LaunchPermission={change: grantees}),
+                      launch_permissions=told)
+
+
+def _grants(permissions: dict[str, t.Any]) -> set[str]:
+    return set(permissions['accounts'] or []) | ({EVERYBODY} if permissions['public'] else set())
+
+
+def register(cloud: Cloud, request: dict[str, t.Any]) -> str:
+    """Register an image and return its id. Raises CloudError when it surely is not registered.
+
+    A lost answer, or an internal failure, may hide that the cloud did it: then the image is looked for by its name and
+    what it is made of. Raises Unknown when it cannot be told.
+    """
+    about = f'image {request["Name"]}'
+    try:
+        return cloud.ec2('register_image', about, **request)['ImageId']
+    except CloudError as error:
+        # InvalidAMIName.Duplicate too: our own request may have been sent twice on the way.
+        sure = error.status is not None and error.status < 500 and not (error.code or '').endswith('.Duplicate')
+        image = None if sure or error.request == 'connect' else _registered_after_all(cloud, request, error)
+        if image is None:
+            raise
+        return image['image_id']
+
+
+class Unknown(Exception):
+    """A registration of which nobody can say whether it happened."""
+
+
+def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudError) -> Resource | None:
+    # A request whose answer was lost may still be under way: look a few times before concluding that it is not there.
+    for _look in range(3 if error.status is None else 1):
+        try:
+            images = IMAGE.read(cloud.ec2('describe_images', 'the images', Owners=['self']))
+        except CloudError as second:
+            raise Unknown(f'{error} And whether it was done cannot be told: {second} Nothing was removed; '
+                          'run the task again when the cloud answers.') from error
+        for image in images:
+            if image['name'] == request['Name'] and image['state'] not in IMAGE.gone and is_of(image, request):
+                return image
+        if error.status is None:
+            time.sleep(2)
+    return None
+
+
+def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
+    """Whether the image is made of what the request names. A bundle's location says everything about it."""
+    mappings = request.get('BlockDeviceMappings')
+    if not mappings:
+        return image['location'] == request['ImageLocation']
+    return (image['snapshot_id'], image['architecture']) == (mappings[0]['Ebs']['SnapshotId'], request['Architecture'])
+
+
+def request_again(image: Resource) -> dict[str, t.Any]:
+    """The request that registers a deregistered image of ours once more, under a new id."""
+    if image['snapshot_id']:
+        what = snapshot_request(image['snapshot_id'], image['root_device_name'])
+    else:
+        what = {'ImageLocation': image['location'], 'KernelId': image['kernel_id'], 'RamdiskId': image['ramdisk_id'],
+                'VirtualizationType': image['virtualization_type']}
+    what.update(Name=image['name'], Architecture=image['architecture'], Description=image['description'])
+    return {key: value for key, value in what.items() if value}
+
+
+def snapshot_request(snapshot_id: str, root_device_name: str | None) -> dict[str, t.Any]:
+    # Without the name, versions differ in what the root device is.
+    device = root_device_name or '/dev/sda'
+    return {'RootDeviceName': device, 'BlockDeviceMappings': [{'DeviceName': device, 'Ebs': {'SnapshotId': snapshot_id}}]}
+
+
+def deregister(cloud: Cloud, image_id: str) -> None:
+    try:
+        cloud.ec2('deregister_image', f'image {image_id}', ImageId=image_id)
+    except CloudError as error:
+        # A second call deletes what the first has hidden; when the first one's answer was lost there is nothing left.
+        if not error.not_found and look(cloud, IMAGE, image_id) is not None:
+            raise
