@@ -13,9 +13,9 @@ from .packages import BuildError
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build the installer and its systems into the cache.')
+    parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build installer and systems into the cache.')
     parser.add_argument('command', choices=['build'])
-    parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='one product instead of all; may be repeated')
+    parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='one product, not all; may be repeated')
     arguments = parser.parse_args()
     try:
         build(Path(os.environ.get('EUCALAB_CACHE', '/var/cache/eucalab')), arguments.only)

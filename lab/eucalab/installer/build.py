@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Building what the cache lacks.
 
-Each product is a directory ``.NAME-INPUTS`` in the cache with a link ``NAME`` to it; INPUTS is a digest of everything that
-it is made from. It is built under another name and renamed, so the cache never has a half product, whatever interrupts.
+Each product is a directory ``.NAME-INPUTS`` in the cache with a link ``NAME`` to it; INPUTS is a digest of everything
+that it is made from. It is built under another name and renamed, so the cache never has a half product.
 """
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from .packages import BuildError, run
 
-# libvirt.xsl of a node gives virtio, IDE or SCSI disks and virtio cards; xen- is for nodes with Xen. Those that the kernel has
-# built in, or does not have, are left out silently.
+# libvirt.xsl of a node gives virtio, IDE or SCSI disks and virtio cards; xen- is for nodes with Xen. Those that the kernel
+# has built in, or does not have, are left out silently. autofs4 is what systemd asks for.
 WANTED = ('virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_scsi', 'virtio-rng', 'sd_mod', 'ata_piix', 'evdev',
-          'xen-blkfront', 'xen-netfront', 'crc32c_generic')
+          'xen-blkfront', 'xen-netfront', 'autofs4')
 
 
 def needed(tree: Path) -> tuple[str, list[Path]]:
@@ -34,7 +34,7 @@ def needed(tree: Path) -> tuple[str, list[Path]]:
 
 
 def install(tree: Path, into: Path) -> str:
-    """Copy the needed modules of ``tree`` below ``into`` (``lib/modules/...``), with their index. Returns the release."""
+    """Copy the needed modules of ``tree`` below ``into`` (``lib/modules/...``), with an index. Returns the release."""
     release, files = needed(tree)
     for file in files:
         target = into / file.relative_to(tree)

@@ -30,7 +30,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 
 def kernel_package() -> tuple[str, str]:
-    """Name and version of the package that has the kernel for virtual machines, e.g. linux-image-6.1.0-56-cloud-amd64."""
+    """Name and version of the package with the kernel for virtual machines, e.g. linux-image-6.1.0-56-cloud-amd64."""
     depends = run('apt-cache', 'depends', '--important', KERNEL)
     match = re.search(r'Depends: (linux-image-\S+-cloud-amd64)$', depends, re.MULTILINE)
     if not match:
@@ -54,7 +54,7 @@ def unpack(package: str, into: Path) -> None:
     downloads = into.parent / f'{into.name}.deb'
     downloads.mkdir()
     # As root: apt would drop to the user _apt, who may not write here, and only warn about it.
-    run('apt-get', '-q', '-o', 'APT::Sandbox::User=root', '-o', 'DPkg::Lock::Timeout=120', 'download', package, cwd=downloads)
+    run('apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', package, cwd=downloads)
     run('dpkg-deb', '-x', next(downloads.glob('*.deb')), into)
 
 

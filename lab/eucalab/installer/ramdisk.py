@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Initial ramdisks: the kernel's ``newc`` archives, written without cpio so that nobody needs root and no file has a date."""
+"""Initial ramdisks: the kernel's ``newc`` archives, written without cpio: that would need root, and keep dates."""
 from __future__ import annotations
 
 import os

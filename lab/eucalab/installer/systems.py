@@ -49,6 +49,7 @@ def busybox(kernel: Path, out: Path) -> None:
     """``rootfs.tar`` of the quick system: busybox, its init and a kernel."""
     tree = out.parent / 'busybox-tree'
     shutil.copytree(SOURCES / 'busybox', tree)
+    (tree / 'lib').symlink_to('usr/lib')
     for name in ('bin', 'sbin', 'dev', 'proc', 'sys', 'run', 'tmp', 'root', 'mnt', 'usr/bin', 'var/log'):
         (tree / name).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(BUSYBOX, tree / 'bin/busybox')
@@ -63,7 +64,7 @@ def busybox(kernel: Path, out: Path) -> None:
 
 
 def debian(kernel: Path, out: Path) -> None:
-    """``rootfs.tar`` of a small Debian 12: apt, systemd, udev, ifupdown with a DHCP client, a login on the serial console."""
+    """``rootfs.tar`` of a small Debian 12: apt, systemd, udev, ifupdown with a DHCP client, login on the serial console."""
     extra = out.parent / 'debian-extra'
     extra.mkdir()
     _add_kernel(kernel, extra)
@@ -75,7 +76,7 @@ def debian(kernel: Path, out: Path) -> None:
     packages.run(
         'mmdebstrap', '--mode=root', '--variant=apt', '--quiet', '--dpkgopt=force-unsafe-io', *options,
         '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
-        '--include=usr-is-merged,systemd-sysv,udev,ifupdown,udhcpc,busybox-static',
+        '--include=usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static',
         '--customize-hook=' + str(SOURCES / 'debian/customize') + ' "$1"',
         'bookworm', out / 'rootfs.tar', sources)
 
@@ -89,19 +90,26 @@ def _base_ramdisk(kernel: Path) -> Ramdisk:
             disk.link(f'bin/{applet}', 'busybox')
     for name in ('sbin', 'usr/sbin', 'usr/bin', 'dev', 'proc', 'sys', 'run', 'tmp', 'mnt', 'root', 'etc'):
         disk.directory(name)
-    modules = kernel.parent / 'modules'
-    if not modules.exists():
-        drivers.install(kernel, modules)
+    modules = _modules(kernel)
     for file in sorted(modules.rglob('*')):
         if file.is_file():
             disk.file(file.relative_to(modules).as_posix(), file.read_bytes())
     return disk
 
 
+def _modules(kernel: Path) -> Path:
+    """The few modules that are needed, below ``lib/modules`` of a directory; made once for all products of a build."""
+    modules = kernel.parent / 'modules'
+    if not modules.exists():
+        drivers.install(kernel, modules)
+    return modules
+
+
 def _add_kernel(kernel: Path, tree: Path) -> None:
     """Kernel, its initial ramdisk and the few modules, where a Debian system has them."""
     boot = tree / 'boot'
     boot.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_modules(kernel) / 'lib/modules', tree / 'usr/lib/modules')
     disk = _base_ramdisk(kernel)
     disk.file('init', (SOURCES / 'installed/init').read_bytes(), 0o755)
     release = _vmlinuz(kernel).name.removeprefix('vmlinuz-')
@@ -124,8 +132,9 @@ def _time_zones(tree: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode='w', format=tarfile.USTAR_FORMAT, dereference=True) as tar:
         for file in sorted(tree.rglob('*')):
-            if file.is_file() and file.read_bytes()[:4] == b'TZif' and file.relative_to(tree).parts[0] not in ('posix', 'right'):
-                tar.add(file, f'./{file.relative_to(tree)}', filter=lambda member: _as_root(member, {}))
+            name = file.relative_to(tree)
+            if name.parts[0] not in ('posix', 'right') and file.is_file() and file.read_bytes()[:4] == b'TZif':
+                tar.add(file, f'./{name}', filter=lambda member: _as_root(member, {}))
     return gzip(buffer.getvalue())
 
 
