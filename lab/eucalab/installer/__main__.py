@@ -13,7 +13,7 @@ from .packages import BuildError
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build installer and systems into the cache.')
+    parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build installer and systems in the cache.')
     parser.add_argument('command', choices=['build'])
     parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='one product, not all; may be repeated')
     arguments = parser.parse_args()

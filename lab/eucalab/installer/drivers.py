@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .packages import BuildError, run
 
-# libvirt.xsl of a node gives virtio, IDE or SCSI disks and virtio cards; xen- is for nodes with Xen. Those that the kernel
-# has built in, or does not have, are left out silently. autofs4 is what systemd asks for.
+# libvirt.xsl of a node gives virtio, IDE or SCSI disks and virtio cards; xen- is for nodes with Xen. Those that the
+# kernel has built in, or does not have, are left out silently. autofs4 is what systemd asks for.
 WANTED = ('virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_scsi', 'virtio-rng', 'sd_mod', 'ata_piix', 'evdev',
           'xen-blkfront', 'xen-netfront', 'autofs4')
 

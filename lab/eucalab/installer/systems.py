@@ -64,7 +64,7 @@ def busybox(kernel: Path, out: Path) -> None:
 
 
 def debian(kernel: Path, out: Path) -> None:
-    """``rootfs.tar`` of a small Debian 12: apt, systemd, udev, ifupdown with a DHCP client, login on the serial console."""
+    """``rootfs.tar`` of a small Debian 12: apt, systemd, udev, ifupdown, a DHCP client, login on the serial console."""
     extra = out.parent / 'debian-extra'
     extra.mkdir()
     _add_kernel(kernel, extra)
