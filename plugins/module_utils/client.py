@@ -26,6 +26,7 @@ try:
         HTTPClientError,
         SSLError,
     )
+    from botocore.handlers import decode_console_output
     from botocore.parsers import ResponseParserError
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
@@ -118,13 +119,12 @@ class Cloud:
 
     def _make_client(self, service: str, endpoint: str) -> t.Any:
         if self._session is None:
-            self._session = botocore.session.Session()
-            # The user's AWS files have no say here: a profile or a CA bundle for Amazon would be wrong for this cloud.
+            # The user's settings for Amazon have no say here: a profile, for example, would be wrong for this cloud.
+            self._session = botocore.session.Session(session_vars={'profile': (None, [], None, None)})
             self._session.set_config_variable('config_file', '/dev/null')
             self._session.set_config_variable('credentials_file', '/dev/null')
-            self._session.set_config_variable('profile', None)
         try:
-            return self._session.create_client(
+            client = self._session.create_client(
                 service,
                 region_name=REGION,
                 endpoint_url=endpoint,
@@ -140,6 +140,12 @@ class Cloud:
                 f'{endpoint} is not a usable {service}_url ({error}); it came from {self.credentials.origin}.',
                 'connect',
             ) from error
+        # botocore would decode the console as text, although its windows begin and end in the middle of characters.
+        client.meta.events.unregister('after-call.ec2.GetConsoleOutput', decode_console_output)
+        # botocore would sign requests for a bucket as /BUCKET/ and send them to …/BUCKET; Eucalyptus checks what was
+        # sent.
+        client.meta.events.register('before-sign.s3', _sign_as_sent)
+        return client
 
     def _send(self, service: str, operation: str, about: str, parameters: dict[str, t.Any]) -> dict[str, t.Any]:
         """One request. Reads are sent again when the connection or the cloud stumbles; what changes something never
@@ -194,6 +200,8 @@ def _config(service: str, connect_timeout: float) -> t.Any:
         'connect_timeout': connect_timeout,
         'read_timeout': 120,
         'retries': {'total_max_attempts': 1},
+        'use_fips_endpoint': False,
+        'use_dualstack_endpoint': False,
     }
     if service == 's3':
         options['s3'] = {'addressing_style': 'path'}
@@ -204,6 +212,10 @@ def _config(service: str, connect_timeout: float) -> t.Any:
         )
     except TypeError:  # botocore < 1.36 has neither these options nor the trailers
         return Config(**options)
+
+
+def _sign_as_sent(request: t.Any, **_rest: t.Any) -> None:
+    request.auth_path = None
 
 
 def _passing(error: Exception) -> bool:

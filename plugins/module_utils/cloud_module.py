@@ -66,6 +66,10 @@ class CloudModule:
         """Return the steps from ``found`` to what the options want. Must not change anything."""
         return Plan(found)
 
+    def returned(self, resource: t.Any) -> t.Any:
+        """Return what the result tells of the resource."""
+        return resource
+
     @classmethod
     def main(cls) -> None:
         cls().run()
@@ -75,7 +79,7 @@ class CloudModule:
         try:
             self.cloud = self._connect()
             plan = self.plan(self.find())
-            resource = plan.after if self.module.check_mode else plan.apply()
+            resource = self.returned(plan.after if self.module.check_mode else plan.apply())
         except client.CloudError as error:
             self._fail(error, plan, {'request': error.request, 'code': error.code, 'message': error.text})
         except WaitError as error:
