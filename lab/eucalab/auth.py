@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who sends an EC2 request, proved by its signature, as Eucalyptus 4.4 proves it (``Hmacv2LoginModule``, ``Hmacv4LoginModule``).
+"""Who sends an EC2 request, proved by its signature as in Eucalyptus 4.4.
+
+Sources: ``Hmacv2LoginModule``, ``Hmacv4LoginModule``, ``QueryTimestampHandler``.
 
 Every refusal is a 403 whose code is the status line.
 """

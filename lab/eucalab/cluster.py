@@ -70,8 +70,11 @@ def _teardown(cloud: Cloud, row: sqlite3.Row) -> None:
             release_volumes(cloud, row['id'])
         elif row['state'] == 'stopping':
             set_state(cloud, row['id'], 'stopped', reason)
-            # What was attached while it ran goes; what the instance was started with stays.
             cloud.store.execute('UPDATE instances SET private_ip = NULL, public_ip = NULL WHERE id = ?', row['id'])
+            # Volumes stay attached, and come back with the next start; what was under way has nobody to report it.
+            cloud.store.execute("DELETE FROM attachments WHERE instance_id = ? AND state = 'detaching'", row['id'])
+            cloud.store.execute("UPDATE attachments SET state = 'attached', node_state = 'attached'"
+                                " WHERE instance_id = ? AND state = 'attaching'", row['id'])
         elif cloud.now() > row['state_since'] + SETTLE * cloud.config.pace:
             set_state(cloud, row['id'], 'stopping' if row['root_device_type'] == 'ebs' else 'shutting-down', reason)
 

@@ -84,9 +84,8 @@ async def _create_volumes(cloud: Cloud) -> None:
         target = cloud.config.volume_file(row['id'])
         state = 'available'
         try:
-            if not target.exists():
-                if not await _make_volume(cloud, target, row['snapshot_id'], row['size']):
-                    continue
+            if not target.exists() and not await _make_volume(cloud, target, row['snapshot_id'], row['size']):
+                continue
         except (OSError, subprocess.CalledProcessError) as error:
             log.error('volume %s: %s', row['id'], error)
             state = 'failed'

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each Eucalyptus version that the lab can play knows. One entry of PLAYED per version.
 
-The parameters are those for which the message classes of that version have a field (compute-common, ``VmControl.groovy``,
-``VmImages.groovy``, ``VmBlockDevice.groovy`` …), a subset of what the API's model knows. A name with ``.N`` is a list. What is
-below a list of structures (``.N.*``) is never refused: the genuine binding takes those keys away before it binds
-them, and drops what it does not know (``BaseQueryBinding.populateObjectList``).
+The parameters are those for which the message classes of that version have a field (compute-common,
+``VmControl.groovy``, ``VmImages.groovy``, ``VmBlockDevice.groovy`` …), a subset of what the API's model knows. A name
+with ``.N`` is a list. What is below a list of structures (``.N.*``) is never refused: the genuine binding takes those
+keys away before it binds them, and drops what it does not know (``BaseQueryBinding.populateObjectList``).
 """
 from __future__ import annotations
 
@@ -38,16 +38,15 @@ _KNOWN_4_4 = {
     'ModifyImageAttribute':
         'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
         ' UserId.N Group.N UserGroup.N Attribute OperationType',
-    'RebootInstances': 'InstanceId.N',
     'RegisterImage':
         'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
         ' Platform SriovNetSupport BlockDeviceMapping.N.*',
     'RunInstances':
         'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'
         ' UserData Version Encoding AddressingType InstanceType KernelId RamdiskId Placement.AvailabilityZone'
-        ' Placement.GroupName Placement.Tenancy BlockDeviceMapping.N.* Monitoring.Enabled SubnetId DisableApiTermination'
-        ' InstanceInitiatedShutdownBehavior PrivateIpAddress ClientToken NetworkInterface.N.* IamInstanceProfile.Arn'
-        ' IamInstanceProfile.Name EbsOptimized',
+        ' Placement.GroupName Placement.Tenancy BlockDeviceMapping.N.* Monitoring.Enabled SubnetId'
+        ' DisableApiTermination InstanceInitiatedShutdownBehavior PrivateIpAddress ClientToken NetworkInterface.N.*'
+        ' IamInstanceProfile.Arn IamInstanceProfile.Name EbsOptimized',
     'StartInstances': 'InstanceId.N',
     'StopInstances': 'InstanceId.N Force',
     'TerminateInstances': 'InstanceId.N',

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """EC2's query protocol, seen from the server: parameters become dictionaries, dictionaries become XML.
 
-Both directions follow botocore's own service model, so a client that botocore's data describes cannot tell the difference.
+Both directions follow botocore's own service model, so that names and nesting are those that clients know.
 """
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,7 +96,10 @@ class LabApi:
         config = botocore.config.Config(
             signature_version=signature, retries={'max_attempts': 0}, s3={'addressing_style': 'path'},
             request_checksum_calculation='when_required', response_checksum_validation='when_required')
-        return self._client('s3', account, **{'endpoint_url': self.s3_url, 'config': config, **overrides})
+        client = self._client('s3', account, **{'endpoint_url': self.s3_url, 'config': config, **overrides})
+        if signature == 's3':
+            client.meta.events.register('before-sign.s3', sign_path_as_sent)
+        return client
 
     def _client(self, service: str, account: Credentials | None, **options: Any) -> Any:
         account = account or self.tenant
@@ -106,6 +110,11 @@ class LabApi:
     def store(self) -> Store:
         """The lab's database, to play a node or to look behind the API."""
         return Store(self.config.database)
+
+
+def sign_path_as_sent(request: Any, **_: Any) -> None:
+    """botocore signs /BUCKET/ for a request that it sends to …/BUCKET; Eucalyptus computes over what was sent."""
+    request.auth_path = urllib.parse.urlsplit(request.url).path
 
 
 def free_port() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,8 +54,11 @@ def reservation(row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, 
 
 
 def groups(row: sqlite3.Row) -> list[dict[str, str]]:
-    return [{'GroupId': name if name.startswith('sg-') else f'sg-{name}', 'GroupName': name}
-            for name in json.loads(row['groups'])]
+    return [{'GroupId': default_group_id(row['account']), 'GroupName': name} for name in json.loads(row['groups'])]
+
+
+def default_group_id(account: str) -> str:
+    return f'sg-{zlib.crc32(account.encode()):08x}'
 
 
 def block_devices(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, Any]]:

@@ -34,7 +34,9 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     image = _image(cloud, caller, request, instance_type, type_name)
     user_data = _user_data(request)
     if request.get('KeyName'):
-        raise ApiError('InvalidKeyPair.NotFound', f"The key pair '{request['KeyName']}' does not exist")
+        raise ApiError('InvalidKeyPair.NotFound',
+                       f"Failed to find key pair: {request['KeyName']} for {caller.account_name}:{caller.user_name}")
+    groups = _groups(caller, request)
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
     for used in filter(None, (image['id'], kernel, ramdisk)):
         _check_manifest(cloud, used)
@@ -42,7 +44,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     columns = {'reservation': cloud.new_id('r'), 'account': caller.account, 'user_id': caller.user_id,
                'client_token': token, 'image_id': image['id'], 'kernel_id': kernel, 'ramdisk_id': ramdisk,
                'instance_type': type_name, 'zone': zone, 'user_data': user_data, 'node_user_data': user_data,
-               'groups': json.dumps(request.get('SecurityGroups') or request.get('SecurityGroupIds') or ['default']),
+               'groups': json.dumps(groups),
                'root_device_type': image['root_device_type'], 'root_device_name': image['root_device_name']}
     with cloud.store.transaction():
         for index in range(_count(request)):
@@ -85,6 +87,14 @@ def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type:
                        f"Unable to run instance {identifier} in which the size {row['size']} bytes of the instance is"
                        f' greater than the vmType {type_name} size {instance_type.disk} GB.')
     return row
+
+
+def _groups(caller: Caller, request: dict[str, Any]) -> list[str]:
+    """The lab has each account's group ``default`` and no other, and no firewall: guests have no address of their own."""
+    for name in (request.get('SecurityGroups') or []) + (request.get('SecurityGroupIds') or []):
+        if name not in ('default', instances.default_group_id(caller.account)):
+            raise ApiError('InvalidGroup.NotFound', f"The security group '{name}' does not exist")
+    return ['default']
 
 
 def _user_data(request: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from aiohttp import web
 from ..auth import Caller
 from ..cloud import Cloud
 from ..errors import S3Error
+from ..wire import iso_time
 from . import access, xml
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{2,254}')
@@ -44,7 +45,7 @@ def list_all(cloud: Cloud, caller: Caller | None) -> web.Response:
     if caller is None:
         raise S3Error(403, 'AccessDenied', 'Access Denied')
     rows = cloud.store.rows('SELECT * FROM buckets WHERE owner = ? ORDER BY name', caller.account)
-    buckets = [('Bucket', [('Name', row['name']), ('CreationDate', xml.iso_time(row['created']))]) for row in rows]
+    buckets = [('Bucket', [('Name', row['name']), ('CreationDate', iso_time(row['created']))]) for row in rows]
     return reply_xml('ListAllMyBucketsResult', [xml.owner(caller.account, caller.account_name), ('Buckets', buckets)])
 
 
@@ -124,6 +125,6 @@ def _folder(key: str, prefix: str, delimiter: str) -> str | None:
 
 
 def _entry(row: sqlite3.Row, names: dict[str, str]) -> xml.Element:
-    return ('Contents', [('Key', row['key']), ('LastModified', xml.iso_time(row['modified'])),
+    return ('Contents', [('Key', row['key']), ('LastModified', iso_time(row['modified'])),
                          ('ETag', f'"{row["etag"]}"'), ('Size', row['size']), ('StorageClass', 'STANDARD'),
                          xml.owner(row['owner'], names.get(row['owner'], ''))])

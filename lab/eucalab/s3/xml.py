@@ -7,8 +7,6 @@ import datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ..wire import iso_time
-
 NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 # (name, content): content is text, or a list of such pairs.
 Element = tuple[str, Any]
