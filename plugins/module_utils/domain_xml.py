@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: eucalyptus.cloud contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Boot parameters in a libvirt domain XML, the same rewrite as the node controller's hook.
+
+Knows nothing of Ansible, of files or of the network. It runs on hosts too, hence Python 2.7 and 3.6 or newer, and lxml as
+old as theirs.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import re
+
+try:
+    from lxml import etree
+except ImportError:  # the module says so to the user
+    etree = None
+
+MAX_VALUE = 2047  # bytes; x86 kernels have COMMAND_LINE_SIZE 2048 with the final NUL
+MAX_BYTES = 1024 * 1024  # of XML; a domain has a few thousand
+SERIAL_CONSOLE = 'console=ttyS0'
+
+
+class DomainError(Exception):
+    """The boot parameters or the XML cannot be accepted; the text says why."""
+
+
+def command_line(value):
+    """Give the kernel command line (text) for the boot parameters `value`, as the hook does.
+
+    The value stays as it is, with `console=ttyS0` behind it when it names no console and 2047 bytes suffice. Raises
+    DomainError when it has other characters than printable ASCII or is longer than 2047.
+    """
+    if re.search(r'[^ -~]', value):
+        raise DomainError('the boot parameters have characters outside 0x20-0x7e')
+    if len(value) > MAX_VALUE:
+        raise DomainError('the boot parameters are longer than %d bytes' % MAX_VALUE)
+    words = value.split(' ')
+    if not any(words):
+        return SERIAL_CONSOLE
+    longer = value + ' ' + SERIAL_CONSOLE
+    if len(longer) > MAX_VALUE or any(word.startswith('console=') for word in words):
+        return value
+    return longer
+
+
+def rewrite(data, value, on_reboot=None, kernel=None, initrd=None, graphics=None):
+    """Give the domain XML `data` (bytes) with boot parameters, as bytes; `data` itself when it already says all of that.
+
+    value      boot parameters, see command_line
+    on_reboot  what /domain/on_reboot is to be ('destroy'), or None to leave it
+    kernel     path, with initrd: replace or add both, or None for those that are there
+    graphics   (listen address, password or None) of a VNC display to add when there is no <graphics>, or None
+    Raises DomainError: not XML, not a domain, a document type declaration, too big, no kernel to give parameters to.
+    """
+    tree = parse(data)
+    root = tree.getroot()
+    os_ = _only(root, 'os')
+    devices = _only(root, 'devices')
+    changed = [
+        _boot(os_, command_line(value), kernel, initrd),
+        on_reboot is not None and _put(root, 'on_reboot', on_reboot, after=os_),
+        graphics is not None and _display(devices, *graphics),
+    ]
+    if not any(changed):
+        return data
+    return etree.tostring(tree, encoding='UTF-8', xml_declaration=True) + b'\n'
+
+
+def parse(data):
+    """Parse bytes without entities, DTD or network; a document type declaration is refused. Gives an lxml ElementTree."""
+    if len(data) > MAX_BYTES:
+        raise DomainError('the XML is bigger than %d bytes' % MAX_BYTES)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False)
+    try:
+        tree = etree.ElementTree(etree.fromstring(data, parser))
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise DomainError('not well-formed XML: %s' % error)
+    if tree.docinfo.internalDTD is not None:
+        raise DomainError('the XML has a document type declaration')
+    if tree.getroot().tag != 'domain':
+        raise DomainError('not a libvirt domain: the document element is %s' % tree.getroot().tag)
+    return tree
+
+
+def _boot(os_, line, kernel, initrd):
+    """Set what is booted in <os>; tell whether that changed anything."""
+    type_ = _only(os_, 'type')
+    old = _at_most_one(os_, 'kernel')
+    if not kernel and (old is None or not old.xpath('string()').strip(' \t\r\n')):
+        raise DomainError('the domain has no <kernel> to give boot parameters to')
+    _at_most_one(os_, 'initrd')
+    _at_most_one(os_, 'cmdline')
+    changed = [_put(os_, 'kernel', kernel, after=type_)] if kernel else []
+    anchor = os_.find('kernel')
+    if kernel:
+        added = os_.find('initrd') is None
+        changed.append(_put(os_, 'initrd', initrd, after=anchor))
+        anchor = os_.find('initrd') if added else anchor  # kernel, initrd, cmdline: the hook's order
+    changed.append(_put(os_, 'cmdline', line, after=anchor))
+    return any(changed)
+
+
+def _put(parent, tag, text, after):
+    """Make `text` the whole content of the only child `tag`, added right behind the element `after` if missing."""
+    element = _at_most_one(parent, tag)
+    if element is None:
+        element = etree.Element(tag)
+        after.addnext(element)
+    elif element.text == text and not len(element):
+        return False
+    for child in list(element):
+        element.remove(child)
+    element.text = text
+    return True
+
+
+def _display(devices, listen, password):
+    """Add a VNC display unless there is a display."""
+    if devices.find('graphics') is not None:
+        return False
+    graphics = etree.SubElement(devices, 'graphics', type='vnc', port='-1', autoport='yes', listen=listen)
+    if password:
+        graphics.set('passwd', password)
+    return True
+
+
+def _only(parent, tag):
+    element = _at_most_one(parent, tag)
+    if element is None:
+        raise DomainError('not a libvirt domain as expected: <%s> has no <%s>' % (parent.tag, tag))
+    return element
+
+
+def _at_most_one(parent, tag):
+    found = parent.findall(tag)
+    if len(found) > 1:
+        raise DomainError('not a libvirt domain as expected: <%s> has several <%s>' % (parent.tag, tag))
+    return found[0] if found else None

@@ -1,0 +1,221 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: eucalyptus.cloud contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+---
+module: libvirt_xml
+short_description: Put boot parameters into a libvirt domain XML file
+version_added: 0.1.0
+description:
+  - Makes the same changes in a libvirt domain XML file as the node controller's hook makes at the start of an instance.
+    The kernel command line becomes the boot parameters, with C(console=ttyS0) behind them when they name no console.
+  - Everything else in the file stays as it is. A file that already says all of this is not written.
+  - Only the file is changed; libvirt does not read it before it is told to.
+author:
+  - The eucalyptus.cloud contributors (@eucalyptus)
+options:
+  path:
+    description:
+      - The domain XML file. A symbolic link is refused, as the hook does.
+      - A document type declaration is refused, and so is a file of more than 1 MiB.
+    type: path
+    required: true
+  boot_params:
+    description:
+      - The boot parameters, at most 2047 bytes of printable ASCII.
+      - C(console=ttyS0) is not added where the whole would become longer than that.
+    type: str
+    required: true
+  kernel:
+    description:
+      - Path of the kernel to boot on the host of the virtual machine. Needs O(initrd).
+      - Without it the domain must have a kernel already.
+    type: str
+  initrd:
+    description: Path of the initial ramdisk that belongs to O(kernel).
+    type: str
+  on_reboot:
+    description:
+      - With V(destroy) a guest that reboots ends, so that an installer does not start over.
+      - With V(keep) the file's C(on_reboot) stays as it is.
+    type: str
+    choices: [destroy, keep]
+    default: destroy
+  vnc:
+    description: Add a VNC display if the domain has no display. One that is there is left alone.
+    type: dict
+    suboptions:
+      listen:
+        description: Address to listen on.
+        type: str
+        default: 127.0.0.1
+      password:
+        description: Password, at most 8 characters. Needed for any address but the loopback's.
+        type: str
+  backup:
+    description: Keep a copy of the file, with date and time in its name, before it is changed.
+    type: bool
+    default: false
+attributes:
+  safe_file_operations:
+    description: Uses Ansible's strict file operation functions, so that the file is never half written.
+    support: full
+extends_documentation_fragment:
+  - eucalyptus.cloud.attributes
+requirements:
+  - lxml on the host that has the file
+"""
+
+EXAMPLES = r"""
+- name: Let a virtual machine boot its installer with a kickstart
+  eucalyptus.cloud.libvirt_xml:
+    path: /var/lib/builder/fedora.xml
+    boot_params: inst.ks=http://192.0.2.20/fedora.ks ip=dhcp
+    kernel: /var/lib/builder/fedora/vmlinuz
+    initrd: /var/lib/builder/fedora/initrd.img
+    backup: true
+
+- name: Change the parameters only, look at the installer through a tunnel
+  eucalyptus.cloud.libvirt_xml:
+    path: /var/lib/builder/debian.xml
+    boot_params: auto url=http://192.0.2.20/preseed.cfg console=tty0
+    on_reboot: keep
+    vnc:
+      listen: 127.0.0.1
+"""
+
+RETURN = r"""
+command_line:
+  description: The kernel command line that the domain has now.
+  returned: success
+  type: str
+  sample: inst.ks=http://192.0.2.20/fedora.ks ip=dhcp console=ttyS0
+path:
+  description: The domain XML file.
+  returned: success
+  type: str
+  sample: /var/lib/builder/fedora.xml
+backup_file:
+  description: The copy of the file before the change.
+  returned: when O(backup=true) and the file was changed
+  type: str
+  sample: /var/lib/builder/fedora.xml.4711.2026-01-31@12:00:00~
+"""
+
+import os
+import re
+import tempfile
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.text.converters import to_native, to_text
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import domain_xml
+
+ARGUMENT_SPEC = {
+    'path': {'type': 'path', 'required': True},
+    'boot_params': {'type': 'str', 'required': True},
+    'kernel': {'type': 'str'},
+    'initrd': {'type': 'str'},
+    'on_reboot': {'type': 'str', 'choices': ['destroy', 'keep'], 'default': 'destroy'},
+    'vnc': {
+        'type': 'dict',
+        'options': {'listen': {'type': 'str', 'default': '127.0.0.1'}, 'password': {'type': 'str', 'no_log': True}},
+    },
+    'backup': {'type': 'bool', 'default': False},
+}
+
+
+def read(path):
+    """Give the file's bytes. A link is refused: the file behind it belongs to somebody else's decision."""
+    if os.path.islink(path):
+        raise domain_xml.DomainError('it is a symbolic link')
+    with open(path, 'rb') as file:
+        return file.read(domain_xml.MAX_BYTES + 1)
+
+
+def graphics(vnc):
+    """Check the VNC options by the rules of the hook's policy; give what domain_xml.rewrite wants."""
+    if vnc is None:
+        return None
+    listen, password = vnc['listen'], vnc['password']
+    if not re.match(r'[0-9A-Za-z.:-]+\Z', listen):
+        raise domain_xml.DomainError('vnc.listen is not an address')
+    if password and not re.match(r'[!-~]{1,8}\Z', password):
+        raise domain_xml.DomainError('vnc.password has blanks, or more than the 8 characters that libvirt takes')
+    if not password and not (listen.startswith('127.') or listen in ('::1', 'localhost')):
+        raise domain_xml.DomainError('vnc.listen is not a loopback address, so vnc.password is needed')
+    return listen, password
+
+
+def printable(data):
+    """Give the XML for a diff, without VNC passwords."""
+    return re.sub(r'''(\bpasswd=)("[^"]*"|'[^']*')''', r'\1"********"', to_text(data, errors='replace'))
+
+
+def write(module, data):
+    """Replace the file in one step; owner and mode stay. Gives the backup's name or None."""
+    path = module.params['path']
+    backup = module.backup_local(path) if module.params['backup'] else None
+    handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(data)
+        module.atomic_move(temporary, path)
+    finally:
+        module.cleanup(temporary)
+    return backup
+
+
+def run(module):
+    """Give the module's result."""
+    params = module.params
+    before = read(params['path'])
+    after = domain_xml.rewrite(
+        before,
+        params['boot_params'],
+        on_reboot='destroy' if params['on_reboot'] == 'destroy' else None,
+        kernel=params['kernel'],
+        initrd=params['initrd'],
+        graphics=graphics(params['vnc']),
+    )
+    result = {
+        'changed': after != before,
+        'path': params['path'],
+        'command_line': domain_xml.command_line(params['boot_params']),
+        'diff': {
+            'before_header': params['path'],
+            'after_header': params['path'],
+            'before': printable(before),
+            'after': printable(after),
+        },
+    }
+    if result['changed'] and not module.check_mode:
+        backup = write(module, after)
+        if backup:
+            result['backup_file'] = backup
+    return result
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC, required_together=[('kernel', 'initrd')], supports_check_mode=True
+    )
+    if domain_xml.etree is None:
+        module.fail_json(msg=missing_required_lib('lxml'), exception=traceback.format_exc())
+    try:
+        result = run(module)
+    except (domain_xml.DomainError, EnvironmentError) as error:
+        module.fail_json(msg='Cannot put boot parameters into %s: %s.' % (module.params['path'], to_native(error)))
+    module.exit_json(**result)
+
+
+if __name__ == '__main__':
+    main()

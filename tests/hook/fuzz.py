@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Try the hook with hostile user data, under every shell, as root and as nobody, and compare with what it must do.
+
+    tests/hook/fuzz.py --cases 100000            so many cases
+    tests/hook/fuzz.py --seconds 600 --seed 7    so long; the seed says which cases
+
+A case that fails is printed with the seed that gives it alone: --seed N --only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import pwd
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import hook_hostile
+from hook_check import check
+from hook_world import FILES, SHELLS, World, adopt_orphans
+
+
+def try_one(worlds: list[World], seed: int) -> str:
+    """Run case number `seed`; give a word for what happened, or raise AssertionError."""
+    rng = random.Random(seed)
+    secret = b'S3cret%012x' % rng.getrandbits(48)
+    world, shell = rng.choice(worlds), rng.choice(list(SHELLS))
+    shape, text = hook_hostile.case(rng, secret)
+    world.put(shape, text)
+    try:
+        verdict = check(world, shell, secret)
+    except AssertionError as error:
+        where = f'{shell} {shape.version} {shape.kind} {world.policy}'
+        raise AssertionError(f'{where} userData={text[:200]}\n{str(error)[:2000]}') from None
+    return 'no marker' if verdict.silent else 'applied' if verdict.applied else 'refused'
+
+
+def worker(place: str, user: str | None, files: Path, seeds: range, deadline: float, answers: multiprocessing.Queue) -> None:
+    """Run cases until they or the time are used up; put (counts, failures) into `answers`."""
+    adopt_orphans()
+    counts: dict[str, int] = {}
+    failures: list[str] = []
+    if user:
+        account = pwd.getpwnam(user)
+        os.chown(place, account.pw_uid, account.pw_gid)
+        os.setgroups([])
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    worlds = [World(Path(place) / str(number), policy, files) for number, policy in enumerate(hook_hostile.POLICIES)]
+    for seed in seeds:
+        if time.monotonic() > deadline or len(failures) > 4:
+            break
+        try:
+            word = try_one(worlds, seed)
+        except AssertionError as error:
+            word = 'FAILED'
+            failures.append(f'seed {seed} as {user or "this user"}: {error}')
+        counts[word] = counts.get(word, 0) + 1
+    answers.put((user, counts, failures))
+
+
+def users() -> list[str | None]:
+    """Say as whom to run: root can be both, nobody else can change."""
+    return [None, 'nobody'] if os.geteuid() == 0 else [None]
+
+
+def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int = 0) -> tuple[dict[str, int], list[str]]:
+    """Share the cases among the workers; give the counts and the failures."""
+    who = users()
+    number = max(workers or os.cpu_count() or 1, len(who))
+    share = -(-cases // number)
+    place = tempfile.mkdtemp(prefix='hook-fuzz-')
+    os.chmod(place, 0o755)
+    answers: multiprocessing.Queue = multiprocessing.Queue()
+    processes = []
+    for index in range(number):
+        own = os.path.join(place, str(index))
+        os.mkdir(own)
+        seeds = range(seed + index * share, seed + min(cases, (index + 1) * share))
+        arguments = (own, who[index % len(who)], files, seeds, time.monotonic() + seconds, answers)
+        processes.append(multiprocessing.Process(target=worker, args=arguments))
+        processes[-1].start()
+    counts: dict[str, int] = {}
+    failures: list[str] = []
+    for _ in processes:
+        user, part, failed = answers.get()
+        for word, count in part.items():
+            counts[word] = counts.get(word, 0) + count
+            counts[f'as {user or "this user"}'] = counts.get(f'as {user or "this user"}', 0) + count
+        failures += failed
+    for process in processes:
+        process.join()
+    shutil.rmtree(place)
+    return counts, failures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--cases', type=int, default=None, help='how many (default 100000, or no limit with --seconds)')
+    parser.add_argument('--seconds', type=float, default=None, help='how long at most')
+    parser.add_argument('--seed', type=int, default=None, help='number of the first case (default: by the clock)')
+    parser.add_argument('--only', action='store_true', help='only the case --seed')
+    arguments = parser.parse_args()
+    seed = arguments.seed if arguments.seed is not None else int(time.time()) * 1_000_000
+    cases = 1 if arguments.only else arguments.cases or (10**9 if arguments.seconds else 100_000)
+    began = time.monotonic()
+    counts, failures = run(cases, arguments.seconds or 10**9, seed)
+    spent = time.monotonic() - began
+    total = sum(count for word, count in counts.items() if not word.startswith('as '))
+    print(f'{total} cases from seed {seed} in {spent:.0f} s ({total / spent:.0f}/s): {counts}')
+    print('\n\n'.join(failures), end='\n' if failures else '')
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the hook has to do, said a second time, in Python and from its promises; the tests compare the two."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from lxml import etree
+
+MARKER, INSTALLER, CONSOLE = b'bootparams=', b'installer=', b'console='
+PRINTABLE = re.compile(rb'[ -~]*\Z')
+
+
+@dataclass
+class Policy:
+    """A policy file and what it means."""
+
+    accounts: str = '*'
+    kernels: str = '*'
+    installers: str = ''
+    forbidden: str = ''
+    on_refusal: str = 'cancel'
+    on_reboot: str = 'destroy'
+    vnc: str = 'no'
+    vnc_listen: str = '127.0.0.1'
+    vnc_password: str = ''
+    log_value: str = 'no'
+    broken: bool = False
+    good_installers: tuple[str, ...] = field(default=('fedora-40', 'debian.12'))
+
+    def text(self) -> str:
+        """Give policy.conf; defaults are left out."""
+        names = [name for name in self.__dataclass_fields__ if name not in ('broken', 'good_installers')]
+        lines = [f'{name} = {getattr(self, name)}' for name in names if getattr(self, name) != getattr(Policy, name)]
+        return '\n'.join([*lines, *(['accuonts = *'] if self.broken else [])]) + '\n'
+
+
+@dataclass
+class Verdict:
+    """silent: no marker, nothing happens. Otherwise applied with a domain, or not."""
+
+    silent: bool = False
+    applied: bool = False
+    code: int = 0
+    domain: bytes = b''
+    value: bytes = b''
+
+
+def decode(field_text: str) -> tuple[bytes, bool]:
+    """Give the user data and whether its end is missing."""
+    cut = len(field_text) % 4 != 0
+    usable = field_text[: len(field_text) - (len(field_text) % 4 == 1)]
+    return base64.b64decode(usable + '=' * (-len(usable) % 4)), cut
+
+
+def first(lines: list[bytes], key: bytes) -> tuple[bytes | None, int]:
+    """Give the text behind the first line's key, without one CR, and which line it is."""
+    for number, line in enumerate(lines):
+        if line.startswith(key):
+            return line[len(key) :].removesuffix(b'\r'), number
+    return None, -1
+
+
+def matches(word: str, globs: str) -> bool:
+    return any(fnmatchcase(word, glob) for glob in globs.split())
+
+
+def fold(word: str) -> str:
+    name, equals, rest = word.replace('"', '').partition('=')
+    return name.replace('_', '-') + equals + rest
+
+
+def command_line(value: bytes) -> bytes:
+    words = [word for word in value.split(b' ') if word]
+    if not words:
+        return b'console=ttyS0'
+    if any(word.startswith(CONSOLE) for word in words) or len(value) + 14 > 2047:
+        return value
+    return value + b' console=ttyS0'
+
+
+def judge(user_data: str, policy: Policy, owner: str, kernel_id: str, domain: bytes, home: str) -> Verdict:
+    """Say what must come out for the content of <userData> and the libvirt file (bytes; a domain of a known shape)."""
+    data, cut = decode(user_data)
+    lines = data.split(b'\n')
+    value, where = first(lines, MARKER)
+    if value is None:
+        return Verdict(silent=True)
+    refused = Verdict(code=1 if policy.broken or policy.on_refusal == 'cancel' else 0, value=value)
+    installer, where_installer = first(lines, INSTALLER)
+    console, where_console = first(lines, CONSOLE)
+    if policy.broken or (cut and len(lines) - 1 in (where, where_installer, where_console)):
+        return refused
+    if not matches(owner, policy.accounts) or not PRINTABLE.match(value) or len(value) > 2047:
+        return refused
+    globs = ' '.join(fold(glob) for glob in policy.forbidden.split())
+    if any(matches(fold(word), globs) for word in value.decode().split(' ') if word):
+        return refused
+    if installer is not None:
+        name = installer.decode('latin-1')
+        if not re.fullmatch(r'[a-z0-9._-]+', name) or not matches(name, policy.installers):
+            return refused
+        if name not in policy.good_installers:
+            return refused
+    elif not matches(kernel_id, policy.kernels):
+        return refused
+    if console == b'vnc' and policy.vnc == 'no':
+        return refused
+    pair = f'{home}/var/lib/eucalyptus/installers/{installer.decode()}' if installer is not None else None
+    new = transform(domain, command_line(value).decode(), pair, console == b'vnc', policy)
+    if new is None:
+        return refused
+    return Verdict(applied=True, domain=new, value=value)
+
+
+def transform(domain: bytes, line: str, pair: str | None, vnc: bool, policy: Policy) -> bytes | None:
+    """Give the domain as C14N, or None when it has no kernel."""
+    root = copy.deepcopy(etree.fromstring(domain))
+    os_ = root.find('os')
+    children = {child.tag: child for child in os_}
+    if pair is None and 'kernel' not in children:
+        return None
+    wanted = {'cmdline': line} if pair is None else {'kernel': f'{pair}/kernel', 'initrd': f'{pair}/ramdisk', 'cmdline': line}
+    previous = children.get('kernel', children['type'])
+    for tag in ('kernel', 'initrd', 'cmdline'):
+        if tag not in wanted:
+            continue
+        element = children.get(tag)
+        if element is None:
+            element = etree.Element(tag)
+            position = list(os_).index(previous) + 1
+            element.tail, previous.tail = previous.tail, None
+            os_.insert(position, element)
+            previous = element
+        element.text = wanted[tag]
+    if policy.on_reboot == 'destroy':
+        root.find('on_reboot').text = 'destroy'
+    devices = root.find('devices')
+    if vnc and devices.find('graphics') is None:
+        graphics = etree.SubElement(devices, 'graphics', type='vnc', port='-1', autoport='yes', listen=policy.vnc_listen)
+        if policy.vnc_password:
+            graphics.set('passwd', policy.vnc_password)
+    return canonical(etree.tostring(root))
+
+
+def canonical(xml: bytes) -> bytes:
+    """Give XML in a form in which equal documents are equal bytes; not well-formed raises etree.XMLSyntaxError."""
+    return etree.tostring(etree.fromstring(xml), method='c14n')
