@@ -3,8 +3,12 @@
 """Fixtures for the lab's own tests: real API processes on free ports, with a state directory that goes away."""
 from __future__ import annotations
 
+import base64
+import contextlib
 import dataclasses
+import hmac
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.config
+import botocore.exceptions
 import botocore.session
 import pytest
 
@@ -107,6 +112,57 @@ class LabApi:
         return session.create_client(service, region_name='eucalyptus', **{
             'aws_access_key_id': account.access_key, 'aws_secret_access_key': account.secret_key, **options})
 
+    def call(self, query: str, account: Credentials | None = None, path: str = '/services/compute') -> tuple[int, str]:
+        """Send one EC2 request by hand, signed with version 2; returns status and body."""
+        account = account or self.tenant
+        parameters = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        parameters = {'Version': '2014-10-01', 'SignatureVersion': '2', 'SignatureMethod': 'HmacSHA256',
+                      'Timestamp': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+                      'AWSAccessKeyId': account.access_key, **parameters}
+        text = urllib.parse.urlencode(sorted(parameters.items()), quote_via=urllib.parse.quote, safe='-_.~')
+        subject = f'POST\n127.0.0.1:{self.config.port}\n{path}\n{text}'
+        digest = hmac.new(account.secret_key.encode(), subject.encode(), 'sha256').digest()
+        text += '&Signature=' + urllib.parse.quote(base64.b64encode(digest), safe='')
+        return self.fetch(urllib.request.Request(self.config.endpoint + path, text.encode(), method='POST'))
+
+    @staticmethod
+    def fetch(request: str | urllib.request.Request) -> tuple[int, str]:
+        """Status and body of a URL, whatever the status."""
+        try:
+            with urllib.request.urlopen(request, timeout=20) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def put_manifest(self, account: Credentials, location: str, kind: str = 'machine', user: str | None = None,
+                     configuration: str = '', size: int = 1 << 20, acl: str = 'aws-exec-read') -> str:
+        """Store a manifest such as RegisterImage reads (its parts are not read by the API); returns its location."""
+        bucket, _, key = location.partition('/')
+        s3 = self.s3(account)
+        if bucket not in [one['Name'] for one in s3.list_buckets()['Buckets']]:
+            s3.create_bucket(Bucket=bucket)
+        text = (f'<manifest><version>2007-10-10</version><machine_configuration><architecture>x86_64</architecture>'
+                f'{configuration}</machine_configuration><image><name>{key}</name><user>{user or account.number}</user>'
+                f'<type>{kind}</type><size>{size}</size></image><signature>UNSIGNED</signature></manifest>')
+        s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), ACL=acl)
+        return location
+
+    def register(self, account: Credentials, kind: str, bucket: str, **options: Any) -> str:
+        """Register a kernel, ramdisk or machine image of a new name; returns its id."""
+        name = f'{kind}-{secrets.token_hex(4)}'
+        location = self.put_manifest(account, f'{bucket}/{name}.manifest.xml', kind)
+        return self.ec2(account).register_image(Name=name, ImageLocation=location, Architecture='x86_64',
+                                                **options)['ImageId']
+
+    def published_boot(self) -> dict[str, str]:
+        """A kernel and a ramdisk that the admin has made public."""
+        ids = {'KernelId': self.register(self.admin, 'kernel', 'boot-files'),
+               'RamdiskId': self.register(self.admin, 'ramdisk', 'boot-files')}
+        for image in ids.values():
+            self.ec2(self.admin).modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
+        return ids
+
     def store(self) -> Store:
         """The lab's database, to play a node or to look behind the API."""
         return Store(self.config.database)
@@ -151,6 +207,17 @@ def make_lab_api() -> Iterator[Callable[..., LabApi]]:
         del os.environ['EUCALAB_STATE']
     else:
         os.environ['EUCALAB_STATE'] = before
+
+
+@contextlib.contextmanager
+def refused(code: str, *words: str, status: int = 400) -> Iterator[None]:
+    """The call inside must fail with this error code and status, and a message that has these words."""
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        yield
+    error = caught.value.response
+    assert (error['Error']['Code'], error['ResponseMetadata']['HTTPStatusCode']) == (code, status), error
+    for word in words:
+        assert word in error['Error']['Message']
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the API refuses, as Eucalyptus 4.4 does."""
+from __future__ import annotations
+
+import pytest
+from conftest import LabApi, refused
+
+
+def test_an_unknown_parameter_is_a_bind_error_that_names_it(lab_api: LabApi) -> None:
+    status, body = lab_api.call('Action=DescribeVolumes&Colour=blue')
+    assert status == 400
+    assert '<Code>400 Bad Request</Code><Message>Failed to bind the following fields:\nColour = blue\n</Message>' in body
+
+
+@pytest.mark.parametrize('query', [
+    'Action=CreateVolume&Size=1&AvailabilityZone=one&ClientToken=t',
+    'Action=CreateVolume&Size=1&AvailabilityZone=one&TagSpecification.1.ResourceType=volume',
+    'Action=DescribeImages&MaxResults=5',
+    'Action=DescribeInstances&DryRun=true',
+    'Action=GetConsoleOutput&InstanceId=i-12345678&Latest=true',
+    'Action=RunInstances&ImageId=emi-12345678&MinCount=1&MaxCount=1&CpuOptions.CoreCount=1',
+    'Action=CreateSnapshot&VolumeId=vol-12345678&TagSpecification.1.ResourceType=snapshot',
+    'Action=RegisterImage&Name=abc&ImageLocation=b/m&EnaSupport=true',
+    'Action=DescribeVolumes&MaxResults=many',
+    'Action=DescribeTags&Filter=x&Filters.1.Name=y',
+])
+def test_what_4_4_has_no_field_for_does_not_bind(lab_api: LabApi, query: str) -> None:
+    status, body = lab_api.call(query)
+    assert (status, 'Failed to bind the following fields' in body) == (400, True), body
+
+
+def test_paging_parameters_bind_where_4_4_has_them(lab_api: LabApi) -> None:
+    for action in ('DescribeVolumes', 'DescribeSnapshots', 'DescribeInstances', 'DescribeTags'):
+        assert lab_api.call(f'Action={action}&MaxResults=5')[0] == 200
+
+
+def test_what_is_unknown_below_a_list_of_structures_is_dropped(lab_api: LabApi) -> None:
+    status, body = lab_api.call('Action=DescribeVolumes&Filter.1.Name=status&Filter.1.Value.1=none&Filter.1.Odd=1')
+    assert status == 200, body
+
+
+@pytest.mark.parametrize('version', ['2010-08-31', '2016-11-15', '2031-01-01', 'eucalyptus'])
+def test_an_unknown_api_version_falls_back(lab_api: LabApi, version: str) -> None:
+    status, body = lab_api.call(f'Action=DescribeAvailabilityZones&Version={version}')
+    assert (status, '<zoneName>one</zoneName>' in body) == (200, True)
+    assert f"/doc/{version if version[0] == '2' else '2016-09-15'}/" in body
+
+
+@pytest.mark.parametrize('path', ['/services/compute', '/services/compute/', '/services/Eucalyptus', '/services/Eucalyptus/'])
+def test_ec2_answers_at_all_its_paths(lab_api: LabApi, path: str) -> None:
+    assert lab_api.call('Action=DescribeVolumes', path=path)[0] == 200
+
+
+@pytest.mark.parametrize('path', ['/', '/services/Nowhere', '/services/computer'])
+def test_any_other_path_is_404_without_an_answer(lab_api: LabApi, path: str) -> None:
+    assert lab_api.call('Action=DescribeVolumes', path=path) == (404, '')
+
+
+def test_an_unknown_action_is_refused(lab_api: LabApi) -> None:
+    status, body = lab_api.call('Action=MakeTea')
+    assert (status, 'MakeTea' in body) == (400, True)
+
+
+def test_describing_what_is_not_there_names_it(lab_api: LabApi) -> None:
+    ec2 = lab_api.ec2()
+    with refused('InvalidVolume.NotFound', "The volume 'vol-12345678' does not exist"):
+        ec2.describe_volumes(VolumeIds=['vol-12345678'])
+    with refused('InvalidSnapshot.NotFound', 'snap-12345678'):
+        ec2.describe_snapshots(SnapshotIds=['snap-12345678'])
+    with refused('InvalidInstanceID.NotFound', "The instance IDs 'i-12345678', 'i-87654321' do not exist"):
+        ec2.describe_instances(InstanceIds=['i-12345678', 'i-87654321'])
+    with refused('InvalidAMIID.NotFound', 'emi-12345678'):
+        ec2.describe_images(ImageIds=['emi-12345678'])
+
+
+def test_malformed_ids_have_their_own_errors(lab_api: LabApi) -> None:
+    ec2 = lab_api.ec2()
+    with refused('InvalidInstanceID.Malformed', '"vol-12345678"'):
+        ec2.describe_instances(InstanceIds=['vol-12345678'])
+    with refused('InvalidParameterValue', "Expected: 'vol-...'"):
+        ec2.delete_volume(VolumeId='mydisk')
+    with refused('InternalFailure', 'Invalid id', status=500):
+        ec2.deregister_image(ImageId='ami-12345678')
+
+
+def test_an_unknown_filter_is_refused(lab_api: LabApi) -> None:
+    with refused('InvalidParameterValue', "'colour'"):
+        lab_api.ec2().describe_volumes(Filters=[{'Name': 'colour', 'Values': ['blue']}])
+
+
+def test_ids_are_accepted_in_capital_letters(lab_api: LabApi) -> None:
+    with refused('InvalidVolume.NotFound', 'vol-abcdef12'):
+        lab_api.ec2().describe_volumes(VolumeIds=['vol-ABCDEF12'])
