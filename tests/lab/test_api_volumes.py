@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes and snapshots: real files behind them, every state seen, nothing of another account."""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import LabApi, refused
+
+GIB = 1 << 30
+
+
+def volume(lab_api: LabApi, **options: Any) -> str:
+    """A new volume that is available."""
+    options = {'AvailabilityZone': 'one', **options}
+    identifier = lab_api.ec2().create_volume(**options)['VolumeId']
+    lab_api.wait_for(lambda: state(lab_api, identifier) == 'available', f'{identifier} is available')
+    return identifier
+
+
+def state(lab_api: LabApi, identifier: str) -> str:
+    return lab_api.ec2().describe_volumes(VolumeIds=[identifier])['Volumes'][0]['State']
+
+
+def snapshot(lab_api: LabApi, volume_id: str) -> str:
+    """A new snapshot that is completed."""
+    identifier = lab_api.ec2().create_snapshot(VolumeId=volume_id)['SnapshotId']
+    lab_api.wait_for(lambda: lab_api.ec2().describe_snapshots(
+        SnapshotIds=[identifier])['Snapshots'][0]['State'] == 'completed', f'{identifier} is completed')
+    return identifier
+
+
+def test_a_volume_is_creating_then_a_sparse_file_then_available(lab_api: LabApi) -> None:
+    made = lab_api.ec2().create_volume(Size=2, AvailabilityZone='one')
+    assert made['State'] == 'creating'
+    lab_api.wait_for(lambda: state(lab_api, made['VolumeId']) == 'available', 'available')
+    status = lab_api.config.volume_file(made['VolumeId']).stat()
+    assert (status.st_size, status.st_blocks) == (2 * GIB, 0)
+
+
+def test_a_deleted_volume_is_deleting_then_deleted_then_gone(lab_api: LabApi) -> None:
+    identifier = volume(lab_api, Size=1)
+    ec2, seen = lab_api.ec2(), []
+    ec2.delete_volume(VolumeId=identifier)
+
+    def gone() -> bool:
+        volumes = ec2.describe_volumes(Filters=[{'Name': 'volume-id', 'Values': [identifier]}])['Volumes']
+        if volumes and volumes[0]['State'] not in seen:
+            seen.append(volumes[0]['State'])
+        return not volumes
+    lab_api.wait_for(gone, 'the volume is gone')
+    assert seen == ['deleting', 'deleted']
+    assert not lab_api.config.volume_file(identifier).exists()
+
+
+def test_volume_requests_that_make_no_sense(lab_api: LabApi) -> None:
+    ec2 = lab_api.ec2()
+    with refused('InvalidZone.NotFound', "The zone 'two' does not exist."):
+        ec2.create_volume(Size=1, AvailabilityZone='two')
+    with refused('InternalFailure', 'must be greater than zero', status=500):
+        ec2.create_volume(Size=0, AvailabilityZone='one')
+    with refused('InternalFailure', 'One of size or snapshotId', status=500):
+        ec2.create_volume(AvailabilityZone='one')
+    with refused('InvalidSnapshot.NotFound'):
+        ec2.create_volume(SnapshotId='snap-12345678', AvailabilityZone='one')
+    with refused('InvalidVolume.NotFound', "'vol-12345678'"):
+        ec2.create_snapshot(VolumeId='vol-12345678')
+
+
+def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(lab_api: LabApi) -> None:
+    ec2, identifier = lab_api.ec2(), volume(lab_api, Size=1)
+    with open(lab_api.config.volume_file(identifier), 'r+b') as file:
+        file.seek(300 << 20)
+        file.write(b'written by a guest')
+    made = ec2.create_snapshot(VolumeId=identifier, Description='after the installation')
+    assert (made['State'], made['Progress'], made['VolumeSize']) == ('pending', '0%', 1)
+    seen: list[tuple[str, str]] = []
+
+    def completed() -> bool:
+        one = ec2.describe_snapshots(SnapshotIds=[made['SnapshotId']])['Snapshots'][0]
+        seen.append((one['State'], one['Progress']))
+        return one['State'] == 'completed'
+    lab_api.wait_for(completed, 'the snapshot is completed')
+    assert seen[-1] == ('completed', '100%')
+    assert len({progress for name, progress in seen if name == 'pending'}) > 1
+    with open(lab_api.config.snapshot_file(made['SnapshotId']), 'rb') as file:
+        file.seek(300 << 20)
+        assert file.read(18) == b'written by a guest'
+    assert lab_api.config.snapshot_file(made['SnapshotId']).stat().st_blocks * 512 < 1 << 20
+
+    copy = volume(lab_api, SnapshotId=made['SnapshotId'], Size=2)
+    with open(lab_api.config.volume_file(copy), 'rb') as file:
+        assert file.seek(0, 2) == 2 * GIB
+        file.seek(300 << 20)
+        assert file.read(18) == b'written by a guest'
+
+
+def test_a_volume_may_be_deleted_while_its_snapshot_is_pending(lab_api: LabApi) -> None:
+    identifier = volume(lab_api, Size=1)
+    made = lab_api.ec2().create_snapshot(VolumeId=identifier)['SnapshotId']
+    lab_api.ec2().delete_volume(VolumeId=identifier)
+    lab_api.wait_for(lambda: lab_api.ec2().describe_snapshots(
+        SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed', 'the snapshot is completed all the same')
+
+
+def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: LabApi) -> None:
+    made = snapshot(lab_api, volume(lab_api, Size=2))
+    with refused('InternalFailure', 'Volume size cannot be less than snapshot size', status=500):
+        lab_api.ec2().create_volume(SnapshotId=made, Size=1, AvailabilityZone='one')
+
+
+def test_images_are_registered_from_snapshots_and_keep_them(lab_api: LabApi) -> None:
+    ec2, made = lab_api.ec2(), snapshot(lab_api, volume(lab_api, Size=1))
+    mapping = [{'DeviceName': '/dev/sda1', 'Ebs': {'SnapshotId': made}}]
+    image = ec2.register_image(Name='from-a-snapshot', RootDeviceName='/dev/sda1', BlockDeviceMappings=mapping)['ImageId']
+    described = ec2.describe_images(ImageIds=[image])['Images'][0]
+    # /dev/sda1 is taken for /dev/sda; nothing said about the architecture means i386.
+    assert (described['RootDeviceType'], described['RootDeviceName'], described['Architecture']) == (
+        'ebs', '/dev/sda', 'i386')
+    assert described['BlockDeviceMappings'][0]['Ebs']['SnapshotId'] == made
+    with refused('InvalidSnapshot.InUse'):
+        ec2.delete_snapshot(SnapshotId=made)
+    ec2.deregister_image(ImageId=image)
+    ec2.delete_snapshot(SnapshotId=made)
+    assert not lab_api.config.snapshot_file(made).exists()
+    with refused('InvalidSnapshot.NotFound'):
+        ec2.delete_snapshot(SnapshotId=made)
+
+
+@pytest.mark.parametrize('device, ebs, words', [
+    ('/dev/sda2', {}, 'cannot be a partition'), ('disk', {}, 'is invalid'),
+    ('/dev/sda', {'VolumeSize': 1}, 'cannot be smaller than the source snapshot'),
+    ('/dev/sda', {'SnapshotId': 'snap-12345678'}, 'Unable to find snapshot')])
+def test_snapshot_mappings_that_are_refused(lab_api: LabApi, device: str, ebs: dict[str, Any], words: str) -> None:
+    made = snapshot(lab_api, volume(lab_api, Size=2))
+    with refused('InternalFailure', words, status=500):
+        lab_api.ec2().register_image(Name='not-registered', RootDeviceName=device,
+                                     BlockDeviceMappings=[{'DeviceName': device, 'Ebs': {'SnapshotId': made, **ebs}}])
+
+
+def test_an_image_needs_a_manifest_or_a_snapshot_and_not_both(lab_api: LabApi) -> None:
+    with refused('InternalFailure', 'must specify either ImageLocation', status=500):
+        lab_api.ec2().register_image(Name='neither')
+    with refused('InternalFailure', 'Ebs block device mappings are not supported', status=500):
+        lab_api.ec2().register_image(Name='both', ImageLocation='a-bucket/m.manifest.xml', BlockDeviceMappings=[
+            {'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}])
+
+
+def test_a_tenant_neither_sees_nor_touches_what_the_admin_has(lab_api: LabApi) -> None:
+    admin, tenant = lab_api.ec2(lab_api.admin), lab_api.ec2()
+    identifier = admin.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.wait_for(lambda: admin.describe_volumes(VolumeIds=[identifier])['Volumes'][0]['State'] == 'available', 'made')
+    made = admin.create_snapshot(VolumeId=identifier)['SnapshotId']
+    with refused('InvalidVolume.NotFound'):
+        tenant.describe_volumes(VolumeIds=[identifier])
+    with refused('InvalidSnapshot.NotFound'):
+        tenant.describe_snapshots(SnapshotIds=[made])
+    with refused('InvalidVolume.NotFound'):
+        tenant.create_snapshot(VolumeId=identifier)
+    for call in (lambda: tenant.delete_volume(VolumeId=identifier), lambda: tenant.delete_snapshot(SnapshotId=made),
+                 lambda: tenant.create_volume(SnapshotId=made, AvailabilityZone='one')):
+        with refused('UnauthorizedOperation', status=403):
+            call()
+    with refused('InvalidVolume.NotFound'):
+        tenant.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'mine'}])
+
+
+def test_the_admin_sees_everybodys_when_he_asks(lab_api: LabApi) -> None:
+    identifier = volume(lab_api, Size=1)
+    admin = lab_api.ec2(lab_api.admin)
+    assert identifier not in [one['VolumeId'] for one in admin.describe_volumes()['Volumes']]
+    assert identifier in [one['VolumeId'] for one in admin.describe_volumes(VolumeIds=['verbose'])['Volumes']]
+
+
+def test_tags(lab_api: LabApi) -> None:
+    ec2, identifier = lab_api.ec2(), volume(lab_api, Size=1)
+    ec2.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'one'}, {'Key': 'Use', 'Value': ''}])
+    ec2.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'two'}])
+    only = [{'Name': 'resource-id', 'Values': [identifier]}]
+    tags = ec2.describe_tags(Filters=only)['Tags']
+    assert [(one['Key'], one['Value'], one['ResourceType']) for one in tags] == [
+        ('Name', 'two', 'volume'), ('Use', '', 'volume')]
+    ec2.delete_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'another'}, {'Key': 'Use'}])
+    assert ec2.describe_volumes(VolumeIds=[identifier])['Volumes'][0]['Tags'] == [{'Key': 'Name', 'Value': 'two'}]
+    for key in ('aws:mine', 'euca:mine', 'k' * 128):
+        with refused('InvalidParameterValue'):
+            ec2.create_tags(Resources=[identifier], Tags=[{'Key': key, 'Value': 'x'}])
+    with refused('TagLimitExceeded'):
+        ec2.create_tags(Resources=[identifier], Tags=[{'Key': f'key{number}', 'Value': 'x'} for number in range(10)])
+    assert len(ec2.describe_tags(Filters=only)['Tags']) == 1
