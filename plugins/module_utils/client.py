@@ -240,9 +240,6 @@ def _hint(code: str, text: str, status: int | None, origin: str) -> str:
 def _reason(error: Exception) -> str:
     """The innermost cause, short: 'Connection refused'."""
     inner: t.Any = getattr(error, 'kwargs', {}).get('error') or error
-    while True:
-        deeper = getattr(inner, 'reason', None) or inner.__cause__
-        if not isinstance(deeper, BaseException):
-            break
-        inner = deeper
+    while isinstance(getattr(inner, 'reason', None) or getattr(inner, '__cause__', None), BaseException):
+        inner = getattr(inner, 'reason', None) or inner.__cause__
     return getattr(inner, 'strerror', None) or str(inner).rpartition(': ')[2]

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.live import Live
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import live
+
+
+def lines(*texts):
+    return [{'text': text} for text in texts]
+
+
+class Reader:
+    def __init__(self, watched):
+        self.seen, self.now = [], 0.0
+        self.teller = live.Teller(self.seen.append, watched, lambda: self.now)
+
+
+def test_a_person_sees_every_line():
+    reader = Reader(watched=True)
+    reader.teller.tell(lines('a', 'b'))
+    assert reader.seen == ['a', 'b']
+
+
+def test_a_flood_is_cut_to_its_end_but_notes_stay():
+    reader = Reader(watched=True)
+    reader.teller.tell([{'text': 'i-1 is running', 'note': True}, *lines(*map(str, range(100)))])
+    assert reader.seen[0] == 'i-1 is running'
+    assert '81 lines more' in reader.seen[1]
+    assert reader.seen[2:] == [str(number) for number in range(80, 100)]
+
+
+def test_a_log_gets_the_latest_line_every_30_seconds_and_all_notes():
+    reader = Reader(watched=False)
+    for second in range(91):
+        reader.now = float(second)
+        reader.teller.tell(lines(f'line {second}'))
+    reader.teller.tell([{'text': 'i-1 is terminated', 'note': True}])
+    assert reader.seen == ['line 30', 'line 60', 'line 90', 'i-1 is terminated']
+
+
+@pytest.mark.parametrize(('terminal', 'ci', 'watched'), [(True, '', True), (True, 'true', False), (False, '', False)])
+def test_all_lines_are_for_a_terminal_outside_of_ci(monkeypatch, terminal, ci, watched):
+    monkeypatch.setattr(live, 'ON_TERMINAL', terminal)
+    monkeypatch.setenv('CI', ci)
+    assert live._watched() is watched
+
+
+def test_what_a_module_tells_is_followed_to_its_last_line(tmp_path):
+    path = tmp_path / 'progress'
+    told = Live(str(path))
+    told.note('starts')
+    told.line('one\ntwo')
+    reader = Reader(watched=True)
+    done = live.threading.Event()
+    done.set()
+    live._follow(live.os.open(path, live.os.O_RDONLY), reader.teller, done)
+    assert reader.seen == ['starts', 'one\ntwo']
+
+
+def test_telling_into_nothing_is_no_error(tmp_path):
+    Live(None).line('x')
+    Live(str(tmp_path / 'missing' / 'file')).line('x')
