@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m eucalab.node LAB NODE``: one node controller, in the foreground. SIGTERM ends it; its guests go on."""
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+
+from ..config import Config, cache_root
+from . import acceleration
+from .controller import Controller
+from .daemons import DaemonError, ensure_daemons
+from .model import Settings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog='eucalab.node', description=__doc__)
+    parser.add_argument('lab')
+    parser.add_argument('node')
+    parser.add_argument('--debug', action='store_true', help='log every hook call')
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.DEBUG if arguments.debug else logging.INFO, stream=sys.stderr,
+                        format='%(asctime)s %(levelname)s %(message)s')
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    try:
+        config = Config.load(arguments.lab)
+        ensure_daemons()
+    except (DaemonError, FileNotFoundError) as error:
+        print(f'eucalab.node: {error}', file=sys.stderr)
+        return 1
+    if arguments.node not in config.nodes:
+        print(f"eucalab.node: lab {config.name} has the nodes {', '.join(config.nodes)}", file=sys.stderr)
+        return 1
+    settings = Settings(config, arguments.node, acceleration.choose(config.accel, cache_root()))
+    Controller(settings, stop).run()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes of running instances: plugging in and out, with the hooks around it."""
+from __future__ import annotations
+
+import logging
+import sqlite3
+
+from ..store import Store
+from . import hooks, volume_xml
+from .instance_xml import write_instance_xml
+from .lifecycle import Lifecycle
+from .model import Instance, NodeError, VolumeOfInstance, device_name, volume_serial
+
+# A request whose answer is not there yet. The root volume is attached by the start of its instance.
+WANTED = """
+SELECT a.*, i.node_state AS instance_node_state FROM attachments a JOIN instances i ON i.id = a.instance_id
+WHERE i.node = ? AND (
+    (a.state = 'attaching' AND NOT a.is_root AND coalesce(a.node_state, '') NOT IN ('attached', 'failed'))
+    OR (a.state = 'detaching' AND coalesce(a.node_state, '') NOT IN ('detached', 'failed')))
+"""
+log = logging.getLogger('eucalab.node')
+
+
+class Attachments:
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._settings = lifecycle.settings
+        self._hooks = lifecycle.hooks
+        self._hypervisor = lifecycle.hypervisor
+
+    def wanted(self, store: Store) -> list[sqlite3.Row]:
+        return store.rows(WANTED, self._settings.node)
+
+    def serve(self, store: Store, row: sqlite3.Row, instance: Instance | None) -> None:
+        """Do what a row asks for and report it. ``instance`` is None when it does not run on this node."""
+        attach = row['state'] == 'attaching'
+        try:
+            if instance is None and attach:
+                raise NodeError('the instance does not run')
+            if instance is not None:
+                (self._attach if attach else self._detach)(row, instance)
+        except NodeError as error:
+            log.error('%s, %s: %s', row['instance_id'], row['volume_id'], error)
+            self._report(store, row, 'failed', str(error))
+        else:
+            self._report(store, row, 'attached' if attach else 'detached', None)
+
+    def _attach(self, row: sqlite3.Row, instance: Instance) -> None:
+        volume_id, device = row['volume_id'], device_name(row['device'])
+        file = self._settings.config.volume_file(volume_id)
+        if not file.exists():
+            raise NodeError(f'the volume has no file {file}')
+        text = volume_xml.volume_xml(volume_id, device, file)
+        try:
+            text = volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
+            self._hypervisor.attach(instance.id, text)
+        except NodeError:
+            instance.volume_file(volume_id).unlink(missing_ok=True)
+            raise
+        self._keep(instance, volume_id, VolumeOfInstance(volume_id, device, text))
+
+    def _detach(self, row: sqlite3.Row, instance: Instance) -> None:
+        volume_id = row['volume_id']
+        self._hypervisor.detach(instance.id, volume_serial(volume_id, device_name(row['device'])))
+        path = instance.volume_file(volume_id)
+        try:
+            self._hooks.call(hooks.POST_DETACH, path)
+        except hooks.HookFailed as error:
+            log.warning('%s: ignored: %s', instance.id, error)
+        path.unlink(missing_ok=True)
+        self._keep(instance, volume_id, None)
+
+    def _keep(self, instance: Instance, volume_id: str, volume: VolumeOfInstance | None) -> None:
+        instance.volumes = [other for other in instance.volumes if other.id != volume_id]
+        if volume is not None:
+            instance.volumes.append(volume)
+        write_instance_xml(instance, self._settings)
+
+    @staticmethod
+    def _report(store: Store, row: sqlite3.Row, state: str, reason: str | None) -> None:
+        """Only while the request stands: an answer must not be taken for that of a later one."""
+        store.execute('UPDATE attachments SET node_state = ?, node_reason = ? '
+                      'WHERE volume_id = ? AND instance_id = ? AND state = ?',
+                      state, reason, row['volume_id'], row['instance_id'], row['state'])

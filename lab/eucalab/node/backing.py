@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Giving an instance its files: images out of object storage, its disk, its root volume (create_instance_backing)."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..store import Store
+from . import disks, hooks, volume_xml
+from .fetch import ImageCache
+from .model import (
+    GIB,
+    Instance,
+    NodeError,
+    Settings,
+    Vbr,
+    VolumeOfInstance,
+    device_name,
+    make_directory,
+    volume_serial,
+)
+from .storage import SERVICE_PATH, SYSTEM_ACCOUNT, ObjectReader
+
+VOLUME_WAIT = 900              # seconds, not paced: copying a big snapshot takes the disk's time, not the cloud's
+
+
+class Backing:
+    """Makes the files of one instance. ``pause(seconds)`` sleeps and raises Cancelled when the instance was terminated."""
+
+    def __init__(self, settings: Settings, store: Store, cache: ImageCache, node_hooks: hooks.Hooks,
+                 pause: Callable[[float], None]) -> None:
+        self._settings = settings
+        self._store = store
+        self._cache = cache
+        self._hooks = node_hooks
+        self._pause = pause
+
+    def create(self, instance: Instance) -> None:
+        """Fill the instance directory and ``instance.vbrs``, ``.disks``, ``.volumes``. NodeError on every failure."""
+        self._make_directories(instance)
+        if instance.root_type == 'ebs':
+            self._root_volume(instance)
+        elif self._image(instance.row['image_id'])['virtualization_type'] == 'hvm':
+            self._whole_disk(instance)
+        else:
+            self._partitioned_disk(instance)
+
+    def _make_directories(self, instance: Instance) -> None:
+        owner = self._settings.owner
+        for path in (self._settings.instances, instance.path.parent.parent, instance.path.parent, instance.path):
+            make_directory(path, owner, 0o711)
+
+    def _partitioned_disk(self, instance: Instance) -> None:
+        image = self._fetch(instance, instance.row['image_id'], 'image', 'sda1')
+        for kind in ('kernel', 'ramdisk'):
+            if image_id := instance.row[f'{kind}_id']:
+                self._fetch(instance, image_id, kind, f'{kind}.blocks')
+                disks.link(instance.path / f'link-to-{kind}', instance.path / f'{kind}.blocks')
+        whole = instance.disk_gib * GIB
+        if image.size > whole:
+            raise NodeError(f'the image has {image.size} bytes, the disk of {instance.row["instance_type"]} {whole}')
+        ephemeral = max(0, whole - image.size - disks.SWAP_BYTES) // 4096 * 4096
+        disk, source = instance.path / 'vda.blocks', instance.path / 'sda1'
+        disks.compose_disk(disk, source, image.size, ephemeral, disks.SWAP_BYTES)
+        source.unlink()
+        self._add_disk(instance, 'vda')
+        for number, kind, file_system, size in ((2, 'ephemeral', 'ext3', ephemeral), (3, 'swap', 'swap', disks.SWAP_BYTES)):
+            if size:
+                instance.vbrs.append(Vbr(
+                    kind, f'sda{number}', size, type_name=kind, format=file_system, partition=number,
+                    backing=str(instance.path / f'link-to-sda{number}'),
+                    serial=f"euca-bdm-{'ephemeral0' if kind == 'ephemeral' else kind}-dev-sda{number}"))
+        instance.vbrs.append(Vbr('fulldisk', 'vda', disk.stat().st_size, id='', location='',
+                                 backing=str(instance.path / 'link-to-vda')))
+
+    def _whole_disk(self, instance: Instance) -> None:
+        """An image with its own partition table and boot loader. The disk is a copy: the cached image stays as it is."""
+        self._fetch(instance, instance.row['image_id'], 'image', 'image.blocks')
+        source, disk = instance.path / 'image.blocks', instance.path / 'vda.blocks'
+        with open(disk, 'wb') as file:
+            file.truncate(source.stat().st_size)
+            disks.copy_sparse(source, file.fileno())
+        source.unlink()
+        self._add_disk(instance, 'vda')
+
+    def _add_disk(self, instance: Instance, target: str) -> None:
+        file, name = instance.path / f'{target}.blocks', instance.path / f'link-to-{target}'
+        disks.own(file, self._settings.owner)
+        disks.link(name, file)
+        instance.disks.append((target, name))
+
+    def _fetch(self, instance: Instance, image_id: str, kind: str, file_name: str) -> Vbr:
+        self._pause(0)
+        image = self._image(image_id)
+        target = instance.path / file_name
+        manifest = self._cache.fetch(self._reader(), image['location'], image['manifest_sha256'], target)
+        disks.own(target, self._settings.owner)
+        url = f"{self._settings.config.endpoint}{SERVICE_PATH}/{image['location']}"
+        machine = kind == 'image'
+        device = 'sda1' if machine else 'none'
+        record = Vbr(
+            kind, device, manifest.size, id=image_id, type_name='machine' if machine else kind, location=url,
+            partition=1 if machine else 0, bus='virtio' if machine else 'ide', prepared_location=url,
+            backing=str(instance.path / f'link-to-{device if machine else kind}'),
+            serial=f"euca-bdm-{'machine' if machine else kind}-dev-{device}")
+        instance.vbrs.append(record)
+        return record
+
+    def _image(self, image_id: str):
+        row = self._store.row('SELECT * FROM images WHERE id = ?', image_id)
+        if row is None:
+            raise NodeError(f'there is no image {image_id}')
+        return row
+
+    def _reader(self) -> ObjectReader:
+        user = self._store.row('SELECT u.access_key, u.secret_key FROM users u JOIN accounts a ON u.account = a.number '
+                               'WHERE a.name = ?', SYSTEM_ACCOUNT)
+        if user is None:
+            raise NodeError(f'the cloud has no account {SYSTEM_ACCOUNT} to read images with')
+        return ObjectReader(self._settings.config.endpoint, user['access_key'], user['secret_key'],
+                            lambda seconds: self._pause(seconds * self._settings.pace))
+
+    def _root_volume(self, instance: Instance) -> None:
+        volume_id, device = self._wait_for_root(instance)
+        text = volume_xml.volume_xml(volume_id, device, self._settings.config.volume_file(volume_id))
+        # The hook sees this file, but the node keeps the text that it had before (vbr.c): an edit is lost.
+        volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
+        location = f'sc://{volume_id},none'
+        instance.volumes.append(VolumeOfInstance(volume_id, device, text))
+        instance.vbrs.append(Vbr(
+            'ebs', device, self._settings.config.volume_file(volume_id).stat().st_size, id=instance.row['image_id'],
+            type_name='ebs', location=location, backing=text, prepared_location=location,
+            serial=volume_serial(volume_id, device)))
+
+    def _wait_for_root(self, instance: Instance) -> tuple[str, str]:
+        """Wait until the storage controller has made the volume from its snapshot."""
+        deadline = time.monotonic() + VOLUME_WAIT
+        while True:
+            row = self._store.row(
+                'SELECT a.volume_id, a.device, v.state FROM attachments a JOIN volumes v ON v.id = a.volume_id '
+                'WHERE a.instance_id = ? AND a.is_root', instance.id)
+            if row is None:
+                raise NodeError('the instance has no root volume')
+            if row['state'] in ('available', 'in-use'):
+                return row['volume_id'], device_name(row['device'])
+            if row['state'] != 'creating':
+                raise NodeError(f"root volume {row['volume_id']} is {row['state']}")
+            if time.monotonic() > deadline:
+                raise NodeError(f"root volume {row['volume_id']} was not ready after {VOLUME_WAIT} seconds")
+            self._pause(0.5)

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""virtlogd and libvirtd: used when they run, started when not, and what was started can be stopped again."""
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import libvirt
+
+from ..store import Store
+from .hypervisor import URI
+
+# command, its pid file, the socket that shows that it serves, the Debian package
+DAEMONS = (
+    ('virtlogd', Path('/run/virtlogd.pid'), Path('/run/libvirt/virtlogd-sock'), 'libvirt-daemon-system'),
+    ('libvirtd', Path('/run/libvirtd.pid'), Path('/run/libvirt/libvirt-sock'), 'libvirt-daemon-system'),
+)
+PROGRAMS = {'qemu-system-x86_64': 'qemu-system-x86', 'xsltproc': 'xsltproc', 'mke2fs': 'e2fsprogs'}
+START_SECONDS = 60             # the first libvirtd on a machine tries out all emulators before it answers
+
+
+class DaemonError(Exception):
+    """What is missing, and how to get it."""
+
+
+def ensure_daemons() -> list[str]:
+    """Start what does not run; returns the names of those that this call started. DaemonError with the way out."""
+    if os.geteuid() != 0:
+        raise DaemonError('the node controllers need root: libvirt, qemu and the hook user are all switched to from there')
+    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    wanted = {**PROGRAMS, **{name: package for name, _pid, _socket, package in DAEMONS}}
+    missing = {package for program, package in wanted.items() if shutil.which(program, path=search) is None}
+    if missing:
+        raise DaemonError(f"missing: apt-get install -y --no-install-recommends {' '.join(sorted(missing))}")
+    started = []
+    for name, pid_file, socket, _package in DAEMONS:
+        if running_pid(name) is None:
+            command = [shutil.which(name, path=search) or name, '-d', '-p', str(pid_file)]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            if result.returncode:
+                raise DaemonError(f'{name} does not start: {result.stderr.strip()[-300:]}')
+            started.append(name)
+        _wait_for(socket, name)
+    _wait_for_answer()
+    return started
+
+
+def stop_daemons(names: list[str]) -> None:
+    """Stop those that :func:`ensure_daemons` started, the last one first. Guests of others would go on without libvirtd."""
+    for name, _pid_file, _socket, _package in reversed(DAEMONS):
+        pid = running_pid(name) if name in names else None
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + 10
+            while Path(f'/proc/{pid}').exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+
+
+def running_pid(name: str) -> int | None:
+    """The daemon's process, whoever started it: service managers and -d write pid files at different places, so look in /proc."""
+    for entry in Path('/proc').iterdir():
+        if entry.name.isdecimal():
+            try:
+                arguments = (entry / 'cmdline').read_bytes().split(b'\0')
+                if (entry / 'comm').read_text().strip() == name and Path(os.fsdecode(arguments[0])).name == name:
+                    return int(entry.name)
+            except OSError:
+                continue           # it ended while we looked
+    return None
+
+
+def end_domains(database: Path) -> list[str]:
+    """Destroy the domains of a lab's own instances, and no others; returns their names."""
+    store = Store(database)
+    names = [row['id'] for row in store.rows('SELECT id FROM instances')]
+    store.close()
+    connection = libvirt.open(URI)
+    ended = []
+    for domain in connection.listAllDomains():
+        if domain.name() in names:
+            domain.destroy()
+            ended.append(domain.name())
+    connection.close()
+    return ended
+
+
+def _wait_for(socket: Path, name: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not socket.exists():
+        if time.monotonic() > deadline:
+            raise DaemonError(f'{name} runs but has no {socket}')
+        time.sleep(0.05)
+
+
+def _wait_for_answer() -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            libvirt.open(URI).close()
+            return
+        except libvirt.libvirtError as error:
+            if time.monotonic() > deadline:
+                raise DaemonError(f'libvirtd does not answer: {error}') from error
+            time.sleep(0.2)

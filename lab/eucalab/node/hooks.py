@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the executables in etc/eucalyptus/nc-hooks by the rules of a 4.x node controller (node/hooks.c, call_hooks)."""
+from __future__ import annotations
+
+import errno
+import grp
+import logging
+import os
+import pwd
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from .model import NodeError
+
+PRE_INIT = 'euca-nc-pre-init'
+POST_INIT = 'euca-nc-post-init'
+PRE_HYP_CHECK = 'euca-nc-pre-hyp-check'
+PRE_BOOT = 'euca-nc-pre-boot'
+PRE_ADOPT = 'euca-nc-pre-adopt'
+PRE_CLEAN = 'euca-nc-pre-clean'
+PRE_ATTACH = 'euca-nc-pre-attach'
+POST_DETACH = 'euca-nc-post-detach'
+
+# A node controller narrows its process-wide umask while it writes an instance.xml (node/xml.c), and a hook that another
+# thread starts in that moment inherits it. Hooks must cope, so here they always meet it.
+HOOK_UMASK = 0o117
+# The C code blocks these in every thread (init in node/handlers.c) and the mask survives exec: alarms in hooks do not ring.
+BLOCKED = {signal.SIGUSR1, signal.SIGALRM}
+
+log = logging.getLogger('eucalab.node.hooks')
+
+
+class HookFailed(NodeError):
+    """A hook ended with a non-zero status or by a signal, or could not be run: its event counts as refused."""
+
+
+class Hooks:
+    """The hooks of one node. Call :meth:`enable` once when the node starts."""
+
+    def __init__(self, home: Path, user: str) -> None:
+        self.home = home
+        self.directory = home / 'etc/eucalyptus/nc-hooks'
+        self._account = pwd.getpwnam(user)
+        self._groups = os.getgrouplist(user, self._account.pw_gid)
+        self._enabled = False
+
+    def enable(self) -> None:
+        """Look for the directory, once: a node that starts without it runs no hooks until it is started again."""
+        self._enabled = self.directory.is_dir()
+        if not self._enabled:
+            log.warning('no directory %s: hooks are off until this node is started again', self.directory)
+
+    def call(self, event: str, parameter: str | Path) -> None:
+        """Run every hook for an event; HookFailed at the first that fails, the rest is then not run. No time limit."""
+        if not self._enabled:
+            return
+        for path in self._executables(event):
+            status = self._run(path, event, str(parameter))
+            if status != 0:
+                how = f'signal {-status}' if status < 0 else f'status {status}'
+                raise HookFailed(f'hook {path.name} ended with {how} on {event}')
+
+    def _executables(self, event: str) -> Iterator[Path]:
+        """Every regular file with any x bit, dotfiles and backups too, symlinks followed, in the directory's own order."""
+        try:
+            names = [entry.name for entry in os.scandir(self.directory)]
+        except OSError as error:
+            raise HookFailed(f'hooks cannot be read on {event}: {error}') from error
+        for name in names:
+            path = self.directory / name
+            try:
+                mode = path.stat().st_mode
+            except OSError:
+                continue
+            if stat.S_ISREG(mode) and mode & 0o111:
+                yield path
+
+    def _run(self, path: Path, event: str, parameter: str) -> int:
+        """The exit status, negative for a signal; 255 when it cannot be executed (the forked child's exit(-1))."""
+        arguments = [str(path), event, str(self.home), parameter]
+        log.debug('executing %s', ' '.join(arguments))
+        try:
+            status = self._execute(arguments)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                log.error('cmd %s failed: %s', arguments, error)
+                return 255
+            # execvp gives a file without a #! line to the shell.
+            status = self._execute(['/bin/sh', *arguments])
+        if status:
+            log.error('cmd %s failed: %s', arguments, status)
+        return status
+
+    def _execute(self, arguments: list[str]) -> int:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+        try:
+            # Output is not captured: it goes where the node's own goes, which is its log.
+            child = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, cwd='/', env=self.environment(), umask=HOOK_UMASK,
+                user=self._account.pw_uid, group=self._account.pw_gid, extra_groups=self._groups,
+                start_new_session=True)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return child.wait()
+
+    def environment(self) -> dict[str, str]:
+        """What a hook finds: no HOME, no LANG, and a library path that belongs to the web server around the real node."""
+        home = str(self.home)
+        axis = f'{home}/usr/lib/axis2'
+        path = [f'{home}/usr/share/eucalyptus', f'{home}/usr/sbin', f'{home}/usr/lib/eucalyptus',
+                '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+        libraries = [f'{axis}/lib', f'{axis}/modules/rampart', f'{home}/usr/lib/eucalyptus']
+        return {'EUCALYPTUS': home, 'AXIS2C_HOME': axis, 'LD_LIBRARY_PATH': ':'.join(libraries),
+                'PATH': ':'.join(path)}
+
+
+def describe_account(user: str) -> str:
+    """The hook user with groups, for the log."""
+    account = pwd.getpwnam(user)
+    names = [grp.getgrgid(number).gr_name for number in os.getgrouplist(user, account.pw_gid)]
+    return f"{user} ({', '.join(names)})"

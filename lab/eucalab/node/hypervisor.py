@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node's libvirt: transient domains, hot-plug, and the check that every access is preceded by."""
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import libvirt
+from lxml import etree
+
+from . import hooks
+from .model import NodeError
+
+URI = 'qemu:///system'
+LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+DETACH_SECONDS = 30            # the guest's kernel has to let go of the disk; a halted one never does
+log = logging.getLogger('eucalab.node.hypervisor')
+
+
+class HypervisorGone(NodeError):
+    """No connection: libvirtd is away, or a hook prevented the check. Says nothing about any domain."""
+
+
+class Hypervisor:
+    """Domains by name. Thread-safe: as in a node controller one lock serialises all accesses (hyp_sem)."""
+
+    def __init__(self, node_hooks: hooks.Hooks, uri: str = URI) -> None:
+        self._hooks = node_hooks
+        self._uri = uri
+        self._lock = threading.Lock()
+        self._connection: libvirt.virConnect | None = None
+        # Errors come as exceptions; without a handler libvirt also writes each of them to stderr.
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[libvirt.virConnect]:
+        """A checked connection, for as long as the block lasts. The pre-hyp-check hooks run under the lock, as they really do."""
+        with self._lock:
+            try:
+                self._hooks.call(hooks.PRE_HYP_CHECK, self._hooks.home)
+            except hooks.HookFailed as error:
+                raise HypervisorGone(f'hooks prevented check on the hypervisor: {error}') from error
+            yield self._open()
+
+    def _open(self) -> libvirt.virConnect:
+        try:
+            if self._connection is None or not self._connection.isAlive():
+                self._connection = libvirt.open(self._uri)
+        except libvirt.libvirtError as error:
+            self._connection = None
+            raise HypervisorGone(f'no connection to {self._uri}: {error}') from error
+        return self._connection
+
+    def runs(self, name: str) -> bool:
+        with self.connection() as connection:
+            domain = _lookup(connection, name)
+            return domain is not None and bool(domain.isActive())
+
+    def adopt(self, name: str, path: str) -> bool:
+        """Whether a domain runs that the pre-adopt hooks let this node take over; HookFailed when one refuses it."""
+        with self.connection() as connection:
+            if _lookup(connection, name) is None:
+                return False
+            self._hooks.call(hooks.PRE_ADOPT, path)
+            return True
+
+    def create(self, xml: str) -> None:
+        """Create a transient domain: it is gone without a trace when it ends. NodeError with libvirt's words."""
+        with self.connection() as connection:
+            try:
+                connection.createXML(xml, 0)
+            except libvirt.libvirtError as error:
+                raise NodeError(f'libvirt cannot create the domain: {error}') from error
+
+    def destroy(self, name: str) -> None:
+        """End a domain at once; no error when there is none."""
+        with self.connection() as connection:
+            domain = _lookup(connection, name)
+            if domain is None:
+                return
+            try:
+                domain.destroy()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise NodeError(f'libvirt cannot end the domain: {error}') from error
+
+    def attach(self, name: str, xml: str) -> None:
+        """Plug a disk into the running domain; no error when a disk with its serial number is there already."""
+        serial = etree.fromstring(xml).findtext('serial') or ''
+        with self.connection() as connection:
+            domain = self._domain(connection, name)
+            try:
+                if find_disk(domain.XMLDesc(), serial) is None:
+                    domain.attachDeviceFlags(xml, LIVE)
+            except libvirt.libvirtError as error:
+                raise NodeError(f'libvirt cannot attach the volume: {error}') from error
+
+    def detach(self, name: str, serial: str) -> None:
+        """Unplug the disk with this serial number and wait until the guest let go of it."""
+        with self.connection() as connection:
+            domain = self._domain(connection, name)
+            try:
+                disk = find_disk(domain.XMLDesc(), serial)
+                if disk is not None:
+                    domain.detachDeviceFlags(disk, LIVE)
+            except libvirt.libvirtError as error:
+                raise NodeError(f'libvirt cannot detach the volume: {error}') from error
+        deadline = time.monotonic() + DETACH_SECONDS
+        while self._has_disk(name, serial):
+            if time.monotonic() > deadline:
+                raise NodeError(f'the guest did not let go of the volume within {DETACH_SECONDS} seconds')
+            time.sleep(0.2)
+
+    def _has_disk(self, name: str, serial: str) -> bool:
+        with self.connection() as connection:
+            domain = _lookup(connection, name)
+            try:
+                return domain is not None and find_disk(domain.XMLDesc(), serial) is not None
+            except libvirt.libvirtError:
+                return False       # it ended in this moment
+
+    @staticmethod
+    def _domain(connection: libvirt.virConnect, name: str) -> libvirt.virDomain:
+        domain = _lookup(connection, name)
+        if domain is None:
+            raise NodeError('the instance does not run')
+        return domain
+
+
+def _lookup(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | None:
+    try:
+        return connection.lookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise HypervisorGone(f'libvirt does not answer: {error}') from error
+
+
+def find_disk(domain_xml: str, serial: str) -> str | None:
+    """The XML of the domain's disk with this serial number."""
+    for disk in etree.fromstring(domain_xml).findall('devices/disk'):
+        if disk.findtext('serial') == serial:
+            return etree.tostring(disk, with_tail=False).decode()
+    return None

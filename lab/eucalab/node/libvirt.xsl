@@ -1,0 +1,93 @@
+<?xml version="1.0" encoding="UTF-8"?>
+<!--
+SPDX-FileCopyrightText: eucalyptus.cloud contributors
+SPDX-License-Identifier: GPL-3.0-or-later
+
+From a node's instance.xml to the libvirt domain of that instance, in the shape that a 4.4 node controller gives it. Where the lab
+differs, because it has neither bridges nor device mapper nor, as a rule, hardware virtualization:
+* user networking instead of a bridge, and the domain type of whatever acceleration works here;
+* disks are files with cache='unsafe': the guest's flushes then cost nothing in emulation. A crash of the host may lose data, nothing
+  else: all readers of the file on this host see the same page cache, so a volume is complete as soon as it is detached;
+* the serial port is number 0: libvirt releases of our days make ttyS1 of the number 1 that the original asks for;
+* machine type and CPU model are named, as the defaults of an emulated guest are too poor for present-day systems;
+* no memory balloon, which nobody would use.
+-->
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+    <xsl:output encoding="UTF-8" indent="yes" method="xml"/>
+
+    <xsl:template match="/instance">
+        <domain type="{hypervisor/@type}">
+            <name><xsl:value-of select="name"/></name>
+            <description>Eucalyptus instance <xsl:value-of select="name"/></description>
+            <os>
+                <type arch="x86_64" machine="pc">hvm</type>
+                <xsl:if test="backing/root/@type = 'image'">
+                    <xsl:if test="ramdisk != ''">
+                        <initrd><xsl:value-of select="ramdisk"/></initrd>
+                    </xsl:if>
+                    <xsl:if test="kernel != ''">
+                        <kernel><xsl:value-of select="kernel"/></kernel>
+                    </xsl:if>
+                    <xsl:if test="kernel != '' and ramdisk != ''">
+                        <xsl:call-template name="cmdline"/>
+                    </xsl:if>
+                </xsl:if>
+                <boot dev="hd"/>
+            </os>
+            <features>
+                <acpi/>
+            </features>
+            <clock offset="localtime"/>
+            <on_poweroff>destroy</on_poweroff>
+            <on_reboot>restart</on_reboot>
+            <on_crash>destroy</on_crash>
+            <vcpu><xsl:value-of select="cores"/></vcpu>
+            <cpu mode="maximum">
+                <topology sockets="{cores}" cores="1" threads="1"/>
+            </cpu>
+            <memory><xsl:value-of select="memoryKB"/></memory>
+            <devices>
+                <xsl:apply-templates select="disks/diskPath"/>
+                <!-- the root volume only: later volumes are plugged into the running domain -->
+                <xsl:copy-of select="volumes/volume[/instance/backing/root/@type = 'ebs'][1]/libvirt/disk"/>
+                <xsl:apply-templates select="nics/nic"/>
+                <serial type="file">
+                    <source path="{consoleLogPath}"/>
+                    <target port="0"/>
+                </serial>
+                <memballoon model="none"/>
+                <!-- <graphics type='vnc' port='-1' autoport='yes' keymap='en-us'/> -->
+            </devices>
+        </domain>
+    </xsl:template>
+
+    <xsl:template name="cmdline">
+        <cmdline>
+            <xsl:text>root=</xsl:text>
+            <xsl:choose>
+                <xsl:when test="rootDirective != ''"><xsl:value-of select="rootDirective"/></xsl:when>
+                <xsl:when test="os/@virtioRoot = 'true'">/dev/vda1</xsl:when>
+                <xsl:otherwise>/dev/sda1</xsl:otherwise>
+            </xsl:choose>
+            <xsl:text> console=ttyS0</xsl:text>
+        </cmdline>
+    </xsl:template>
+
+    <xsl:template match="diskPath">
+        <disk device="{@targetDeviceType}" type="{@sourceType}">
+            <driver name="qemu" type="raw" cache="unsafe"/>
+            <source file="{.}"/>
+            <target bus="{@targetDeviceBusVirtio}" dev="{@targetDeviceNameVirtio}"/>
+            <serial><xsl:value-of select="@serial"/></serial>
+        </disk>
+    </xsl:template>
+
+    <xsl:template match="nic">
+        <interface type="user">
+            <mac address="{@mac}"/>
+            <model type="virtio"/>
+            <!-- the same place in every instance, so that the guest's name for its network card does not depend on the disks -->
+            <address type="pci" domain="0x0000" bus="0x00" slot="0x0{@device + 2}" function="0x0"/>
+        </interface>
+    </xsl:template>
+</xsl:stylesheet>

@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node knows of one instance: the values that instance.xml shows and the paths of its files."""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pwd
+import sqlite3
+import uuid
+from pathlib import Path
+
+from ..config import Config
+
+GIB = 1 << 30
+# Cores, memory in MiB, disk in GiB of what RunInstances accepts.
+INSTANCE_TYPES = {'m1.small': (1, 512, 5), 'm1.medium': (1, 1024, 10), 'm1.large': (2, 1024, 15)}
+# The node's buffer for user data ends after this many base64 characters (CHAR_BUFFER_SIZE * 32 with its NUL).
+USER_DATA_LIMIT = 16383
+
+
+class NodeError(Exception):
+    """Why an instance or an attachment failed, in words for its ``node_reason``."""
+
+
+class Cancelled(NodeError):
+    """The instance was terminated while it was being started."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """One node of one lab."""
+
+    config: Config
+    node: str
+    hypervisor: str = 'qemu'       # the libvirt domain type: qemu (software emulation) or kvm
+
+    @property
+    def home(self) -> Path:
+        return self.config.node_home(self.node)
+
+    @property
+    def pace(self) -> float:
+        return self.config.pace
+
+    @property
+    def stylesheet(self) -> Path:
+        return self.home / 'etc/eucalyptus/libvirt.xsl'
+
+    @property
+    def instances(self) -> Path:
+        return self.home / 'var/lib/eucalyptus/instances'
+
+    @property
+    def cache(self) -> Path:
+        return self.instances / 'cache'
+
+    @property
+    def owner(self) -> pwd.struct_passwd:
+        """The account that a node controller runs as; here only its hooks and xsltproc do. KeyError if missing."""
+        return pwd.getpwnam(self.config.hook_user)
+
+
+@dataclasses.dataclass
+class Vbr:
+    """One virtual boot record: something that becomes a disk, a partition, the kernel or the ramdisk."""
+
+    type: str                      # image, kernel, ramdisk, ebs, ephemeral, swap, fulldisk
+    guest_device: str
+    size: int = 0                  # bytes
+    id: str = 'none'
+    type_name: str = ''
+    location: str = 'none'
+    format: str = 'none'
+    disk: int = 0
+    partition: int = 0
+    bus: str = 'virtio'
+    backing_type: str = 'file'
+    backing: str = ''              # a path, or for a volume its libvirt XML
+    prepared_location: str = ''
+    serial: str = ''
+
+
+@dataclasses.dataclass
+class VolumeOfInstance:
+    id: str
+    device: str                    # sdf
+    libvirt_xml: str
+    state: str = 'attached'
+
+    @property
+    def serial(self) -> str:
+        return volume_serial(self.id, self.device)
+
+
+@dataclasses.dataclass
+class Instance:
+    """An instance as its node sees it. Made from the database row, never written back."""
+
+    row: sqlite3.Row
+    path: Path
+    hypervisor: str
+    vbrs: list[Vbr] = dataclasses.field(default_factory=list)
+    volumes: list[VolumeOfInstance] = dataclasses.field(default_factory=list)
+    disks: list[tuple[str, Path]] = dataclasses.field(default_factory=list)    # target name, file
+    state: str = 'Staging'
+    boot_time: float = 0
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row, settings: Settings) -> Instance:
+        path = settings.instances / 'work' / row['user_id'] / row['id']
+        return cls(row, path, settings.hypervisor)
+
+    @property
+    def id(self) -> str:
+        return self.row['id']
+
+    @property
+    def uuid(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.id} {self.row['reservation']}"))
+
+    @property
+    def root_type(self) -> str:
+        return 'ebs' if self.row['root_device_type'] == 'ebs' else 'image'
+
+    @property
+    def user_data(self) -> str:
+        return (self.row['node_user_data'] or '')[:USER_DATA_LIMIT]
+
+    @property
+    def groups(self) -> list[str]:
+        return json.loads(self.row['groups'] or '[]')
+
+    @property
+    def cores(self) -> int:
+        return self._type[0]
+
+    @property
+    def memory_kib(self) -> int:
+        return self._type[1] * 1024
+
+    @property
+    def disk_gib(self) -> int:
+        return self._type[2]
+
+    @property
+    def _type(self) -> tuple[int, int, int]:
+        try:
+            return INSTANCE_TYPES[self.row['instance_type']]
+        except KeyError:
+            raise NodeError(f"this node knows no instance type {self.row['instance_type']}") from None
+
+    @property
+    def kernel(self) -> Path | None:
+        return self.path / 'link-to-kernel' if any(v.type == 'kernel' for v in self.vbrs) else None
+
+    @property
+    def ramdisk(self) -> Path | None:
+        return self.path / 'link-to-ramdisk' if any(v.type == 'ramdisk' for v in self.vbrs) else None
+
+    @property
+    def xml_file(self) -> Path:
+        return self.path / 'instance.xml'
+
+    @property
+    def libvirt_file(self) -> Path:
+        return self.path / 'instance-libvirt.xml'
+
+    @property
+    def console(self) -> Path:
+        return self.path / 'console.log'
+
+    def volume_file(self, volume_id: str) -> Path:
+        """The hot-plug XML of a volume, which pre-attach hooks may change."""
+        return self.path / f'{volume_id}-libvirt.xml'
+
+
+def volume_serial(volume_id: str, device: str) -> str:
+    """The serial number that a volume's disk shows; virtio cuts it to 20 characters in the guest."""
+    return f'euca-{volume_id}-dev-{device}'
+
+
+def device_name(device: str) -> str:
+    """The libvirt target of a device as clients name it: ``/dev/sdf`` is ``sdf``."""
+    return device.rsplit('/', 1)[-1]
+
+
+def write_owned(path: Path, text: str, mode: int, owner: pwd.struct_passwd) -> None:
+    """Write a file as the node controller's user would have: its owner, and a mode that no umask narrows.
+
+    Written in place, as the node does, so that hooks which keep the file open or link it see the same inode.
+    """
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    with os.fdopen(number, 'w', encoding='utf-8') as file:
+        os.fchmod(number, mode)
+        os.fchown(number, owner.pw_uid, owner.pw_gid)
+        file.write(text)
+
+
+def make_directory(path: Path, owner: pwd.struct_passwd, mode: int) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    os.chown(path, owner.pw_uid, owner.pw_gid)
+    path.chmod(mode)

@@ -1,0 +1,280 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the node controller's tests stand on: a scratch lab, bundles made here, an object server, a guest that talks."""
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import email.utils
+import hashlib
+import hmac
+import http.server
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+import urllib.parse
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives import padding, serialization
+from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from eucalab.config import Config, cache_root
+from eucalab.node.model import Settings
+from eucalab.store import Store
+
+NODE = 'node1'
+ACCESS, SECRET = 'SYSTEMACCESSKEY00001', 'system-secret'
+MODULES = ('virtio/virtio_ring.ko', 'virtio/virtio.ko', 'virtio/virtio_pci_modern_dev.ko',
+           'virtio/virtio_pci_legacy_dev.ko', 'virtio/virtio_pci.ko', 'block/virtio_blk.ko')
+
+
+class Objects:
+    """A small object server on loopback that checks signature version 2 with code of its own."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+        self.failures: dict[str, list[int]] = {}       # statuses to answer with first, per path
+        self.requests: list[str] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.endpoint = f'http://127.0.0.1:{self.server.server_address[1]}'
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        path = handler.path
+        self.requests.append(path)
+        text = f"GET\n\n\n{handler.headers['Date']}\n{path}".encode()
+        signature = base64.b64encode(hmac.new(SECRET.encode(), text, hashlib.sha1).digest()).decode()
+        key = urllib.parse.unquote(path.removeprefix('/services/objectstorage/'))
+        status, body = 200, self.contents.get(key, b'')
+        email.utils.parsedate_to_datetime(handler.headers['Date'])
+        if handler.headers['Authorization'] != f'AWS {ACCESS}:{signature}':
+            status, body = 403, b'<Error><Code>SignatureDoesNotMatch</Code></Error>'
+        elif self.failures.get(key):
+            status, body = self.failures[key].pop(0), b'busy'
+        elif key not in self.contents:
+            status, body = 404, b'<Error><Code>NoSuchKey</Code></Error>'
+        handler.send_response(status)
+        handler.send_header('Content-Length', str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@dataclasses.dataclass
+class ScratchLab:
+    """A lab without its API: tests write the rows that the API process would write."""
+
+    config: Config
+    objects: Objects
+    store: Store
+    key: rsa.RSAPrivateKey
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(self.config, NODE)
+
+    def put_image(self, image_id: str, data: bytes, **bundle: object) -> dict[str, bytes]:
+        """Bundle bytes and register them; returns the objects by key."""
+        kind = {'eki': 'kernel', 'eri': 'ramdisk', 'emi': 'machine'}[image_id[:3]]
+        objects = make_bundle(f'images/{image_id}/disk', data, self.key, **bundle)
+        self.objects.contents.update(objects)
+        self.store.insert('images', id=image_id, account='000000000001', name=image_id, type=kind,
+                          location=f'images/{image_id}/disk.manifest.xml', architecture='x86_64',
+                          virtualization_type='paravirtual', root_device_type='instance-store', size=len(data),
+                          state='available', created=time.time())
+        return objects
+
+    def add_instance(self, **columns: object) -> str:
+        number = uuid.uuid4().hex[:8]
+        values: dict[str, object] = {
+            'id': f'i-{number}', 'reservation': 'r-0a1b2c3d', 'account': '000000000001', 'user_id': 'AIDATESTUSER000000001',
+            'image_id': 'emi-00000001', 'kernel_id': 'eki-00000001', 'ramdisk_id': 'eri-00000001',
+            'instance_type': 'm1.small', 'zone': 'one', 'root_device_type': 'instance-store', 'groups': json.dumps(['default']),
+            'mac': 'd0:0d:' + ':'.join(number[i:i + 2] for i in range(0, 8, 2)), 'private_ip': '10.1.2.3',
+            'public_ip': '192.0.2.33', 'state': 'pending', 'state_since': time.time(), 'launched': time.time(), 'node': NODE}
+        values.update(columns)
+        self.store.insert('instances', **values)
+        return str(values['id'])
+
+    def add_volume(self, size: int, state: str = 'available') -> str:
+        volume_id = f'vol-{uuid.uuid4().hex[:8]}'
+        self.store.insert('volumes', id=volume_id, account='000000000001', size=1, zone='one', state=state,
+                          state_since=time.time(), created=time.time())
+        with open(self.config.volume_file(volume_id), 'wb') as file:
+            file.truncate(size)
+        return volume_id
+
+    def attach(self, instance_id: str, volume_id: str, device: str = '/dev/sdf', **columns: object) -> None:
+        values: dict[str, object] = {'state': 'attaching', 'state_since': time.time(), 'attached': time.time()}
+        values.update(columns)
+        self.store.insert('attachments', volume_id=volume_id, instance_id=instance_id, device=device, **values)
+
+    def instance(self, instance_id: str) -> dict[str, object]:
+        return dict(self.store.row('SELECT * FROM instances WHERE id = ?', instance_id))
+
+    def attachment(self, volume_id: str) -> dict[str, object]:
+        return dict(self.store.row('SELECT * FROM attachments WHERE volume_id = ?', volume_id))
+
+    def add_hook(self, name: str, text: str, mode: int = 0o755) -> Path:
+        path = self.settings.home / 'etc/eucalyptus/nc-hooks' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+
+@contextlib.contextmanager
+def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
+    """A lab below /var/tmp: the hook's and the hypervisor's users may not enter pytest's own directories."""
+    root = Path(tempfile.mkdtemp(prefix='eucalab-test-', dir='/var/tmp'))
+    root.chmod(0o755)
+    before = os.environ.get('EUCALAB_STATE')
+    os.environ['EUCALAB_STATE'] = str(root)
+    objects = Objects()
+    try:
+        config = Config('tnode', 18774, pace=pace, accel='tcg', nodes=(NODE,), endpoint=objects.endpoint)
+        config.make_directories()
+        config.save()
+        key = rsa.generate_private_key(65537, 2048)
+        (config.keys / 'cloud-key.pem').write_bytes(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()))
+        store = Store(config.database)
+        store.insert('accounts', number='000000000009', name='(eucalyptus)aws-exec-read', is_admin=0)
+        store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS, secret_key=SECRET)
+        yield ScratchLab(config, objects, store, key)
+        store.close()
+    finally:
+        objects.close()
+        if before is None:
+            del os.environ['EUCALAB_STATE']
+        else:
+            os.environ['EUCALAB_STATE'] = before
+        shutil.rmtree(root)
+
+
+def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20, **overrides: object) -> dict[str, bytes]:
+    """Objects of a bundle by bucket and key. Overrides replace manifest values: size, bundled_size, digest, key_text."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode='w', format=tarfile.GNU_FORMAT) as tar:
+        member = tarfile.TarInfo('disk')
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    tar_bytes = archive.getvalue()
+    compressor = zlib.compressobj(1, wbits=31)
+    packed = compressor.compress(tar_bytes) + compressor.flush()
+    secret, vector = os.urandom(16), os.urandom(16)
+    padder = padding.PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES(secret), modes.CBC(vector)).encryptor()
+    cipher = encryptor.update(padder.update(packed) + padder.finalize()) + encryptor.finalize()
+    parts = [cipher[start:start + part_size] for start in range(0, len(cipher), part_size)]
+    values = {'size': len(data), 'bundled_size': len(cipher), 'digest': hashlib.sha1(tar_bytes).hexdigest(),
+              'key_text': secret.hex(), **overrides}
+
+    def sealed(text: object) -> str:
+        return key.public_key().encrypt(str(text).encode(), rsa_padding.PKCS1v15()).hex()
+
+    folder, name = prefix.rsplit('/', 1)
+    listed = ''.join(f"<part index='{i}'><filename>{name}.part.{i:02}</filename>"
+                     f"<digest algorithm='SHA1'>{hashlib.sha1(part).hexdigest()}</digest></part>"
+                     for i, part in enumerate(parts))
+    manifest = (
+        "<?xml version='1.0' encoding='ASCII'?>\n<manifest><version>2007-10-10</version><machine_configuration>"
+        "<architecture>x86_64</architecture></machine_configuration><image>"
+        f"<name>{name}</name><user>000000000001</user><type>machine</type><digest algorithm='SHA1'>{values['digest']}</digest>"
+        f"<size>{values['size']}</size><bundled_size>{values['bundled_size']}</bundled_size>"
+        f"<ec2_encrypted_key algorithm='AES-128-CBC'>{sealed(values['key_text'])}</ec2_encrypted_key>"
+        f'<ec2_encrypted_iv>{sealed(vector.hex())}</ec2_encrypted_iv>'
+        f"<parts count='{len(parts)}'>{listed}</parts></image><signature>UNSIGNED</signature></manifest>")
+    objects = {f'{folder}/{name}.part.{i:02}': part for i, part in enumerate(parts)}
+    objects[f'{prefix}.manifest.xml'] = manifest.encode()
+    return objects
+
+
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 20, progress: Callable[[], object] = lambda: 0):
+    """Wait until a condition holds. Time counts anew whenever ``progress`` gives something new (a guest's console), to a limit."""
+    deadline, last, limit = time.monotonic() + seconds, progress(), time.monotonic() + 5 * seconds
+    while True:
+        if value := condition():
+            return value
+        if (now := progress()) != last:
+            deadline, last = min(limit, time.monotonic() + seconds), now
+        assert time.monotonic() < deadline, f'not within {seconds} s: {what}; last {str(last)[-2000:]}'
+        time.sleep(0.05)
+
+
+GUEST_INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+for m in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod /lib/$m.ko; done
+echo "guest: cmdline $(cat /proc/cmdline)"
+while read _ _ blocks name; do case $name in vd*) echo "guest: $name $blocks";; esac; done < /proc/partitions
+seen=' '
+while :; do
+    for d in /sys/block/vd*; do
+        serial=$(cat $d/serial); name=${d##*/}
+        case $seen in *" $name "*) ;; *) seen="$seen$name "; echo "guest: disk $name $serial"
+            case $serial in euca-*) echo "guest was here" > /dev/$name; sync;; esac;; esac
+    done
+    for name in $seen; do [ -e /sys/block/$name ] || { seen=${seen/ $name / }; echo "guest: $name is gone"; }; done
+    for d in /sys/block/vd*; do
+        case $(head -c 8 /dev/${d##*/}) in poweroff) echo "guest: off"; poweroff -f;; esac
+    done
+    sleep 0.5
+done
+"""
+
+
+def kernel_files() -> tuple[Path, Path]:
+    """A Debian cloud kernel and its module directory, downloaded once into the lab's cache."""
+    folder = cache_root() / 'node-tests'
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=folder.parent))
+        work.chmod(0o755)
+        depends = subprocess.run(['apt-cache', 'depends', '--important', 'linux-image-cloud-amd64'],
+                                 capture_output=True, text=True, check=True).stdout
+        package = next(word for word in depends.split() if word.startswith('linux-image-') and word[12].isdecimal())
+        subprocess.run(['apt-get', 'download', package], cwd=work, check=True, capture_output=True)
+        subprocess.run(['dpkg', '-x', *(str(path) for path in work.glob('*.deb')), str(work)], check=True)
+        work.rename(folder)
+    return next(folder.glob('boot/vmlinuz-*')), next(folder.glob('lib/modules/*'))
+
+
+def guest_ramdisk(modules: Path, init: str = GUEST_INIT) -> bytes:
+    """A ramdisk of busybox and the virtio drivers whose init reports what it sees on the console."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        for folder in ('bin', 'proc', 'sys', 'dev', 'lib'):
+            (root / folder).mkdir()
+        shutil.copy('/usr/bin/busybox', root / 'bin/busybox')
+        for module in MODULES:
+            shutil.copy(modules / 'kernel/drivers' / module, root / 'lib')
+        (root / 'init').write_text(init)
+        (root / 'init').chmod(0o755)
+        names = '\n'.join(str(path.relative_to(root)) for path in root.rglob('*'))
+        return subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet'], cwd=root, input=names.encode(),
+                              capture_output=True, check=True).stdout
