@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be right before a lab can stand. Each problem is one line that says the way out."""
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import socket
+
+from .config import Config, cache_root, state_root
+from .mirror import SYSTEMS
+
+FREE_BYTES = 3 << 30               # a build of the Debian system: volume, snapshot, images, and the copies on the way
+# Program and the Debian package that has it.
+PROGRAMS = {'qemu-system-x86_64': 'qemu-system-x86', 'libvirtd': 'libvirt-daemon-system',
+            'virtlogd': 'libvirt-daemon-system', 'xsltproc': 'xsltproc', 'mke2fs': 'e2fsprogs'}
+
+
+class LabError(Exception):
+    """Why the command cannot do its work, and the way out, in one line."""
+
+
+def before_up(config: Config, api_runs: bool) -> None:
+    """:raises LabError: for the first thing that is not right"""
+    if not re.fullmatch('[a-z0-9][a-z0-9-]{0,30}', config.name):
+        raise LabError(f'a lab cannot be called {config.name!r}: lower-case letters, digits and hyphens only')
+    if not 0 < config.port < 65536:
+        raise LabError(f'{config.port} is not a port')
+    if config.pace < 0:
+        raise LabError('the pace cannot be negative')
+    if config.nodes:
+        _packages()
+    _cache()
+    _state(config)
+    if not api_runs:
+        _port(config)
+
+
+def root() -> None:
+    if os.geteuid() != 0:
+        raise LabError('the lab needs root, for libvirt and for the users that hooks and guests run as:'
+                       ' run this with sudo')
+
+
+def _packages() -> None:
+    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=search) is None}
+    if importlib.util.find_spec('libvirt') is None:
+        missing.add('python3-libvirt')
+    if missing:
+        raise LabError('packages are missing; install them with: apt-get install -y --no-install-recommends '
+                       + ' '.join(sorted(missing)))
+
+
+def _cache() -> None:
+    wanted = [cache_root() / 'installer' / name for name in ('vmlinuz', 'initrd')]
+    wanted += [cache_root() / system / 'rootfs.tar' for system in SYSTEMS]
+    for path in wanted:
+        if not path.is_file():
+            raise LabError(f'{path} is missing; build it with: python -m eucalab.installer build')
+
+
+def _state(config: Config) -> None:
+    above = state_root()
+    while not above.exists():
+        above = above.parent
+    free = shutil.disk_usage(above).free
+    if free < FREE_BYTES:
+        raise LabError(f'{above} has {free >> 20} MiB left, a lab needs {FREE_BYTES >> 20};'
+                       ' make room, or set EUCALAB_STATE to a directory elsewhere')
+    for folder in [above.resolve(), *above.resolve().parents]:
+        if not folder.stat().st_mode & 0o001:
+            raise LabError(f'the users of hooks and guests ({config.hook_user}, libvirt-qemu) may not enter {folder};'
+                           ' set EUCALAB_STATE to a directory that they may')
+    try:
+        pwd.getpwnam(config.hook_user)
+    except KeyError:
+        raise LabError(f'the hooks are to run as {config.hook_user}, and there is no such user') from None
+
+
+def _port(config: Config) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(('127.0.0.1', config.port))
+        except OSError:
+            raise LabError(f'port {config.port} is in use{_by_lab(config)}; choose another: --port') from None
+
+
+def _by_lab(config: Config) -> str:
+    for path in state_root().glob('*/config.json'):
+        if path.parent.name != config.name and Config.load(path.parent.name).port == config.port:
+            return f' (lab {path.parent.name} has it)'
+    return ''

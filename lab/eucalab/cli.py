@@ -1,0 +1,257 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``eucalab up | down | status | reset``: a lab as a whole."""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import fcntl
+import os
+import pwd
+import shutil
+import sqlite3
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import checks, guests, labfiles, mirror, shared
+from .accounts import ADMIN, create_accounts
+from .checks import LabError
+from .config import Config, state_root
+from .daemon import Daemon
+from .store import Store
+
+READY_SECONDS = 90                 # on a busy machine the interpreter alone may take ten
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        checks.root()
+        with _one_at_a_time():
+            return {'up': up, 'down': down, 'status': status, 'reset': reset}[options.command](options)
+    except LabError as problem:
+        print(f'eucalab: {problem}', file=sys.stderr)
+    except KeyboardInterrupt:
+        print('\neucalab: interrupted; "eucalab up" goes on, "eucalab down" removes what is there', file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='eucalab', description='A one-machine cloud for trials and tests.')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    texts = {'up': 'make the lab, or start again what ended', 'down': 'stop the lab and remove all of it',
+             'status': 'show what runs', 'reset': 'remove everything in the lab and start it anew'}
+    for command, text in texts.items():
+        sub = commands.add_parser(command, help=text, description=text)
+        sub.add_argument('--name', default='demo', help='name of the lab (default: demo)')
+        if command in ('up', 'reset'):
+            sub.add_argument('--port', type=int, help='port of the API on 127.0.0.1 (default: 8773)')
+            sub.add_argument('--pace', type=float, help="factor of the cloud's own delays; 1.0 is real (default: 0.1)")
+            sub.add_argument('--accel', choices=['auto', 'kvm', 'tcg'], help='how guests run (default: auto)')
+            sub.add_argument('--nodes', type=int, choices=range(10), metavar='N', help='node controllers (default: 2)')
+            sub.add_argument('--play', choices=['3.1', '3.4', '4.4', '5'], help='Eucalyptus version (default: 4.4)')
+    return parser
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two commands at a time would tread on each other."""
+    state_root().mkdir(mode=0o755, parents=True, exist_ok=True)
+    directory = os.open(state_root(), os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print('eucalab: waiting for another eucalab command to end', file=sys.stderr)
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+        with contextlib.suppress(OSError):
+            state_root().rmdir()   # only when no lab is left in it
+
+
+def up(options: argparse.Namespace) -> int:
+    config = _wanted(options)
+    daemons = _daemons(config)
+    _stop_what_changed(config)
+    checks.before_up(config, api_runs=daemons[0].pid() is not None)
+    config.make_directories()
+    config.save()
+    if config.nodes:
+        shared.hold(config)
+    with contextlib.closing(Store(config.database)) as store:
+        credentials = create_accounts(store, config)
+        mirror.seed(store, config, credentials[ADMIN].number)
+    labfiles.write(config, credentials)
+    # The nodes first: they take a while to find out what this machine can, and need nothing of the API.
+    waiting = [(daemon, daemon.start()) for daemon in reversed(daemons) if daemon.pid() is None]
+    for daemon, before in reversed(waiting):
+        _wait_for(config, daemon, before)
+    if not _answers(config):
+        raise LabError(f'the API does not answer at {config.endpoint}; its log is {daemons[0].log}')
+    _summary(config, [daemon.name for daemon, _ in waiting])
+    return 0
+
+
+def _wanted(options: argparse.Namespace) -> Config:
+    """The lab as it is, changed by the options that were given; a new one where there is none."""
+    try:
+        config = Config.load(options.name)
+    except FileNotFoundError:
+        config = Config(options.name, hook_user=_hook_user())
+    except ValueError as problem:
+        raise LabError(f'the configuration of lab {options.name} is damaged ({problem});'
+                       ' remove the lab with: eucalab down') from None
+    changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play')
+               if getattr(options, field) is not None}
+    if options.nodes is not None:
+        changes['nodes'] = tuple(f'node{number}' for number in range(1, options.nodes + 1))
+    if 'port' in changes:
+        changes.update(endpoint='', guest_endpoint='')    # follow from the port
+    return dataclasses.replace(config, **changes)
+
+
+def _hook_user() -> str:
+    try:
+        return pwd.getpwnam('eucalyptus').pw_name
+    except KeyError:
+        return 'nobody'
+
+
+def _daemons(config: Config) -> list[Daemon]:
+    return [Daemon(config, name) for name in ('api', *config.nodes)]
+
+
+def _stop_what_changed(config: Config) -> None:
+    """Processes that run with another configuration than the wanted one are ended, to be started with the new."""
+    try:
+        before = Config.load(config.name)
+    except FileNotFoundError:
+        return
+    if before != config:
+        gone = set(before.nodes) - set(config.nodes)
+        if gone and _instances(before):
+            raise LabError(f"lab {config.name} has instances, so {' and '.join(sorted(gone))} cannot go;"
+                           ' use eucalab reset')
+        for daemon in reversed(_daemons(before)):
+            daemon.stop()
+
+
+def _wait_for(config: Config, daemon: Daemon, before: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        if daemon.name == 'api':
+            if _answers(config):
+                return
+        elif f'{daemon.name} is ready' in daemon.said_since(before):
+            return
+        if daemon.pid() is None:
+            last = daemon.said_since(before).strip().splitlines()[-1:]
+            raise LabError(f"{daemon.name} ended: {''.join(last)[-300:]} (its log is {daemon.log})")
+        if time.monotonic() > deadline:
+            raise LabError(f'{daemon.name} is not ready after {READY_SECONDS} s; its log is {daemon.log}')
+        time.sleep(0.05)
+
+
+def _answers(config: Config) -> bool:
+    try:
+        urllib.request.urlopen(config.endpoint, timeout=10)
+    except urllib.error.HTTPError:
+        return True                # it refuses whoever does not sign
+    except OSError:
+        return False
+    return True
+
+
+def _summary(config: Config, started: list[str]) -> None:
+    words = 'is up' if len(started) == len(config.nodes) + 1 else f"restarted {' and '.join(started)}" if started \
+        else 'was up already'
+    print(f'Lab {config.name} {words}: {config.endpoint}, plays {config.play} at pace {config.pace:g},'
+          f" nodes {', '.join(config.nodes) or 'none'}.\n"
+          f'  as administrator  . {config.home}/admin/eucarc\n'
+          f'  as tenant         . {config.home}/tenant/eucarc\n'
+          f'  nodes             ansible-playbook -i {config.home}/inventory.ini ...')
+
+
+def down(options: argparse.Namespace) -> int:
+    config = _known(options.name)
+    if not config.home.exists():
+        print(f'There is no lab {config.name}.')
+        return 0
+    _remove(config)
+    shared.release(config)
+    print(f'Lab {config.name} is gone.')
+    return 0
+
+
+def _known(name: str) -> Config:
+    """The lab's configuration, as far as it can be read: what an interrupted "up" left must be removable too."""
+    if name in ('', '.', '..') or '/' in name:
+        raise LabError(f'{name!r} is not the name of a lab')
+    try:
+        return Config.load(name)
+    except (OSError, ValueError, TypeError):
+        nodes = (state_root() / name / 'nodes').glob('*')
+        return Config(name, nodes=tuple(path.name for path in nodes))
+
+
+def _remove(config: Config) -> None:
+    for daemon in reversed(_daemons(config)):
+        daemon.stop()
+    guests.destroy(config)
+    for instance in _instances(config):
+        for log in Path('/var/log/libvirt/qemu').glob(f'{instance}.log*'):
+            log.unlink()
+    shutil.rmtree(config.home)
+
+
+def _instances(config: Config) -> list[str]:
+    """Ids of all instances that the lab ever had."""
+    if not config.database.exists():
+        return []
+    try:
+        with contextlib.closing(Store(config.database)) as store:
+            return [row['id'] for row in store.rows('SELECT id FROM instances')]
+    except sqlite3.Error:          # damaged; then the guests that run are known by their files
+        return []
+
+
+def reset(options: argparse.Namespace) -> int:
+    config = _wanted(options)
+    if config.home.exists():
+        _remove(config)
+    config.save()                  # what "up" then finds
+    return up(options)
+
+
+def status(options: argparse.Namespace) -> int:
+    config = _known(options.name)
+    if not (config.home / 'config.json').exists():
+        raise LabError(f'there is no lab {config.name}; make one with: eucalab up --name {config.name}')
+    print(f'Lab {config.name}: {config.endpoint}, plays {config.play} at pace {config.pace:g}, {config.home}')
+    good = True
+    for daemon in _daemons(config):
+        pid = daemon.pid()
+        state = 'not running' if pid is None else 'running'
+        if pid is not None and daemon.name == 'api' and not _answers(config):
+            state = 'does not answer'
+        good = good and state == 'running'
+        print(f"  {daemon.name:<10} {state:<16} {pid or '-':<8} {daemon.log}")
+    _print_resources(config)
+    if not good:
+        raise LabError(f'not all of it runs; start it again with: eucalab up --name {config.name}')
+    return 0
+
+
+def _print_resources(config: Config) -> None:
+    with contextlib.closing(Store(config.database)) as store:
+        for table in ('images', 'instances', 'volumes', 'snapshots'):
+            counts = store.rows(f'SELECT state, count(*) AS number FROM {table} GROUP BY state ORDER BY state')
+            text = ', '.join(f"{row['number']} {row['state']}" for row in counts)
+            print(f"  {table:<10} {text or 'none'}")

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The virtual machines of a lab, seen from outside: what "down" has to end even when the lab's own memory is lost."""
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+from . import shared
+from .config import Config
+from .daemon import end
+
+
+def running(config: Config) -> dict[str, int]:
+    """Name and process of each guest that has a disk or a kernel below the lab's state directory."""
+    found = {}
+    for entry in Path('/proc').iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                words = os.fsdecode((entry / 'cmdline').read_bytes())
+                name = re.search(r'\0guest=(i-[0-9a-f]{8}),', words)
+                if name and f'{config.home.resolve()}/' in words:
+                    found[name.group(1)] = int(entry.name)
+    return found
+
+
+def destroy(config: Config) -> None:
+    """End the lab's guests through libvirt, so that it forgets them too; by force what libvirt does not know.
+
+    :raises LabError: libvirtd has to be started for this, and does not
+    """
+    guests = running(config)
+    if not guests:
+        return
+    import libvirt  # not there on every machine that runs a lab without nodes
+
+    from .node.hypervisor import URI
+    shared.hold(config)
+    connection = libvirt.open(URI)
+    for domain in connection.listAllDomains():
+        if domain.name() in guests:
+            with contextlib.suppress(libvirt.libvirtError):    # it ended by itself
+                domain.destroy()
+    connection.close()
+    for pid in running(config).values():
+        end(pid)

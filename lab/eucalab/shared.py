@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all labs of this machine share: libvirtd and virtlogd, when a lab had to start them.
+
+``/run/eucalab.json`` has the daemons that labs started (name: pid and start time, or null while it is being started)
+and the state directories of the labs that use them. The last of these labs to go stops the daemons. Daemons that ran
+before are not in it, and go on.
+"""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .checks import LabError
+from .config import Config
+from .daemon import start_time
+
+REGISTER = Path('/run/eucalab.json')
+
+
+def hold(config: Config) -> None:
+    """Have the daemons run, and go on running, for this lab.
+
+    :raises LabError: with what is missing and the way out
+    """
+    from .node import daemons  # libvirt's binding is not there on every machine that runs a lab without nodes
+    with _register() as register:
+        register['labs'] = sorted({*_present(register['labs']), str(config.home)})
+        for name, *_ in daemons.DAEMONS:
+            if daemons.running_pid(name) is None:
+                register['started'][name] = None
+        _write(register)
+        try:
+            daemons.ensure_daemons()
+        except daemons.DaemonError as problem:
+            raise LabError(str(problem)) from None
+        for name in [name for name, process in register['started'].items() if process is None]:
+            pid = daemons.running_pid(name)
+            register['started'][name] = [pid, start_time(pid)]
+
+
+def release(config: Config) -> None:
+    """This lab is gone. Stops what labs started, when no other uses it."""
+    if not REGISTER.exists():
+        return
+    from .node import daemons
+    with _register() as register:
+        register['labs'] = [home for home in _present(register['labs']) if home != str(config.home)]
+        if not register['labs']:
+            daemons.stop_daemons([name for name, process in register['started'].items()
+                                  if process is None or start_time(process[0]) == process[1]])
+            register['started'] = {}
+
+
+def _present(homes: list[str]) -> list[str]:
+    return [home for home in homes if Path(home, 'config.json').exists()]
+
+
+@contextlib.contextmanager
+def _register() -> Iterator[dict]:
+    """The register, while no other command has it; removed when nothing is in it any more."""
+    lock = os.open(REGISTER.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        register = {'labs': [], 'started': {}}
+        if REGISTER.exists():
+            register.update(json.loads(REGISTER.read_text()))
+        yield register
+        if register['labs'] or register['started']:
+            _write(register)
+        else:
+            REGISTER.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def _write(register: dict) -> None:
+    new = REGISTER.with_suffix('.new')
+    new.write_text(json.dumps(register) + '\n')
+    new.replace(REGISTER)
