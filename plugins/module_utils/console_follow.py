@@ -74,7 +74,7 @@ class Follower:
     def poll(self) -> list[str]:
         """Return the new lines. Raises CloudError when the cloud refuses, or was away for too long."""
         try:
-            self._look()
+            self.meet(look(self._cloud, INSTANCE, self.instance_id))
             lines = self._listen()
             self._away_since = None
         except CloudError as error:
@@ -82,8 +82,8 @@ class Follower:
             lines = []
         return lines
 
-    def _look(self) -> None:
-        instance = look(self._cloud, INSTANCE, self.instance_id)
+    def meet(self, instance: Resource | None) -> None:
+        """Take in how the instance was found."""
         state = instance['state'] if instance else None
         if state is None and not self.seen and self.seconds >= NOT_YET:
             raise CloudError(

@@ -185,8 +185,8 @@ class InstallWait(CloudModule):
             self.patterns = compile_patterns(self.params['failure_patterns'] + self.params['extra_failure_patterns'])
         except ValueError as error:
             raise ModuleError(str(error)) from error
-        instance = look(self.cloud, INSTANCE, self.params['instance_id'])
-        state = instance and instance['state']
+        self.instance = look(self.cloud, INSTANCE, self.params['instance_id'])
+        state = self.instance and self.instance['state']
         return {
             'ended': 'powered_off' if state in ENDED else None,
             'state': state,
@@ -206,6 +206,7 @@ class InstallWait(CloudModule):
     def _follow(self) -> Resource:
         console = Console(self.params['console_file'])
         follower = Follower(self.cloud, self.params['instance_id'], console, Live(self.params['progress_file']))
+        follower.meet(self.instance)
         failure: str | None = None
         ended: str | None = None
         while ended is None:

@@ -35,6 +35,8 @@ class FakeCloud:
         self.replies: dict[str, list[Reply]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.sent: list[t.Any] = []
+        self.bodies: list[t.Any] = []  # of the requests in ``sent``
+        self.etag = '"0"'  # of every object
 
     def on(self, action: str, *replies: Reply) -> None:
         self.replies[action] = list(replies)
@@ -62,17 +64,19 @@ class FakeCloud:
         status, body = reply if isinstance(reply, tuple) else (200, f'<{action}Response>{reply}</{action}Response>')
         if action.partition(' ')[0] in ('PUT', 'HEAD', 'GET', 'DELETE') and not isinstance(reply, tuple):
             body = reply
-        headers = {'Content-Length': str(len(body)), 'ETag': '"0"'}
+        headers = {'Content-Length': str(len(body)), 'ETag': self.etag}
         return AWSResponse(request.url, status, headers, Body(body.encode()))
 
     def _read(self, request: t.Any) -> tuple[str, dict[str, str]]:
         body = request.body or b''
-        body = body.decode() if isinstance(body, bytes) else body if isinstance(body, str) else ''
+        body = body.read() if hasattr(body, 'read') else body
+        self.bodies.append(body)
+        body = body.decode('latin-1') if isinstance(body, bytes) else str(body)
         if 'Action=' in body:
             parameters = dict(parse_qsl(body, keep_blank_values=True))
             return parameters.pop('Action'), parameters
         url = urlsplit(request.url)
-        return f'{request.method} {url.path}', dict(parse_qsl(url.query, keep_blank_values=True))
+        return f'{request.method} {url.path.rstrip("/")}', dict(parse_qsl(url.query, keep_blank_values=True))
 
 
 def error(code: str, text: str, status: int = 400) -> tuple[int, str]:
