@@ -133,9 +133,10 @@ def identify(image: ImageFile) -> Identity:
 
     def name(stretch: Stretch) -> bytes:
         if stretch.hole:
-            return bytes(32 * -(-stretch.length // BLOCK))
+            return bytes(32 * (stretch.length // BLOCK))
         data = image.read(stretch)
-        return bytes(32) if data == _zeros(len(data)) else hashlib.sha256(data).digest()
+        zeros = deflate.ZEROS if len(data) == BLOCK else bytes(len(data))
+        return bytes(32) if data == zeros else hashlib.sha256(data).digest()
 
     with ThreadPoolExecutor(THREADS) as pool:
         for digest in _in_order(pool, name, image.stretches()):
@@ -149,10 +150,6 @@ def derive_secrets(secret_key: str, identity: Identity, name: str) -> tuple[byte
     info = f'eucalyptus.cloud bundle 1\0{identity.digest}\0{name}'.encode()
     okm = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
     return okm[:16], okm[16:]
-
-
-def _zeros(length: int) -> bytes:
-    return deflate.ZEROS if length == BLOCK else bytes(length)
 
 
 def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -8,6 +8,7 @@ faster than zlib at the same size), zlib otherwise.
 """
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 
@@ -23,7 +24,8 @@ ZEROS = bytes(BLOCK)
 HEADER = b'\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03'
 _LAST_BLOCK = b'\x03\x00'  # an empty block of fixed codes with the final bit
 _STORED_MAX = 0xffff
-_SAMPLE, _SAMPLES = 4096, 4
+_PIECE = 256 * 1024
+_GRAIN, _SAMPLE = 128 * 1024, 2048  # what is judged as a whole, and how much of it is looked at, twice
 
 
 class Compressor:
@@ -35,36 +37,48 @@ class Compressor:
         self.library = library or ('isal' if isal_zlib else 'zlib')
         # Level 2 of ISA-L costs the same as 1 and is smaller; of zlib only level 1 keeps up with AES and the network.
         self._zlib, self._level = (isal_zlib, 2) if self.library == 'isal' else (zlib, 1)
+        # Samples are judged by the fastest level. That of ISA-L makes noise a quarter larger, and less of anything else.
+        self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
         # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
         self.zero_block = _deflate(zlib, ZEROS, 9)
 
     def block(self, data: bytes) -> bytes:
-        """The deflate blocks for `data`. What does not shrink is stored: five bytes more for each 64 KiB."""
-        if len(data) > _SAMPLE * _SAMPLES * 4 and not self._promising(data):
-            return _stored(data)
-        deflated = _deflate(self._zlib, data, self._level)
-        return deflated if len(deflated) < len(data) else _stored(data)
+        """The deflate blocks for `data`. What would not shrink is stored: five bytes more for each 64 KiB."""
+        if len(data) <= _GRAIN:
+            return self._run(data, True)
+        view = memoryview(data)
+        grains = [(start, self._promising(view[start:start + _GRAIN])) for start in range(0, len(data), _GRAIN)]
+        runs = [(promising, [start for start, _promising in run])
+                for promising, run in itertools.groupby(grains, key=lambda grain: grain[1])]
+        return b''.join(self._run(view[starts[0]:starts[-1] + _GRAIN], promising) for promising, starts in runs)
 
     def crc32(self, data: bytes, value: int) -> int:
         return self._zlib.crc32(data, value)
 
-    def _promising(self, data: bytes) -> bool:
-        """Whether a few samples over the block shrink at all. Compressing noise is the dearest way to store it."""
-        step = len(data) // _SAMPLES
-        sample = b''.join(data[at:at + _SAMPLE] for at in range(0, step * _SAMPLES, step))
-        return len(self._zlib.compress(sample, 1)) < 0.97 * len(sample)
+    def _run(self, data: bytes | memoryview, promising: bool) -> bytes:
+        deflated = _deflate(self._zlib, data, self._level) if promising else data
+        return deflated if len(deflated) < len(data) else _stored(data)
+
+    def _promising(self, grain: memoryview) -> bool:
+        """Whether samples of it shrink at all. Compressing noise is the dearest way to store it."""
+        quarter = len(grain) // 4
+        sample = bytes(grain[quarter:quarter + _SAMPLE]) + bytes(grain[3 * quarter:3 * quarter + _SAMPLE])
+        return len(self._zlib.compress(sample, self._sample_level)) < self._noise * len(sample)
 
 
 def trailer(crc: int, size: int) -> bytes:
     return _LAST_BLOCK + struct.pack('<LL', crc, size & 0xffffffff)
 
 
-def _deflate(library, data: bytes, level: int) -> bytes:
+def _deflate(library, data: bytes | memoryview, level: int) -> bytes:
+    data = memoryview(data)
     squeezer = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return squeezer.compress(data) + squeezer.flush(zlib.Z_FULL_FLUSH)
+    # In pieces: the output's buffer begins small and would be doubled, and copied, too often.
+    pieces = [squeezer.compress(data[start:start + _PIECE]) for start in range(0, len(data), _PIECE)]
+    return b''.join((*pieces, squeezer.flush(zlib.Z_FULL_FLUSH)))
 
 
-def _stored(data: bytes) -> bytes:
+def _stored(data: bytes | memoryview) -> bytes:
     view = memoryview(data)
     pieces = []
     for start in range(0, len(data), _STORED_MAX):

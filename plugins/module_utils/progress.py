@@ -1,32 +1,37 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Telling how far a long piece of work is: lines in a file that the task's action plugin follows and shows."""
+"""How far a long piece of work over many bytes is: with its rate and the time that remains."""
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.live import Live
+
 MIB = 1 << 20
+EVERY = 2.0  # seconds between two lines
+QUARTER = 25
 
 
 class Progress:
-    """Progress of `what` over `total` bytes. Each line of the file is JSON: {"percent": 0…100, "text": "…"}.
+    """Progress of `what` over `total` bytes. Beginning, quarters and end are told in any case, the rest if there is room."""
 
-    Without a path nothing is written. A line is written for every percent, at most.
-    """
-
-    def __init__(self, path: str | None, what: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path, self._what, self._total, self._clock = path, what, total, clock
-        self._start = clock()
-        self._percent = -1
+    def __init__(self, live: Live, what: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._live, self._what, self._total, self._clock = live, what, total, clock
+        self._start = self._told_at = clock()
+        self._percent = 0
+        live.note(f'{what}: 0 %, {-(-total // MIB)} MiB')
 
     def reached(self, done: int) -> None:
+        """`done` bytes are through. Less than before is possible, where work is finished out of order, and not told."""
         percent = 100 * done // self._total if self._total else 100
-        if self._path and percent > self._percent:
-            self._percent = percent
-            with open(self._path, 'a', encoding='utf-8') as file:
-                file.write(json.dumps({'percent': percent, 'text': self._text(percent, done)}) + '\n')
+        if percent <= self._percent:
+            return
+        quarter = percent // QUARTER > self._percent // QUARTER
+        if quarter or self._clock() - self._told_at >= EVERY:
+            (self._live.note if quarter else self._live.line)(self._text(percent, done))
+            self._told_at = self._clock()
+        self._percent = percent
 
     def _text(self, percent: int, done: int) -> str:
         text = f'{self._what}: {percent} %, {done // MIB} of {-(-self._total // MIB)} MiB'
@@ -40,4 +45,6 @@ class Progress:
 
 def _duration(seconds: float) -> str:
     whole = round(seconds)
-    return f'{whole} s' if whole < 100 else f'{whole // 60} min {whole % 60} s' if whole < 3600 else f'{seconds / 3600:.1f} h'
+    if whole < 100:
+        return f'{whole} s'
+    return f'{whole // 60} min {whole % 60} s' if whole < 3600 else f'{seconds / 3600:.1f} h'

@@ -268,7 +268,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import image_bundle, images, progress
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import image_bundle, images, live, progress
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import BundleError, identify
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import CertificateError, find_certificates
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
@@ -449,7 +449,7 @@ class Image(CloudModule):
 
     def _upload(self) -> None:
         what = f'{self.params["name"]}: bundling and uploading'
-        shown = progress.Progress(self.params['progress_file'], what, self.image.size)
+        shown = progress.Progress(live.Live(self.params['progress_file']), what, self.image.size)
         start = time.monotonic()
         with worded():
             sent = image_bundle.send_bundle(
