@@ -1,24 +1,27 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m eucalab.installer build``"""
+"""``python -m eucalab.installer build|check``"""
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 
-from .build import PRODUCTS, build
+from ..config import cache_root
+from .build import PRODUCTS, build, outdated
 from .packages import BuildError
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build installer and systems in the cache.')
-    parser.add_argument('command', choices=['build'])
+    parser.add_argument('command', choices=['build', 'check'], help='build what is missing; or only tell')
     parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='one product, not all; may be repeated')
     arguments = parser.parse_args()
     try:
-        build(Path(os.environ.get('EUCALAB_CACHE', '/var/cache/eucalab')), arguments.only)
+        if arguments.command == 'check':
+            for name in (missing := outdated(cache_root(), arguments.only)):
+                print(f'{name} is not up to date', file=sys.stderr)
+            return 1 if missing else 0
+        build(cache_root(), arguments.only)
     except BuildError as problem:
         print(f'eucalab: {problem}', file=sys.stderr)
         return 1

@@ -37,25 +37,35 @@ def build(cache: Path, only: list[str] | None = None) -> None:
     """
     names = only or list(PRODUCTS)
     with _locked(cache):
-        kernel = packages.kernel_package()
-        missing = []
+        wanted = outdated(cache, names)
         for name in names:
-            inputs = _inputs(name, kernel)
-            if (cache / name / 'complete').is_file() and os.readlink(cache / name) == f'.{name}-{inputs}':
+            if name not in wanted:
                 say(f'{name}: up to date in {cache / name}')
-            else:
-                missing.append((name, inputs))
-        if missing:
-            _build(cache, kernel[0], missing)
+        if wanted:
+            _build(cache, packages.kernel_package()[0], wanted)
 
 
-def _build(cache: Path, kernel: str, missing: list[tuple[str, str]]) -> None:
+def outdated(cache: Path, names: list[str] | None = None) -> dict[str, str]:
+    """Which products are missing or made from other inputs than today's, with the digest of today's."""
+    names = names or list(PRODUCTS)
+    complete = [name for name in names if (cache / name / 'complete').is_file()]
+    try:
+        inputs = _inputs(names)
+    except BuildError:
+        if len(complete) == len(names):
+            return {}              # apt has no lists at the moment: nothing says that there is anything newer
+        raise
+    return {name: digest for name, digest in inputs.items()
+            if name not in complete or os.readlink(cache / name) != f'.{name}-{digest}'}
+
+
+def _build(cache: Path, kernel: str, missing: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix='.build-', dir=cache) as temporary:
         work = Path(temporary)
         started = time.monotonic()
         packages.unpack(kernel, work / 'kernel')
         say(f'kernel: {kernel} unpacked in {time.monotonic() - started:.1f} s')
-        for name, inputs in missing:
+        for name, inputs in missing.items():
             started = time.monotonic()
             say(f'{name}: building')
             product = work / name
@@ -83,11 +93,17 @@ def _publish(cache: Path, product: Path, name: str, inputs: str) -> None:
             shutil.rmtree(old)
 
 
-def _inputs(name: str, kernel: tuple[str, str]) -> str:
-    """A digest of what goes into a product: sources of this package and versions of the Debian packages."""
+def _inputs(names: list[str]) -> dict[str, str]:
+    """For each product a digest of what goes into it: sources of this package and versions of the Debian packages."""
+    kernel = packages.kernel_package()
+    versions = packages.candidates(package for name in names for package in systems.PACKAGES[name])
+    return {name: _digest(name, kernel, versions) for name in names}
+
+
+def _digest(name: str, kernel: tuple[str, str], versions: dict[str, str]) -> str:
     digest = hashlib.sha256(repr(kernel).encode())
     for package in systems.PACKAGES[name]:
-        digest.update(f'{package} {packages.candidate(package)}\n'.encode())
+        digest.update(f'{package} {versions[package]}\n'.encode())
     folders = [SOURCES / folder for folder in systems.FOLDERS[name]]
     for file in sorted([*SOURCES.glob('*.py'), *(file for folder in folders for file in folder.rglob('*'))]):
         if file.is_file():

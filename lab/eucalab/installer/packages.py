@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 KERNEL = 'linux-image-cloud-amd64'
@@ -35,18 +36,20 @@ def kernel_package() -> tuple[str, str]:
     match = re.search(r'Depends: (linux-image-\S+-cloud-amd64)$', depends, re.MULTILINE)
     if not match:
         raise BuildError(f'apt knows no {KERNEL}: run apt-get update; the lab needs Debian 12')
-    return match.group(1), candidate(match.group(1))
+    return match.group(1), candidates([match.group(1)])[match.group(1)]
 
 
-def candidate(package: str) -> str:
-    """The version of a package that apt would install.
+def candidates(names: Iterable[str]) -> dict[str, str]:
+    """The versions of packages that apt would install.
 
-    :raises BuildError: apt does not know the package
+    :raises BuildError: apt does not know one of them
     """
-    match = re.search(r'Candidate: (\S+)', run('apt-cache', 'policy', package))
-    if not match or match.group(1) == '(none)':
-        raise BuildError(f'apt knows no package {package}: run apt-get update')
-    return match.group(1)
+    names = sorted(set(names))
+    found = dict(re.findall(r'^(\S+):\n.*\n  Candidate: (\S+)$', run('apt-cache', 'policy', *names), re.MULTILINE))
+    unknown = [name for name in names if found.get(name, '(none)') == '(none)']
+    if unknown:
+        raise BuildError(f"apt knows no package {', '.join(unknown)}: run apt-get update")
+    return found
 
 
 def unpack(package: str, into: Path) -> None:

@@ -15,12 +15,13 @@ from .ramdisk import Ramdisk, gzip
 SOURCES = Path(__file__).parent
 BUSYBOX = Path('/usr/bin/busybox')
 # Whose files, besides this package's Python, go into a product.
-FOLDERS = {'installer': ('ramdisk',), 'busybox': ('busybox', 'installed'), 'debian': ('debian', 'installed')}
+FOLDERS = {'installer': ('ramdisk', 'shared'), 'busybox': ('busybox', 'installed', 'shared'),
+           'debian': ('debian', 'installed')}
 # Whose versions decide whether a product is up to date, besides the kernel and the files of this package.
 PACKAGES = {
     'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata'),
     'busybox': ('busybox-static',),
-    'debian': ('busybox-static', 'libc6', 'systemd', 'apt', 'ifupdown'),
+    'debian': ('busybox-static', 'libc6', 'systemd', 'apt', 'ifupdown', 'wget'),
 }
 
 
@@ -32,8 +33,7 @@ def installer(kernel: Path, out: Path) -> None:
     for part in sorted((SOURCES / 'ramdisk').glob('*.sh')) + [SOURCES / 'ramdisk/kickstart.awk']:
         disk.file(f'lib/installer/{part.name}', part.read_bytes())
     disk.file('lib/installer/disk-links', (SOURCES / 'ramdisk/disk-links').read_bytes(), 0o755)
-    disk.file('usr/share/udhcpc/default.script', (SOURCES / 'ramdisk/udhcpc.script').read_bytes(), 0o755)
-    disk.file('etc/udhcpc/default.script', (SOURCES / 'ramdisk/udhcpc.script').read_bytes(), 0o755)
+    disk.file('etc/udhcpc/default.script', (SOURCES / 'shared/udhcpc.script').read_bytes(), 0o755)
     disk.file('etc/mdev.conf', (SOURCES / 'ramdisk/mdev.conf').read_bytes())
     disk.file('etc/mke2fs.conf', Path('/etc/mke2fs.conf').read_bytes())
     for name in ('sfdisk', 'mke2fs', 'extlinux'):
@@ -56,9 +56,11 @@ def busybox(kernel: Path, out: Path) -> None:
     for applet in packages.run(BUSYBOX, '--list').split():
         if applet not in ('busybox', 'linuxrc', 'dpkg', 'dpkg-deb', 'rpm'):
             (tree / ('sbin' if applet == 'init' else 'bin') / applet).symlink_to('/bin/busybox')
+    (tree / 'etc/udhcpc').mkdir()
+    shutil.copyfile(SOURCES / 'shared/udhcpc.script', tree / 'etc/udhcpc/default.script')
     _add_kernel(kernel, tree)
     modes = {'tmp': 0o1777, 'root': 0o700, 'etc/shadow': 0o640}
-    modes.update({path: 0o755 for path in ('bin/busybox', 'etc/rc', 'etc/rc.local', 'etc/udhcpc/default.script')})
+    modes.update(dict.fromkeys(('bin/busybox', 'etc/rc', 'etc/udhcpc/default.script'), 0o755))
     with tarfile.open(out / 'rootfs.tar', 'w', format=tarfile.USTAR_FORMAT) as tar:
         tar.add(tree, '.', filter=lambda member: _as_root(member, modes))
 
@@ -76,7 +78,7 @@ def debian(kernel: Path, out: Path) -> None:
     packages.run(
         'mmdebstrap', '--mode=root', '--variant=apt', '--quiet', '--dpkgopt=force-unsafe-io', *options,
         '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
-        '--include=usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static',
+        '--include=usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static,wget',
         '--customize-hook=' + str(SOURCES / 'debian/customize') + ' "$1"',
         'bookworm', out / 'rootfs.tar', sources)
 

@@ -113,7 +113,7 @@ system_loader() {
         echo 'LABEL linux'
         echo "  KERNEL $prefix$kernel"
         [ -z "$ramdisk" ] || echo "  INITRD $prefix$ramdisk"
-        echo "  APPEND root=$root ro $(consoles)${ks_append:+ $ks_append}"
+        echo "  APPEND root=$root ro $(consoles) $ks_append"
     } > "$TARGET/boot/extlinux/extlinux.conf"
     extlinux --install "$TARGET/boot/extlinux" > "$WORK/extlinux.log" 2>&1 \
         || fail "cannot install the boot loader: $(tail -n 1 "$WORK/extlinux.log")"
@@ -122,7 +122,8 @@ system_loader() {
     step "installed the boot loader on disk $disk, for $kernel"
 }
 
-consoles() { # where the installer talked, the installed system talks too
+consoles() { # where the installer talked, the installed system talks too, unless the kickstart says otherwise
+    case " $ks_append" in *' console='*) return ;; esac
     list=
     # shellcheck disable=SC2013
     for word in $(cat /proc/cmdline); do
