@@ -152,7 +152,7 @@ async def serve(config: Config) -> None:
     objects.recover(cloud)
     # Bodies stay as they were sent: an object with Content-Encoding gzip is stored as it is.
     runner = web.AppRunner(make_application(Server(cloud).handle), access_log=None, auto_decompress=False,
-                           max_line_size=128 << 10, max_field_size=32 << 10)
+                           max_line_size=128 << 10, max_field_size=32 << 10, shutdown_timeout=2)
     await runner.setup()
     await web.TCPSite(runner, '127.0.0.1', config.port, reuse_address=True).start()
     log.info('lab %s plays %s at %s', config.name, config.play, config.endpoint)

@@ -35,6 +35,9 @@ from eucalab.accounts import ADMIN, TENANT, Credentials, create_accounts  # noqa
 from eucalab.config import Config  # noqa: E402
 from eucalab.store import Store  # noqa: E402
 
+# One for all clients: it keeps the API models, which take a second to load.
+SESSION = botocore.session.Session()
+
 
 @dataclasses.dataclass
 class LabApi:
@@ -108,8 +111,7 @@ class LabApi:
 
     def _client(self, service: str, account: Credentials | None, **options: Any) -> Any:
         account = account or self.tenant
-        session = botocore.session.Session()
-        return session.create_client(service, region_name='eucalyptus', **{
+        return SESSION.create_client(service, region_name='eucalyptus', **{
             'aws_access_key_id': account.access_key, 'aws_secret_access_key': account.secret_key, **options})
 
     def call(self, query: str, account: Credentials | None = None, path: str = '/services/compute') -> tuple[int, str]:
@@ -163,9 +165,26 @@ class LabApi:
             self.ec2(self.admin).modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
         return ids
 
-    def store(self) -> Store:
-        """The lab's database, to play a node or to look behind the API."""
-        return Store(self.config.database)
+    def report(self, instance: str, node_state: str, path: Path | None = None, reason: str | None = None) -> None:
+        """Play the instance's node: report a state of its domain."""
+        self._write('UPDATE instances SET node_state = ?, node_reason = ?, instance_path = coalesce(?, instance_path)'
+                    ' WHERE id = ?', node_state, reason, path and str(path), instance)
+
+    def report_attachment(self, volume: str, node_state: str, reason: str | None = None) -> None:
+        self._write('UPDATE attachments SET node_state = ?, node_reason = ? WHERE volume_id = ?',
+                    node_state, reason, volume)
+
+    def _write(self, sql: str, *values: object) -> None:
+        store = Store(self.config.database)
+        store.execute(sql, *values)
+        store.close()
+
+    def row(self, table: str, identifier: str) -> dict[str, Any]:
+        """A resource's row, as a node sees it."""
+        store = Store(self.config.database)
+        row = store.row(f'SELECT * FROM {table} WHERE id = ?', identifier)
+        store.close()
+        return dict(row)
 
 
 def sign_path_as_sent(request: Any, **_: Any) -> None:

@@ -31,6 +31,12 @@ def snapshot(lab_api: LabApi, volume_id: str) -> str:
     return identifier
 
 
+@pytest.fixture(scope='module')
+def big_snapshot(lab_api: LabApi) -> str:
+    """Of a volume of 2 GiB."""
+    return snapshot(lab_api, volume(lab_api, Size=2))
+
+
 def test_a_volume_is_creating_then_a_sparse_file_then_available(lab_api: LabApi) -> None:
     made = lab_api.ec2().create_volume(Size=2, AvailabilityZone='one')
     assert made['State'] == 'creating'
@@ -104,10 +110,9 @@ def test_a_volume_may_be_deleted_while_its_snapshot_is_pending(lab_api: LabApi) 
         SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed', 'the snapshot is completed all the same')
 
 
-def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: LabApi) -> None:
-    made = snapshot(lab_api, volume(lab_api, Size=2))
+def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: LabApi, big_snapshot: str) -> None:
     with refused('InternalFailure', 'Volume size cannot be less than snapshot size', status=500):
-        lab_api.ec2().create_volume(SnapshotId=made, Size=1, AvailabilityZone='one')
+        lab_api.ec2().create_volume(SnapshotId=big_snapshot, Size=1, AvailabilityZone='one')
 
 
 def test_images_are_registered_from_snapshots_and_keep_them(lab_api: LabApi) -> None:
@@ -132,11 +137,11 @@ def test_images_are_registered_from_snapshots_and_keep_them(lab_api: LabApi) -> 
     ('/dev/sda2', {}, 'cannot be a partition'), ('disk', {}, 'is invalid'),
     ('/dev/sda', {'VolumeSize': 1}, 'cannot be smaller than the source snapshot'),
     ('/dev/sda', {'SnapshotId': 'snap-12345678'}, 'Unable to find snapshot')])
-def test_snapshot_mappings_that_are_refused(lab_api: LabApi, device: str, ebs: dict[str, Any], words: str) -> None:
-    made = snapshot(lab_api, volume(lab_api, Size=2))
+def test_snapshot_mappings_that_are_refused(lab_api: LabApi, big_snapshot: str, device: str, ebs: dict[str, Any],
+                                            words: str) -> None:
     with refused('InternalFailure', words, status=500):
         lab_api.ec2().register_image(Name='not-registered', RootDeviceName=device,
-                                     BlockDeviceMappings=[{'DeviceName': device, 'Ebs': {'SnapshotId': made, **ebs}}])
+                                     BlockDeviceMappings=[{'DeviceName': device, 'Ebs': {'SnapshotId': big_snapshot, **ebs}}])
 
 
 def test_an_image_needs_a_manifest_or_a_snapshot_and_not_both(lab_api: LabApi) -> None:

@@ -1,0 +1,365 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instances and attachments, with the tests playing the node: what clients see, when, and what they may ask for."""
+from __future__ import annotations
+
+import base64
+import secrets
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import LabApi, refused
+
+
+@pytest.fixture(scope='module')
+def image(lab_api: LabApi) -> str:
+    """An instance-store image of the tenant, with a kernel and a ramdisk that the admin published."""
+    return lab_api.register(lab_api.tenant, 'machine', 'instance-images', **lab_api.published_boot())
+
+
+@pytest.fixture(scope='module')
+def snapshot(lab_api: LabApi) -> str:
+    ec2 = lab_api.ec2()
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'the volume is available')
+    made = ec2.create_snapshot(VolumeId=volume)['SnapshotId']
+    lab_api.wait_for(lambda: ec2.describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed', 'done')
+    return made
+
+
+@pytest.fixture(scope='module')
+def ebs_image(lab_api: LabApi, snapshot: str) -> str:
+    mapping = [{'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot}}]
+    return lab_api.ec2().register_image(Name='an-ebs-image', Architecture='x86_64', RootDeviceName='/dev/sda',
+                                        BlockDeviceMappings=mapping)['ImageId']
+
+
+def volume_state(lab_api: LabApi, volume: str) -> str:
+    return lab_api.ec2().describe_volumes(VolumeIds=[volume])['Volumes'][0]['State']
+
+
+def run(lab_api: LabApi, image: str, **options: Any) -> dict[str, Any]:
+    return lab_api.ec2().run_instances(ImageId=image, MinCount=1, MaxCount=1, **options)['Instances'][0]
+
+
+def describe(lab_api: LabApi, instance: str) -> dict[str, Any]:
+    return lab_api.ec2().describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]
+
+
+def await_state(lab_api: LabApi, instance: str, state: str) -> None:
+    lab_api.wait_for(lambda: describe(lab_api, instance)['State']['Name'] == state, f'{instance} is {state}')
+
+
+def running(lab_api: LabApi, image: str, **options: Any) -> str:
+    instance = run(lab_api, image, **options)['InstanceId']
+    lab_api.report(instance, 'running')
+    await_state(lab_api, instance, 'running')
+    return instance
+
+
+def states_until(lab_api: LabApi, last: str, current: Callable[[], str]) -> list[str]:
+    seen: list[str] = []
+
+    def note() -> bool:
+        state = current()
+        if state not in seen:
+            seen.append(state)
+        return state == last
+    lab_api.wait_for(note, last)
+    return seen
+
+
+def test_a_new_instance_is_pending_until_its_node_says_otherwise(lab_api: LabApi, image: str) -> None:
+    made = run(lab_api, image, UserData='bootparams=ip=dhcp\n')
+    assert made['State'] == {'Code': 0, 'Name': 'pending'}
+    row = lab_api.row('instances', made['InstanceId'])
+    assert row['mac'].replace(':', '') == 'd00d' + made['InstanceId'][2:]
+    assert base64.b64decode(row['user_data']) == b'bootparams=ip=dhcp\n'
+    assert row['node_user_data'] == row['user_data']
+    assert row['kernel_id'].startswith('eki-') and row['ramdisk_id'].startswith('eri-')
+    for report in ('staging', 'booting'):
+        lab_api.report(made['InstanceId'], report)
+        time.sleep(0.5)
+        assert describe(lab_api, made['InstanceId'])['State']['Name'] == 'pending'
+    lab_api.report(made['InstanceId'], 'running')
+    await_state(lab_api, made['InstanceId'], 'running')
+
+
+def test_instances_go_to_the_nodes_in_turn(lab_api: LabApi, image: str) -> None:
+    made = lab_api.ec2().run_instances(ImageId=image, MinCount=4, MaxCount=4)['Instances']
+    nodes = [lab_api.row('instances', one['InstanceId'])['node'] for one in made]
+    assert nodes[:2] == nodes[2:] and set(nodes) == {'node1', 'node2'}
+    assert [one['AmiLaunchIndex'] for one in made] == [0, 1, 2, 3]
+    described = lab_api.ec2().describe_instances(InstanceIds=[one['InstanceId'] for one in made])['Reservations']
+    assert [len(one['Instances']) for one in described] == [4]
+
+
+def test_a_power_off_ends_an_instance_store_instance_after_shutting_down(lab_api: LabApi, image: str) -> None:
+    instance = running(lab_api, image)
+    lab_api.report(instance, 'teardown')
+    seen = states_until(lab_api, 'terminated', lambda: describe(lab_api, instance)['State']['Name'])
+    assert seen == ['running', 'shutting-down', 'terminated']
+
+
+def test_a_report_of_teardown_counts_only_after_the_settle_time(make_lab_api: Callable[..., LabApi]) -> None:
+    lab = make_lab_api('settle', pace=0.05)  # 40 s become 2, a poll every 0.5 s
+    ids = lab.published_boot()
+    instance = running(lab, lab.register(lab.tenant, 'machine', 'settle-images', **ids))
+    started = lab.row('instances', instance)['state_since']
+    lab.report(instance, 'teardown')
+    await_state(lab, instance, 'shutting-down')
+    assert lab.row('instances', instance)['state_since'] - started >= 2
+
+
+def test_a_launch_that_fails_ends_terminated_with_the_nodes_reason(lab_api: LabApi, image: str) -> None:
+    instance = run(lab_api, image)['InstanceId']
+    lab_api.report(instance, 'teardown', reason='part 00 has another digest')
+    await_state(lab_api, instance, 'terminated')
+    assert describe(lab_api, instance)['StateReason']['Message'] == 'part 00 has another digest'
+
+
+def test_terminating_is_seen_and_ends_when_the_node_is_done(lab_api: LabApi, image: str) -> None:
+    instance, ec2 = running(lab_api, image), lab_api.ec2()
+    change = ec2.terminate_instances(InstanceIds=[instance])['TerminatingInstances'][0]
+    assert (change['PreviousState']['Name'], change['CurrentState']['Name']) == ('running', 'shutting-down')
+    time.sleep(0.6)
+    assert describe(lab_api, instance)['State']['Name'] == 'shutting-down'
+    lab_api.report(instance, 'teardown')
+    await_state(lab_api, instance, 'terminated')
+    ec2.terminate_instances(InstanceIds=[instance])
+    with refused('InvalidInstanceID.NotFound'):
+        describe(lab_api, instance)
+
+
+def test_terminated_instances_vanish_after_an_hour(lab_api: LabApi, image: str) -> None:
+    instance = running(lab_api, image)
+    lab_api.ec2().terminate_instances(InstanceIds=[instance])
+    lab_api.report(instance, 'teardown')
+    await_state(lab_api, instance, 'terminated')
+    lab_api._write('UPDATE instances SET state_since = state_since - 3601 WHERE id = ?', instance)
+
+    def gone() -> bool:
+        only = [{'Name': 'instance-id', 'Values': [instance]}]
+        return not lab_api.ec2().describe_instances(Filters=only)['Reservations']
+    lab_api.wait_for(gone, 'the instance has vanished')
+
+
+def test_the_same_client_token_runs_one_instance(lab_api: LabApi, image: str) -> None:
+    token = secrets.token_hex(8)
+    first, second = run(lab_api, image, ClientToken=token), run(lab_api, image, ClientToken=token)
+    assert first['InstanceId'] == second['InstanceId']
+    assert run(lab_api, image, ClientToken=token + 'x')['InstanceId'] != first['InstanceId']
+
+
+def test_run_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
+    with refused('InvalidAMIID.NotFound'):
+        run(lab_api, 'emi-12345678')
+    with refused('InternalFailure', 'no cluster controller', status=500):
+        run(lab_api, image, Placement={'AvailabilityZone': 'two'})
+    with refused('InvalidKeyPair.NotFound'):
+        run(lab_api, image, KeyName='mine')
+    with refused('InvalidGroup.NotFound'):
+        run(lab_api, image, SecurityGroups=['web'])
+    with refused('InvalidParameterValue', 'User data may not exceed 16 KB'):
+        run(lab_api, image, UserData='x' * 16385)
+    with refused('InternalFailure', 'Ebs block device mappings are not supported', status=500):
+        run(lab_api, image, BlockDeviceMappings=[{'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}])
+    with refused('InternalFailure', 'Failed to lookup instance type', status=500):
+        run(lab_api, image, InstanceType='x9.huge')
+    with refused('InvalidParameterValue', 'not a kernel'):
+        run(lab_api, image, KernelId=lab_api.row('images', image)['ramdisk_id'])
+    run(lab_api, image, UserData='x' * 16384, SecurityGroups=['default'])
+
+
+def test_an_image_bigger_than_the_type_is_refused(lab_api: LabApi) -> None:
+    location = lab_api.put_manifest(lab_api.tenant, 'instance-images/large.manifest.xml', size=6 << 30)
+    large = lab_api.ec2().register_image(Name='a-large-image', ImageLocation=location, VirtualizationType='hvm')['ImageId']
+    with refused('InvalidParameterCombination', 'm1.small'):
+        run(lab_api, large)
+    run(lab_api, large, InstanceType='m1.medium')
+
+
+def test_a_manifest_written_over_makes_its_image_unusable(lab_api: LabApi) -> None:
+    made = lab_api.register(lab_api.tenant, 'machine', 'instance-images', VirtualizationType='hvm')
+    run(lab_api, made)
+    lab_api.put_manifest(lab_api.tenant, lab_api.row('images', made)['location'], size=2)
+    with refused('InternalFailure', 'Image manifest was changed after registration', status=500):
+        run(lab_api, made)
+
+
+def test_nobody_runs_what_is_not_shared_with_him(lab_api: LabApi) -> None:
+    private = lab_api.register(lab_api.admin, 'machine', 'admin-private', VirtualizationType='hvm')
+    with refused('UnauthorizedOperation', status=403):
+        run(lab_api, private)
+    lab_api.ec2(lab_api.admin).modify_image_attribute(
+        ImageId=private, LaunchPermission={'Add': [{'UserId': lab_api.tenant.number}]})
+    run(lab_api, private)
+
+
+def test_instances_of_others_are_out_of_sight_and_reach(lab_api: LabApi, image: str) -> None:
+    lab_api.ec2().modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
+    admin, tenant = lab_api.ec2(lab_api.admin), lab_api.ec2()
+    instance = admin.run_instances(ImageId=image, MinCount=1, MaxCount=1)['Instances'][0]['InstanceId']
+    for call in (lambda: describe(lab_api, instance), lambda: tenant.terminate_instances(InstanceIds=[instance]),
+                 lambda: tenant.describe_instance_attribute(InstanceId=instance, Attribute='userData')):
+        with refused('InvalidInstanceID.NotFound'):
+            call()
+    with refused('InternalFailure', 'Permission denied', status=500):
+        tenant.get_console_output(InstanceId=instance)
+    mine = run(lab_api, image)['InstanceId']
+    assert admin.describe_instances(InstanceIds=['verbose', mine])['Reservations']
+
+
+def test_attributes_of_an_instance(lab_api: LabApi, image: str) -> None:
+    instance = run(lab_api, image, UserData='bootparams=x')['InstanceId']
+
+    def attribute(name: str) -> dict[str, Any]:
+        return lab_api.ec2().describe_instance_attribute(InstanceId=instance, Attribute=name)
+    assert base64.b64decode(attribute('userData')['UserData']['Value']) == b'bootparams=x'
+    assert attribute('instanceType')['InstanceType']['Value'] == 'm1.small'
+    assert attribute('kernel')['KernelId']['Value'].startswith('eki-')
+    with refused('InvalidInstanceID.NotFound'):
+        attribute('colour')
+
+
+def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(
+        lab_api: LabApi, image: str, tmp_path: Path) -> None:
+    instance = run(lab_api, image)['InstanceId']
+    with refused('InternalFailure', 'is not in a running state', status=500):
+        lab_api.ec2().get_console_output(InstanceId=instance)
+    lab_api.report(instance, 'running', tmp_path)
+    await_state(lab_api, instance, 'running')
+    assert lab_api.ec2().get_console_output(InstanceId=instance).get('Output', '') == ''
+    (tmp_path / 'console.append.log').write_bytes(b'hook: done\n' + b'.' * 5000)
+    (tmp_path / 'console.log').write_bytes(b'x' * 70000 + b'login: \xff')
+    raw = base64.b64decode(lab_api.call(f'Action=GetConsoleOutput&InstanceId={instance}')[1]
+                           .split('<output>')[1].split('</output>')[0])
+    assert len(raw) == 4096 + 65536
+    assert raw.startswith(b'hook: done\n') and raw.endswith(b'login: \xff')
+
+
+def test_an_attachment_is_attaching_until_the_node_has_it(lab_api: LabApi, image: str) -> None:
+    ec2, instance = lab_api.ec2(), running(lab_api, image)
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+
+    def attachment() -> str:
+        attachments = ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['Attachments']
+        return attachments[0]['State'] if attachments else 'none'
+    assert ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdc')['State'] == 'attaching'
+    assert (attachment(), volume_state(lab_api, volume)) == ('attaching', 'in-use')
+    with refused('VolumeInUse'):
+        ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdd')
+    with refused('VolumeInUse'):
+        ec2.delete_volume(VolumeId=volume)
+    lab_api.report_attachment(volume, 'attached')
+    assert states_until(lab_api, 'attached', attachment) == ['attaching', 'attached']
+    assert ec2.detach_volume(VolumeId=volume)['State'] == 'detaching'
+    assert attachment() == 'detaching'
+    lab_api.report_attachment(volume, 'failed', 'device is busy')
+    assert states_until(lab_api, 'attached', attachment) == ['detaching', 'attached']
+    ec2.detach_volume(VolumeId=volume)
+    lab_api.report_attachment(volume, 'detached')
+    assert states_until(lab_api, 'none', attachment) == ['detaching', 'none']
+    assert volume_state(lab_api, volume) == 'available'
+    with refused('IncorrectState', 'Volume is not attached'):
+        ec2.detach_volume(VolumeId=volume)
+
+
+def test_an_attachment_that_fails_makes_the_volume_available_again(lab_api: LabApi, image: str) -> None:
+    ec2, instance = lab_api.ec2(), running(lab_api, image)
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+    ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='vdb')
+    lab_api.report_attachment(volume, 'failed', 'no slot')
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available again')
+
+
+def test_attach_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
+    ec2, pending = lab_api.ec2(), run(lab_api, image)['InstanceId']
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+    for device in ('', 'sd', '/dev/sd-c', '/dev/sdccccc'):
+        status, body = lab_api.call(f'Action=AttachVolume&VolumeId={volume}&InstanceId={pending}&Device={device}')
+        assert (status, 'InvalidParameterValue' in body) == (400, True)
+    with refused('IncorrectState', "is not 'running'"):
+        ec2.attach_volume(VolumeId=volume, InstanceId=pending, Device='/dev/sdc')
+    with refused('InvalidInstanceID.NotFound'):
+        ec2.attach_volume(VolumeId=volume, InstanceId='i-12345678', Device='/dev/sdc')
+    with refused('InvalidVolume.NotFound'):
+        ec2.attach_volume(VolumeId='vol-12345678', InstanceId=pending, Device='/dev/sdc')
+
+
+def test_terminating_frees_the_attached_volumes(lab_api: LabApi, image: str) -> None:
+    ec2, instance = lab_api.ec2(), running(lab_api, image)
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+    ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdc')
+    ec2.terminate_instances(InstanceIds=[instance])
+    assert volume_state(lab_api, volume) == 'in-use'
+    lab_api.report(instance, 'teardown')
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'the volume is free')
+
+
+def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(lab_api: LabApi, ebs_image: str) -> None:
+    ec2 = lab_api.ec2()
+    instance = running(lab_api, ebs_image, UserData='bootparams=x')
+    root = describe(lab_api, instance)['BlockDeviceMappings'][0]
+    assert (root['DeviceName'], root['Ebs']['Status'], root['Ebs']['DeleteOnTermination']) == (
+        '/dev/sda', 'attached', True)
+    lab_api.wait_for(lambda: volume_state(lab_api, root['Ebs']['VolumeId']) == 'in-use', 'the root volume is in use')
+    with refused('IncorrectState', 'Cannot detach root volume'):
+        ec2.detach_volume(VolumeId=root['Ebs']['VolumeId'])
+    lab_api.report(instance, 'teardown')  # the guest has powered off
+    seen = states_until(lab_api, 'stopped', lambda: describe(lab_api, instance)['State']['Name'])
+    assert seen == ['running', 'stopping', 'stopped']
+    change = ec2.start_instances(InstanceIds=[instance])['StartingInstances'][0]
+    assert (change['PreviousState']['Name'], change['CurrentState']['Name']) == ('stopped', 'pending')
+    row = lab_api.row('instances', instance)
+    # The node gets no user data on a start, the metadata service still has it.
+    assert (row['node_state'], row['node_user_data'], base64.b64decode(row['user_data'])) == (None, '', b'bootparams=x')
+    lab_api.report(instance, 'running')
+    await_state(lab_api, instance, 'running')
+    assert ec2.stop_instances(InstanceIds=[instance])['StoppingInstances'][0]['CurrentState']['Name'] == 'stopping'
+    lab_api.report(instance, 'teardown')
+    await_state(lab_api, instance, 'stopped')
+    assert ec2.terminate_instances(InstanceIds=[instance])['TerminatingInstances'][0]['CurrentState']['Name'] == 'terminated'
+    lab_api.wait_for(lambda: not lab_api.config.volume_file(root['Ebs']['VolumeId']).exists(), 'the root volume is gone')
+
+
+def test_instance_store_instances_cannot_be_stopped(lab_api: LabApi, image: str) -> None:
+    with refused('UnsupportedOperation'):
+        lab_api.ec2().stop_instances(InstanceIds=[running(lab_api, image)])
+
+
+def test_the_root_volume_can_be_kept_and_made_larger(lab_api: LabApi, ebs_image: str) -> None:
+    ebs = {'VolumeSize': 2, 'DeleteOnTermination': False}
+    instance = running(lab_api, ebs_image, BlockDeviceMappings=[
+        {'DeviceName': '/dev/sda', 'Ebs': ebs}, {'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}])
+    volumes = {one['DeviceName']: one['Ebs']['VolumeId'] for one in describe(lab_api, instance)['BlockDeviceMappings']}
+    assert set(volumes) == {'/dev/sda', '/dev/sdb'}
+    lab_api.wait_for(lambda: all(volume_state(lab_api, one) == 'in-use' for one in volumes.values()), 'in use')
+    assert lab_api.config.volume_file(volumes['/dev/sda']).stat().st_size == 2 << 30
+    lab_api.ec2().terminate_instances(InstanceIds=[instance])
+    lab_api.report(instance, 'teardown')
+    lab_api.wait_for(lambda: not lab_api.config.volume_file(volumes['/dev/sdb']).exists(), 'the second is deleted')
+    assert volume_state(lab_api, volumes['/dev/sda']) == 'available'
+    with refused('InvalidParameterValue', 'Root device cannot be suppressed'):
+        run(lab_api, ebs_image, BlockDeviceMappings=[{'DeviceName': '/dev/sda', 'NoDevice': 'true'}])
+
+
+def test_running_and_describing_take_at_most_50_ms_in_the_median(lab_api: LabApi, image: str) -> None:
+    def median(call: Callable[[], Any]) -> float:
+        times = []
+        for _ in range(11):
+            started = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - started)
+        return statistics.median(times)
+    instance = run(lab_api, image)['InstanceId']
+    assert median(lambda: run(lab_api, image)) < 0.05
+    assert median(lambda: describe(lab_api, instance)) < 0.05
