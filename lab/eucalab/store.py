@@ -51,7 +51,8 @@ CREATE TABLE IF NOT EXISTS images (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT, description TEXT, type TEXT NOT NULL, location TEXT,
     architecture TEXT NOT NULL, kernel_id TEXT, ramdisk_id TEXT, virtualization_type TEXT NOT NULL,
     root_device_type TEXT NOT NULL, root_device_name TEXT, block_devices TEXT NOT NULL DEFAULT '[]',
-    size INTEGER NOT NULL, manifest_sha256 TEXT, state TEXT NOT NULL, created REAL NOT NULL);
+    size INTEGER NOT NULL, manifest_sha256 TEXT,  -- hex
+    state TEXT NOT NULL, created REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS launch_permissions (
     image_id TEXT NOT NULL REFERENCES images ON DELETE CASCADE, grantee TEXT NOT NULL, PRIMARY KEY (image_id, grantee));
 CREATE TABLE IF NOT EXISTS instances (

@@ -3,7 +3,6 @@
 """The manifest of a bundled image, as RegisterImage reads it (``ImageManifests``)."""
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
 
@@ -22,7 +21,7 @@ _NAME_PREFIX = {'kernel': 'vmlinuz', 'ramdisk': 'initrd'}
 @dataclasses.dataclass(frozen=True)
 class Manifest:
     location: str                  # bucket/key
-    sha256: str                    # base64, as the cloud keeps it
+    sha256: str                    # of the whole file, hex
     user: str                      # account number of whoever bundled
     type: str                      # kernel, ramdisk or machine
     windows: bool
@@ -60,7 +59,7 @@ def sha256(cloud: Cloud, location: str) -> str:
 
 
 def _sha256(content: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def _unreadable(location: str) -> ApiError:
