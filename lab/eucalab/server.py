@@ -84,6 +84,7 @@ class Server:
             version = self.cloud.played.newest_api
         if action not in self.actions or action not in self.cloud.played.known:
             raise TransportError(400, f'Failed to construct message of type {action}')
+        parameters = self.cloud.played.canonical(action, parameters)
         unknown = self.cloud.played.unknown_parameters(action, list(parameters))
         if unknown:
             raise BindError([(name, parameters[name]) for name in unknown])

@@ -15,6 +15,11 @@ import re
 
 _FILTERS = 'Filter.N.*'
 _PAGES = 'MaxResults NextToken'
+# Second names that a field has (HttpParameterMapping), and those that the API's model has.
+_ALIASES = {
+    'GetConsoleOutput': (('InstanceId.1', 'InstanceId'),),
+    'ModifyImageAttribute': (('Group', 'UserGroup'),),
+}
 _KNOWN_4_4 = {
     'AttachVolume': 'VolumeId InstanceId Device',
     'CreateSnapshot': 'VolumeId Description',
@@ -34,10 +39,10 @@ _KNOWN_4_4 = {
     'DescribeTags': f'{_FILTERS} {_PAGES}',
     'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
     'DetachVolume': 'VolumeId InstanceId Device Force',
-    'GetConsoleOutput': 'InstanceId InstanceId.1',
+    'GetConsoleOutput': 'InstanceId',
     'ModifyImageAttribute':
         'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
-        ' UserId.N Group.N UserGroup.N Attribute OperationType',
+        ' UserId.N UserGroup.N Attribute OperationType',
     'RegisterImage':
         'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
         ' Platform SriovNetSupport BlockDeviceMapping.N.*',
@@ -59,6 +64,16 @@ class Played:
     newest_api: str                # what an unknown version falls back to, and the model that requests are read with
     known: dict[str, str]          # per action, the parameters that bind
     image_name: str = r'[A-Za-z0-9()./_-]{3,128}'
+
+    def canonical(self, action: str, parameters: dict[str, str]) -> dict[str, str]:
+        """The parameters under the names of the API's model."""
+        result = {}
+        for name, value in parameters.items():
+            for alias, real in _ALIASES.get(action, ()):
+                if name == alias or name.startswith(alias + '.'):
+                    name = real + name[len(alias):]
+            result[name] = value
+        return result
 
     def unknown_parameters(self, action: str, names: list[str]) -> list[str]:
         """Which of the request's parameters have no field in this version's message."""

@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clients that nobody here wrote: boto 2.49 works as it did, botocore's defaults fail as they do on a Eucalyptus."""
+from __future__ import annotations
+
+import http.client
+
+import boto.ec2.blockdevicemapping
+import boto.ec2.connection
+import boto.ec2.regioninfo
+import boto.s3.connection
+import botocore.config
+import botocore.session
+import pytest
+from conftest import LabApi, refused
+
+
+def connect_ec2(lab_api: LabApi, signature: str, path: str) -> boto.ec2.connection.EC2Connection:
+    class Connection(boto.ec2.connection.EC2Connection):
+        def _required_auth_capability(self) -> list[str]:
+            return [signature]
+    region = boto.ec2.regioninfo.RegionInfo(name='eucalyptus', endpoint='127.0.0.1')
+    return Connection(lab_api.tenant.access_key, lab_api.tenant.secret_key, is_secure=False, region=region,
+                      port=lab_api.config.port, path=path)
+
+
+@pytest.mark.parametrize('signature', ['ec2', 'hmac-v4'])
+@pytest.mark.parametrize('path', ['/services/compute', '/services/Eucalyptus'])
+def test_boto_2_does_the_whole_sequence(lab_api: LabApi, signature: str, path: str) -> None:
+    ec2 = connect_ec2(lab_api, signature, path)
+    assert [zone.name for zone in ec2.get_all_zones()] == ['one']
+    volume = ec2.create_volume(1, 'one')
+    lab_api.wait_for(lambda: volume.update() == 'available', 'the volume is available')
+    volume.add_tag('Name', 'from boto 2')
+    snapshot = volume.create_snapshot('taken by boto 2')
+    lab_api.wait_for(lambda: snapshot.update() == '100%', 'the snapshot is completed')
+    device = boto.ec2.blockdevicemapping.BlockDeviceType(snapshot_id=snapshot.id, delete_on_termination=True)
+    devices = boto.ec2.blockdevicemapping.BlockDeviceMapping()
+    devices['/dev/sda'] = device
+    name = f"boto-{signature}-{path.rsplit('/', 1)[1]}"
+    image_id = ec2.register_image(name=name, architecture='x86_64', root_device_name='/dev/sda',
+                                  block_device_map=devices)
+    ec2.modify_image_attribute(image_id, groups='all')
+    image = ec2.get_image(image_id)
+    assert (image.name, image.is_public, image.root_device_type) == (name, True, 'ebs')
+    instance = ec2.run_instances(image_id, user_data='bootparams=ksdevice=link ip=dhcp').instances[0]
+    assert instance.state == 'pending'
+    lab_api.report(instance.id, 'running')
+    lab_api.wait_for(lambda: instance.update() == 'running', 'the instance runs')
+    assert ec2.get_console_output(instance.id).output in (b'', None)
+    assert instance.get_attribute('userData')['userData']
+    second = ec2.create_volume(1, 'one')
+    lab_api.wait_for(lambda: second.update() == 'available', 'the second volume is available')
+    second.attach(instance.id, '/dev/sdc')
+    lab_api.report_attachment(second.id, 'attached')
+    lab_api.wait_for(lambda: second.update() == 'in-use' and second.attachment_state() == 'attached', 'attached')
+    instance.terminate()
+    lab_api.report(instance.id, 'teardown')
+    lab_api.wait_for(lambda: instance.update() == 'terminated', 'the instance is terminated')
+    assert [tag.value for tag in ec2.get_all_tags({'resource-id': volume.id})] == ['from boto 2']
+    ec2.deregister_image(image_id)
+    assert snapshot.delete() and second.delete() and volume.delete()
+
+
+def test_boto_2_stores_objects(lab_api: LabApi) -> None:
+    for path in ('/services/objectstorage', '/services/Walrus'):
+        s3 = boto.s3.connection.S3Connection(
+            lab_api.tenant.access_key, lab_api.tenant.secret_key, is_secure=False, host='127.0.0.1',
+            port=lab_api.config.port, path=path, calling_format=boto.s3.connection.OrdinaryCallingFormat())
+        bucket = s3.create_bucket(f"boto-{path.rsplit('/', 1)[1].lower()}")
+        key = bucket.new_key('folder/a file')
+        key.set_contents_from_string('content', policy='public-read')
+        assert [one.name for one in bucket.list()] == ['folder/a file']
+        assert bucket.get_key('folder/a file').get_contents_as_string() == b'content'
+        assert lab_api.fetch(key.generate_url(60)) == (200, 'content')
+        assert len(key.get_acl().acl.grants) == 2
+        key.delete()
+        bucket.delete()
+
+
+def default_client(lab_api: LabApi, service: str, url: str):
+    return botocore.session.Session().create_client(
+        service, region_name='eucalyptus', endpoint_url=url, aws_access_key_id=lab_api.tenant.access_key,
+        aws_secret_access_key=lab_api.tenant.secret_key)
+
+
+def test_botocores_default_ec2_client_fails_where_it_fails_on_4_4(lab_api: LabApi) -> None:
+    ec2 = default_client(lab_api, 'ec2', lab_api.ec2_url)
+    assert ec2.describe_volumes()['Volumes'] is not None  # version 4 and 2016-11-15 are fine by themselves
+    with refused('400 Bad Request', 'Failed to bind the following fields:', 'ClientToken = '):
+        ec2.create_volume(Size=1, AvailabilityZone='one')
+    with refused('400 Bad Request', 'DryRun'):
+        ec2.describe_instances(DryRun=True)
+    with refused('400 Bad Request', 'MaxResults'):
+        ec2.describe_images(MaxResults=10)
+
+
+def test_botocores_trailing_checksums_are_refused(lab_api: LabApi) -> None:
+    """What botocore sends by default over https, caught before it is sent, and sent over http as it is."""
+    lab_api.s3().create_bucket(Bucket='trailers')
+    s3 = default_client(lab_api, 's3', lab_api.s3_url.replace('http:', 'https:'))
+    caught = []
+
+    def catch(request, **_):
+        caught.append((request.url.replace('https:', 'http:'), dict(request.headers.items()), request.body.read()))
+        raise KeyboardInterrupt
+    s3.meta.events.register('before-send.s3', catch)
+    with pytest.raises(KeyboardInterrupt):
+        s3.put_object(Bucket='trailers', Key='k', Body=b'x')
+    url, headers, body = caught[0]
+    headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in headers.items()}
+    assert headers['X-Amz-Content-SHA256'] == 'STREAMING-UNSIGNED-PAYLOAD-TRAILER'
+    connection = http.client.HTTPConnection('127.0.0.1', lab_api.config.port, timeout=10)
+    connection.request('PUT', url.removeprefix(lab_api.config.endpoint), iter([body]), headers, encode_chunked=True)
+    reply = connection.getresponse()
+    assert (reply.status, b'x-amz-content-sha256' in reply.read()) == (400, True)
+    with refused('NoSuchKey', status=404):
+        lab_api.s3().get_object(Bucket='trailers', Key='k')
+
+
+def test_botocores_default_s3_client_works_over_http(lab_api: LabApi) -> None:
+    s3 = default_client(lab_api, 's3', lab_api.s3_url)
+    s3.create_bucket(Bucket='with-defaults')
+    s3.put_object(Bucket='with-defaults', Key='k', Body=b'body')
+    assert s3.get_object(Bucket='with-defaults', Key='k')['Body'].read() == b'body'

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever happens to the API process, what it has answered for is there when it comes back."""
+from __future__ import annotations
+
+import http.client
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from conftest import LabApi
+
+
+@pytest.fixture
+def lab(make_lab_api: Callable[..., LabApi]) -> Iterator[LabApi]:
+    lab = make_lab_api('killed', pace=0.05)
+    yield lab
+    lab.stop()
+
+
+def test_everything_survives_kill_9(lab: LabApi) -> None:
+    ec2, s3 = lab.ec2(), lab.s3()
+    image = lab.register(lab.tenant, 'machine', 'images', **lab.published_boot())
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab.wait_for(lambda: ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['State'] == 'available', 'available')
+    with open(lab.config.volume_file(volume), 'r+b') as file:
+        file.write(b'precious')
+    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, UserData='d')['Instances'][0]['InstanceId']
+    lab.report(instance, 'running')
+    lab.wait_for(lambda: ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]['State'][
+        'Name'] == 'running', 'running')
+    ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdc')
+    ec2.create_tags(Resources=[instance], Tags=[{'Key': 'Name', 'Value': 'survivor'}])
+    s3.put_object(Bucket='images', Key='body', Body=b'y' * 300000, Metadata={'k': 'v'})
+    snapshot = ec2.create_snapshot(VolumeId=volume)['SnapshotId']
+    creating = ec2.create_volume(SnapshotId=snapshot, AvailabilityZone='one')['VolumeId']
+    upload = half_an_upload(lab)
+
+    lab.stop(signal.SIGKILL)
+    upload.close()
+    (lab.config.snapshots / f'{snapshot}.raw').unlink(missing_ok=True)  # as if the copy had not been finished
+    (lab.config.snapshots / f'{snapshot}.raw.partial').write_bytes(b'half')
+    lab.start()
+
+    assert {path.name for path in lab.config.objects.iterdir()} == {
+        row['file'] for row in lab_rows(lab, 'SELECT file FROM objects')}
+    found = ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]
+    assert (found['State']['Name'], found['Tags']) == ('running', [{'Key': 'Name', 'Value': 'survivor'}])
+    assert ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['Attachments'][0]['State'] == 'attaching'
+    assert ec2.describe_images(ImageIds=[image])['Images'][0]['State'] == 'available'
+    got = s3.get_object(Bucket='images', Key='body')
+    assert (got['Body'].read(), got['Metadata']) == (b'y' * 300000, {'k': 'v'})
+    lab.wait_for(lambda: ec2.describe_snapshots(SnapshotIds=[snapshot])['Snapshots'][0]['State'] == 'completed',
+                 'the snapshot is taken up again')
+    lab.wait_for(lambda: ec2.describe_volumes(VolumeIds=[creating])['Volumes'][0]['State'] == 'available',
+                 'the volume is made after all')
+    assert lab.config.volume_file(creating).read_bytes()[:8] == b'precious'
+    assert not list(lab.config.snapshots.glob('*.partial'))
+
+
+def half_an_upload(lab: LabApi) -> http.client.HTTPConnection:
+    url = lab.s3().generate_presigned_url('put_object', {'Bucket': 'images', 'Key': 'body'})
+    connection = http.client.HTTPConnection('127.0.0.1', lab.config.port)
+    connection.putrequest('PUT', url.removeprefix(lab.config.endpoint))
+    connection.putheader('Content-Length', '1000000')
+    connection.endheaders(b'n' * 500000)
+    lab.wait_for(lambda: list(lab.config.objects.glob('*.partial')), 'the upload has begun')
+    return connection
+
+
+def lab_rows(lab: LabApi, sql: str) -> list:
+    from eucalab.store import Store
+    store = Store(lab.config.database)
+    try:
+        return store.rows(sql)
+    finally:
+        store.close()
+
+
+def test_sigterm_ends_it_cleanly_and_soon(lab: LabApi) -> None:
+    lab.ec2().describe_volumes()  # leaves a connection open
+    started = time.monotonic()
+    assert lab.stop() == 0
+    assert time.monotonic() - started < 5
+    lab.start()
+
+
+def test_a_port_in_use_is_said_and_nothing_else_is_touched(lab: LabApi, make_lab_api: Callable[..., LabApi]) -> None:
+    with pytest.raises(AssertionError, match=f'cannot serve on port {lab.config.port}'):
+        make_lab_api('second', port=lab.config.port)
+    assert lab.ec2().describe_volumes()['Volumes'] is not None
+
+
+def test_at_pace_1_the_cloud_is_as_slow_as_the_real_one(make_lab_api: Callable[..., LabApi]) -> None:
+    lab = make_lab_api('genuine-pace', pace=1.0)
+    ec2 = lab.ec2()
+    image = lab.register(lab.tenant, 'machine', 'images', **lab.published_boot())
+    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)['Instances'][0]['InstanceId']
+    started = time.monotonic()
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab.report(instance, 'running')
+    lab.wait_for(lambda: ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['State'] == 'available', 'available')
+    assert 8 <= time.monotonic() - started < 11
+    lab.wait_for(lambda: ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]['State'][
+        'Name'] == 'running', 'the next poll has come', seconds=11)
