@@ -48,7 +48,7 @@ kickstart_command() {
 }
 
 printable() {
-    printf '%.40s' "$(printf '%s' "$1" | tr -cd '[:graph:]')"
+    printf '%.40s' "$(printf '%s' "$1" | tr -cd '!-~')"
 }
 
 refuse() { # REASON

@@ -46,11 +46,15 @@ run_script() { # FILE
     chmod 700 "$script_root$inside"
     if [ -n "$script_log" ]; then
         mkdir -p "$script_root${script_log%/*}"
-        ( umask 022; exec chroot "$script_root" "$script_interpreter" "$inside" ) > "$script_root$script_log" 2>&1
+        run_inside "$script_interpreter" "$inside" > "$script_root$script_log" 2>&1
     else
-        ( umask 022; exec chroot "$script_root" "$script_interpreter" "$inside" )
+        run_inside "$script_interpreter" "$inside"
     fi
     status=$?
     rm -f "$script_root$inside"
     return $status
+}
+
+run_inside() { # in script_root, with the usual umask
+    if [ "$script_root" = / ]; then ( umask 022; exec "$@" ); else ( umask 022; exec chroot "$script_root" "$@" ); fi
 }

@@ -1,0 +1,246 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the installer understands a kickstart: its own scripts, on this machine, under two shells with their awks."""
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PARTS = Path(__file__).resolve().parents[2] / 'lab/eucalab/installer/ramdisk'
+# What init does with a kickstart before it touches a disk, and then what it would obey.
+DRIVER = """
+LIB={parts} WORK={work} TARGET={work}/target
+mkdir -p "$WORK"
+for part in say fetch kickstart commands scripts; do . "$LIB/$part.sh"; done
+kickstart_scripts "$1" pre "$WORK/pre"
+run_scripts "$WORK/pre" pre /
+kickstart_include "$1" "$WORK/ks-full.cfg"
+kickstart_scripts "$WORK/ks-full.cfg" post "$WORK/post"
+kickstart_commands "$WORK/post/commands"
+for name in url image password crypted lock hostname timezone clear disk append loader end; do
+    eval "value=\\$ks_$name"
+    printf '= %s %s\\n' "$name" "$value"
+done
+"""
+GOOD = """\
+url --url=http://10.0.2.2/debian
+rootpw --plaintext secret
+clearpart --all --drives=vdb
+part / --fstype=ext4 --grow
+poweroff
+"""
+
+
+@dataclasses.dataclass
+class Outcome:
+    status: int
+    console: str
+    work: Path
+
+    @property
+    def values(self) -> dict[str, str]:
+        lines = [line[2:].partition(' ') for line in self.console.splitlines() if line.startswith('= ')]
+        return {name: value for name, _, value in lines}
+
+    @property
+    def partitions(self) -> list[list[str]]:
+        return [line.split('\x1f')[:-1] for line in (self.work / 'partitions').read_text().splitlines()]
+
+    @property
+    def failure(self) -> str:
+        """The one line of a failure; there must be exactly one, and it must be the last."""
+        assert self.status == 1, self.console
+        assert self.console.count('installer: FAILED: ') == 1, self.console
+        return self.console.splitlines()[-1].removeprefix('installer: FAILED: ')
+
+
+Read = Callable[[str], Outcome]
+
+
+@pytest.fixture(params=['dash', 'busybox sh'])
+def read(request: pytest.FixtureRequest, tmp_path: Path) -> Read:
+    """Let the installer's scripts read a kickstart, under each shell that they may meet."""
+    shell = request.param.split()
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f'{shell[0]} is not installed')
+
+    def run(kickstart: str) -> Outcome:
+        (tmp_path / 'ks.cfg').write_text(kickstart)
+        (tmp_path / 'driver').write_text(DRIVER.format(parts=PARTS, work=tmp_path / 'work'))
+        # Whatever the shell, the installer's wget is busybox's.
+        (tmp_path / 'bin').mkdir(exist_ok=True)
+        if not (tmp_path / 'bin/wget').exists():
+            (tmp_path / 'bin/wget').symlink_to(shutil.which('busybox') or '/usr/bin/busybox')
+        done = subprocess.run([*shell, str(tmp_path / 'driver'), str(tmp_path / 'ks.cfg')], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+                              env={'PATH': f'{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin'})
+        return Outcome(done.returncode, done.stdout, tmp_path / 'work')
+    return run
+
+
+def test_the_commands_of_a_kickstart_become_what_the_installer_obeys(read: Read) -> None:
+    outcome = read(GOOD + 'network --bootproto=dhcp --hostname=web1.example.org\ntimezone --utc Europe/Berlin\n'
+                          'bootloader --append="quiet net.ifnames=0" --boot-drive=vdb\n')
+    assert outcome.status == 0, outcome.console
+    assert outcome.values == {
+        'url': 'http://10.0.2.2/debian', 'image': '', 'password': 'secret', 'crypted': '', 'lock': '',
+        'hostname': 'web1.example.org', 'timezone': 'Europe/Berlin', 'clear': 'yes', 'disk': 'vdb',
+        'append': 'quiet net.ifnames=0', 'loader': 'mbr', 'end': 'poweroff'}
+    assert outcome.partitions == [['/', 'ext4', '0', 'yes', '']]
+
+
+@pytest.mark.parametrize(('written', 'meant'), [
+    ('"two words"', 'two words'), ("'it''s'", 'its'), ('a\\ b', 'a b'), ('"a\\"b"', 'a"b'), ("'a\\b'", 'a\\b'),
+    ('$HOME', '$HOME'), ('`id`', '`id`'), ('"$(id)"', '$(id)'), ("'a#b'", 'a#b'), ('x # a comment', 'x'), ('*', '*'),
+    ('&;|<>', '&;|<>'), ('pässwörd', 'pässwörd')])
+def test_words_are_split_as_a_shell_would_and_never_interpreted(read: Read, written: str, meant: str) -> None:
+    outcome = read(GOOD.replace('--plaintext secret', f'--plaintext {written}'))
+    assert outcome.values.get('password') == meant, outcome.console
+
+
+def test_an_option_and_its_value_may_be_two_words(read: Read) -> None:
+    outcome = read(GOOD.replace('--url=', '--url ').replace('--drives=', '--drives '))
+    assert (outcome.values['url'], outcome.values['disk']) == ('http://10.0.2.2/debian', 'vdb')
+
+
+def test_a_query_with_ampersands_survives(read: Read) -> None:
+    url = 'http://10.0.2.2/x/rootfs.tar?Signature=a%2Bb&Expires=1&AWSAccessKeyId=AKI'
+    outcome = read(GOOD.replace('url --url=http://10.0.2.2/debian', f'liveimg --url={url}'))
+    assert outcome.values['image'] == url
+
+
+def test_an_unknown_command_is_a_warning(read: Read) -> None:
+    outcome = read('frobnicate --hard\n' + GOOD)
+    assert outcome.status == 0
+    assert 'installer: warning: unknown command: frobnicate (line 1)' in outcome.console
+
+
+def test_carriage_returns_of_another_system_do_no_harm(read: Read) -> None:
+    assert read(GOOD.replace('\n', '\r\n')).values['end'] == 'poweroff'
+
+
+def test_pre_scripts_write_what_include_reads(read: Read, tmp_path: Path) -> None:
+    disk = tmp_path / 'disk.ks'
+    outcome = read(GOOD.replace('clearpart --all --drives=vdb\n', f'%include {disk}\n')
+                   + f'%pre\necho "clearpart --all --drives=vdc" > {disk}\n%end\n')
+    assert outcome.values['disk'] == 'vdc', outcome.console
+
+
+def test_an_included_file_may_include_another(read: Read, tmp_path: Path) -> None:
+    (tmp_path / 'a.ks').write_text(f'%include {tmp_path}/b.ks\n')
+    (tmp_path / 'b.ks').write_text('network --hostname=inner')
+    assert read(GOOD + f'%include {tmp_path}/a.ks\nreboot\n').values['hostname'] == 'inner'
+
+
+def test_a_file_that_includes_itself_ends(read: Read, tmp_path: Path) -> None:
+    (tmp_path / 'a.ks').write_text(f'%include {tmp_path}/a.ks\n')
+    assert read(GOOD + f'%include {tmp_path}/a.ks\n').failure == 'the kickstart has more than 10 %include'
+
+
+def test_a_missing_include_names_the_file(read: Read) -> None:
+    assert read(GOOD + '%include /nowhere/x.ks\n').failure == 'kickstart line 6: %include /nowhere/x.ks: no such file'
+
+
+def test_scripts_are_kept_as_they_are(read: Read) -> None:
+    script = '  echo "a  b" # no comment here\n\ncat <<X\n%packages-like\npart nonsense\nX\n'
+    outcome = read(GOOD + f'%post --nochroot --erroronfail --log=/root/post.log\n{script}%end\n%post\ntrue\n%end\n')
+    assert outcome.status == 0, outcome.console
+    assert (outcome.work / 'post/post.1').read_text() == script
+    assert (outcome.work / 'post/post.1.options').read_text() == '--nochroot\x1f--erroronfail\x1f--log=/root/post.log\x1f\n'
+    assert (outcome.work / 'post/post.2').read_text() == 'true\n'
+
+
+def test_a_pre_script_that_must_not_fail_ends_the_installation(read: Read) -> None:
+    assert read(GOOD + '%pre --erroronfail\nexit 3\n%end\n').failure == '%pre script 1 ended with status 3'
+
+
+def test_a_pre_script_that_may_fail_is_a_warning(read: Read) -> None:
+    outcome = read(GOOD + '%pre\nexit 3\n%end\n')
+    assert outcome.status == 0
+    assert 'installer: warning: %pre script 1 ended with status 3' in outcome.console
+
+
+@pytest.mark.parametrize(('kickstart', 'reason'), [
+    ('', 'the kickstart names no source: url --url=... or liveimg --url=... is missing'),
+    (GOOD.replace('part / --fstype=ext4 --grow\n', ''), 'the kickstart has no part / (or autopart)'),
+    (GOOD.replace('part / ', 'part /home '), 'the kickstart has no part /'),
+    (GOOD.replace('ext4', 'xfs'), 'kickstart line 4: part: --fstype=xfs is not supported (ext4, ext3, ext2, swap)'),
+    (GOOD.replace('--grow', ''), 'kickstart line 4: part: / has neither --size nor --grow'),
+    (GOOD.replace('--grow', '--size=many'), 'kickstart line 4: part: --size is not a number of MiB'),
+    (GOOD.replace('--grow', '--grow --ondisk=vda'), 'kickstart line 4: part: disk vda, but disk vdb was named before'),
+    (GOOD.replace('=vdb', '=vda,vdb'), 'kickstart line 3: clearpart: only one disk is supported'),
+    (GOOD.replace('=vdb', '=../vdb'), 'kickstart line 3: clearpart: not a disk: ../vdb'),
+    (GOOD + 'network --bootproto=static', 'kickstart line 6: network: only --bootproto=dhcp is supported'),
+    (GOOD + 'network --hostname="a b"', 'kickstart line 6: network: not a host name'),
+    (GOOD + 'timezone ../../etc/passwd', 'kickstart line 6: timezone: not a time zone'),
+    (GOOD + 'liveimg --url=http://x/y.tar', 'the kickstart has both url and liveimg'),
+    (GOOD + 'rootpw "open', 'kickstart line 6: a quotation mark is not closed'),
+    (GOOD + '%post\necho', 'kickstart line 6: section %post has no %end'),
+    (GOOD + '%post\n%pre\n%end\n', 'kickstart line 7: section %post of line 6 has no %end'),
+    (GOOD + '%end', 'kickstart line 6: %end without a section'),
+    (GOOD + 'lang \x07', 'kickstart line 6: a control character'),
+    (GOOD + 'lang a\x1fb', 'kickstart line 6: a control character'),
+    ('<html><body>404</body></html>', 'the kickstart names no source: url --url=... or liveimg --url=... is missing'),
+])
+def test_what_cannot_be_obeyed_is_refused_in_one_line(read: Read, kickstart: str, reason: str) -> None:
+    assert read(kickstart).failure == reason
+
+
+@pytest.mark.parametrize('line', ['rootpw --plaintext geheim --odd', 'rootpw geheim auch', 'rootpw --iscrypted geheim:x',
+                                  'rootpw "geheim', 'rootpw --lock geheim'])
+def test_no_password_reaches_the_console(read: Read, line: str) -> None:
+    outcome = read(GOOD.replace('rootpw --plaintext secret', line))
+    spoken = [text for text in outcome.console.splitlines() if not text.startswith('= ')]
+    assert 'geheim' not in '\n'.join(spoken)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path == '/x.ks?Signature=a%2Bb&Expires=9'
+            body = b'network --hostname=fetched\n' if found else b'no'
+            self.send_response(200 if found else 403)
+            self.send_header('Content-Length', str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    running = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f'http://127.0.0.1:{running.server_address[1]}'
+    running.shutdown()
+    running.server_close()
+
+
+def test_what_is_fetched_is_asked_for_with_its_whole_query(read: Read, server: str) -> None:
+    outcome = read(GOOD + f'%include {server}/x.ks?Signature=a%2Bb&Expires=9\n')
+    assert outcome.values['hostname'] == 'fetched', outcome.console
+
+
+def test_a_refused_download_says_so_without_the_query(read: Read, server: str) -> None:
+    failure = read(GOOD + f'%include {server}/y.ks?Signature=verysecret\n').failure
+    assert failure.startswith(f'cannot fetch an included file {server}/y.ks: ')
+    assert '403' in failure
+    assert 'verysecret' not in failure
+
+
+def test_only_what_the_installer_can_fetch_is_tried(read: Read) -> None:
+    assert read(GOOD + '%include nfs://server/x.ks\n').failure == (
+        'cannot fetch an included file nfs://server/x.ks: only http:// and ftp:// are understood')
+
+
+def test_partitions_with_sizes_swap_and_labels(read: Read) -> None:
+    outcome = read(GOOD.replace('part / --fstype=ext4 --grow', 'part / --size=900 --label=system\npart swap --size 100\n'
+                                'partition /srv --fstype ext3 --grow'))
+    assert outcome.partitions == [['/', 'ext4', '900', 'no', 'system'], ['swap', 'swap', '100', 'no', ''],
+                                  ['/srv', 'ext3', '0', 'yes', '']]
