@@ -56,6 +56,9 @@ class Config:
         for path in (self.home, self.objects, self.volumes, self.snapshots, self.run, self.log, self.keys):
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o700 if path == self.objects else 0o755)
+        # SQLite gives its journals the mode of the database, which holds the secret keys.
+        self.database.touch(0o600)
+        self.database.chmod(0o600)
 
     @property
     def home(self) -> Path:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from . import auth, cluster
+from . import auth, bootstrap, cluster
 from .cloud import Cloud
 from .config import Config
 from .ec2 import load_actions
@@ -33,9 +33,10 @@ from .wire import BindError, Ec2Wire, error_body
 
 log = logging.getLogger(__name__)
 
-EC2_PATHS = ('/services/compute', '/services/Eucalyptus')
 S3_PATHS = ('/services/objectstorage', '/services/Walrus')
 MOST_EC2_BYTES = 1 << 20
+# Gets the caller, the request's parameters and an id for it; returns the reply's XML.
+Operation = Callable[[auth.Caller, dict[str, str], str], Awaitable[bytes]]
 
 
 class Server:
@@ -43,28 +44,31 @@ class Server:
         self.cloud = cloud
         self.actions = load_actions()
         self.wire = Ec2Wire(cloud.played.newest_api)
+        self.query_services: dict[str, Operation] = {
+            '/services/compute': self._ec2, '/services/Eucalyptus': self._ec2, bootstrap.PATH: self._bootstrap}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition('?')[0]
-        request_id = str(uuid.uuid4())
-        for prefix in EC2_PATHS:
-            if path in (prefix, prefix + '/'):
-                return await self._ec2(request, path, request_id)
+        operation = self.query_services.get(path.removesuffix('/'))
+        if operation is not None:
+            return await self._query(request, path, operation)
         for prefix in S3_PATHS:
             if path == prefix or path.startswith(prefix + '/'):
-                return await self._s3(request, prefix, path, request_id)
+                return await self._s3(request, prefix, path)
         # No pipeline accepts it: a 404 without a body that could be understood.
         return web.Response(status=404)
 
-    async def _ec2(self, request: web.Request, path: str, request_id: str) -> web.Response:
-        started = time.perf_counter()
-        action = '?'
+    async def _query(self, request: web.Request, path: str, operation: Operation) -> web.Response:
+        """A request of the query protocol: prove who sends it, do it, word what goes wrong."""
+        started, request_id = time.perf_counter(), str(uuid.uuid4())
+        body = await request.read()
+        parameters = _parameters(request, body)
+        action = parameters.get('Action', '?')
+        if 'Version' not in parameters:
+            return web.Response(status=404)
         try:
-            body = await request.read()
-            parameters = _parameters(request, body)
-            action = parameters.get('Action', '?')
             caller = auth.authenticate(self.cloud.store, _http_request(request, path), parameters, body, time.time())
-            content = await self._call(caller, parameters, request_id)
+            content = await operation(caller, parameters, request_id)
             response = web.Response(body=content, content_type='application/xml', charset='UTF-8')
         except ApiError as error:
             response = _ec2_error(error.status, error.code, error.message, request_id)
@@ -72,14 +76,15 @@ class Server:
             status_line = f"{error.status} {'Bad Request' if error.status == 400 else 'Forbidden'}"
             # The genuine one repeats the message as request id.
             response = _ec2_error(error.status, status_line, error.message, error.message)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
+            # A mistake of the lab's, or a full disk: said as Eucalyptus says what it has not expected.
             log.exception('%s', action)
             response = _ec2_error(500, 'InternalError', f'Error processing request: {error}', request_id)
         log.info('%s %d %.1f ms', action, response.status, (time.perf_counter() - started) * 1000)
         return response
 
-    async def _call(self, caller: auth.Caller, parameters: dict[str, str], request_id: str) -> bytes:
-        action, version = parameters.pop('Action', ''), parameters.pop('Version', '')
+    async def _ec2(self, caller: auth.Caller, parameters: dict[str, str], request_id: str) -> bytes:
+        action, version = parameters.pop('Action', ''), parameters.pop('Version')
         if not re.fullmatch(r'\d{4}-\d\d-\d\d', version):
             version = self.cloud.played.newest_api
         if action not in self.actions or action not in self.cloud.played.known:
@@ -93,15 +98,26 @@ class Server:
             reply = await reply
         return self.wire.serialise(action, version, request_id, reply)
 
-    async def _s3(self, request: web.Request, prefix: str, path: str, request_id: str) -> web.StreamResponse:
+    async def _bootstrap(self, caller: auth.Caller, parameters: dict[str, str], request_id: str) -> bytes:
+        action = parameters.pop('Action', '')
+        del parameters['Version']
+        if action != bootstrap.ACTION:
+            raise TransportError(400, f'Failed to construct message of type {action}')
+        unknown = bootstrap.unknown_parameters(list(parameters))
+        if unknown:
+            raise BindError([(name, parameters[name]) for name in unknown])
+        return bootstrap.describe_service_certificates(self.cloud, parameters, request_id)
+
+    async def _s3(self, request: web.Request, prefix: str, path: str) -> web.StreamResponse:
+        request_id = str(uuid.uuid4())
         try:
             caller = signature.authenticate(self.cloud.store, _http_request(request, path), prefix, time.time())
             response = await service.handle(self.cloud, caller, request, path[len(prefix):])
         except S3Error as error:
             response = _s3_error(request, error, request_id)
+        except ConnectionError:
+            raise  # the client has gone
         except (sqlite3.Error, OSError) as error:
-            if isinstance(error, ConnectionError):
-                raise
             log.exception('%s %s', request.method, path)
             response = _s3_error(request, S3Error(500, 'InternalError', str(error)), request_id)
         log.info('%s %s %d', request.method, path, response.status)
@@ -148,7 +164,6 @@ def make_application(handle: Callable[[web.Request], Awaitable[web.StreamRespons
 async def serve(config: Config) -> None:
     config.make_directories()
     store = Store(config.database)
-    config.database.chmod(0o600)
     cloud = Cloud(config, store, PLAYED[config.play])
     objects.recover(cloud)
     # Bodies stay as they were sent: an object with Content-Encoding gzip is stored as it is.
@@ -178,6 +193,9 @@ def main(arguments: list[str] | None = None) -> int:
         config = Config.load(options.name)
     except FileNotFoundError as error:
         print(f'There is no lab {options.name}: {error.filename} is missing.', file=sys.stderr)
+        return 1
+    if config.play not in PLAYED:
+        print(f'The lab cannot play Eucalyptus {config.play}; it knows {", ".join(PLAYED)}.', file=sys.stderr)
         return 1
     try:
         asyncio.run(serve(config))

@@ -3,8 +3,14 @@
 """What the API refuses, as Eucalyptus 4.4 does."""
 from __future__ import annotations
 
+import urllib.request
+from xml.etree import ElementTree
+
+import boto.ec2.connection
+import boto.ec2.regioninfo
 import pytest
 from conftest import LabApi, refused
+from eucalab.versions import PLAYED
 
 
 def test_an_unknown_parameter_is_a_bind_error_that_names_it(lab_api: LabApi) -> None:
@@ -55,6 +61,26 @@ def test_ec2_answers_at_all_its_paths(lab_api: LabApi, path: str) -> None:
 @pytest.mark.parametrize('path', ['/', '/services/Nowhere', '/services/computer'])
 def test_any_other_path_is_404_without_an_answer(lab_api: LabApi, path: str) -> None:
     assert lab_api.call('Action=DescribeVolumes', path=path) == (404, '')
+
+
+def test_a_request_without_a_version_finds_nobody(lab_api: LabApi) -> None:
+    assert lab_api.fetch(urllib.request.Request(lab_api.ec2_url, b'Action=DescribeVolumes')) == (404, '')
+
+
+def test_a_get_request_serves_as_well(lab_api: LabApi) -> None:
+    region = boto.ec2.regioninfo.RegionInfo(name='x', endpoint='127.0.0.1')
+    ec2 = boto.ec2.connection.EC2Connection(lab_api.tenant.access_key, lab_api.tenant.secret_key, is_secure=False,
+                                            region=region, port=lab_api.config.port, path='/services/compute')
+    assert ec2.make_request('DescribeVolumes', {}, verb='GET').status == 200
+
+
+@pytest.mark.parametrize('action', sorted(PLAYED['4.4'].known))
+@pytest.mark.parametrize('rest', ['', '&InstanceId=&VolumeId=&ImageId=&SnapshotId=', '&Filter.1=x&Tag.1=y&ResourceId.1=i-12345678',
+                                  '&Filter.1.Value.1=x&ResourceId.1=i-1&Tag.1.Value=y', '&BlockDeviceMapping.1.NoDevice=x'])
+def test_whatever_is_left_out_the_answer_is_a_service_error_or_a_reply(lab_api: LabApi, action: str, rest: str) -> None:
+    status, body = lab_api.call(f'Action={action}{rest}')
+    assert '<Code>InternalError</Code>' not in body, body
+    assert status in (200, 400, 403, 500) and ElementTree.fromstring(body.replace('xmlns=', 'ns=')) is not None
 
 
 def test_an_unknown_action_is_refused(lab_api: LabApi) -> None:

@@ -89,7 +89,7 @@ def delete_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     with cloud.store.transaction():
         for resource in _resources(cloud, caller, request):
             for tag in request.get('Tags') or []:
-                where, values = 'resource_id = ? AND account = ? AND key = ?', [resource, caller.account, tag['Key']]
+                where, values = 'resource_id = ? AND account = ? AND key = ?', [resource, caller.account, tag.get('Key', '')]
                 if 'Value' in tag:  # a value in the request must match, none matches any
                     where, values = where + ' AND value = ?', [*values, tag['Value']]
                 cloud.store.execute(f'DELETE FROM tags WHERE {where}', *values)

@@ -51,6 +51,8 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
     acl = buckets.canned_acl(request)
     if request.content_length is None:
         raise S3Error(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.')
+    if request.headers.get('x-amz-content-sha256') == signature.STREAMING:
+        raise S3Error(501, 'NotImplemented', 'The lab does not take bodies that are signed chunk by chunk.')
     if request.headers.get('x-amz-copy-source'):
         raise S3Error(501, 'NotImplemented', 'The lab does not copy objects.')
     body = _Body(cloud.config.objects)
