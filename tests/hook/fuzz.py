@@ -106,12 +106,13 @@ def main() -> int:
     parser.add_argument('--cases', type=int, default=None, help='how many (default 100000, or no limit with --seconds)')
     parser.add_argument('--seconds', type=float, default=None, help='how long at most')
     parser.add_argument('--seed', type=int, default=None, help='number of the first case (default: by the clock)')
+    parser.add_argument('--workers', type=int, default=0, help='how many at once (default: one for each processor)')
     parser.add_argument('--only', action='store_true', help='only the case --seed')
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else int(time.time()) * 1_000_000
     cases = 1 if arguments.only else arguments.cases or (10**9 if arguments.seconds else 100_000)
     began = time.monotonic()
-    counts, failures = run(cases, arguments.seconds or 10**9, seed)
+    counts, failures = run(cases, arguments.seconds or 10**9, seed, workers=arguments.workers)
     spent = time.monotonic() - began
     total = sum(count for word, count in counts.items() if not word.startswith('as '))
     print(f'{total} cases from seed {seed} in {spent:.0f} s ({total / spent:.0f}/s): {counts}')

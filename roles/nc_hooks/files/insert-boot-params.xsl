@@ -12,7 +12,8 @@
                   and count(domain/os/kernel) &lt; 2 and count(domain/os/initrd) &lt; 2
                   and count(domain/os/cmdline) &lt; 2 and count(domain/on_reboot) &lt; 2
                   and not(contains(., '&#127;') or //@*[contains(., '&#127;')] or //comment()[contains(., '&#127;')]
-                          or //processing-instruction()[contains(., '&#127;')])">
+                          or //processing-instruction()[contains(., '&#127;')]
+                          or //*/namespace::*[contains(., '&#127;')])">
       <xsl:text>&#127;</xsl:text>
       <xsl:value-of select="substring('no-kernel', 1 + 3 * boolean(normalize-space(domain/os/kernel)))"/>
       <xsl:text>&#127;</xsl:text>

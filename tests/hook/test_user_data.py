@@ -1,0 +1,235 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a marker is seen, where it is not, and what the bytes behind it become."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+
+import pytest
+from hook_check import check
+from hook_hostile import NEAR, PAYLOADS
+from hook_oracle import MARKER, Verdict, canonical
+from hook_shapes import KEPT, VERSIONS, Shape, encode
+from hook_world import SHELLS, World
+from lxml import etree
+
+
+def line_of(world: World) -> str | None:
+    root = etree.fromstring(world.libvirt_file.read_bytes())
+    return root.findtext('os/cmdline')
+
+
+def send(world: World, data: bytes, shell: str = 'dash', shape: Shape | None = None) -> Verdict:
+    world.put(shape or Shape(), encode(data))
+    return check(world, shell)
+
+
+@pytest.mark.parametrize('name', PAYLOADS)
+def test_a_payload_stays_text(world, shell, name):
+    verdict = send(world, b'bootparams=' + PAYLOADS[name].encode() + b'\n', shell)
+    assert verdict.applied
+    console = '' if 'console=' in PAYLOADS[name] else ' console=ttyS0'
+    assert line_of(world) == PAYLOADS[name] + console
+
+
+@pytest.mark.parametrize('version', VERSIONS)
+def test_every_version_gets_its_boot_parameters(world, shell, version):
+    assert send(world, b'#cloud-config\nbootparams=ks=http://h/?a=1&b=2\n', shell, Shape(version)).applied
+    assert line_of(world) == 'ks=http://h/?a=1&b=2 console=ttyS0'
+
+
+@pytest.mark.parametrize('version', VERSIONS)
+def test_no_user_data_changes_nothing(world, shell, version):
+    """What the NC is sent on euca-start-instances too, so a self-installed instance boots its disk."""
+    assert send(world, b'', shell, Shape(version)).silent
+
+
+@pytest.mark.parametrize('line', NEAR, ids=repr)
+def test_a_line_that_only_resembles_the_marker_is_none(world, shell, line):
+    assert send(world, b'#cloud-config\n' + line + b'\n', shell).silent
+
+
+def test_the_first_marker_counts(world, shell):
+    assert send(world, b'xbootparams=0\nbootparams=1\nbootparams=2\n', shell).applied
+    assert line_of(world) == '1 console=ttyS0'
+
+
+def test_a_second_marker_does_not_help_a_bad_first_one(world, shell):
+    assert send(world, b'bootparams=\xff\nbootparams=2\n', shell).code == 1
+
+
+@pytest.mark.parametrize('prefix', [b'', b'x', b'xx', b'xxx'])
+@pytest.mark.parametrize('suffix', [b'', b'\n', b'\0', b'\xff\xff', b'~~~'])
+def test_the_marker_is_found_at_every_alignment_of_base64(world, prefix, suffix):
+    assert not send(world, prefix + b'\nbootparams=' + suffix).silent
+
+
+def test_a_carriage_return_at_the_end_of_a_line_is_dropped(world, shell):
+    assert send(world, b'#cloud-config\r\nbootparams=a b\r\n', shell).applied
+    assert line_of(world) == 'a b console=ttyS0'
+
+
+def test_a_carriage_return_at_the_very_end_is_dropped(world, shell):
+    assert send(world, b'bootparams=a\r', shell).applied
+    assert line_of(world) == 'a console=ttyS0'
+
+
+@pytest.mark.parametrize('value', [b'a\rb', b'a\r\r', b'\rb'])
+def test_any_other_carriage_return_is_refused(world, shell, value):
+    assert send(world, b'bootparams=' + value + b'\n', shell).code == 1
+
+
+@pytest.mark.parametrize('byte', [*range(0x0A), *range(0x0B, 0x20), 0x7F, 0x80, 0x85, 0xA0, 0xC2, 0xE4, 0xFE, 0xFF], ids=hex)
+def test_a_byte_outside_printable_ascii_is_refused(world, byte):
+    shell = list(SHELLS)[byte % len(SHELLS)]
+    assert send(world, b'bootparams=a' + bytes([byte]) + b'b\n', shell).code == 1
+
+
+def test_a_nul_in_the_value_does_not_vanish(world, shell):
+    assert send(world, b'bootparams=a\0b\n', shell).code == 1
+
+
+def test_a_nul_in_the_marker_does_not_vanish(world, shell):
+    assert send(world, b'boot\0params=a\n', shell).silent
+
+
+@pytest.mark.parametrize('length', [2033, 2034, 2047])
+def test_the_value_may_be_2047_bytes_long_and_the_console_is_added_while_it_fits(world, shell, length):
+    value = b'&' * length
+    assert send(world, b'bootparams=' + value + b'\n', shell).applied
+    assert line_of(world) == value.decode() + (' console=ttyS0' if length == 2033 else '')
+
+
+def test_a_value_of_2048_bytes_is_refused(world, shell):
+    assert send(world, b'bootparams=' + b'x' * 2048 + b'\n', shell).code == 1
+
+
+@pytest.mark.parametrize('value', [b'', b' ', b'     ', b' ' * 2047], ids=['empty', 'one', 'five', 'many'])
+def test_an_empty_or_blank_value_gives_the_serial_console_only(world, shell, value):
+    assert send(world, b'bootparams=' + value + b'\n', shell).applied
+    assert line_of(world) == 'console=ttyS0'
+
+
+@pytest.mark.parametrize('value', ['console=tty1', 'a console=ttyS1,115200 b', 'console='])
+def test_a_named_console_is_not_doubled(world, shell, value):
+    assert send(world, b'bootparams=' + value.encode(), shell).applied
+    assert line_of(world) == value
+
+
+@pytest.mark.parametrize('value', ['xconsole=tty1', 'console', '"console=tty1"', 'a=console=b', 'c*', 'consol?=*'])
+def test_only_a_word_that_starts_with_console_names_one(world, shell, value):
+    """A file called console=bait lies in the working directory, for a hook that expands globs."""
+    assert send(world, b'bootparams=' + value.encode(), shell).applied
+    assert line_of(world) == value + ' console=ttyS0'
+
+
+def test_blanks_stay_as_they_are(world, shell):
+    assert send(world, b'bootparams=  a   b=" c"  \n', shell).applied
+    assert line_of(world) == '  a   b=" c"   console=ttyS0'
+
+
+def padded(head: bytes, tail: bytes, length: int) -> bytes:
+    return head + b'\n' + b'#' * (length - len(head) - len(tail) - 2) + b'\n' + tail
+
+
+@pytest.mark.parametrize('length', [12284, 12285, 12286, 12287, 12288, 12289, 16384])
+def test_a_marker_in_front_survives_the_cut_of_long_user_data(world, shell, length):
+    assert send(world, padded(b'bootparams=a', b'echo', length), shell).applied
+    assert line_of(world) == 'a console=ttyS0'
+
+
+@pytest.mark.parametrize('length', [12288, 12289, 12295, 16384])
+def test_a_marker_line_that_was_cut_is_refused(world, shell, length):
+    data = b'#' * 12200 + b'\nbootparams=' + b'a' * (length - 12212)
+    assert len(encode(data)) == KEPT
+    assert send(world, data, shell).code == 1
+    assert b'cut' in world.log.read_bytes()
+
+
+def test_a_marker_line_that_ends_with_complete_user_data_is_taken(world, shell):
+    assert send(world, b'#' * 12200 + b'\nbootparams=' + b'a' * 73, shell).applied
+
+
+@pytest.mark.parametrize('key', [b'installer=fed', b'console=vn'])
+def test_another_key_that_was_cut_is_refused(build, shell, key):
+    world = build(installers='*', vnc='yes')
+    head = b'bootparams=a\n'
+    data = head + b'#' * (12287 - len(head) - len(key) - 1) + b'\n' + key + b'ora-40'
+    assert send(world, data, shell).code == 1
+
+
+def test_a_cut_elsewhere_is_no_reason_to_refuse(world, shell):
+    assert send(world, padded(b'bootparams=a\nconsole=x\0', b'echo ' * 20, 16383), shell).applied
+
+
+def test_every_length_of_base64_is_survived(world):
+    text = base64.b64encode(b'bootparams=abcdefghij\nx').decode()
+    for length in range(len(text) + 1):
+        world.put(Shape(), text[:length])
+        check(world, ('dash', 'busybox', 'mksh', 'bash')[length % 4])
+
+
+@pytest.mark.parametrize('text', ['bootparams=', '****', 'Ym9vdHBhcmFtcz1h=YQ', 'Ym9vdHBhcmFtcz1h,', 'é'])
+def test_user_data_that_is_not_base64_is_left_alone(world, shell, text):
+    world.put(Shape(), text)
+    before = world.snapshot()
+    assert world.run(shell).code == 0
+    assert world.snapshot() == before
+
+
+def test_base64_on_several_lines_is_understood(world, shell):
+    text = encode(b'#cloud-config\n' * 9 + b'bootparams=a\n' + b'#' * 99)
+    world.put(Shape(), '\n'.join(text[at : at + 7] for at in range(0, len(text), 7)))
+    assert world.run(shell).code == 0
+    assert line_of(world) == 'a console=ttyS0'
+
+
+MIME = b'Content-Type: multipart/mixed; boundary="=="\n\n--==\nContent-Type: text/plain\n\n%s\n--==--\n'
+
+
+def test_a_marker_in_a_mime_part_is_seen(world, shell):
+    assert send(world, MIME % b'bootparams=a', shell).applied
+
+
+@pytest.mark.parametrize('data', [gzip.compress(MARKER + b'a\n'), bytes(range(256)) * 20, b'\0' * 99, b'\xff\xfe'], ids=len)
+def test_binary_user_data_is_left_alone(world, shell, data):
+    assert send(world, data, shell).silent
+
+
+def test_binary_user_data_around_a_marker_does_no_harm(world, shell):
+    assert send(world, bytes(range(256)) * 9 + b'\nbootparams=a\n' + bytes(range(256)) * 9, shell).applied
+
+
+@pytest.mark.parametrize('element', [b'', b'<userData/>', b'<userData></userData>', b'<userData> </userData>'])
+def test_no_user_data_in_any_spelling(world, shell, element):
+    world.put(Shape(), 'X')
+    file = world.directory / 'instance.xml'
+    file.write_bytes(file.read_bytes().replace(b'<userData>X</userData>', element))
+    before = world.snapshot()
+    assert world.run(shell).code == 0
+    assert world.snapshot() == before
+
+
+BOMB = b'<!DOCTYPE instance [<!ENTITY a "%s">%s]>\n<instance>' % (
+    b'a' * 50,
+    b''.join(b'<!ENTITY %c "%s">' % (new, b'&%c;' % old * 20) for old, new in zip(b'abcdefgh', b'bcdefghi', strict=True)),
+)
+
+
+@pytest.mark.parametrize('change', ['empty', 'ill-formed', 'bomb', 'missing', 'other'])
+def test_an_instance_file_that_cannot_be_read_does_not_stop_the_launch(world, shell, change):
+    world.put(Shape(), encode(b'bootparams=a\n'))
+    file = world.directory / 'instance.xml'
+    text = file.read_bytes()
+    if change == 'missing':
+        file.unlink()
+    else:
+        bomb = text.replace(b'<instance xml-version="2">', BOMB).replace(b'<name>i-', b'<name>&i;i-')
+        changed = {'empty': b'', 'ill-formed': text[:-20], 'bomb': bomb, 'other': b'<a><userData>\n</userData></a>'}
+        file.write_bytes(changed[change])
+    libvirt = canonical(world.libvirt_file.read_bytes())
+    assert world.run(shell).code == 0
+    assert canonical(world.libvirt_file.read_bytes()) == libvirt
+    assert not world.told.exists()
