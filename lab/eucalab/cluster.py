@@ -63,7 +63,9 @@ def _instance(cloud: Cloud, row: sqlite3.Row) -> None:
 
 def _teardown(cloud: Cloud, row: sqlite3.Row) -> None:
     """VmStateCallback.handleReportedTeardown: an instance passes through one more state, seen until the next poll."""
-    reason = row['node_reason'] or row['reason']
+    reason = row['reason'] or ('User stopped.' if row['root_device_type'] == 'ebs' else 'User terminated.')
+    if row['state'] == 'pending':
+        reason = f"The instance failed to start on the NC. {row['node_reason'] or ''}".rstrip()
     with cloud.store.transaction():
         if row['state'] == 'shutting-down':
             set_state(cloud, row['id'], 'terminated', reason)

@@ -119,7 +119,8 @@ def test_a_launch_that_fails_ends_terminated_with_the_nodes_reason(lab_api: LabA
     instance = run(lab_api, image)['InstanceId']
     lab_api.report(instance, 'teardown', reason='part 00 has another digest')
     await_state(lab_api, instance, 'terminated')
-    assert describe(lab_api, instance)['StateReason']['Message'] == 'part 00 has another digest'
+    assert describe(lab_api, instance)['StateTransitionReason'] == (
+        'The instance failed to start on the NC. part 00 has another digest')
 
 
 def test_terminating_is_seen_and_ends_when_the_node_is_done(lab_api: LabApi, image: str) -> None:

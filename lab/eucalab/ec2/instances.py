@@ -71,7 +71,6 @@ def block_devices(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, Any]]:
 def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str, Any]:
     address = row['private_ip'] or '0.0.0.0'  # what Eucalyptus shows as long as there is none
     image = cloud.store.row('SELECT architecture, virtualization_type FROM images WHERE id = ?', row['image_id'])
-    reason = {'StateReason': {'Code': 'Server.InternalError', 'Message': row['reason']}} if row['reason'] else {}
     return {'InstanceId': row['id'], 'ImageId': row['image_id'], 'KernelId': row['kernel_id'],
             'RamdiskId': row['ramdisk_id'], 'State': state(row['state']), 'InstanceType': row['instance_type'],
             'AmiLaunchIndex': row['launch_index'], 'LaunchTime': row['launched'], 'KeyName': row['key_name'],
@@ -83,7 +82,7 @@ def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str
             'VirtualizationType': image['virtualization_type'] if image else None,
             'RootDeviceType': row['root_device_type'], 'RootDeviceName': row['root_device_name'],
             'BlockDeviceMappings': block_devices(cloud, row), 'ClientToken': row['client_token'],
-            'SecurityGroups': groups(row), 'ProductCodes': [], 'Tags': tags.as_list(tagged), **reason}
+            'SecurityGroups': groups(row), 'ProductCodes': [], 'Tags': tags.as_list(tagged)}
 
 
 def _dns(address: str, kind: str) -> str:
@@ -116,7 +115,7 @@ def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
             if row['state'] == 'terminated':
                 bury(cloud, row['id'])  # a second call makes it vanish (VmInstances.buried)
             elif new != row['state']:
-                set_state(cloud, row['id'], new, 'User requested shutdown.')
+                set_state(cloud, row['id'], new, 'User terminated.')
                 if new == 'terminated':
                     release_volumes(cloud, row['id'])
     return {'TerminatingInstances': changes}
