@@ -162,8 +162,7 @@ class V4Scope:
         return cls(access_key, date, region, service)
 
     def matches(self, signed_at: float) -> bool:
-        moment = datetime.datetime.fromtimestamp(signed_at, datetime.timezone.utc)
-        return self.date == moment.strftime('%Y%m%d')
+        return self.date == v4_stamp(signed_at)[:8]
 
     def __str__(self) -> str:
         return f'{self.date}/{self.region}/{self.service}/aws4_request'
@@ -185,13 +184,20 @@ def v4_canonical_request(request: HttpRequest, path: str, signed_headers: str, b
     return '\n'.join(lines)
 
 
-def v4_signature(secret_key: str, scope: V4Scope, signed_at: float, canonical: str) -> str:
+def v4_key(secret_key: str, scope: V4Scope) -> bytes:
     key = f'AWS4{secret_key}'.encode()
     for part in (scope.date, scope.region, scope.service, 'aws4_request'):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    stamp = datetime.datetime.fromtimestamp(signed_at, datetime.timezone.utc).strftime('%Y%m%dT%H%M%SZ')
-    text = '\n'.join((V4_ALGORITHM, stamp, str(scope), hashlib.sha256(canonical.encode()).hexdigest()))
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return key
+
+
+def v4_stamp(signed_at: float) -> str:
+    return datetime.datetime.fromtimestamp(signed_at, datetime.timezone.utc).strftime('%Y%m%dT%H%M%SZ')
+
+
+def v4_signature(secret_key: str, scope: V4Scope, signed_at: float, canonical: str) -> str:
+    text = '\n'.join((V4_ALGORITHM, v4_stamp(signed_at), str(scope), hashlib.sha256(canonical.encode()).hexdigest()))
+    return hmac.new(v4_key(secret_key, scope), text.encode(), hashlib.sha256).hexdigest()
 
 
 def parse_iso_time(text: str) -> float:

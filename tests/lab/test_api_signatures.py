@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
+import hashlib
 import hmac
 import time
 import urllib.parse
 import urllib.request
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
@@ -111,10 +116,9 @@ def test_an_expired_version_2_url_is_refused(lab_api: LabApi) -> None:
 
 
 def test_an_expired_version_4_url_is_refused(lab_api: LabApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    import botocore.auth
     real = botocore.auth.get_current_datetime
     monkeypatch.setattr(botocore.auth, 'get_current_datetime',
-                        lambda: real() - __import__('datetime').timedelta(seconds=120))
+                        lambda: real() - datetime.timedelta(seconds=120))
     status, body = lab_api.fetch(presigned(lab_api, 's3v4', seconds=30))
     assert (status, 'Expired' in body) == (403, True)
 
@@ -155,3 +159,49 @@ def test_a_bucket_request_signed_with_a_slash_that_was_not_sent_is_refused(lab_a
                                                                 s3={'addressing_style': 'path'}))
     with pytest.raises(ClientError, match='403'):
         plain.head_bucket(Bucket=BUCKET)
+
+
+def chunked_upload(lab_api: LabApi, chunks: list[bytes], tamper: bool = False) -> tuple[int, str]:
+    """A body signed chunk by chunk, written from Amazon's description of it."""
+    url = f'{lab_api.s3_url}/{BUCKET}/chunked'
+    body_length = sum(len(f'{len(chunk):x};chunk-signature=') + 64 + 4 + len(chunk) for chunk in [*chunks, b''])
+    request = botocore.awsrequest.AWSRequest('PUT', url, data=b'', headers={
+        'x-amz-decoded-content-length': str(sum(map(len, chunks))), 'Content-Encoding': 'aws-chunked',
+        'X-Amz-Content-SHA256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'})
+
+    class Signer(botocore.auth.S3SigV4Auth):
+        def payload(self, _request):
+            return 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'
+    account = botocore.credentials.Credentials(lab_api.tenant.access_key, lab_api.tenant.secret_key)
+    signer = Signer(account, 's3', 'eucalyptus')
+    signer.add_auth(request)
+    stamp, seed = request.headers['X-Amz-Date'], request.headers['Authorization'].rsplit('Signature=', 1)[1]
+    scope = f'{stamp[:8]}/eucalyptus/s3/aws4_request'
+    key = b'AWS4' + lab_api.tenant.secret_key.encode()
+    for part in scope.split('/'):
+        key = hmac.new(key, part.encode(), 'sha256').digest()
+    body, previous = b'', seed
+    for chunk in [*chunks, b'']:
+        text = '\n'.join(('AWS4-HMAC-SHA256-PAYLOAD', stamp, scope, previous, hashlib.sha256(b'').hexdigest(),
+                          hashlib.sha256(chunk).hexdigest()))
+        previous = hmac.new(key, text.encode(), 'sha256').hexdigest()
+        body += f'{len(chunk):x};chunk-signature={previous}\r\n'.encode() + chunk + b'\r\n'
+    assert len(body) == body_length
+    if tamper:
+        body = body.replace(chunks[-1], chunks[-1][:-1] + b'!')
+    return lab_api.fetch(urllib.request.Request(url, body, dict(request.headers), method='PUT'))
+
+
+def test_a_body_signed_chunk_by_chunk_is_stored_without_its_frame(lab_api: LabApi) -> None:
+    chunks = [b'a' * 65536, b'b' * 65536, b'the end']
+    assert chunked_upload(lab_api, chunks)[0] == 200
+    reply = lab_api.s3().get_object(Bucket=BUCKET, Key='chunked')
+    assert reply['Body'].read() == b''.join(chunks)
+    assert 'ContentEncoding' not in reply
+
+
+def test_a_changed_chunk_is_refused(lab_api: LabApi) -> None:
+    chunked_upload(lab_api, [b'first'])
+    status, body = chunked_upload(lab_api, [b'a' * 65536, b'the end'], tamper=True)
+    assert (status, 'SignatureDoesNotMatch' in body) == (403, True)
+    assert lab_api.s3().get_object(Bucket=BUCKET, Key='chunked')['Body'].read() == b'first'

@@ -18,7 +18,7 @@ from aiohttp import web
 from ..auth import Caller
 from ..cloud import Cloud
 from ..errors import S3Error
-from . import access, buckets, signature, xml
+from . import access, buckets, chunks, signature, xml
 
 CHUNK = 256 << 10
 _PARTIAL = '.partial'
@@ -51,13 +51,11 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
     acl = buckets.canned_acl(request)
     if request.content_length is None:
         raise S3Error(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.')
-    if request.headers.get('x-amz-content-sha256') == signature.STREAMING:
-        raise S3Error(501, 'NotImplemented', 'The lab does not take bodies that are signed chunk by chunk.')
     if request.headers.get('x-amz-copy-source'):
         raise S3Error(501, 'NotImplemented', 'The lab does not copy objects.')
     body = _Body(cloud.config.objects)
     try:
-        await body.receive(request)
+        await body.receive(request, caller)
         body.verify(request)
         body.publish()
         buckets.find(cloud, bucket_name)  # it may have been deleted while the body came in
@@ -78,8 +76,11 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
 
 
 def _metadata(request: web.Request) -> dict[str, str]:
-    return {name.lower(): value for name, value in request.headers.items()
+    kept = {name.lower(): value for name, value in request.headers.items()
             if name.lower() in _KEPT_HEADERS or name.lower().startswith('x-amz-meta-')}
+    if kept.get('content-encoding') == 'aws-chunked':  # how it was sent, not what it is
+        del kept['content-encoding']
+    return kept
 
 
 class _Body:
@@ -91,16 +92,20 @@ class _Body:
         self._path = folder / self.name
         self._partial = folder / (self.name + _PARTIAL)
 
-    async def receive(self, request: web.Request) -> None:
-        hashed = request.headers.get('x-amz-content-sha256') not in (None, signature.UNSIGNED, signature.STREAMING)
+    async def receive(self, request: web.Request, caller: Caller | None) -> None:
+        declared, expected = request.headers.get('x-amz-content-sha256'), request.content_length
+        hashed = declared not in (None, signature.UNSIGNED, signature.STREAMING)
+        source = request.content.iter_chunked(CHUNK)
+        if declared == signature.STREAMING and caller is not None:
+            source, expected = chunks.decode(request, caller), chunks.decoded_length(request)
         with open(os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as out:
-            async for chunk in request.content.iter_chunked(CHUNK):
+            async for chunk in source:
                 out.write(chunk)
                 self.md5.update(chunk)
                 if hashed:
                     self._sha256.update(chunk)
                 self.size += len(chunk)
-        if self.size != request.content_length:
+        if self.size != expected:
             raise S3Error(400, 'IncompleteBody',
                           'You did not provide the number of bytes specified by the Content-Length HTTP header.')
 
