@@ -110,11 +110,13 @@ class ScratchLab:
     def add_instance(self, **columns: object) -> str:
         number = uuid.uuid4().hex[:8]
         values: dict[str, object] = {
-            'id': f'i-{number}', 'reservation': 'r-0a1b2c3d', 'account': '000000000001', 'user_id': 'AIDATESTUSER000000001',
+            'id': f'i-{number}', 'reservation': 'r-0a1b2c3d', 'account': '000000000001', 'user_id': 'AIDATESTUSER1',
             'image_id': 'emi-00000001', 'kernel_id': 'eki-00000001', 'ramdisk_id': 'eri-00000001',
-            'instance_type': 'm1.small', 'zone': 'one', 'root_device_type': 'instance-store', 'groups': json.dumps(['default']),
+            'instance_type': 'm1.small', 'zone': 'one', 'root_device_type': 'instance-store',
+            'groups': json.dumps(['sg-1a2b3c4d']),
             'mac': 'd0:0d:' + ':'.join(number[i:i + 2] for i in range(0, 8, 2)), 'private_ip': '10.1.2.3',
-            'public_ip': '192.0.2.33', 'state': 'pending', 'state_since': time.time(), 'launched': time.time(), 'node': NODE}
+            'public_ip': '192.0.2.33', 'state': 'pending', 'state_since': time.time(), 'launched': time.time(),
+            'node': NODE}
         values.update(columns)
         self.store.insert('instances', **values)
         return str(values['id'])
@@ -163,7 +165,8 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()))
         store = Store(config.database)
         store.insert('accounts', number='000000000009', name='(eucalyptus)aws-exec-read', is_admin=0)
-        store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS, secret_key=SECRET)
+        store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS,
+                     secret_key=SECRET)
         yield ScratchLab(config, objects, store, key)
         store.close()
     finally:
@@ -175,8 +178,9 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
         shutil.rmtree(root)
 
 
-def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20, **overrides: object) -> dict[str, bytes]:
-    """Objects of a bundle by bucket and key. Overrides replace manifest values: size, bundled_size, digest, key_text."""
+def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20,
+                **overrides: object) -> dict[str, bytes]:
+    """Objects of a bundle, by bucket and key. Overrides replace what the manifest says: size, digest, key_text …"""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode='w', format=tarfile.GNU_FORMAT) as tar:
         member = tarfile.TarInfo('disk')
@@ -203,7 +207,8 @@ def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int
     manifest = (
         "<?xml version='1.0' encoding='ASCII'?>\n<manifest><version>2007-10-10</version><machine_configuration>"
         "<architecture>x86_64</architecture></machine_configuration><image>"
-        f"<name>{name}</name><user>000000000001</user><type>machine</type><digest algorithm='SHA1'>{values['digest']}</digest>"
+        f"<name>{name}</name><user>000000000001</user><type>machine</type>"
+        f"<digest algorithm='SHA1'>{values['digest']}</digest>"
         f"<size>{values['size']}</size><bundled_size>{values['bundled_size']}</bundled_size>"
         f"<ec2_encrypted_key algorithm='AES-128-CBC'>{sealed(values['key_text'])}</ec2_encrypted_key>"
         f'<ec2_encrypted_iv>{sealed(vector.hex())}</ec2_encrypted_iv>'
@@ -213,8 +218,9 @@ def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int
     return objects
 
 
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 20, progress: Callable[[], object] = lambda: 0):
-    """Wait until a condition holds. Time counts anew whenever ``progress`` gives something new (a guest's console), to a limit."""
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 20,
+             progress: Callable[[], object] = lambda: 0):
+    """Wait until a condition holds. Time counts anew, to a limit, when ``progress`` changes (a guest's console)."""
     deadline, last, limit = time.monotonic() + seconds, progress(), time.monotonic() + 5 * seconds
     while True:
         if value := condition():
@@ -229,20 +235,21 @@ GUEST_INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for m in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do insmod /lib/$m.ko; done
+for m in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do
+    insmod /lib/$m.ko
+done
 echo "guest: cmdline $(cat /proc/cmdline)"
 while read _ _ blocks name; do case $name in vd*) echo "guest: $name $blocks";; esac; done < /proc/partitions
 seen=' '
 while :; do
     for d in /sys/block/vd*; do
         serial=$(cat $d/serial); name=${d##*/}
-        case $seen in *" $name "*) ;; *) seen="$seen$name "; echo "guest: disk $name $serial"
-            case $serial in euca-*) echo "guest was here" > /dev/$name; sync;; esac;; esac
+        case $seen in *" $name "*) ;; *) seen="$seen$name "
+            case $(head -c 8 /dev/$name) in poweroff) echo "guest: off"; poweroff -f;; esac
+            case $serial in euca-*) echo "guest was here" > /dev/$name; sync;; esac
+            echo "guest: disk $name $serial";; esac
     done
     for name in $seen; do [ -e /sys/block/$name ] || { seen=${seen/ $name / }; echo "guest: $name is gone"; }; done
-    for d in /sys/block/vd*; do
-        case $(head -c 8 /dev/${d##*/}) in poweroff) echo "guest: off"; poweroff -f;; esac
-    done
     sleep 0.5
 done
 """
@@ -278,3 +285,15 @@ def guest_ramdisk(modules: Path, init: str = GUEST_INIT) -> bytes:
         names = '\n'.join(str(path.relative_to(root)) for path in root.rglob('*'))
         return subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet'], cwd=root, input=names.encode(),
                               capture_output=True, check=True).stdout
+
+
+def boot_sector(message: str, power_off: bool) -> bytes:
+    """A disk's first sector that writes a message to the serial port and then switches the machine off, or halts.
+
+    xor ax,ax; mov ds,ax; cld; mov si,text; next: lodsb; test al,al; jz end; mov dx,3f8h; out dx,al; jmp next
+    end: mov dx,604h; mov ax,2000h; out dx,ax   (the ACPI sleep register of QEMU's pc)    halt: hlt; jmp halt
+    """
+    code = bytes.fromhex('31c0 8ed8 fc be0000 ac 84c0 7406 baf803 ee ebf5')
+    code += bytes.fromhex('ba0406 b80020 ef' if power_off else '') + bytes.fromhex('f4 ebfd')
+    code = code.replace(bytes.fromhex('be0000'), b'\xbe' + (0x7c00 + len(code)).to_bytes(2, 'little'))
+    return (code + message.encode() + b'\r\n\0').ljust(510, b'\0') + b'\x55\xaa'

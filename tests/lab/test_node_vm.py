@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_support import NODE, ScratchLab, guest_ramdisk, kernel_files, scratch_lab, wait_for
+from node_support import NODE, ScratchLab, boot_sector, guest_ramdisk, kernel_files, scratch_lab, wait_for
 
 pytestmark = [pytest.mark.vm, pytest.mark.skipif(os.geteuid() != 0, reason='libvirt needs root')]
 LAB = Path(__file__).resolve().parents[2] / 'lab'
@@ -97,7 +97,7 @@ def test_an_instance_boots_by_the_hook_sees_volumes_come_and_go_and_switches_its
     assert lab.attachment(volume)['node_state'] == 'attached', lab.attachment(volume)
     node.wait_console(instance, f'guest: disk vdb euca-{volume}-dev-sdf'[:len('guest: disk vdb ') + 20])
     lab.store.execute("UPDATE attachments SET state = 'detaching' WHERE volume_id = ?", volume)
-    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'detached', 60, lambda: lab.attachment(volume))
+    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'detached', 60)
     assert lab.config.volume_file(volume).read_bytes().startswith(b'guest was here\n')
 
     folder = Path(str(lab.instance(instance)['instance_path']))
@@ -105,3 +105,133 @@ def test_an_instance_boots_by_the_hook_sees_volumes_come_and_go_and_switches_its
     node.wait_state(instance, 'teardown')
     assert not folder.exists()
     assert not lab.instance(instance)['node_reason']
+
+
+@pytest.fixture
+def bare_node() -> Iterator[Node]:
+    """A node whose instances have volumes for disks: the guest is a boot sector, there in a second."""
+    with scratch_lab() as lab:
+        lab.add_hook('bootparams', HOOK)
+        running = Node(lab)
+        try:
+            yield running
+        finally:
+            running.end()
+
+
+def ebs_instance(lab: ScratchLab, message: str, power_off: bool, volume_state: str = 'available') -> tuple[str, str]:
+    volume = lab.add_volume(1 << 20, volume_state)
+    lab.config.volume_file(volume).write_bytes(boot_sector(message, power_off).ljust(1 << 20, b'\0'))
+    instance = lab.add_instance(root_device_type='ebs', root_device_name='/dev/sda', kernel_id=None, ramdisk_id=None,
+                                node=None)
+    lab.attach(instance, volume, '/dev/sda', is_root=1, state='attached', node_state='attached')
+    lab.store.execute('UPDATE instances SET node = ? WHERE id = ?', NODE, instance)
+    return instance, volume
+
+
+def calls(lab: ScratchLab) -> list[str]:
+    path = lab.settings.home / 'var/log/eucalyptus/calls'
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line for line in lines if not line.startswith('euca-nc-pre-hyp-check')]
+
+
+def test_an_instance_boots_from_its_root_volume_as_soon_as_that_is_made(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, volume = ebs_instance(lab, 'booted from the volume', power_off=False, volume_state='creating')
+    bare_node.wait_state(instance, 'staging')
+    lab.store.execute("UPDATE volumes SET state = 'in-use' WHERE id = ?", volume)
+    bare_node.wait_state(instance, 'running')
+    bare_node.wait_console(instance, 'booted from the volume')
+    folder = lab.instance(instance)['instance_path']
+    assert f'euca-nc-pre-attach {folder}/{volume}-libvirt.xml' in calls(lab)
+    assert '<kernel>' not in Path(f'{folder}/instance-libvirt.xml').read_text()
+
+    lab.store.execute("UPDATE instances SET state = 'stopping' WHERE id = ?", instance)
+    bare_node.wait_state(instance, 'teardown')
+    assert not Path(str(folder)).exists() and calls(lab)[-1] == f'euca-nc-pre-clean {folder}'
+    assert lab.config.volume_file(volume).stat().st_uid == 0
+
+    # Started again, as the API does it: same instance, same volume, now with a system that switches itself off.
+    lab.config.volume_file(volume).write_bytes(boot_sector('second life', True).ljust(1 << 20, b'\0'))
+    lab.store.execute("UPDATE instances SET state = 'pending', node_state = NULL WHERE id = ?", instance)
+    wait_for('the new start', lambda: lab.instance(instance)['node_state'] not in (None, 'teardown'))
+    bare_node.wait_state(instance, 'teardown')
+    assert calls(lab).count(f'euca-nc-pre-boot {folder}') == 2
+
+
+def test_a_killed_node_adopts_its_running_guests_and_goes_on_serving_them(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, _root = ebs_instance(lab, 'here', power_off=False)
+    bare_node.wait_state(instance, 'running')
+    folder = lab.instance(instance)['instance_path']
+    before = Path(f'{folder}/instance.xml').read_text()
+    bare_node.kill()
+    bare_node.start()
+    wait_for('adoption', lambda: f'euca-nc-pre-adopt {folder}' in calls(lab))
+    wait_for('the report', lambda: 'adopted' in (lab.config.log / 'node.log').read_text())
+    assert Path(f'{folder}/instance.xml').read_text().split('<states>')[0] == before.split('<states>')[0]
+
+    volume = lab.add_volume(1 << 20)
+    lab.attach(instance, volume)
+    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'attached')
+    domain = subprocess.run(['virsh', '-c', 'qemu:///system', 'dumpxml', instance], capture_output=True, text=True,
+                            check=True).stdout
+    assert f'<serial>euca-{volume}-dev-sdf</serial>' in domain and '<graphics' not in domain
+    lab.store.execute("UPDATE instances SET state = 'shutting-down' WHERE id = ?", instance)
+    bare_node.wait_state(instance, 'teardown')
+    lab.store.execute("UPDATE attachments SET state = 'detaching' WHERE volume_id = ?", volume)
+    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'detached')
+
+
+def test_a_start_that_a_kill_interrupted_begins_anew(bare_node: Node) -> None:
+    lab = bare_node.lab
+    slow = lab.add_hook('slow', '#!/bin/sh\n[ $1 = euca-nc-pre-boot ] || exit 0\n: > $3/seen; sleep 8\n')
+    instance, _root = ebs_instance(lab, 'here', power_off=False)
+    bare_node.wait_state(instance, 'staging')
+    wait_for('the hook', Path(f"{lab.instance(instance)['instance_path']}/seen").exists)
+    bare_node.kill()
+    slow.unlink()
+    bare_node.start()
+    bare_node.wait_state(instance, 'running')
+
+
+def test_a_hook_that_refuses_cancels_the_start_and_says_so(bare_node: Node) -> None:
+    lab = bare_node.lab
+    lab.add_hook('.policy', '#!/bin/sh\n[ $1 != euca-nc-pre-boot ] || exit 3\n')
+    instance, _root = ebs_instance(lab, 'never', power_off=False)
+    bare_node.wait_state(instance, 'teardown')
+    assert lab.instance(instance)['node_reason'] == 'hook .policy ended with status 3 on euca-nc-pre-boot'
+    assert not Path(str(lab.instance(instance)['instance_path'])).exists()
+
+
+def test_hooks_that_fail_the_hypervisor_check_keep_the_node_from_seeing_anything(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, _root = ebs_instance(lab, 'here', power_off=False)
+    bare_node.wait_state(instance, 'running')
+    broken = lab.add_hook('broken', '#!/nonexistent\n')
+    wait_for('the log', lambda: 'hooks prevented check on the hypervisor' in (lab.config.log / 'node.log').read_text())
+    subprocess.run(['virsh', '-c', 'qemu:///system', 'destroy', instance], check=True, capture_output=True)
+    with pytest.raises(AssertionError):
+        wait_for('a report', lambda: lab.instance(instance)['node_state'] != 'running', 3)
+    broken.unlink()
+    bare_node.wait_state(instance, 'teardown')
+
+
+def test_terminating_an_instance_that_is_still_starting_does_not_wait_for_its_start(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, volume = ebs_instance(lab, 'never', power_off=False, volume_state='creating')
+    bare_node.wait_state(instance, 'staging')
+    lab.store.execute("UPDATE instances SET state = 'shutting-down' WHERE id = ?", instance)
+    bare_node.wait_state(instance, 'teardown')
+    assert not Path(str(lab.instance(instance)['instance_path'])).exists()
+
+
+def test_a_volume_whose_attachment_a_hook_refuses_is_reported_as_failed(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, _root = ebs_instance(lab, 'here', power_off=False)
+    bare_node.wait_state(instance, 'running')
+    lab.add_hook('no-volumes', '#!/bin/sh\n[ $1 != euca-nc-pre-attach ] || exit 1\n')
+    volume = lab.add_volume(1 << 20)
+    lab.attach(instance, volume)
+    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'failed')
+    assert 'no-volumes ended with status 1 on euca-nc-pre-attach' in str(lab.attachment(volume)['node_reason'])

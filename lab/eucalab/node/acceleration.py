@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 TRIAL_SECONDS = 20
-# Without a root file system this is how far a kernel gets; panic=-1 then makes it reset, which -no-reboot turns into an exit.
+# Without a root file system this is how far a kernel gets; panic=-1 makes it reset then, -no-reboot makes that an exit.
 TRIAL_END = 'Kernel panic'
 log = logging.getLogger('eucalab.node')
 

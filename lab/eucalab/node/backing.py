@@ -26,7 +26,7 @@ VOLUME_WAIT = 900              # seconds, not paced: copying a big snapshot take
 
 
 class Backing:
-    """Makes the files of one instance. ``pause(seconds)`` sleeps and raises Cancelled when the instance was terminated."""
+    """Makes an instance's files. ``pause(seconds)`` sleeps, and raises Cancelled when the instance was terminated."""
 
     def __init__(self, settings: Settings, store: Store, cache: ImageCache, node_hooks: hooks.Hooks,
                  pause: Callable[[float], None]) -> None:
@@ -65,17 +65,14 @@ class Backing:
         disks.compose_disk(disk, source, image.size, ephemeral, disks.SWAP_BYTES)
         source.unlink()
         self._add_disk(instance, 'vda')
-        for number, kind, file_system, size in ((2, 'ephemeral', 'ext3', ephemeral), (3, 'swap', 'swap', disks.SWAP_BYTES)):
-            if size:
-                instance.vbrs.append(Vbr(
-                    kind, f'sda{number}', size, type_name=kind, format=file_system, partition=number,
-                    backing=str(instance.path / f'link-to-sda{number}'),
-                    serial=f"euca-bdm-{'ephemeral0' if kind == 'ephemeral' else kind}-dev-sda{number}"))
+        if ephemeral:
+            instance.vbrs.append(_partition(instance, 'ephemeral', 2, ephemeral, 'ext3'))
+        instance.vbrs.append(_partition(instance, 'swap', 3, disks.SWAP_BYTES, 'swap'))
         instance.vbrs.append(Vbr('fulldisk', 'vda', disk.stat().st_size, id='', location='',
                                  backing=str(instance.path / 'link-to-vda')))
 
     def _whole_disk(self, instance: Instance) -> None:
-        """An image with its own partition table and boot loader. The disk is a copy: the cached image stays as it is."""
+        """An image with its own partition table and boot loader. The disk is a copy: the cached image stays."""
         self._fetch(instance, instance.row['image_id'], 'image', 'image.blocks')
         source, disk = instance.path / 'image.blocks', instance.path / 'vda.blocks'
         with open(disk, 'wb') as file:
@@ -149,3 +146,9 @@ class Backing:
             if time.monotonic() > deadline:
                 raise NodeError(f"root volume {row['volume_id']} was not ready after {VOLUME_WAIT} seconds")
             self._pause(0.5)
+
+
+def _partition(instance: Instance, kind: str, number: int, size: int, file_system: str) -> Vbr:
+    name = 'ephemeral0' if kind == 'ephemeral' else kind
+    return Vbr(kind, f'sda{number}', size, type_name=kind, format=file_system, partition=number,
+               backing=str(instance.path / f'link-to-sda{number}'), serial=f'euca-bdm-{name}-dev-sda{number}')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node controller's loop: looks at the rows, does each instance's work in a thread of its own, watches the domains."""
+"""The node controller's loop: looks at the rows, does each instance's work in its own thread, watches the domains."""
 from __future__ import annotations
 
 import logging
@@ -72,7 +72,8 @@ class Controller:
         self.hooks.enable()
         if not (self._patiently(self._initialise) and self._patiently(lambda: self._adopt(store))):
             return
-        log.info('%s is ready; hooks run as %s', self.settings.node, hooks.describe_account(self.settings.config.hook_user))
+        account = hooks.describe_account(self.settings.config.hook_user)
+        log.info('%s is ready: domain type %s, hooks run as %s', self.settings.node, self.settings.hypervisor, account)
         next_monitoring = 0.0
         while not self.stop.wait(LOOK_SECONDS):
             try:
@@ -80,8 +81,10 @@ class Controller:
                 if time.monotonic() >= next_monitoring:
                     self._monitor(store)
                     next_monitoring = time.monotonic() + MONITOR_SECONDS * self.settings.pace
-            except sqlite3.OperationalError as error:
-                log.error('the database is busy, will try again: %s', error)
+            except Exception:
+                # Whatever it was, the instances need their node, and the rows say at the next look what is to be done.
+                log.exception('will try again')
+                self.stop.wait(max(0.5, MONITOR_SECONDS * self.settings.pace))
 
     def _patiently(self, step: Callable[[], None]) -> bool:
         """Try until it works, as a real node tries again at each request; False when told to stop."""
@@ -90,7 +93,7 @@ class Controller:
                 step()
                 return True
             except NodeError as error:
-                log.error('this node cannot start working: %s', error)
+                log.error('will try again: %s', error)
                 self.stop.wait(max(0.5, MONITOR_SECONDS * self.settings.pace))
         return False
 
@@ -100,24 +103,30 @@ class Controller:
 
     def _adopt(self, store: Store) -> None:
         """Take over what an earlier process left: running domains are adopted, unfinished starts begin anew."""
-        for row in self._rows(store, "node_state IN ('staging', 'booting', 'running') AND state IN ('pending', 'running')"):
-            instance = Instance.from_row(row, self.settings)
+        ours = "state IN ('pending', 'running') AND node_state IN ('staging', 'booting', 'running')"
+        for row in self._rows(store, ours):
             try:
-                there = self.hypervisor.adopt(instance.id, str(instance.path))
-            except hooks.HookFailed as error:
-                log.error('%s is not adopted: %s', instance.id, error)
-                self._not_adopted.add(instance.id)
+                there = self._adopt_one(store, Instance.from_row(row, self.settings))
+            except HypervisorGone:
+                raise
+            except NodeError as error:
+                log.error('%s is not adopted: %s', row['id'], error)
+                self._not_adopted.add(row['id'])
                 continue
-            if there:
-                restore(instance)
-                instance.state = 'Running'
-                write_instance_xml(instance, self.settings)
-                self._running[instance.id] = instance
-                report(store, self.settings, instance.id, 'running')
-                log.info('%s adopted', instance.id)
-            elif row['node_state'] != 'running':
-                log.info('%s: its start was interrupted, starting anew', instance.id)
-                store.execute('UPDATE instances SET node_state = NULL WHERE id = ? AND node = ?', row['id'], row['node'])
+            if not there and row['node_state'] != 'running':
+                log.info('%s: its start was interrupted, starting anew', row['id'])
+                store.execute('UPDATE instances SET node_state = NULL WHERE id = ?', row['id'])
+
+    def _adopt_one(self, store: Store, instance: Instance) -> bool:
+        if not self.hypervisor.adopt(instance.id, str(instance.path)):
+            return False
+        restore(instance)
+        instance.state = 'Running'
+        write_instance_xml(instance, self.settings)
+        self._running[instance.id] = instance
+        report(store, self.settings, instance.id, 'running')
+        log.info('%s adopted', instance.id)
+        return True
 
     def _look(self, store: Store) -> None:
         """Start what the rows ask for."""
@@ -178,7 +187,8 @@ class Controller:
 
     def _end(self, store: Store, row: sqlite3.Row, reason: str) -> None:
         self._running.pop(row['id'], None)
-        self._lifecycle.end(store, Instance.from_row(row, self.settings), reason)
+        # Nobody else would end a failed start, so this goes on until the hypervisor lets it.
+        self._patiently(lambda: self._lifecycle.end(store, Instance.from_row(row, self.settings), reason))
         self._not_adopted.discard(row['id'])
         self._retries.pop(row['id'], None)
 

@@ -3,6 +3,8 @@
 """virtlogd and libvirtd: used when they run, started when not, and what was started can be stopped again."""
 from __future__ import annotations
 
+import grp
+import logging
 import os
 import shutil
 import signal
@@ -21,6 +23,8 @@ DAEMONS = (
     ('libvirtd', Path('/run/libvirtd.pid'), Path('/run/libvirt/libvirt-sock'), 'libvirt-daemon-system'),
 )
 PROGRAMS = {'qemu-system-x86_64': 'qemu-system-x86', 'xsltproc': 'xsltproc', 'mke2fs': 'e2fsprogs'}
+KVM_DEVICE = Path('/dev/kvm')
+log = logging.getLogger('eucalab.node')
 START_SECONDS = 60             # the first libvirtd on a machine tries out all emulators before it answers
 
 
@@ -31,12 +35,13 @@ class DaemonError(Exception):
 def ensure_daemons() -> list[str]:
     """Start what does not run; returns the names of those that this call started. DaemonError with the way out."""
     if os.geteuid() != 0:
-        raise DaemonError('the node controllers need root: libvirt, qemu and the hook user are all switched to from there')
+        raise DaemonError('the node controllers need root: they run guests and switch to the hook user')
     search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     wanted = {**PROGRAMS, **{name: package for name, _pid, _socket, package in DAEMONS}}
     missing = {package for program, package in wanted.items() if shutil.which(program, path=search) is None}
     if missing:
         raise DaemonError(f"missing: apt-get install -y --no-install-recommends {' '.join(sorted(missing))}")
+    open_kvm_device()
     started = []
     for name, pid_file, socket, _package in DAEMONS:
         if running_pid(name) is None:
@@ -50,8 +55,24 @@ def ensure_daemons() -> list[str]:
     return started
 
 
+def open_kvm_device() -> None:
+    """Give /dev/kvm to the group kvm, as Debian's udev rule does; without udev it stays root's alone.
+
+    libvirt probes QEMU with the right to ignore that, finds KVM, then sees that the hypervisor's user may not open it,
+    calls what it found outdated and probes again: 14 times 4 seconds for every domain, also for emulated ones.
+    """
+    try:
+        status, group = KVM_DEVICE.stat(), grp.getgrnam('kvm')
+    except (FileNotFoundError, KeyError):
+        return
+    if status.st_mode & 0o006 != 0o006 and (status.st_gid != group.gr_gid or status.st_mode & 0o060 != 0o060):
+        log.info('giving %s to the group kvm', KVM_DEVICE)
+        os.chown(KVM_DEVICE, -1, group.gr_gid)
+        KVM_DEVICE.chmod(0o660)
+
+
 def stop_daemons(names: list[str]) -> None:
-    """Stop those that :func:`ensure_daemons` started, the last one first. Guests of others would go on without libvirtd."""
+    """Stop those that :func:`ensure_daemons` started, the last one first. Guests of others would go on without."""
     for name, _pid_file, _socket, _package in reversed(DAEMONS):
         pid = running_pid(name) if name in names else None
         if pid is not None:
@@ -62,7 +83,7 @@ def stop_daemons(names: list[str]) -> None:
 
 
 def running_pid(name: str) -> int | None:
-    """The daemon's process, whoever started it: service managers and -d write pid files at different places, so look in /proc."""
+    """The daemon's process, whoever started it. Found in /proc: not everybody writes the same pid file."""
     for entry in Path('/proc').iterdir():
         if entry.name.isdecimal():
             try:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a bundle in object storage to a plain image file: parts → AES → gzip → tar → file, streamed, everything checked.
 
-Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. Instances get hard
-links (kernel, ramdisk) or copies (disks), so taking an image out of the cache never hurts a running instance.
+Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. Instances get
+hard links (kernel, ramdisk) or copies (disks), so taking an image out of the cache never hurts a running instance.
 """
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class ImageCache:
 
     def _evict(self, keep: Path) -> None:
         with self._guard:
-            entries = sorted(((path.stat(), path) for path in self._folder.glob('*.blocks')), key=lambda e: e[0].st_mtime)
+            entries = [(path.stat(), path) for path in self._folder.glob('*.blocks')]
+            entries.sort(key=lambda entry: entry[0].st_mtime)
             used = sum(status.st_blocks * 512 for status, _path in entries)
             for status, path in entries:
                 if used > self._limit and path != keep:
@@ -84,7 +85,8 @@ def unbundle(reader: ObjectReader, manifest: Manifest, target: Path) -> None:
             if member is None or not member.isreg():
                 raise NodeError(f'{manifest.location}: the archive does not begin with a file')
             if member.size != manifest.size:
-                raise NodeError(f'{manifest.location}: the image has {member.size} bytes, the manifest says {manifest.size}')
+                raise NodeError(f'{manifest.location}: the image has {member.size} bytes, '
+                                f'the manifest says {manifest.size}')
             source = archive.extractfile(member)
             assert source is not None
             _write_sparse(source, target, member.size)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node's $EUCALYPTUS: what a package would have put there. Existing files are never replaced, as with %config(noreplace)."""
+"""The node's $EUCALYPTUS: what a package would have put there. Like %config(noreplace), it never replaces a file."""
 from __future__ import annotations
 
 import shutil

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running the executables in etc/eucalyptus/nc-hooks by the rules of a 4.x node controller (node/hooks.c, call_hooks)."""
+"""Running the executables in etc/eucalyptus/nc-hooks by the rules of a 4.x node controller (node/hooks.c)."""
 from __future__ import annotations
 
 import errno
@@ -28,7 +28,7 @@ POST_DETACH = 'euca-nc-post-detach'
 # A node controller narrows its process-wide umask while it writes an instance.xml (node/xml.c), and a hook that another
 # thread starts in that moment inherits it. Hooks must cope, so here they always meet it.
 HOOK_UMASK = 0o117
-# The C code blocks these in every thread (init in node/handlers.c) and the mask survives exec: alarms in hooks do not ring.
+# Blocked in every thread (init in node/handlers.c), and the mask survives exec: alarms in hooks do not ring.
 BLOCKED = {signal.SIGUSR1, signal.SIGALRM}
 
 log = logging.getLogger('eucalab.node.hooks')
@@ -65,7 +65,7 @@ class Hooks:
                 raise HookFailed(f'hook {path.name} ended with {how} on {event}')
 
     def _executables(self, event: str) -> Iterator[Path]:
-        """Every regular file with any x bit, dotfiles and backups too, symlinks followed, in the directory's own order."""
+        """Regular files with any x bit, dotfiles and backups too, symlinks followed, in the directory's own order."""
         try:
             names = [entry.name for entry in os.scandir(self.directory)]
         except OSError as error:
@@ -108,7 +108,7 @@ class Hooks:
         return child.wait()
 
     def environment(self) -> dict[str, str]:
-        """What a hook finds: no HOME, no LANG, and a library path that belongs to the web server around the real node."""
+        """What a hook finds: no HOME, no LANG, and the library path of the web server around a real node."""
         home = str(self.home)
         axis = f'{home}/usr/lib/axis2'
         path = [f'{home}/usr/share/eucalyptus', f'{home}/usr/sbin', f'{home}/usr/lib/eucalyptus',

@@ -38,13 +38,16 @@ class Hypervisor:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[libvirt.virConnect]:
-        """A checked connection, for as long as the block lasts. The pre-hyp-check hooks run under the lock, as they really do."""
+        """A checked connection for as long as the block lasts. The pre-hyp-check hooks run under the lock."""
         with self._lock:
             try:
                 self._hooks.call(hooks.PRE_HYP_CHECK, self._hooks.home)
             except hooks.HookFailed as error:
                 raise HypervisorGone(f'hooks prevented check on the hypervisor: {error}') from error
-            yield self._open()
+            try:
+                yield self._open()
+            except libvirt.libvirtError as error:
+                raise HypervisorGone(f'libvirt does not answer: {error}') from error
 
     def _open(self) -> libvirt.virConnect:
         try:
@@ -57,8 +60,7 @@ class Hypervisor:
 
     def runs(self, name: str) -> bool:
         with self.connection() as connection:
-            domain = _lookup(connection, name)
-            return domain is not None and bool(domain.isActive())
+            return _lookup(connection, name) is not None     # transient: one that does not run is not there
 
     def adopt(self, name: str, path: str) -> bool:
         """Whether a domain runs that the pre-adopt hooks let this node take over; HookFailed when one refuses it."""
@@ -137,7 +139,7 @@ def _lookup(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | No
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
             return None
-        raise HypervisorGone(f'libvirt does not answer: {error}') from error
+        raise
 
 
 def find_disk(domain_xml: str, serial: str) -> str | None:

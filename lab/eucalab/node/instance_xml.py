@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""instance.xml as a 4.4 node controller writes it (node/xml.c, gen_instance_xml): its state file and the stylesheet's input."""
+"""instance.xml as a 4.4 node controller writes it (node/xml.c): its state file and the stylesheet's input."""
 from __future__ import annotations
 
 from pathlib import Path
 
 from lxml import etree
 
-from .model import Instance, Settings, Vbr, VolumeOfInstance, write_owned
+from .model import Instance, NodeError, Settings, Vbr, VolumeOfInstance, write_owned
 
 # The three states that a node reports have numbers behind its own fourteen (util/data.h, instance_states).
 STATE_CODES = {'Pending': 14, 'Extant': 15, 'Teardown': 16}
@@ -123,9 +123,13 @@ def _read_vbr(vbr: etree._Element) -> Vbr:
 
 def restore(instance: Instance) -> None:
     """Fill in what was found out at start, for an instance that runs since before this process: from its own file."""
-    root = etree.parse(str(instance.xml_file)).getroot()
+    try:
+        root = etree.parse(str(instance.xml_file)).getroot()
+    except (OSError, etree.XMLSyntaxError) as error:
+        raise NodeError(f'its instance.xml cannot be read: {error}') from error
     instance.vbrs = [_read_vbr(vbr) for vbr in root.findall('vbrs/vbr')]
-    instance.disks = [(disk.get('targetDeviceName', ''), Path(disk.text or '')) for disk in root.findall('disks/diskPath')]
+    instance.disks = [
+        (disk.get('targetDeviceName', ''), Path(disk.text or '')) for disk in root.findall('disks/diskPath')]
     instance.volumes = [
         VolumeOfInstance(volume.findtext('id') or '', volume.findtext('devName') or '',
                          etree.tostring(volume.find('libvirt/disk'), with_tail=False).decode(),

@@ -66,7 +66,7 @@ class Lifecycle:
             pause(self.settings.pace)
 
     def end(self, store: Store, instance: Instance, reason: str) -> None:
-        """Destroy the domain if it is there, clean up and report ``teardown``. Files stay when a pre-clean hook refuses."""
+        """End the domain if it is there, clean up, report ``teardown``. A refusing pre-clean hook keeps the files."""
         self.hypervisor.destroy(instance.id)
         path = instance.path if instance.row['instance_path'] or instance.path.exists() else ''
         try:

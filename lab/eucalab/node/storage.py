@@ -50,7 +50,7 @@ class ObjectReader:
         return data
 
     def download(self, location: str, sha1: str | None = None) -> IO[bytes]:
-        """The object as a temporary file at its start, its digest already compared; sent again when it arrives broken."""
+        """The object as a temporary file at its start, its digest compared already; read again when it came broken."""
         problem = ''
         for attempt in range(TRIES):
             if attempt:
@@ -92,7 +92,8 @@ class ObjectReader:
         date = email.utils.formatdate(usegmt=True)
         text = f'GET\n\n\n{date}\n{urllib.parse.urlsplit(url).path}'
         signature = base64.b64encode(hmac.digest(self.secret_key.encode(), text.encode(), 'sha1')).decode()
-        return urllib.request.Request(url, headers={'Date': date, 'Authorization': f'AWS {self.access_key}:{signature}'})
+        headers = {'Date': date, 'Authorization': f'AWS {self.access_key}:{signature}'}
+        return urllib.request.Request(url, headers=headers)
 
 
 def _error_text(error: urllib.error.HTTPError) -> str:

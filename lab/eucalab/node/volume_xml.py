@@ -22,7 +22,7 @@ def volume_xml(volume_id: str, device: str, file: Path) -> str:
 
 
 def announce(instance: Instance, volume_id: str, text: str, settings: Settings, node_hooks: hooks.Hooks) -> str:
-    """Write the volume's file, run pre-attach with it, and return it as the hooks left it. HookFailed when one refuses."""
+    """Write the volume's file, run pre-attach with it, return it as the hooks left it. HookFailed when one refuses."""
     path = instance.volume_file(volume_id)
     write_owned(path, text, 0o644, settings.owner)
     node_hooks.call(hooks.PRE_ATTACH, path)
