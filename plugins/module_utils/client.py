@@ -230,7 +230,7 @@ def _hint(code: str, text: str, status: int | None, origin: str) -> str:
     for part, hint in HINTS:
         if part in said:
             return hint
-    if code in WRONG_KEYS or status == 401:
+    if code in WRONG_KEYS or status == 401 or 'signature' in said:
         return f'Are access_key and secret_key right? They came from {origin}.'
     if code in ('AccessDenied', 'UnauthorizedOperation', '403') or status == 403:
         return f'The keys from {origin} are not allowed to do this, or the secret key is wrong.'

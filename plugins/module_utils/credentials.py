@@ -131,10 +131,10 @@ def _ini(region: str | None, environ: t.Mapping[str, str]) -> Source:
         raise CredentialsError(f'Cannot read the ini files of euca2ools: {_one_line(error)}') from error
     user, _, name = (region or ini.get('global', 'default-region', fallback='')).rpartition('@')
     if not name:
-        return '~/.euca/*.ini (no default-region)', {}
+        return '~/.euca/*.ini', {}
     section = f'region {name}'
     if not ini.has_section(section):
-        return f'~/.euca/*.ini (region {name})', {}
+        return f'region {name} of ~/.euca/*.ini', {}
     user = user or ini.get(section, 'user', fallback='')
     found = {key: ini.get(section, option, fallback='') for key, option in REGION_KEYS.items()}
     found.update({key: ini.get(f'user {user}', option, fallback='') for key, option in USER_KEYS.items()})
