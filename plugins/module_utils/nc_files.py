@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing files on a node so that whoever looks, at any moment, sees the old one or the new one.
+
+Runs on the node, so it stays valid for Python 2.7.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import time
+
+PREFIX = '.nc_hook.'  # of everything temporary; what is left of an interrupted run is known by it
+LOCK_TIMEOUT = 120
+EXCHANGE = 2  # renameat2(2), RENAME_EXCHANGE
+AT_FDCWD = -100
+
+
+class Busy(Exception):
+    """Another run works on the same node."""
+
+
+class Wanted:
+    """A file as it should be: content (bytes), permission bits, group id (None: the writer's own)."""
+
+    def __init__(self, path, content, mode=0o644, gid=None):
+        self.path = path
+        self.content = content
+        self.mode = mode
+        self.uid = 0 if os.geteuid() == 0 else None
+        self.gid = 0 if gid is None and os.geteuid() == 0 else gid
+
+    def differs(self):
+        """What is not as it should be: a list of 'content', 'mode', 'owner'; ['missing'] when there is no such file."""
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return ['missing']
+        if not stat.S_ISREG(found.st_mode):
+            return ['type']
+        with open(self.path, 'rb') as stream:
+            differences = ['content'] if stream.read() != self.content else []
+        if stat.S_IMODE(found.st_mode) != self.mode:
+            differences.append('mode')
+        if self.uid not in (None, found.st_uid) or self.gid not in (None, found.st_gid):
+            differences.append('owner')
+        return differences
+
+    def write(self, staging, label=None):
+        """Put the file in place by rename from ``staging``, a directory of the same filesystem that nobody runs files from.
+        ``label``, called with the temporary file, sets what an access control system wants."""
+        descriptor, temporary = tempfile.mkstemp(prefix=PREFIX, dir=staging)
+        try:
+            with os.fdopen(descriptor, 'wb') as stream:
+                stream.write(self.content)
+                if self.gid is not None:
+                    os.fchown(stream.fileno(), -1 if self.uid is None else self.uid, self.gid)
+                os.fchmod(stream.fileno(), self.mode)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if label:
+                label(temporary)
+            os.rename(temporary, self.path)
+        except BaseException:
+            remove(temporary)
+            raise
+        sync_directory(os.path.dirname(self.path))
+
+
+def exchange_directory(new, path, staging):
+    """Put the directory ``new`` where ``path`` is, in one step where kernel and C library can, and remove the old one."""
+    if os.path.lexists(path) and not _exchange(new, path):
+        new, coming = tempfile.mkdtemp(prefix=PREFIX, dir=staging), new
+        os.rename(path, new)  # over the empty directory
+        os.rename(coming, path)
+    elif not os.path.lexists(path):
+        os.rename(new, path)
+    sync_directory(os.path.dirname(path))
+    remove(new)
+
+
+def _exchange(one, other):
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2  # glibc 2.28 and later
+    except (AttributeError, OSError):
+        return False
+    return renameat2(AT_FDCWD, one.encode('utf-8'), AT_FDCWD, other.encode('utf-8'), EXCHANGE) == 0
+
+
+def remove(path):
+    """Remove a file, link or directory with all that is in it; nothing when it is not there."""
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+
+
+def remove_if_empty(directory):
+    try:
+        os.rmdir(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+
+
+def leftovers(directory):
+    """Paths of what interrupted runs left in a directory."""
+    if not os.path.isdir(directory):
+        return []
+    return [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name.startswith(PREFIX)]
+
+
+def make_directory(path):
+    """Make a directory and its parents, 0755 whatever the umask; one that exists keeps its mode."""
+    if not os.path.isdir(path):
+        make_directory(os.path.dirname(path))
+        os.mkdir(path, 0o755)
+        os.chmod(path, 0o755)
+
+
+def sync_directory(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, 'rb') as stream:
+        for block in iter(lambda: stream.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def locked(directory, timeout=LOCK_TIMEOUT):
+    """Hold a lock on a directory, which the death of this process frees. Raises Busy when another holds it too long."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    deadline = time.time() + timeout
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except (IOError, OSError):
+                if time.time() > deadline:
+                    raise Busy('another run has held the lock on {0} for {1} seconds'.format(directory, timeout))
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trying a hook on the node, in a scratch directory, as the user that will run it, before any launch meets it.
+
+Runs on the node, so it stays valid for Python 2.7.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import hashlib
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import nc_node
+
+SCRIPT = 'try-bootparams'
+IN_FLIGHT_TIMEOUT = 10  # seconds; a call takes some hundredths
+
+
+class Failed(Exception):
+    """The hook does not do on this node what it should; the message says what it did."""
+
+
+class Trials:
+    """Tries hooks with the script that comes with them (bytes)."""
+
+    def __init__(self, script, home, account):
+        self.script = script
+        self.prefix = 'nc_hook-{0}-'.format(hashlib.sha256(home.encode('utf-8')).hexdigest()[:8])
+        self.account = account if os.geteuid() == 0 else None
+        self.user = self.account.pw_name if self.account else pwd.getpwuid(os.geteuid()).pw_name
+
+    def leftovers(self):
+        """Scratch directories of runs that were killed. Only a run that holds the node's lock may call this."""
+        place = tempfile.gettempdir()
+        return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.startswith(self.prefix)
+                and os.lstat(os.path.join(place, name)).st_uid in (os.geteuid(), self.account.pw_uid if self.account else -1)]
+
+    def run(self, hook, sheets, policy=b''):
+        """Try a hook with its stylesheets ({name: bytes}) and its policy. Raises Failed."""
+        scratch = tempfile.mkdtemp(prefix=self.prefix)
+        try:
+            configuration = os.path.join(scratch, 'bootparams.d')
+            os.mkdir(configuration, 0o700)
+            files = dict(sheets, **{'policy.conf': policy, '../bootparams': hook, '../' + SCRIPT: self.script})
+            for name, content in files.items():
+                path = os.path.join(configuration, name)
+                with open(path, 'wb') as stream:
+                    os.chmod(path, 0o700)
+                    stream.write(content)
+                self._give(path)
+            self._give(configuration)
+            self._give(scratch)
+            process = subprocess.Popen(
+                ['/bin/sh', scratch + '/' + SCRIPT, '-k', scratch + '/bootparams', '-c', configuration], cwd='/',
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                env={'PATH': os.pathsep.join(nc_node.HOOK_PATH), 'TMPDIR': scratch},
+                preexec_fn=self._become if self.account else None)
+            words = process.communicate()[0].decode('utf-8', 'replace').replace(scratch, '')
+        finally:
+            shutil.rmtree(scratch)
+        if process.returncode != 0:
+            lines = [line.strip() for line in words.split('\n') if line.strip() and not line.startswith('ok ')]
+            raise Failed('; '.join(lines) or 'status {0}'.format(process.returncode))
+
+    def works(self, *arguments):
+        try:
+            self.run(*arguments)
+        except Failed:
+            return False
+        return True
+
+    def all_mixtures_work(self, hook, old, new):
+        """Whether a hook works with every mixture of two sets of stylesheets that its calls may meet while files of the one are
+        replaced by those of the other."""
+        changed = sorted(name for name in new if old.get(name) and old[name] != new[name])
+        return all(self.works(hook, dict(new, **{name: old[name] for name in names}))
+                   for count in range(len(changed) + 1) for names in itertools.combinations(changed, count))
+
+    def _give(self, path):
+        if self.account:
+            os.chown(path, self.account.pw_uid, self.account.pw_gid)
+
+    def _become(self):
+        os.setgroups(nc_node.groups_of(self.account))
+        os.setgid(self.account.pw_gid)
+        os.setuid(self.account.pw_uid)
+
+
+def wait_for_calls(hook):
+    """Wait until the calls of a hook that run at this moment have ended."""
+    running = calls_in_flight(hook)
+    deadline = time.time() + IN_FLIGHT_TIMEOUT
+    while running & calls_in_flight(hook) and time.time() < deadline:
+        time.sleep(0.02)
+
+
+def calls_in_flight(hook):
+    """Process ids of the calls of a hook that run at this moment."""
+    found = set()
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            words = nc_node.read('/proc/{0}/cmdline'.format(name)).split(b'\0')
+            # /bin/sh PATH EVENT ...; a packaged node's $EUCALYPTUS is "/", so the path then begins with "//"
+            if any(word.decode('utf-8', 'replace').replace('//', '/') == hook for word in words[:3]):
+                found.add(name)
+    return found
