@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -74,6 +75,10 @@ class ImageFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
+        # Before opening: a pipe would keep us waiting.
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+            raise BundleError(f'{path} is neither a file nor a block device')
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._stat = os.fstat(self._fd)
         self.size = os.lseek(self._fd, 0, os.SEEK_END)
@@ -110,7 +115,10 @@ class ImageFile:
         return self.size - 1
 
     def read(self, stretch: Stretch) -> bytes:
-        data = os.pread(self._fd, stretch.length, stretch.offset)
+        try:
+            data = os.pread(self._fd, stretch.length, stretch.offset)
+        except OSError as error:
+            raise BundleError(f'{self.path} cannot be read at byte {stretch.offset}: {error.strerror}') from error
         if len(data) != stretch.length:
             raise self._changed()
         return data

@@ -1,0 +1,248 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import random
+import ssl
+import threading
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import upload
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Part
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import Storage, s3_error
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError, SSLError
+
+URL = 'http://cloud.test:8773/services/objectstorage'
+# One for all tests, since making botocore's client takes long.
+CLOUD = Cloud(Credentials(ec2_url=URL, s3_url=URL, access_key='key', secret_key='very-secret'))
+BUSY = s3_error('ServiceUnavailable', 'come back later', 503)
+BROKEN = s3_error('InternalError', 'sorry', 500)
+
+
+def part(index: int, size: int = 300_000) -> Part:
+    data = random.Random(index).randbytes(size)
+    return Part(index, f'img.part.{index:02}', memoryview(data), hashlib.sha1(data).hexdigest(), hashlib.md5(data).digest(),
+                (index + 1) * size)
+
+
+@pytest.fixture(name='storage')
+def fixture_storage(cloud):
+    return Storage(cloud, buckets=['b'])
+
+
+@pytest.fixture(name='bucket')
+def fixture_bucket(storage):
+    # One connection: the fake below botocore answers one request at a time.
+    return upload.Bucket(CLOUD, 'b', connections=1, sleep=lambda seconds: waits.append(seconds))
+
+
+waits: list[float] = []
+
+
+@pytest.fixture(autouse=True)
+def fixture_no_waits():
+    waits.clear()
+
+
+# --- sending
+
+
+def test_parts_arrive_whole_and_readable_for_the_cloud_itself(storage, bucket):
+    parts = [part(index) for index in range(3)]
+    sent = bucket.send(parts, 'img')
+    assert storage.objects == {f'b/{one.filename}': bytes(one.data) for one in parts}
+    assert (sent.parts, sent.present, sent.retries) == (3, 0, 0)
+    puts = [request for request in storage.cloud.sent if request.method == 'PUT']
+    assert {request.headers['x-amz-acl'] for request in puts} == {b'aws-exec-read'}
+    assert all(request.headers['Content-MD5'] for request in puts)
+
+
+@pytest.mark.parametrize('fault', [
+    BUSY, BROKEN, s3_error('BadDigest', 'damaged on its way'), s3_error('RequestTimeout', 'too slow'),
+    ConnectionClosedError(endpoint_url=URL), ReadTimeoutError(endpoint_url=URL), (502, '<html>proxy</html>'),
+])
+def test_a_part_that_fails_on_its_way_is_sent_again_whole(storage, bucket, fault):
+    storage.faults = [fault, fault]
+    one = part(0)
+    sent = bucket.send([one], 'img')
+    assert storage.objects['b/img.part.00'] == bytes(one.data)
+    assert [len(body) for body in storage.cloud.bodies[1:]] == [300_000] * 3
+    assert sent.retries == 2
+
+
+def test_the_pauses_grow_and_are_not_all_alike(storage, bucket):
+    storage.faults = [BUSY] * 5
+    bucket.send([part(0)], 'img')
+    assert [0.5 * 2 ** n * 0.5 <= wait <= 0.5 * 2 ** n * 1.5 for n, wait in enumerate(waits)] == [True] * 5
+    assert len({round(wait / 2 ** n, 6) for n, wait in enumerate(waits)}) > 1
+
+
+def test_it_gives_up_in_the_end_and_says_what_the_cloud_said(storage, bucket):
+    storage.faults = [BUSY] * 99
+    with pytest.raises(CloudError, match=r'PutObject of b/img\.part\.00 failed: the cloud said ServiceUnavailable: come back'):
+        bucket.send([part(0)], 'img')
+    assert len(storage.puts) == upload.ATTEMPTS
+
+
+@pytest.mark.parametrize('fault', [
+    s3_error('AccessDenied', 'no', 403), s3_error('EntityTooLarge', 'too big'),
+    SSLError(endpoint_url=URL, error=ssl.SSLError('unknown authority'))])
+def test_what_will_not_change_by_itself_is_not_tried_again(storage, bucket, fault):
+    storage.faults = [fault] * 2
+    with pytest.raises(CloudError):
+        bucket.send([part(0)], 'img')
+    assert len(storage.puts) == 1
+
+
+def test_an_object_that_arrived_damaged_is_sent_again(storage, bucket, monkeypatch):
+    genuine, etags = storage.answer, iter(['"0123"'])
+
+    def answer(action, parameters):
+        reply = genuine(action, parameters)
+        if action.startswith('PUT'):
+            storage.cloud.etag = next(etags, storage.cloud.etag)
+        return reply
+
+    monkeypatch.setattr(storage, 'answer', answer)
+    assert bucket.send([part(0)], 'img').retries == 1
+
+
+def test_an_object_that_always_arrives_damaged_is_an_error_with_both_digests(storage, bucket, monkeypatch):
+    genuine = storage.answer
+
+    def answer(action, parameters):
+        reply = genuine(action, parameters)
+        storage.cloud.etag = '"0123"'
+        return reply
+
+    monkeypatch.setattr(storage, 'answer', answer)
+    words = r'b/img\.part\.00 arrived damaged: the cloud says its MD5 is 0123, but it is [0-9a-f]{32}'
+    with pytest.raises(upload.UploadError, match=words):
+        bucket.send([part(0)], 'img')
+
+
+def test_only_what_is_missing_or_wrong_is_sent(storage, bucket):
+    parts = [part(index) for index in range(4)]
+    storage.objects = {'b/img.part.00': bytes(parts[0].data), 'b/img.part.01': b'half', 'b/img.part.03': bytes(parts[3].data)}
+    sent = bucket.send(parts, 'img')
+    assert (sent.parts, sent.present) == (2, 2)
+    assert storage.puts == ['b/img.part.01', 'b/img.part.02']
+    assert storage.objects == {f'b/{one.filename}': bytes(one.data) for one in parts}
+
+
+def test_what_is_there_is_found_beyond_the_first_page(storage, bucket):
+    parts = [part(index, 10) for index in range(5)]
+    storage.objects, storage.page = {f'b/{one.filename}': bytes(one.data) for one in parts}, 2
+    assert bucket.send(parts, 'img').present == 5
+    assert storage.puts == []
+
+
+def test_progress_is_told_when_a_part_has_arrived(storage, bucket):
+    told = []
+    bucket.send([part(0), part(1)], 'img', lambda one: told.append(one.index))
+    assert told == [0, 1]
+
+
+class SlowCloud:
+    """Takes objects only when told; counts how many are on their way."""
+
+    def __init__(self):
+        self.gate, self.flying, self.lock = threading.Event(), 0, threading.Lock()
+
+    def s3(self, operation, about='', **parameters):
+        if operation == 'list_objects':
+            return {}
+        with self.lock:
+            self.flying += 1
+        assert self.gate.wait(10)
+        return {'ETag': hashlib.md5(parameters['Body'].read()).hexdigest()}
+
+
+def test_no_more_parts_are_made_than_there_are_connections():
+    slow, made = SlowCloud(), []
+
+    def parts():
+        for index in range(12):
+            made.append(index)
+            if index == 3:
+                threading.Timer(0.2, lambda: (counts.append((len(made), slow.flying)), slow.gate.set())).start()
+            yield part(index, 10)
+
+    counts: list[tuple[int, int]] = []
+    sent = upload.Bucket(slow, 'b', connections=4).send(parts(), 'img')
+    assert counts == [(4, 4)]
+    assert sent.parts == 12
+
+
+def test_one_part_that_cannot_be_sent_ends_it_all(storage, bucket):
+    made = []
+
+    def parts():
+        for index in range(50):
+            made.append(index)
+            yield part(index, 10)
+
+    storage.faults = [s3_error('AccessDenied', 'no', 403)]
+    with pytest.raises(CloudError):
+        bucket.send(parts(), 'img')
+    assert len(made) <= 2
+
+
+# --- the bucket
+
+
+def test_a_missing_bucket_is_created_and_ours_is_not(storage, bucket):
+    bucket.ensure()
+    assert storage.puts == []
+    storage.buckets.remove('b')
+    bucket.ensure()
+    assert storage.puts == ['b'] and bucket.created
+
+
+def test_a_bucket_of_someone_else_is_refused(storage, bucket):
+    storage.buckets, storage.foreign = [], ['b']
+    with pytest.raises(upload.UploadError, match='The bucket b belongs to another account .* option bucket'):
+        bucket.ensure()
+
+
+# --- removing
+
+
+def test_a_bundle_is_removed_manifest_first_and_nothing_else(storage, bucket):
+    mine = ['img.manifest.xml', 'img.part.00', 'img.part.01', 'img.part.100']
+    others = ['img.part.00x', 'img.party', 'img', 'img2.manifest.xml', 'img2.part.00', 'img.manifest.xml.old']
+    storage.objects = {f'b/{name}': b'' for name in mine + others}
+    assert bucket.remove_bundle('img.manifest.xml') == 4
+    assert set(storage.objects) == {f'b/{name}' for name in others}
+    deleted = [action for action, _parameters in storage.cloud.requests if action.startswith('DELETE')]
+    assert deleted[0].endswith('/b/img.manifest.xml')
+    assert storage.buckets == ['b']
+
+
+def test_a_bucket_made_for_the_bundle_goes_with_it(storage, bucket):
+    storage.buckets = []
+    bucket.ensure()
+    bucket.put('img.manifest.xml', b'<manifest/>')
+    bucket.remove_bundle('img.manifest.xml')
+    assert storage.buckets == []
+
+
+def test_a_bundle_that_is_gone_already_is_no_error(storage, bucket):
+    assert bucket.remove_bundle('img.manifest.xml') == 0
+    storage.buckets = []
+    assert bucket.remove_bundle('img.manifest.xml') == 0
+
+
+def test_a_body_can_be_read_again_and_in_pieces():
+    data = random.Random(0).randbytes(3 * upload.Body.SLICE + 5)
+    body = upload.Body(data)
+    for _time in range(2):
+        pieces = list(iter(lambda: body.read(16384), b''))
+        assert b''.join(pieces) == data and len(pieces) == 4
+        body.seek(0)
+    assert (len(body), body.seek(0, 2), body.tell()) == (len(data),) * 3
+    body.seek(len(data) - 3)
+    assert body.read() == data[-3:]

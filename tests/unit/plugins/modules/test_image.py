@@ -1,0 +1,394 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, manifest, unbundle, upload
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage, pair, s3_error
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, tag_set
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
+from botocore.exceptions import ConnectionClosedError
+
+BUCKET = f'images-{ACCOUNT}'
+NOBODY = '<launchPermission/>'
+
+
+def images_xml(*items: str) -> str:
+    return f'<imagesSet>{"".join(items)}</imagesSet>'
+
+
+def image_xml(image_id: str = 'eki-1', name: str = 'kern', location: str = 'b/k.manifest.xml', state: str = 'available',
+              kind: str = 'kernel', public: bool = False, description: str = '', **tags: str) -> str:
+    return (
+        f'<item><imageId>{image_id}</imageId><imageLocation>{location}</imageLocation><imageState>{state}</imageState>'
+        f'<imageOwnerId>{ACCOUNT}</imageOwnerId><isPublic>{str(public).lower()}</isPublic><architecture>x86_64</architecture>'
+        f'<imageType>{kind}</imageType><name>{name}</name><description>{description}</description>'
+        f'<rootDeviceType>instance-store</rootDeviceType><blockDeviceMapping/>{tag_set(tags)}</item>')
+
+
+def ebs_xml(image_id: str = 'emi-9', name: str = 'system', snapshot: str = 'snap-1') -> str:
+    return (
+        f'<item><imageId>{image_id}</imageId><imageLocation>{ACCOUNT}/{name}</imageLocation><imageState>available</imageState>'
+        f'<imageOwnerId>{ACCOUNT}</imageOwnerId><isPublic>false</isPublic><architecture>x86_64</architecture>'
+        f'<imageType>machine</imageType><name>{name}</name><rootDeviceType>ebs</rootDeviceType>'
+        f'<rootDeviceName>/dev/sda</rootDeviceName><blockDeviceMapping><item><deviceName>/dev/sda</deviceName>'
+        f'<ebs><snapshotId>{snapshot}</snapshotId></ebs></item></blockDeviceMapping></item>')
+
+
+def permissions_xml(*accounts: str, everybody: bool = False) -> str:
+    groups = '<item><group>all</group></item>' * everybody
+    return f'<launchPermission>{groups}{"".join(f"<item><userId>{one}</userId></item>" for one in accounts)}</launchPermission>'
+
+
+NONE = images_xml()
+
+
+@pytest.fixture(name='storage')
+def fixture_storage(cloud, clock, monkeypatch):
+    monkeypatch.setattr(images, 'time', clock)
+    monkeypatch.setattr(upload.time, 'sleep', lambda seconds: None)
+    monkeypatch.setattr(upload, 'CONNECTIONS', 1)
+    monkeypatch.setattr(upload.Bucket.__init__, '__defaults__', (1, 0.0, lambda seconds: None))
+    return Storage(cloud)
+
+
+@pytest.fixture(name='world')
+def fixture_world(tmp_path, storage):
+    """Options of a kernel image whose file and certificates are there."""
+    (tmp_path / 'vmlinuz').write_bytes(b'a kernel' * 5000)
+    (tmp_path / 'cloud.pem').write_bytes(pair('cloud').certificate_pem())
+    (tmp_path / 'cert.pem').write_bytes(pair('user').certificate_pem())
+    (tmp_path / 'key.pem').write_bytes(pair('user').key_pem())
+    return {'name': 'kern', 'type': 'kernel', 'src': str(tmp_path / 'vmlinuz'), 'account_id': ACCOUNT,
+            'cloud_cert': str(tmp_path / 'cloud.pem'), 'user_cert': str(tmp_path / 'cert.pem'),
+            'user_private_key': str(tmp_path / 'key.pem')}
+
+
+def registers(cloud, image_id: str = 'eki-1', found: str = NONE) -> None:
+    """The cloud registers what comes and shows it from then on."""
+
+    def register(parameters):
+        shown = image_xml(image_id, parameters['Name'], parameters.get('ImageLocation', ''))
+        cloud.on('DescribeImages', images_xml(shown))
+        return f'<imageId>{image_id}</imageId>'
+
+    cloud.on('DescribeImages', found)
+    cloud.on('RegisterImage', register)
+    cloud.on('DescribeImageAttribute', NOBODY)
+
+
+def location_of(run, world) -> str:
+    return run('image', check=True, **world)['image']['location']
+
+
+# --- registering
+
+
+def test_a_kernel_is_bundled_uploaded_and_registered(cloud, run, world, storage):
+    registers(cloud)
+    result = run('image', **world)
+    assert result['changed'] is True
+    assert result['image']['image_id'] == 'eki-1'
+    assert result['actions'] == [f'bundle and upload {world["src"]}', 'register kernel image kern']
+    location = cloud.asked('RegisterImage')[0]['ImageLocation']
+    raw = storage.objects[location]
+    told = manifest.parse(raw)
+    assert (told.image_type, told.user, told.name) == ('kernel', ACCOUNT, location.split('/')[1].removesuffix('.manifest.xml'))
+    assert manifest.verify(raw, pair('user').certificate)
+    parts = [storage.objects[f'{BUCKET}/{part.filename}'] for part in told.parts]
+    for reader in ('cloud', 'user'):
+        assert b''.join(unbundle.unbundle(told, parts, pair(reader).key)) == b'a kernel' * 5000
+    assert storage.puts[-1] == location
+
+
+def test_nothing_is_sent_but_what_the_user_said(cloud, run, world, storage):
+    registers(cloud)
+    run('image', **world)
+    asked = cloud.asked('RegisterImage')[0]
+    assert {key for key in asked if key[0].isupper()} - {'Version', 'SignatureVersion', 'SignatureMethod', 'Signature', 'Timestamp',
+                                                         'AWSAccessKeyId'} == {'Name', 'Architecture', 'ImageLocation'}
+
+
+def test_check_mode_predicts_the_real_result_and_writes_nothing(cloud, run, world, storage):
+    registers(cloud)
+    predicted = run('image', check=True, **world)
+    assert cloud.writes == [] and storage.puts == []
+    real = run('image', **world)
+    assert predicted['actions'] == real['actions']
+    for key in set(real['image']) - {'image_id'}:
+        assert predicted['image'][key] == real['image'][key], key
+
+
+def test_the_same_bytes_change_nothing(cloud, run, world, storage):
+    registers(cloud)
+    location = location_of(run, world)
+    cloud.on('DescribeImages', images_xml(image_xml(location=location)))
+    result = run('image', **world)
+    assert result['changed'] is False and result['actions'] == []
+    assert cloud.writes == []
+
+
+@pytest.mark.parametrize('change', [{'architecture': 'i386'}, {'type': 'ramdisk'}, {'name': 'other'}])
+def test_everything_that_the_manifest_says_makes_another_bundle(cloud, run, world, storage, change):
+    registers(cloud)
+    assert location_of(run, {**world, **change}) != location_of(run, world)
+
+
+def test_a_machine_image_is_registered_with_its_kernel_and_devices(cloud, run, world, storage):
+    registers(cloud, 'emi-1')
+    run('image', **{**world, 'type': 'machine', 'kernel_id': 'eki-1', 'ramdisk_id': 'eri-1', 'virtualization_type': 'paravirtual',
+                    'root_device_name': '/dev/sda1', 'description': 'd'})
+    asked = cloud.asked('RegisterImage')[0]
+    assert (asked['KernelId'], asked['RamdiskId'], asked['VirtualizationType'], asked['Description']) == (
+        'eki-1', 'eri-1', 'paravirtual', 'd')
+    told = manifest.parse(storage.objects[asked['ImageLocation']])
+    assert (told.kernel_id, told.ramdisk_id, told.block_devices) == ('eki-1', 'eri-1', {'ami': 'sda1', 'root': '/dev/sda1'})
+
+
+@pytest.mark.parametrize('name', ['vmlinuz-5', 'initrd.img', 'Windows-server'])
+def test_a_machine_image_is_not_taken_for_something_else_by_its_files_name(cloud, run, world, storage, name):
+    registers(cloud, 'emi-1')
+    location = location_of(run, {**world, 'type': 'machine', 'name': name})
+    assert location.startswith(f'{BUCKET}/machine-')
+
+
+def test_a_snapshot_is_registered_with_its_architecture(cloud, run, world, storage):
+    cloud.on('DescribeImages', NONE, images_xml(ebs_xml()))
+    cloud.on('RegisterImage', '<imageId>emi-9</imageId>')
+    cloud.on('DescribeImageAttribute', NOBODY)
+    result = run('image', name='system', snapshot_id='snap-1', account_id=ACCOUNT)
+    asked = cloud.asked('RegisterImage')[0]
+    assert asked['Architecture'] == 'x86_64'
+    assert asked['RootDeviceName'] == asked['BlockDeviceMapping.1.DeviceName'] == '/dev/sda'
+    assert asked['BlockDeviceMapping.1.Ebs.SnapshotId'] == 'snap-1'
+    assert 'ImageLocation' not in asked
+    assert result['image']['snapshot_id'] == 'snap-1' and result['image']['location'] is None
+    again = run('image', name='system', snapshot_id='snap-1', account_id=ACCOUNT)
+    assert again['changed'] is False
+
+
+# --- failures
+
+
+def test_a_refused_registration_takes_its_bundle_and_its_bucket_with_it(cloud, run, world, storage):
+    registers(cloud)
+    cloud.on('RegisterImage', error('InternalFailure', 'Only administrators can register kernel images.', 500))
+    result = run('image', **world)
+    assert result['failed'] and 'registered by the cloud\'s administrator' in result['msg']
+    assert result['failure']['request'] == 'RegisterImage'
+    assert storage.objects == {} and storage.buckets == []
+
+
+def test_a_registration_whose_answer_was_lost_is_found_and_kept(cloud, run, world, storage):
+    registers(cloud)
+    location = location_of(run, world)
+    cloud.on('DescribeImages', NONE, images_xml(image_xml(location=location)))
+    cloud.on('RegisterImage', ConnectionClosedError(endpoint_url='x'))
+    result = run('image', **world)
+    assert result['changed'] is True and result['image']['image_id'] == 'eki-1'
+    assert location in storage.objects
+
+
+def test_when_nobody_can_tell_whether_it_was_registered_nothing_is_removed(cloud, run, world, storage):
+    registers(cloud)
+    down = ConnectionClosedError(endpoint_url='x')
+    cloud.on('DescribeImages', NONE, down)
+    cloud.on('RegisterImage', down)
+    result = run('image', **world)
+    assert result['failed'] and 'whether it was done cannot be told' in result['msg'] and 'Nothing was removed' in result['msg']
+    assert len(storage.objects) == 2
+
+
+def test_an_upload_that_fails_registers_nothing(cloud, run, world, storage):
+    registers(cloud)
+    storage.faults = [s3_error('AccessDenied', 'no', 403)]
+    result = run('image', **world)
+    assert result['failed'] and cloud.asked('RegisterImage') == []
+
+
+def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
+    registers(cloud)
+    run('image', **world)
+    manifest_key = next(key for key in storage.objects if key.endswith('.manifest.xml'))
+    del storage.objects[manifest_key]
+    cloud.requests.clear()
+    cloud.on('DescribeImages', NONE)
+    registers(cloud)
+    result = run('image', **world)
+    assert (result['upload']['parts_sent'], result['upload']['parts_present']) == (0, 1)
+    assert storage.puts == [manifest_key]
+
+
+@pytest.mark.parametrize(('change', 'words'), [
+    ({'src': '/nowhere/vmlinuz'}, 'Cannot read the image /nowhere/vmlinuz: No such file or directory'),
+    ({'src': '/etc'}, '/etc is neither a file nor a block device'),
+    ({'checksum': 'sha256:' + '0' * 64}, 'has the sha256 checksum'),
+    ({'checksum': 'sha256:1234'}, 'is not of the form sha256:HEX'),
+    ({'cloud_cert': '/nowhere/cloud.pem'}, 'Cannot read the cloud certificate /nowhere/cloud.pem'),
+    ({'user_private_key': '/etc/passwd'}, 'is not a private key'),
+    ({'name': 'a name'}, 'An image cannot be named \'a name\''),
+    ({'kernel_id': 'eki-1'}, 'A kernel image has no kernel_id'),
+    ({'account_id': '12'}, 'account_id is needed'),
+    ({'src': 'http://x.test/vmlinuz'}, 'its checksum is needed'),
+])
+def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, storage, change, words):
+    registers(cloud)
+    result = run('image', **{**world, **change})
+    assert result['failed'] and words in result['msg']
+    assert cloud.writes == [] and storage.puts == []
+
+
+def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, world, storage):
+    registers(cloud, found=images_xml(image_xml('eki-7', location='b/old.manifest.xml')))
+    result = run('image', **world)
+    assert result['failed'] and 'The image kern (eki-7) was made from something else (b/old.manifest.xml)' in result['msg']
+    assert cloud.writes == [] and storage.puts == []
+
+
+def test_two_images_of_one_name_are_an_error_that_lists_them(cloud, run, world, storage):
+    registers(cloud, found=images_xml(image_xml('eki-7'), image_xml('eki-8')))
+    assert 'eki-7 (available), eki-8 (available)' in run('image', **world)['msg']
+
+
+def test_an_image_that_is_not_there_and_has_no_source_is_an_error(cloud, run, storage):
+    cloud.on('DescribeImages', NONE)
+    assert 'There is no image named kern' in run('image', name='kern')['msg']
+
+
+# --- replacing
+
+
+def test_the_new_image_is_uploaded_before_the_old_one_goes(cloud, run, world, storage):
+    storage.buckets, storage.objects = ['b'], {'b/old.manifest.xml': b'', 'b/old.part.00': b'', 'b/older.part.00': b''}
+    registers(cloud, found=images_xml(image_xml('eki-7', location='b/old.manifest.xml')))
+    cloud.on('DeregisterImage', DONE)
+    result = run('image', state='replaced', delete_bundle=True, **world)
+    assert result['changed'] is True and result['image']['image_id'] == 'eki-1'
+    order = [action.split('/')[-1].split('.')[-1] for action in cloud.writes]
+    assert order.index('xml') < order.index('DeregisterImage') < order.index('RegisterImage')
+    assert 'b/older.part.00' in storage.objects and 'b/old.part.00' not in storage.objects
+    assert run('image', state='replaced', **world)['changed'] is False
+
+
+def test_when_the_new_one_is_refused_the_old_one_is_registered_again(cloud, run, world, storage):
+    old = image_xml('eki-7', location='b/old.manifest.xml', purpose='test')
+    registers(cloud, found=images_xml(old))
+    cloud.on('DescribeImageAttribute', permissions_xml('000000000001'))
+    cloud.on('DeregisterImage', DONE)
+    cloud.on('RegisterImage', error('AuthFailure', 'Manifest is not accessible'), '<imageId>eki-8</imageId>')
+    for action in ('ModifyImageAttribute', 'CreateTags'):
+        cloud.on(action, DONE)
+    result = run('image', state='replaced', delete_bundle=True, **world)
+    assert result['failed'] and 'Manifest is not accessible' in result['msg']
+    assert result['msg'].endswith('The former image is registered again, as eki-8.')
+    again = cloud.asked('RegisterImage')[1]
+    assert (again['ImageLocation'], again['Name']) == ('b/old.manifest.xml', 'kern')
+    assert cloud.asked('ModifyImageAttribute')[0]['LaunchPermission.Add.1.UserId'] == '000000000001'
+    assert cloud.asked('CreateTags')[0]['Tag.1.Key'] == 'purpose'
+    assert storage.objects == {}
+
+
+# --- an image that is there
+
+
+def test_permissions_are_brought_to_exactly_what_is_wanted(cloud, run, storage):
+    cloud.on('DescribeImages', images_xml(image_xml(public=True)))
+    cloud.on('DescribeImageAttribute', permissions_xml('000000000001', '000000000002', everybody=True))
+    cloud.on('ModifyImageAttribute', DONE)
+    result = run('image', name='kern', account_id=ACCOUNT,
+                 launch_permissions={'public': False, 'accounts': ['0000-0000-0002', '000000000003']})
+    added, removed = cloud.asked('ModifyImageAttribute')
+    assert added['LaunchPermission.Add.1.UserId'] == '000000000003'
+    assert [removed[key] for key in sorted(removed) if key.startswith('LaunchPermission.Remove')] == ['000000000001', 'all']
+    assert result['diff']['after']['launch_permissions'] == {'public': False, 'accounts': ['000000000002', '000000000003']}
+
+
+def test_permissions_that_are_not_spoken_of_stay(cloud, run, storage):
+    cloud.on('DescribeImages', images_xml(image_xml(public=True)))
+    cloud.on('DescribeImageAttribute', permissions_xml('000000000001', everybody=True))
+    assert run('image', name='kern', account_id=ACCOUNT)['changed'] is False
+    assert run('image', name='kern', account_id=ACCOUNT, launch_permissions={'public': True})['changed'] is False
+    assert run('image', name='kern', account_id=ACCOUNT, launch_permissions={'accounts': ['000000000001']})['changed'] is False
+    assert cloud.writes == []
+
+
+def test_tags_and_description_are_changed_by_id(cloud, run, storage):
+    cloud.on('DescribeImages', images_xml(image_xml('eki-5', description='old', a='1')))
+    cloud.on('DescribeImageAttribute', NOBODY)
+    for action in ('ModifyImageAttribute', 'CreateTags'):
+        cloud.on(action, DONE)
+    result = run('image', image_id='eki-5', account_id=ACCOUNT, description='new', tags={'a': '1', 'b': '2'})
+    assert result['actions'] == ['set the description', 'set tags b']
+    assert cloud.asked('ModifyImageAttribute')[0]['Description.Value'] == 'new'
+    assert cloud.asked('CreateTags')[0]['ResourceId.1'] == 'eki-5'
+
+
+def test_absent_deregisters_and_deletes_what_was_asked_for(cloud, run, storage):
+    storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
+    cloud.on('DescribeImages', images_xml(image_xml()), NONE)
+    cloud.on('DescribeImageAttribute', NOBODY)
+    cloud.on('DeregisterImage', DONE)
+    result = run('image', name='kern', state='absent', account_id=ACCOUNT, delete_bundle=True)
+    assert result['actions'] == ['deregister image eki-1', 'delete bundle b/k.manifest.xml']
+    assert result['image']['state'] == 'deregistered' and storage.objects == {}
+    again = run('image', name='kern', state='absent', account_id=ACCOUNT, delete_bundle=True)
+    assert again['changed'] is False and again['image'] is None
+
+
+def test_absent_leaves_bundle_and_snapshot_unless_asked(cloud, run, storage):
+    cloud.on('DescribeImages', images_xml(ebs_xml()))
+    cloud.on('DescribeImageAttribute', NOBODY)
+    cloud.on('DeregisterImage', DONE)
+    cloud.on('DeleteSnapshot', DONE)
+    run('image', name='system', state='absent', account_id=ACCOUNT)
+    assert cloud.writes == ['DeregisterImage']
+    run('image', name='system', state='absent', account_id=ACCOUNT, delete_snapshot=True)
+    assert cloud.asked('DeleteSnapshot')[0]['SnapshotId'] == 'snap-1'
+
+
+def test_the_last_state_of_an_image_that_fails_is_told(cloud, run, world, storage):
+    registers(cloud)
+    location = location_of(run, world)
+    cloud.on('RegisterImage', lambda parameters: (
+        cloud.on('DescribeImages', images_xml(image_xml(location=location, state='failed'))), '<imageId>eki-1</imageId>')[1])
+    result = run('image', **world)
+    assert result['failed'] and 'its last state is failed' in result['msg'] and result['image']['image_id'] == 'eki-1'
+
+
+def test_progress_goes_to_the_file_and_never_a_secret(cloud, run, world, storage, tmp_path):
+    registers(cloud)
+    result = run('image', progress_file=str(tmp_path / 'progress'), **world)
+    lines = [json.loads(line)['text'] for line in (tmp_path / 'progress').read_text().splitlines()]
+    assert lines[0] == 'kern: bundling and uploading: 0 %, 1 MiB' and '100 %' in lines[-1]
+    assert 'very-secret' not in json.dumps(result['image']) + json.dumps(result['actions']) + ''.join(lines)
+
+
+# --- image_info
+
+
+def test_images_are_listed_in_the_same_shape_with_their_manifests(cloud, run, world, storage):
+    registers(cloud)
+    made = run('image', **world)['image']
+    listed = run('image_info', account_id=ACCOUNT, manifest=True)['images']
+    told = listed[0].pop('manifest')
+    assert listed == [made]
+    assert (told['size'], told['parts'], told['signed']) == (40_000, 1, True)
+
+
+def test_deregistered_images_and_other_names_are_not_listed(cloud, run, storage):
+    cloud.on('DescribeImages', images_xml(image_xml('eki-1'), image_xml('eki-2', 'x'), image_xml('eki-3', state='deregistered')))
+    cloud.on('DescribeImageAttribute', NOBODY)
+    assert [image['image_id'] for image in run('image_info', account_id=ACCOUNT)['images']] == ['eki-1', 'eki-2']
+    assert [image['image_id'] for image in run('image_info', account_id=ACCOUNT, name='x')['images']] == ['eki-2']
+    assert cloud.asked('DescribeImages')[0]['Owner.1'] == 'self'
+
+
+def test_a_manifest_that_cannot_be_read_is_a_warning_and_null(cloud, run, storage):
+    storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'<html/>'}
+    cloud.on('DescribeImages', images_xml(image_xml()))
+    cloud.on('DescribeImageAttribute', NOBODY)
+    result = run('image_info', account_id=ACCOUNT, manifest=True)
+    assert result['images'][0]['manifest'] is None
+    assert 'not a bundle manifest' in str(result['warnings'])
