@@ -12,7 +12,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
-from conftest import LabApi
+from api_support import LabApi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from eucalab import keys

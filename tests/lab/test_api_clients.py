@@ -12,7 +12,7 @@ import boto.s3.connection
 import botocore.config
 import botocore.session
 import pytest
-from conftest import LabApi, refused
+from api_support import LabApi, refused
 
 
 def connect_ec2(lab_api: LabApi, signature: str, path: str) -> boto.ec2.connection.EC2Connection:

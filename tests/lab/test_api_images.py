@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from conftest import LabApi, refused
+from api_support import LabApi, refused
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LabApi, refused
+from api_support import LabApi, refused
 
 
 @pytest.fixture(scope='module')

@@ -10,7 +10,7 @@ import http.client
 import urllib.request
 
 import pytest
-from conftest import LabApi, refused
+from api_support import LabApi, refused
 from eucalab.accounts import EXEC_READ
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import LabApi
+from api_support import LabApi
 
 
 @pytest.fixture

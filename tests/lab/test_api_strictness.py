@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import boto.ec2.connection
 import boto.ec2.regioninfo
 import pytest
-from conftest import LabApi, refused
+from api_support import LabApi, refused
 from eucalab.versions import PLAYED
 
 

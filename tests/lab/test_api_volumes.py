@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import LabApi, refused
+from api_support import LabApi, refused
 
 GIB = 1 << 30
 

@@ -8,6 +8,7 @@ the same form, or raises ApiError. A later action is a function more in its fami
 """
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ def action(name: str) -> Callable[[Action], Action]:
 
 
 def load_actions() -> dict[str, Action]:
-    from . import attachments, attributes, console, images, instances, registration, run, snapshots, tags, volumes, zones
-    assert all((attachments, attributes, console, images, instances, registration, run, snapshots, tags, volumes, zones))
+    for family in ('attachments', 'attributes', 'console', 'images', 'instances', 'registration', 'run', 'snapshots',
+                   'tags', 'volumes', 'zones'):
+        importlib.import_module(f'.{family}', __name__)
     return ACTIONS
