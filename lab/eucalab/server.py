@@ -31,7 +31,7 @@ from .store import Store
 from .versions import PLAYED
 from .wire import BindError, Ec2Wire, error_body
 
-log = logging.getLogger(__name__)
+log = logging.getLogger('eucalab.server')  # not __main__, as which the module runs
 
 S3_PATHS = ('/services/objectstorage', '/services/Walrus')
 MOST_EC2_BYTES = 1 << 20
