@@ -255,7 +255,8 @@ class InstallWait(CloudModule):
     def _complaint(self, result: dict[str, t.Any]) -> str:
         words = {'failed': 'failed', 'silent': 'has probably stopped', 'timeout': 'takes too long'}[result['ended']]
         kept = f' The whole console is in {result["console_file"]}.' if result['console_file'] else ''
-        return f'The installation in {self.params["instance_id"]} {words}: {result["reason"].rstrip(".")}.{kept}'
+        stop = '' if result['reason'][-1] in '.?!' else '.'
+        return f'The installation in {self.params["instance_id"]} {words}: {result["reason"]}{stop}{kept}'
 
 
 def main() -> None:

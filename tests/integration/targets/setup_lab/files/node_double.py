@@ -30,6 +30,8 @@ from eucalab.store import Store
 
 PARTS = 6
 PART_SECONDS = 0.4
+# Parts' time between the last words and the power-off being noticed, as a real node needs its time for that.
+AFTER = 8
 BOOTS = ['Linux version 6.1.0 (double)\n', 'double login: ']
 INSTALLS = ['installer: begins\n', *[f'installer: step {number}\n' for number in range(1, PARTS)]]
 SCRIPTS = {
@@ -37,7 +39,7 @@ SCRIPTS = {
     'fail': [*INSTALLS, 'installer: FAILED: no disk vdb\n'],
     'silent': ['installer: begins\n'],
     'nohook': INSTALLS,
-    'flood': [*(''.join(f'{part}-{number} {"=" * 60}\n' for number in range(400)) for part in range(10))],
+    'flood': [''.join(f'{part}-{number} {"=" * 60}\n' for number in range(100)) for part in range(20)],
     '': BOOTS,
 }
 POWERS_OFF = ('install', 'flood')
@@ -86,7 +88,7 @@ class Double:
         text = ''.join(script[:due])
         if console.read_text() != text:
             console.write_text(text)
-        if due > len(script) + 1 and play in POWERS_OFF:
+        if due > len(script) + AFTER and play in POWERS_OFF:
             self.report(row, 'teardown')
 
     def report(self, row, state: str) -> None:
