@@ -5,7 +5,7 @@
 
 disk_choose() { # sets disk, a name in /dev
     if [ -n "$ks_disk" ]; then
-        disk_wait "/dev/$ks_disk" || fail "no disk $ks_disk on this machine; there is: $(disk_list)"
+        disk_wait "/dev/$ks_disk" || fail "no disk $ks_disk on this machine; there is: $(disk_list | grep . || echo none)"
         disk=$(readlink -f "/dev/$ks_disk")
         disk=${disk#/dev/}
     else

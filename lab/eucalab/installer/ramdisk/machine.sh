@@ -57,14 +57,19 @@ network_up() {
     fail 'no answer to DHCP'
 }
 
-# Without a kickstart the installation is up to a person: a shell on each console (VNC shows tty0, the serial log ttyS0).
+# Without a kickstart the installation is up to a person: a shell on the serial console and on the screen, which VNC shows.
 interactive() {
-    say 'no kickstart (inst.ks=URL) among the boot parameters: the installation is interactive.'
-    say "Type 'install-from URL' to install from a kickstart, or use sfdisk, mke2fs, wget, tar and extlinux. 'poweroff -f' ends it."
-    for console in $(cat /sys/class/tty/console/active); do
-        [ "$console" = tty0 ] && console=tty1
-        while :; do setsid -c sh -l < "/dev/$console" > "/dev/$console" 2>&1; done &
+    for console in $(cat /sys/class/tty/console/active) tty1; do
+        [ "$console" != tty0 ] && [ -c "/dev/$console" ] || continue
+        {
+            say 'no kickstart (inst.ks=URL) among the boot parameters: the installation is interactive.'
+            say "Type 'install-from URL' to install from a kickstart, or do it by hand with sfdisk, mke2fs, wget, tar and extlinux;"
+            say "'poweroff -f' ends it."
+        } > "/dev/$console"
+        while :; do
+            setsid -c sh -l < "/dev/$console" > "/dev/$console" 2>&1
+            sleep 1
+        done &
     done
-    wait
     stay
 }

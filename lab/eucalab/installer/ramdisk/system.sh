@@ -20,8 +20,11 @@ system_unpack() {
       { wget -q -O - "$source" 2> "$WORK/wget.log" || echo failed > "$WORK/wget.failed"; } \
           | tar -x -p"$packed" -f - -C "$TARGET" 2> "$WORK/tar.log" ) || echo failed > "$WORK/tar.failed"
     kill "$progress"
+    # When tar gives up, wget dies without a word. When wget gives up, tar complains too.
+    if [ -e "$WORK/tar.failed" ] && [ ! -s "$WORK/wget.log" ]; then
+        fail "cannot unpack $(shown "$source"): $(tail -n 1 "$WORK/tar.log")"
+    fi
     [ ! -e "$WORK/wget.failed" ] || fail "cannot fetch the system $(shown "$source"): $(fetch_reason)"
-    [ ! -e "$WORK/tar.failed" ] || fail "cannot unpack $(shown "$source"): $(tail -n 1 "$WORK/tar.log")"
     [ -d "$TARGET/etc" ] || fail "$(shown "$source") is not a system: it has no /etc"
     step "unpacked $(used_megabytes) MiB"
 }
