@@ -7,6 +7,7 @@ import base64
 import contextlib
 import dataclasses
 import email.utils
+import gzip
 import hashlib
 import hmac
 import http.server
@@ -35,8 +36,7 @@ from eucalab.store import Store
 
 NODE = 'node1'
 ACCESS, SECRET = 'SYSTEMACCESSKEY00001', 'system-secret'
-MODULES = ('virtio/virtio_ring.ko', 'virtio/virtio.ko', 'virtio/virtio_pci_modern_dev.ko',
-           'virtio/virtio_pci_legacy_dev.ko', 'virtio/virtio_pci.ko', 'block/virtio_blk.ko')
+INSTALLER = cache_root() / 'installer'
 
 
 class Objects:
@@ -231,13 +231,10 @@ def wait_for(what: str, condition: Callable[[], object], seconds: float = 20,
         time.sleep(0.05)
 
 
-GUEST_INIT = """#!/bin/busybox sh
-/bin/busybox --install -s /bin
+GUEST_INIT = """#!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for m in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do
-    insmod /lib/$m.ko
-done
+modprobe -a virtio_pci virtio_blk
 echo "guest: cmdline $(cat /proc/cmdline)"
 while read _ _ blocks name; do case $name in vd*) echo "guest: $name $blocks";; esac; done < /proc/partitions
 seen=' '
@@ -255,36 +252,18 @@ done
 """
 
 
-def kernel_files() -> tuple[Path, Path]:
-    """A Debian cloud kernel and its module directory, downloaded once into the lab's cache."""
-    folder = cache_root() / 'node-tests'
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=folder.parent))
-        work.chmod(0o755)
-        depends = subprocess.run(['apt-cache', 'depends', '--important', 'linux-image-cloud-amd64'],
-                                 capture_output=True, text=True, check=True).stdout
-        package = next(word for word in depends.split() if word.startswith('linux-image-') and word[12].isdecimal())
-        subprocess.run(['apt-get', 'download', package], cwd=work, check=True, capture_output=True)
-        subprocess.run(['dpkg', '-x', *(str(path) for path in work.glob('*.deb')), str(work)], check=True)
-        work.rename(folder)
-    return next(folder.glob('boot/vmlinuz-*')), next(folder.glob('lib/modules/*'))
+def guest_kernel() -> bytes:
+    return (INSTALLER / 'vmlinuz').read_bytes()
 
 
-def guest_ramdisk(modules: Path, init: str = GUEST_INIT) -> bytes:
-    """A ramdisk of busybox and the virtio drivers whose init reports what it sees on the console."""
+def guest_ramdisk(init: str = GUEST_INIT) -> bytes:
+    """The installer's ramdisk, for its drivers and busybox, with another init that the kernel unpacks over its own."""
     with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        for folder in ('bin', 'proc', 'sys', 'dev', 'lib'):
-            (root / folder).mkdir()
-        shutil.copy('/usr/bin/busybox', root / 'bin/busybox')
-        for module in MODULES:
-            shutil.copy(modules / 'kernel/drivers' / module, root / 'lib')
-        (root / 'init').write_text(init)
-        (root / 'init').chmod(0o755)
-        names = '\n'.join(str(path.relative_to(root)) for path in root.rglob('*'))
-        return subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet'], cwd=root, input=names.encode(),
-                              capture_output=True, check=True).stdout
+        (Path(name) / 'init').write_text(init)
+        (Path(name) / 'init').chmod(0o755)
+        archive = subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet'], cwd=name, input=b'init', capture_output=True,
+                                 check=True).stdout
+    return (INSTALLER / 'initrd').read_bytes() + gzip.compress(archive)
 
 
 def boot_sector(message: str, power_off: bool) -> bytes:

@@ -40,7 +40,7 @@ class Backing:
         """Fill the instance directory and ``instance.vbrs``, ``.disks``, ``.volumes``. NodeError on every failure."""
         self._make_directories(instance)
         if instance.root_type == 'ebs':
-            self._root_volume(instance)
+            self._volumes(instance)
         elif self._image(instance.row['image_id'])['virtualization_type'] == 'hvm':
             self._whole_disk(instance)
         else:
@@ -118,33 +118,40 @@ class Backing:
         return ObjectReader(self._settings.config.endpoint, user['access_key'], user['secret_key'],
                             lambda seconds: self._pause(seconds * self._settings.pace))
 
-    def _root_volume(self, instance: Instance) -> None:
-        volume_id, device = self._wait_for_root(instance)
-        text = volume_xml.volume_xml(volume_id, device, self._settings.config.volume_file(volume_id))
+    def _volumes(self, instance: Instance) -> None:
+        """The root volume and those of the launch's mappings: all are in the domain from the beginning."""
+        rows = self._store.rows("SELECT * FROM attachments WHERE instance_id = ? AND (is_root OR state = 'attached') "
+                                'ORDER BY is_root DESC, device', instance.id)
+        if not rows or not rows[0]['is_root']:
+            raise NodeError('the instance has no root volume')
+        for row in rows:
+            self._wait_for_volume(row['volume_id'])
+            self._add_volume(instance, row['volume_id'], device_name(row['device']), bool(row['is_root']))
+
+    def _add_volume(self, instance: Instance, volume_id: str, device: str, is_root: bool) -> None:
+        file = self._settings.config.volume_file(volume_id)
+        text = volume_xml.volume_xml(volume_id, device, file)
         # The hook sees this file, but the node keeps the text that it had before (vbr.c): an edit is lost.
         volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
         location = f'sc://{volume_id},none'
         instance.volumes.append(VolumeOfInstance(volume_id, device, text))
         instance.vbrs.append(Vbr(
-            'ebs', device, self._settings.config.volume_file(volume_id).stat().st_size, id=instance.row['image_id'],
-            type_name='ebs', location=location, backing=text, prepared_location=location,
+            'ebs', device, file.stat().st_size, id=instance.row['image_id'] if is_root else 'none', type_name='ebs',
+            location=location, disk=len(instance.volumes) - 1, backing=text, prepared_location=location,
             serial=volume_serial(volume_id, device)))
 
-    def _wait_for_root(self, instance: Instance) -> tuple[str, str]:
+    def _wait_for_volume(self, volume_id: str) -> None:
         """Wait until the storage controller has made the volume from its snapshot."""
         deadline = time.monotonic() + VOLUME_WAIT
         while True:
-            row = self._store.row(
-                'SELECT a.volume_id, a.device, v.state FROM attachments a JOIN volumes v ON v.id = a.volume_id '
-                'WHERE a.instance_id = ? AND a.is_root', instance.id)
-            if row is None:
-                raise NodeError('the instance has no root volume')
-            if row['state'] in ('available', 'in-use'):
-                return row['volume_id'], device_name(row['device'])
-            if row['state'] != 'creating':
-                raise NodeError(f"root volume {row['volume_id']} is {row['state']}")
+            row = self._store.row('SELECT state FROM volumes WHERE id = ?', volume_id)
+            state = row['state'] if row else 'gone'
+            if state in ('available', 'in-use'):
+                return
+            if state != 'creating':
+                raise NodeError(f'volume {volume_id} is {state}')
             if time.monotonic() > deadline:
-                raise NodeError(f"root volume {row['volume_id']} was not ready after {VOLUME_WAIT} seconds")
+                raise NodeError(f'volume {volume_id} was not ready after {VOLUME_WAIT} seconds')
             self._pause(0.5)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import libvirt
 
-from ..store import Store
 from .hypervisor import URI
 
 # command, its pid file, the socket that shows that it serves, the Debian package
@@ -93,21 +92,6 @@ def running_pid(name: str) -> int | None:
             except OSError:
                 continue           # it ended while we looked
     return None
-
-
-def end_domains(database: Path) -> list[str]:
-    """Destroy the domains of a lab's own instances, and no others; returns their names."""
-    store = Store(database)
-    names = [row['id'] for row in store.rows('SELECT id FROM instances')]
-    store.close()
-    connection = libvirt.open(URI)
-    ended = []
-    for domain in connection.listAllDomains():
-        if domain.name() in names:
-            domain.destroy()
-            ended.append(domain.name())
-    connection.close()
-    return ended
 
 
 def _wait_for(socket: Path, name: str) -> None:

@@ -19,8 +19,9 @@ YEAR = 31536000
 
 def write_instance_xml(instance: Instance, settings: Settings) -> None:
     """Write the file with its real mode: not world-readable, as it holds user data and tokens."""
-    text = etree.tostring(instance_xml(instance, settings), pretty_print=True, xml_declaration=True, encoding='UTF-8')
-    write_owned(instance.xml_file, text.decode(), 0o660, settings.owner)
+    text = etree.tostring(instance_xml(instance, settings), pretty_print=True, encoding='unicode')
+    # libxml2's own writer puts the declaration in double quotes, lxml would in single ones.
+    write_owned(instance.xml_file, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}', 0o660, settings.owner)
 
 
 def instance_xml(instance: Instance, settings: Settings) -> etree._Element:

@@ -48,8 +48,8 @@ differs, because it has neither bridges nor device mapper nor, as a rule, hardwa
             <memory><xsl:value-of select="memoryKB"/></memory>
             <devices>
                 <xsl:apply-templates select="disks/diskPath"/>
-                <!-- the root volume only: later volumes are plugged into the running domain -->
-                <xsl:copy-of select="volumes/volume[/instance/backing/root/@type = 'ebs'][1]/libvirt/disk"/>
+                <!-- the root volume comes first; volumes that are attached later are plugged into the running domain -->
+                <xsl:copy-of select="volumes/volume/libvirt/disk"/>
                 <xsl:apply-templates select="nics/nic"/>
                 <serial type="file">
                     <source path="{consoleLogPath}"/>

@@ -11,11 +11,10 @@ import sqlite3
 import uuid
 from pathlib import Path
 
+from ..cloud import INSTANCE_TYPES, InstanceType
 from ..config import Config
 
 GIB = 1 << 30
-# Cores, memory in MiB, disk in GiB of what RunInstances accepts.
-INSTANCE_TYPES = {'m1.small': (1, 512, 5), 'm1.medium': (1, 1024, 10), 'm1.large': (2, 1024, 15)}
 # The node's buffer for user data ends after this many base64 characters (CHAR_BUFFER_SIZE * 32 with its NUL).
 USER_DATA_LIMIT = 16383
 
@@ -134,18 +133,18 @@ class Instance:
 
     @property
     def cores(self) -> int:
-        return self._type[0]
+        return self._type.cpu
 
     @property
     def memory_kib(self) -> int:
-        return self._type[1] * 1024
+        return self._type.memory * 1024
 
     @property
     def disk_gib(self) -> int:
-        return self._type[2]
+        return self._type.disk
 
     @property
-    def _type(self) -> tuple[int, int, int]:
+    def _type(self) -> InstanceType:
         try:
             return INSTANCE_TYPES[self.row['instance_type']]
         except KeyError:
