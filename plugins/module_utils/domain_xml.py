@@ -109,7 +109,9 @@ def _put(parent, tag, text, after):
     element = _at_most_one(parent, tag)
     if element is None:
         element = etree.Element(tag)
-        after.addnext(element)
+        # not addnext(): whether it goes before or behind the text that follows depends on lxml's version
+        element.tail, after.tail = after.tail, None
+        parent.insert(parent.index(after) + 1, element)
     elif element.text == text and not len(element):
         return False
     for child in list(element):

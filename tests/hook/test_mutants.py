@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks are worth something: each deliberately broken hook is caught by them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hook_check import check
+from hook_oracle import Policy
+from hook_shapes import Shape, encode
+from hook_world import FILES, World
+
+STRICT = Policy(accounts='000123456789', kernels='eki-33cc44dd', forbidden='init=* module-blacklist=*')
+OPEN = Policy(installers='*', vnc='yes')
+PROBES: list[tuple[Policy, Shape, bytes]] = [
+    (Policy(), Shape(), b''),
+    (Policy(), Shape(), b'bootparams=S3cret quiet'),
+    (Policy(), Shape('3.0'), b'bootparams=S3cret&<>"\'\\'),
+    (Policy(), Shape(kind='pv-no-ramdisk'), b'bootparams=c* ' + b'"; touch @CANARY@; : "$(touch @CANARY@)`touch @CANARY@`'),
+    (Policy(), Shape(), b'bootparams=1\nbootparams=2\n'),
+    (Policy(), Shape(), b'echo bootparams=1\n bootparams=1\nboot\0params=1\n'),
+    (Policy(), Shape(), b'bootparams=a\0b'),
+    (Policy(), Shape(), b'bootparams=a\x1b[31mb'),
+    (Policy(), Shape(), b'bootparams=a\r\n'),
+    (Policy(), Shape(), b'bootparams=' + b'x' * 2048),
+    (Policy(), Shape(), b'bootparams=' + b'x' * 2040),
+    (Policy(), Shape(), b'bootparams= '),
+    (Policy(), Shape(), b'#' * 12200 + b'\nbootparams=' + b'a' * 99),
+    (Policy(), Shape(kind='ebs'), b'bootparams=a'),
+    (Policy(), Shape(), b'bootparams=a\nconsole=vnc'),
+    (Policy(), Shape(), b'bootparams=a\ninstaller=fedora-40'),
+    (Policy(log_value='yes'), Shape(), b'bootparams=S3cret'),
+    (OPEN, Shape(kind='ebs'), b'bootparams=a\ninstaller=fedora-40\nconsole=vnc'),
+    (OPEN, Shape(), b'bootparams=a\ninstaller=../installers/fedora-40'),
+    (OPEN, Shape(), b'installer=fedora-40'),
+    (STRICT, Shape(account='1'), b'bootparams=a'),
+    (STRICT, Shape(kernel_id='eki-0'), b'bootparams=a'),
+    (STRICT, Shape('3.3', user='000123456789'), b'bootparams=a'),
+    (STRICT, Shape(), b'bootparams="init=/bin/sh"'),
+    (STRICT, Shape(), b'bootparams=module_blacklist=x'),
+    (Policy(accounts='1', on_refusal='ignore'), Shape(), b'bootparams=a'),
+    (Policy(broken=True, on_refusal='ignore'), Shape(), b'bootparams=a'),
+]
+
+HOOK, SHEET = 'bootparams', 'insert-boot-params.xsl'
+MUTANTS = {
+    'ampersands are not escaped': (HOOK, "swap '&' '&amp;'; ", ''),
+    'angle brackets are not escaped': (HOOK, "swap '<' '&lt;'; ", ''),
+    'any byte is allowed': (HOOK, 'case $value in *[!\\ -~]*)', 'case $value in *$nl*)'),
+    'NUL vanishes': (HOOK, '  tr ', "  tr -d '\\000' | tr "),
+    'carriage returns stay': (HOOK, 'line=${line%"$tab"};;', ';;'),
+    'the last marker counts': (HOOK, '[ "$has_value" ] || taken=1', 'taken=1'),
+    'the marker may stand anywhere': (HOOK, 'for line in $text; do\n', 'for line in $text; do line=${line#*echo }\n'),
+    'the value is evaluated': (HOOK, 'escape "$command_line"', 'eval ": \\"$command_line\\""; escape "$command_line"'),
+    'globs are expanded': (HOOK, 'set -f\n', ''),
+    'any length is allowed': (HOOK, '-le 2047', '-le 9999'),
+    'the console makes it too long': (HOOK, '-le 2033', '-le 2047'),
+    'a blank value stays': (HOOK, '-z "$has_words"', '-z "$value"'),
+    'a cut is not noticed': (HOOK, 'cut=1 data=$data=;;', 'data=$data=;;'),
+    'a reboot starts over': (HOOK, 'reboot=destroy', 'reboot=restart'),
+    'accounts are not looked at': (HOOK, 'listed "$account"', ': "$account"'),
+    'kernels are not looked at': (HOOK, 'listed "$kernel_id"', ': "$kernel_id"'),
+    'forbidden words are not looked at': (HOOK, 'listed "$text"', '! : "$text"'),
+    'quotes hide a forbidden word': (HOOK, "  swap '\"' ''\n", ''),
+    'an underscore hides a forbidden word': (HOOK, '  swap _ -\n', ''),
+    'installers are not looked at': (HOOK, 'listed "$installer"', ': "$installer"'),
+    'an installer may be a path': (HOOK, "''|.|..|*[!a-z0-9._-]*)", "'')"),
+    'displays are not looked at': (HOOK, '[ "$vnc" = yes ] ||', 'true ||'),
+    'keys count without a marker': (HOOK, '[ "$has_value" ] || exit 0', ''),
+    'a broken policy is obeyed': (HOOK, '[ -z "$wrong" ] ||', 'true ||'),
+    'a broken policy may ignore': (HOOK, '  on_refusal=cancel\n', ''),
+    'ignoring cancels': (HOOK, 'tell ignored "$1"; exit 0', 'tell ignored "$1"; rc=1; exit 1'),
+    'another exit status': (HOOK, '  exit 1\n}', '  rc=2; exit 2\n}'),
+    'the value is logged': (HOOK, '[ "$log_value" = no ] ||', ''),
+    'the tenant is not told': (HOOK, '{ put "bootparams: $1', '{ : "bootparams: $1'),
+    'the hook talks': (HOOK, 'tmp=$file.new.$$', 'echo here; tmp=$file.new.$$'),
+    'the file is written in place': (HOOK, '>"$tmp"', '>"$file"'),
+    'the mode is lost': (HOOK, 'cp -p', 'cp'),
+    'a temporary file stays': (HOOK, 'mv -f', 'cp'),
+    'the original is not kept': (HOOK, 'ln "$file" "$file.orig"', ':'),
+    'something outlives the hook': (HOOK, 'tmp=$file.new.$$', 'sleep 5 & tmp=$file.new.$$'),
+    'a stray file': (HOOK, 'tmp=$file.new.$$', ': >"$inst/.lock"; tmp=$file.new.$$'),
+    'instances without kernel get one': (HOOK, '[ "$2$kernel" != no-kernel ] ||', 'true ||'),
+    'the account number is not used': ('get-user-data.xsl', 'account|user[not(../account)]', 'user'),
+    'a command line is not added': (SHEET, '<xsl:text>&#127;cmdline-here&#127;</xsl:text>', ''),
+    'the memory is changed': (SHEET, '<xsl:template name="place">', '<xsl:template match="memory"/><xsl:template name="place">'),
+}  # fmt: skip
+
+
+@pytest.fixture(name='mutate')
+def fixture_mutate(tmp_path: Path):
+    def mutate(name: str) -> Path:
+        file, old, new = MUTANTS[name]
+        files = tmp_path / 'files'
+        files.mkdir()
+        for entry in os.scandir(FILES):
+            shutil.copy(entry.path, files)
+        text = (files / file).read_text()
+        assert old in text, 'the hook has changed; this mutant must follow'
+        (files / file).write_text(text.replace(old, new))
+        return files
+
+    return mutate
+
+
+def probe(files: Path, place: Path) -> None:
+    worlds: list[World] = []
+    for policy, shape, data in PROBES:
+        world = next((world for world in worlds if world.policy == policy), None)
+        if world is None:
+            world = World(place / str(len(worlds)), policy, files)
+            worlds.append(world)
+        world.put(shape, encode(data))
+        check(world, secret=b'S3cret')
+
+
+def test_the_hook_itself_passes(tmp_path):
+    probe(FILES, tmp_path)
+
+
+@pytest.mark.parametrize('name', MUTANTS)
+def test_a_broken_hook_is_caught(mutate, tmp_path, name):
+    files = mutate(name)
+    with pytest.raises(AssertionError):
+        probe(files, tmp_path / 'worlds')
+
+
+def test_a_hook_that_acts_on_other_events_is_caught(tmp_path):
+    files = tmp_path / 'files'
+    shutil.copytree(FILES, files)
+    hook = files / HOOK
+    hook.write_text(hook.read_text().replace('[ "${1-}" = euca-nc-pre-boot ] ||', 'true ||'))
+    changed = []
+    for number, source in enumerate((FILES, files)):
+        world = World(tmp_path / str(number), files=source)
+        world.put(Shape(), encode(b'bootparams=a'))
+        before = world.snapshot()
+        world.run(event='euca-nc-pre-clean')
+        changed.append(world.snapshot() != before)
+    assert changed == [False, True]
