@@ -97,7 +97,10 @@ def register(cloud: Cloud, request: dict[str, t.Any]) -> str:
     """
     about = f'image {request["Name"]}'
     try:
-        return cloud.ec2('register_image', about, **request)['ImageId']
+        image_id = cloud.ec2('register_image', about, **request).get('ImageId')
+        if not image_id:
+            raise CloudError(f'RegisterImage of {about} failed: the answer was cut short on its way.', 'RegisterImage')
+        return image_id
     except CloudError as error:
         # InvalidAMIName.Duplicate too: our own request may have been sent twice on the way.
         sure = error.status is not None and error.status < 500 and not (error.code or '').endswith('.Duplicate')
@@ -115,11 +118,13 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
     # A request whose answer was lost may still be under way: look a few times before concluding that it is not there.
     for _look in range(3 if error.status is None else 1):
         try:
-            images = IMAGE.read(cloud.ec2('describe_images', 'the images', Owners=['self']))
+            reply = cloud.ec2('describe_images', 'the images', Owners=['self'])
+            if 'Images' not in reply:
+                raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
         except CloudError as second:
             raise Unknown(f'{error} And whether it was done cannot be told: {second} Nothing was removed; '
                           'run the task again when the cloud answers.') from error
-        for image in images:
+        for image in IMAGE.read(reply):
             if image['name'] == request['Name'] and image['state'] not in IMAGE.gone and is_of(image, request):
                 return image
         if error.status is None:

@@ -103,8 +103,8 @@ class Bucket:
                                   'name with the option bucket: all accounts of a cloud share them.') from error
 
     def _is_ours(self) -> bool:
-        buckets = self._again(lambda: self._cloud.s3('list_buckets')).get('Buckets') or []
-        return any(bucket['Name'] == self.name for bucket in buckets)
+        reply = self._again(lambda: _whole(self._cloud.s3('list_buckets'), 'Buckets'))
+        return any(bucket['Name'] == self.name for bucket in reply['Buckets'])
 
     def listing(self, prefix: str) -> dict[str, tuple[int, str]]:
         """Size and ETag of each object whose key begins with `prefix`; empty when there is no such bucket."""
@@ -112,15 +112,15 @@ class Bucket:
         marker: dict[str, str] = {}
         while True:
             try:
-                reply = self._again(lambda marker=marker: self._cloud.s3(
-                    'list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker))
+                reply = self._again(lambda marker=marker: _whole(self._cloud.s3(
+                    'list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker), 'IsTruncated'))
             except CloudError as error:
                 if error.not_found:
                     return {}
                 raise
             page = reply.get('Contents') or []
             found.update((item['Key'], (item['Size'], item['ETag'].strip('"'))) for item in page)
-            if not reply.get('IsTruncated') or not page:
+            if not reply['IsTruncated'] or not page:
                 return found
             marker = {'Marker': page[-1]['Key']}
 
@@ -222,6 +222,13 @@ class Bucket:
 
 class _Damaged(Exception):
     pass
+
+
+def _whole(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
+    """The reply, if it has what every such reply has: one that was cut among its headers looks like an empty success."""
+    if key not in reply:
+        raise _Damaged('The cloud\'s answer was cut short on its way.')
+    return reply
 
 
 def _passing(error: Exception) -> bool:

@@ -154,7 +154,7 @@ class SlowCloud:
 
     def s3(self, operation, about='', **parameters):
         if operation == 'list_objects':
-            return {}
+            return {'IsTruncated': False}
         with self.lock:
             self.flying += 1
         assert self.gate.wait(10)
@@ -206,6 +206,16 @@ def test_a_bucket_of_someone_else_is_refused(storage, bucket):
     storage.buckets, storage.foreign = [], ['b']
     with pytest.raises(upload.UploadError, match='The bucket b belongs to another account .* option bucket'):
         bucket.ensure()
+
+
+def test_an_answer_that_was_cut_short_is_not_taken_for_an_empty_one(storage, bucket, monkeypatch):
+    genuine, short = storage.answer, ['', '']
+    monkeypatch.setattr(storage, 'answer', lambda *asked: short.pop() if short else genuine(*asked))
+    bucket.ensure()
+    assert storage.puts == [] and not bucket.created
+    short[:] = ['', '']
+    storage.objects = {'b/img.part.00': bytes(part(0).data)}
+    assert bucket.send([part(0)], 'img').present == 1
 
 
 # --- removing

@@ -191,6 +191,16 @@ def test_a_registration_whose_answer_was_lost_is_found_and_kept(cloud, run, worl
     assert location in storage.objects
 
 
+@pytest.mark.parametrize('short', ['', ConnectionClosedError(endpoint_url='x')])
+def test_an_answer_that_was_cut_short_is_not_taken_for_a_refusal(cloud, run, world, storage, short):
+    registers(cloud)
+    cloud.on('DescribeImages', NONE, short)
+    cloud.on('RegisterImage', '')
+    result = run('image', **world)
+    assert result['failed'] and 'whether it was done cannot be told' in result['msg']
+    assert len(storage.objects) == 2
+
+
 def test_when_nobody_can_tell_whether_it_was_registered_nothing_is_removed(cloud, run, world, storage):
     registers(cloud)
     down = ConnectionClosedError(endpoint_url='x')
