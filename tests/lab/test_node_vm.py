@@ -244,3 +244,31 @@ def test_a_volume_whose_attachment_a_hook_refuses_is_reported_as_failed(bare_nod
     lab.attach(instance, volume)
     wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'failed')
     assert 'no-volumes ended with status 1 on euca-nc-pre-attach' in str(lab.attachment(volume)['node_reason'])
+
+
+def test_a_guest_that_a_hook_refuses_to_adopt_is_left_alone_until_it_is_terminated(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, _root = ebs_instance(lab, 'here', power_off=False)
+    bare_node.wait_state(instance, 'running')
+    bare_node.kill()
+    lab.add_hook('stranger', '#!/bin/sh\n[ $1 != euca-nc-pre-adopt ] || exit 1\n')
+    bare_node.start()
+    wait_for('the log', lambda: f'{instance} is not adopted' in (lab.config.log / 'node.log').read_text())
+    virsh('destroy', instance)
+    with pytest.raises(AssertionError):
+        wait_for('a report', lambda: lab.instance(instance)['node_state'] != 'running', 2)
+    lab.store.execute("UPDATE instances SET state = 'shutting-down' WHERE id = ?", instance)
+    bare_node.wait_state(instance, 'teardown')
+
+
+def test_a_whole_disk_image_boots_by_its_own_boot_loader_and_the_image_stays_as_it_was(bare_node: Node) -> None:
+    lab = bare_node.lab
+    disk = boot_sector('own boot loader', power_off=False).ljust(1 << 20, b'\0')
+    lab.put_image('emi-00000001', disk)
+    lab.store.execute("UPDATE images SET virtualization_type = 'hvm'")
+    instance = lab.add_instance(kernel_id=None, ramdisk_id=None)
+    bare_node.wait_state(instance, 'running')
+    bare_node.wait_console(instance, 'own boot loader')
+    files = Path(str(lab.instance(instance)['instance_path']))
+    cached, = lab.settings.cache.iterdir()
+    assert (files / 'vda.blocks').stat().st_ino != cached.stat().st_ino and cached.read_bytes() == disk

@@ -37,7 +37,12 @@ def main() -> int:
         print(f"eucalab.node: lab {config.name} has the nodes {', '.join(config.nodes)}", file=sys.stderr)
         return 1
     settings = Settings(config, arguments.node, acceleration.choose(config.accel, cache_root()))
-    Controller(settings, stop).run()
+    try:
+        controller = Controller(settings, stop)
+    except KeyError as error:
+        print(f'eucalab.node: the hook user of lab {config.name} does not exist: {error}', file=sys.stderr)
+        return 1
+    controller.run()
     return 0
 
 

@@ -3,6 +3,7 @@
 """Giving an instance its files: images out of object storage, its disk, its root volume (create_instance_backing)."""
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -104,7 +105,7 @@ class Backing:
         instance.vbrs.append(record)
         return record
 
-    def _image(self, image_id: str):
+    def _image(self, image_id: str) -> sqlite3.Row:
         row = self._store.row('SELECT * FROM images WHERE id = ?', image_id)
         if row is None:
             raise NodeError(f'there is no image {image_id}')

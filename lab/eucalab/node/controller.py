@@ -145,7 +145,9 @@ class Controller:
 
     def _look_at_attachment(self, row: sqlite3.Row) -> None:
         instance_id = row['instance_id']
-        if self._busy(instance_id) or row['instance_node_state'] in ('staging', 'booting'):
+        # Nobody answers for an instance that was not adopted; when it is ended, its volumes are free.
+        if (self._busy(instance_id) or row['instance_node_state'] in ('staging', 'booting')
+                or instance_id in self._not_adopted):
             return
         instance = self._running.get(instance_id) if row['instance_node_state'] == 'running' else None
         self._workers[instance_id] = Worker(

@@ -47,22 +47,29 @@ class ImageCache:
             raise NodeError(f'manifest {location} changed after its image was registered')
         with self._guard:
             lock = self._locks.setdefault(manifest.sha256, threading.Lock())
+        cached = self._folder / f'{manifest.sha256}.blocks'
+        target.unlink(missing_ok=True)
         with lock:
-            cached = self._folder / f'{manifest.sha256}.blocks'
-            if not cached.exists():
+            if not self._take(cached, target):
                 self._folder.mkdir(parents=True, exist_ok=True)
                 partial = cached.with_suffix('.partial')
                 try:
                     unbundle(reader, manifest, partial)
                     partial.chmod(0o664)
+                    target.hardlink_to(partial)
                     partial.rename(cached)
                 finally:
                     partial.unlink(missing_ok=True)
-            target.unlink(missing_ok=True)
-            target.hardlink_to(cached)
-            cached.touch()
         self._evict(keep=cached)
         return manifest
+
+    def _take(self, cached: Path, target: Path) -> bool:
+        try:
+            target.hardlink_to(cached)
+        except FileNotFoundError:      # never here, or just forgotten
+            return False
+        target.touch()
+        return True
 
     def _evict(self, keep: Path) -> None:
         with self._guard:

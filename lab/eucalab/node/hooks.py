@@ -121,5 +121,6 @@ class Hooks:
 def describe_account(user: str) -> str:
     """The hook user with groups, for the log."""
     account = pwd.getpwnam(user)
-    names = [grp.getgrgid(number).gr_name for number in os.getgrouplist(user, account.pw_gid)]
-    return f"{user} ({', '.join(names)})"
+    names = {group.gr_gid: group.gr_name for group in grp.getgrall()}
+    groups = [names.get(number, str(number)) for number in os.getgrouplist(user, account.pw_gid)]
+    return f"{user} ({', '.join(groups)})"

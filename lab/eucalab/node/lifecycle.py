@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from ..store import Store
 from . import hooks
@@ -54,7 +55,7 @@ class Lifecycle:
         report(store, self.settings, instance.id, 'running')
         log.info('%s runs', instance.id)
 
-    def _create(self, xml: str, pause) -> None:
+    def _create(self, xml: str, pause: Callable[[float], None]) -> None:
         for attempt in range(1, CREATE_TRIES + 1):
             try:
                 self.hypervisor.create(xml)

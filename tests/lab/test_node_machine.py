@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node makes of the machine that it is on: acceleration, daemons, /dev/kvm, partitions on plain files."""
+from __future__ import annotations
+
+import grp
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from eucalab.node import acceleration, daemons, disks
+from node_support import INSTALLER
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='changes owners')
+needs_kernel = pytest.mark.skipif(
+    shutil.which('qemu-system-x86_64') is None or not (INSTALLER / 'complete').is_file(), reason='run make setup')
+EXT3_JOURNAL_ROOM = 16 << 20
+
+
+def cpuinfo(path: Path, flags: str) -> Path:
+    file = path / 'cpuinfo'
+    file.write_text(f'processor\t: 0\nflags\t\t: fpu {flags} sse\nbugs\t\t: vmx_nothing\n')
+    return file
+
+
+def test_without_the_processors_flag_guests_are_emulated_however_willing_the_device_looks(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'vmlinuz').write_bytes(b'')
+    monkeypatch.setattr(acceleration, 'trial_boots', lambda *_arguments: True)
+    assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'mmx')) == 'qemu'
+    assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'kvm'
+    assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'svm')) == 'kvm'
+
+
+def test_with_the_flag_a_guest_must_really_boot(tmp_path: Path) -> None:
+    assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'        # no kernel to try
+    (tmp_path / 'vmlinuz').write_bytes(b'this is no kernel')
+    assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'
+
+
+def test_a_wish_is_obeyed(tmp_path: Path) -> None:
+    assert acceleration.choose('tcg', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'
+    assert acceleration.choose('kvm', tmp_path, cpuinfo(tmp_path, 'mmx')) == 'kvm'
+
+
+@pytest.mark.vm
+@needs_kernel
+def test_the_trial_tells_a_guest_that_boots_from_one_that_does_not(tmp_path: Path) -> None:
+    assert acceleration.trial_boots(INSTALLER / 'vmlinuz', 'tcg', 120)
+    (tmp_path / 'vmlinuz').write_bytes((INSTALLER / 'vmlinuz').read_bytes()[:1 << 20])
+    assert not acceleration.trial_boots(tmp_path / 'vmlinuz', 'tcg', 5)
+
+
+@needs_root
+def test_a_kvm_device_that_only_root_may_open_is_given_to_its_group_and_others_are_left_alone(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = tmp_path / 'kvm'
+    monkeypatch.setattr(daemons, 'KVM_DEVICE', device)
+    daemons.open_kvm_device()           # no device, no complaint
+    for before, after in ((0o600, 0o660), (0o666, 0o666)):
+        device.write_bytes(b'')
+        device.chmod(before)
+        daemons.open_kvm_device()
+        assert stat.S_IMODE(device.stat().st_mode) == after
+        assert device.stat().st_gid == (grp.getgrnam('kvm').gr_gid if after == 0o660 else 0)
+        device.unlink()
+
+
+def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, 'geteuid', lambda: 1000)
+    with pytest.raises(daemons.DaemonError, match='need root'):
+        daemons.ensure_daemons()
+
+
+@needs_root
+def test_a_missing_program_is_named_by_the_package_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = shutil.which
+    monkeypatch.setattr(daemons.shutil, 'which',
+                        lambda name, path=None: None if name == 'xsltproc' else found(name, path=path))
+    with pytest.raises(daemons.DaemonError, match='^missing: apt-get install -y --no-install-recommends xsltproc$'):
+        daemons.ensure_daemons()
+
+
+def test_a_daemon_is_known_by_its_program_not_by_words_in_somebodys_command_line(tmp_path: Path) -> None:
+    program = tmp_path / 'labtestd'
+    shutil.copy('/bin/sleep', program)
+    bystander = subprocess.Popen(['/bin/sleep', '60'], executable='/bin/sleep')
+    daemon = subprocess.Popen([str(program), '60'])
+    try:
+        assert daemons.running_pid('labtestd') == daemon.pid
+    finally:
+        for process in (daemon, bystander):
+            process.kill()
+            process.wait()
+    assert daemons.running_pid('labtestd') is None
+
+
+def test_a_disk_is_composed_of_image_ephemeral_and_swap_and_stays_sparse(tmp_path: Path) -> None:
+    image, disk = tmp_path / 'image', tmp_path / 'disk'
+    content = os.urandom(70_000) + bytes(5 << 20) + os.urandom(8) + bytes(500)
+    image.write_bytes(content)
+    disks.compose_disk(disk, image, len(content), 64 << 20, 8 << 20)
+    listed = subprocess.run(['sfdisk', '--dump', str(disk)], capture_output=True, text=True, check=True).stdout
+    rows = [line.partition(':')[2] for line in listed.splitlines() if line.startswith(str(disk))]
+    numbers = [[int(field.partition('=')[2]) for field in row.split(',')[:2]] for row in rows]
+    assert [row.split('type=')[1] for row in rows] == ['83', '83', '82']
+    assert numbers[0] == [64, -(-len(content) // 512)] and numbers[1][1] == (64 << 20) // 512
+    with open(disk, 'rb') as file:
+        file.seek(64 * 512)
+        assert file.read(len(content)) == content
+    for (start, _count), kind in zip(numbers[1:], ('ext3', 'swap'), strict=True):
+        probed = subprocess.run(['blkid', '-p', '-o', 'value', '-s', 'TYPE', '-O', str(start * 512), str(disk)],
+                                capture_output=True, text=True, check=True).stdout
+        assert probed.strip() == kind
+    assert disk.stat().st_blocks * 512 < EXT3_JOURNAL_ROOM
