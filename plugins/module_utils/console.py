@@ -21,6 +21,8 @@ LONGEST_LINE = 8192
 # Text installers place their words with cursor movements instead of line ends.
 PLACED = re.compile(rb'\x1b\[\d*(?:;\d*)?[Hf]')
 ESCAPE = re.compile(r'\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])')
+# The kernel prints its command line, and with it the answer file's presigned URL: whoever has it can read the file.
+SIGNATURE = re.compile(rb'(Signature=)[^&\s\'"]+')
 CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 
 
@@ -43,6 +45,11 @@ def news(previous: bytes, window: bytes) -> bytes | None:
             if moved.startswith(previous[-length:]):
                 return moved[length:]
     return None
+
+
+def without_signatures(data: bytes) -> bytes:
+    """The same console with the signatures of presigned URLs hidden."""
+    return SIGNATURE.sub(rb'\1(hidden)', data)
 
 
 class Console:

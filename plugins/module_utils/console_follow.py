@@ -12,7 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import Console
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import Console, without_signatures
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.live import Live
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import INSTANCE, Resource, look
 
@@ -131,7 +131,7 @@ class Follower:
 
 
 def console_output(cloud: Cloud, instance_id: str) -> bytes:
-    """What the cloud shows of the console, b'' when it shows nothing.
+    """What the cloud shows of the console, b'' when it shows nothing; without the signatures of presigned URLs.
 
     A cloud of version 4 or 5 answers with an error while the instance is not in state running, and any cloud may
     fail to reach the node: what was seen before stays valid, so no failure of this request is one of the caller's.
@@ -144,6 +144,7 @@ def console_output(cloud: Cloud, instance_id: str) -> bytes:
         return b''
     output = reply.get('Output') or ''
     try:
-        return base64.b64decode(''.join(output.split()), validate=True)
+        shown = base64.b64decode(''.join(output.split()), validate=True)
     except (binascii.Error, ValueError):
-        return output.encode()
+        shown = output.encode()
+    return without_signatures(shown)

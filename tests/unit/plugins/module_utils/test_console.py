@@ -7,7 +7,14 @@ import random
 import stat
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import HEAD, WINDOW, Console, news, readable
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import (
+    HEAD,
+    WINDOW,
+    Console,
+    news,
+    readable,
+    without_signatures,
+)
 
 HOOK = b'bootparams: applied: 20 bytes\n'
 
@@ -133,3 +140,10 @@ def test_windows_that_do_not_meet_are_known():
     assert news(b'a' * 100, b'b' * 100) is None
     assert news(b'', b'abc') == b'abc'
     assert news(b'abc', b'abcd') == b'd'
+
+
+def test_a_presigned_url_on_the_kernel_command_line_loses_its_signature():
+    printed = b'Command line: inst.ks=http://c:8773/s/b/k?AWSAccessKeyId=AKI&Signature=xMT30%2B4s%3D&Expires=179 ip=dhcp\n'
+    hidden = without_signatures(printed)
+    assert b'xMT30' not in hidden
+    assert hidden.endswith(b'&Signature=(hidden)&Expires=179 ip=dhcp\n')
