@@ -17,19 +17,24 @@ from node_support import ScratchLab, scratch_lab
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='files belong to the hook user')
 
 # What gen_instance_xml of 4.4 writes below /instance, in its order.
-CHILDREN = '''hypervisor backing name uuid reservation user owner account imageId kernelId ramdiskId dnsName
-privateDnsName instancePath kernel ramdisk xmlFilePath libvirtFilePath consoleLogPath userData
-launchIndex hasFloppy cpuPassthrough cores memoryKB diskGB VmType NicType NicDevice rootDirective key os
-groupNames disks vbrs volumes nics states timestamps'''.split()
-VBR = '''resourceLocation guestDeviceName sizeBytes formatName id typeName type locationType format diskNumber
-partitionNumber guestDeviceType guestDeviceBus backingType backingPath preparedResourceLocation
-guestDeviceSerialId'''.split()
-STATES = '''retries stateName bundleTaskStateName bundleTaskProgress createImageTaskStateName stateCode state
-bundleTaskState bundleBucketExists bundleCanceled guestStateName isStopRequested createImageTaskState
-createImagePid createImageCanceled migrationState migrationSource migrationDestination
-migrationCredentials'''.split()
-TIMES = '''launchTime expiryTime bootTime bundlingTime createImageTime terminationRequestedTime terminationTime
-migrationTime'''.split()
+CHILDREN = [
+    'hypervisor', 'backing', 'name', 'uuid', 'reservation', 'user', 'owner', 'account', 'imageId', 'kernelId',
+    'ramdiskId', 'dnsName', 'privateDnsName', 'instancePath', 'kernel', 'ramdisk', 'xmlFilePath',
+    'libvirtFilePath', 'consoleLogPath', 'userData', 'launchIndex', 'hasFloppy', 'cpuPassthrough', 'cores',
+    'memoryKB', 'diskGB', 'VmType', 'NicType', 'NicDevice', 'rootDirective', 'key', 'os', 'groupNames', 'disks',
+    'vbrs', 'volumes', 'nics', 'states', 'timestamps']
+VBR = [
+    'resourceLocation', 'guestDeviceName', 'sizeBytes', 'formatName', 'id', 'typeName', 'type', 'locationType',
+    'format', 'diskNumber', 'partitionNumber', 'guestDeviceType', 'guestDeviceBus', 'backingType',
+    'backingPath', 'preparedResourceLocation', 'guestDeviceSerialId']
+STATES = [
+    'retries', 'stateName', 'bundleTaskStateName', 'bundleTaskProgress', 'createImageTaskStateName',
+    'stateCode', 'state', 'bundleTaskState', 'bundleBucketExists', 'bundleCanceled', 'guestStateName',
+    'isStopRequested', 'createImageTaskState', 'createImagePid', 'createImageCanceled', 'migrationState',
+    'migrationSource', 'migrationDestination', 'migrationCredentials']
+TIMES = [
+    'launchTime', 'expiryTime', 'bootTime', 'bundlingTime', 'createImageTime', 'terminationRequestedTime',
+    'terminationTime', 'migrationTime']
 
 
 @pytest.fixture
@@ -102,7 +107,7 @@ def test_an_instance_on_a_volume_has_no_kernel_and_carries_its_disk_in_full(lab:
     assert root.findtext('kernelId') == root.findtext('ramdiskId') == ''
     assert root.xpath('string(/instance/backing/root/@type)') == 'ebs'
     assert not root.findall('disks/diskPath')
-    assert names(root.find('volumes/volume')) == 'id attachmentToken devName stateName connectionString libvirt'.split()
+    assert names(root.find('volumes/volume')) == ['id', 'attachmentToken', 'devName', 'stateName', 'connectionString', 'libvirt']
     assert root.findtext('volumes/volume/libvirt/disk/serial') == 'euca-vol-7f2e4011-dev-sda'
 
 

@@ -72,7 +72,7 @@ class ObjectReader:
 
     def _once(self, location: str) -> tuple[IO[bytes], str]:
         digest, url = hashlib.sha1(), self.url(location)
-        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)
+        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the caller closes it
         try:
             with urllib.request.urlopen(self._request(url), timeout=TIMEOUT) as answer:
                 expected, received = answer.headers.get('Content-Length'), 0
