@@ -4,8 +4,14 @@
 
 The order makes it safe. The node may call the hook at any moment and a run may be killed at any moment, and no call must find
 parts that do not belong together. So: installers, then helpers and policy, then the hook, each by rename; what is no longer needed
-goes last, when the calls that may still use it have ended. Removing goes the other way. Everything that is going to be brought is
-noted first, so that the next run knows what an interrupted one may have left. Runs on the node, so it stays valid for Python 2.7.
+goes last, when the calls that may still use it have ended. Removing goes the other way.
+
+Where a hook is there already and more than one file changes, the node crosses a bridge: the new helpers and policy are put
+into a directory of their own, and the new hook, which for the time being looks there, replaces the old one in one step. Only then,
+when no call of the old hook runs any more, are the helpers in their usual place replaced, and the bridge by the hook as it is.
+
+Everything that is going to be brought is noted first, so that the next run knows what an interrupted one may have left. Runs on the
+node, so it stays valid for Python 2.7.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -15,17 +21,17 @@ __metaclass__ = type
 import hashlib
 import json
 import os
+import re
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import nc_files, nc_node, nc_policy, nc_trial
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.nc_installers import PARTS, Installers
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 HOOK = 'bootparams'
-POLICY = 'policy.conf'
+POLICY = nc_trial.POLICY
 RECORD = 'deployed.json'
-NO_EXCHANGE = ('the stylesheets there and the new ones cannot be exchanged while instances are launched: hook and stylesheets '
-               'of the two releases do not work together. Remove the hook (state=absent) and deploy it again, at a time when no '
-               'instance with boot parameters is launched')
+NEXT = 'next'  # where the helpers of the bridge are
+LOOKS_IN = re.compile(br'(?m)^(conf=\$home/etc/eucalyptus/bootparams)(/next)?$')
 
 
 class Refused(Exception):
@@ -49,10 +55,12 @@ class Deployment:
         self.hook = files[HOOK]
         self.sheets = {name: content for name, content in files.items() if name != HOOK}
         self.helpers = dict(self.sheets, **{POLICY: policy.encode('utf-8')})
+        self.next = self._path(NEXT)
         self.trials = nc_trial.Trials(files.get(nc_trial.SCRIPT, b''), node.home, node.account)
         self.record = self._read_record()
         self.installers = Installers(self.record['installers'])
         self.differences = {}
+        self.crossing = False
 
     def _read_record(self):
         try:
@@ -122,6 +130,7 @@ class Deployment:
         for name in sorted(set(self.record['files']) | set(self.helpers)):
             if os.path.lexists(self._path(name)):
                 self._plan_removal(plan, name)
+        self._plan_no_bridge(plan)
         self._plan_gone(plan, sorted(self.record['installers']))
         if os.path.lexists(self._path(RECORD)):
             plan.step('remove the note of what was deployed', self._forget)
@@ -152,21 +161,46 @@ class Deployment:
         wanted[HOOK] = nc_files.Wanted(self.node.hook, self.hook, 0o755)
         differing = {name: each.differs() for name, each in wanted.items()}
         differing = {name: how for name, how in differing.items() if how}
-        late = []
-        if any(set(how) - {'mode', 'owner'} for how in differing.values()):
-            late = self._try(differing)
-        hook = [HOOK] if HOOK in differing else []
-        for name in sorted(set(differing) - set(late) - set(hook)) + hook:
+        changed = [name for name, how in differing.items() if set(how) - {'mode', 'owner'}]
+        if changed:
+            self._try()
+        if len(set(changed) - {nc_trial.SCRIPT}) > 1:
+            self._plan_bridge(plan)
+        if self.crossing:
+            differing.setdefault(HOOK, ['as it is'])
+        for name in sorted(set(differing) - {HOOK}) + [HOOK] * (HOOK in differing):
             self._plan_file(plan, name, wanted[name], differing[name])
-        if late:
-            plan.step('wait for calls of the old hook', lambda: nc_trial.wait_for_calls(self.node.hook))
-        for name in late:
-            self._plan_file(plan, name, wanted[name], differing[name])
+        self._plan_no_bridge(plan)
+
+    def _plan_bridge(self, plan):
+        """Let the node call the new hook with helpers of its own, so that those in the usual place can be replaced."""
+        old = nc_node.read(self.node.hook)
+        if not old or LOOKS_IN.findall(old) == [(b'conf=$home/etc/eucalyptus/bootparams', b'/next')]:
+            return  # nobody looks in the usual place
+        bridge, count = LOOKS_IN.subn(br'\1/next', self.hook)
+        if count != 1:
+            raise Refused('the new hook does not say in one line where its helpers are, so it cannot take the place of the old one '
+                          'while instances are launched. Remove the old one (state=absent) first')
+        try:
+            self.trials.run_bridge(bridge, self.sheets, NEXT)
+        except nc_trial.Failed as error:
+            raise Refused('tried on the node as {0}, the hook does not work in passing: {1}'.format(self.trials.user, error))
+        plan.step('bring the new helpers beside the old ones', self._bring_next)
+        put = nc_files.Wanted(self.node.hook, bridge, 0o755)
+        plan.step('put the new hook with these in place of the old one', lambda: put.write(
+            self.node.configuration, self._label_for(self.node.hook)))
+        plan.step('wait for calls of the old hook', lambda: nc_trial.wait_for_calls(self.node.hook))
+        self.crossing = True
+
+    def _plan_no_bridge(self, plan):
+        if self.crossing or os.path.lexists(self.next):
+            plan.step('wait for calls that use {0}'.format(self.next), lambda: nc_trial.wait_for_calls(self.node.hook))
+            plan.step('remove {0}'.format(self.next), lambda: nc_files.remove(self.next))
 
     def _plan_file(self, plan, name, wanted, how):
         self._note_difference(name, wanted.path, wanted.content)
-        label = (lambda temporary: self.label(wanted.path, temporary)) if self.label else None
-        plan.step('write {0} ({1})'.format(name, ', '.join(how)), lambda: wanted.write(self.node.configuration, label))
+        plan.step('write {0} ({1})'.format(name, ', '.join(how)), lambda: wanted.write(
+            self.node.configuration, self._label_for(wanted.path)))
 
     def _plan_removal(self, plan, name):
         self._note_difference(name, self._path(name), None)
@@ -187,37 +221,25 @@ class Deployment:
                           'unknown on this node: say its name in the option user')
         return nc_files.Wanted(self._path(name), content, 0o640, self.node.account.pw_gid)
 
-    # Trying it
-
-    def _try(self, differing):
-        """Try the new hook, and every mixture of old and new that a call may meet, before anything is written.
-
-        Returns the names of the helpers that have to be written after the hook. Raises Refused.
-        """
-        run, works = self.trials.run, self.trials.works
-        policy = self.helpers[POLICY]
+    def _try(self):
+        """Try the new hook on this node, with all that belongs to it, before anything is written. Raises Refused."""
         try:
-            run(self.hook, self.sheets, policy)
+            self.trials.run(self.hook, self.sheets, self.helpers[POLICY])
         except nc_trial.Failed as error:
             raise Refused('tried on the node as {0}, the hook does not work: {1}'.format(self.trials.user, error))
-        old_hook, old_policy = nc_node.read(self.node.hook), nc_node.read(self._path(POLICY))
-        old = {name: nc_node.read(self._path(name)) for name in self.sheets}
-        changed = sorted(name for name in differing if name in self.sheets and name != nc_trial.SCRIPT)
-        if not old_hook or not (changed or HOOK in differing) or not works(old_hook, old, old_policy):
-            return []  # nothing there that works, or only the policy changes, which a call reads in one go
-        late = []
-        if changed and not self.trials.all_mixtures_work(old_hook, old, self.sheets):
-            if old_hook == self.hook or not self.trials.all_mixtures_work(self.hook, old, self.sheets):
-                raise Refused(NO_EXCHANGE)
-            late = changed
-        if POLICY in differing and HOOK in differing and not works(old_hook, old, policy):
-            if not works(self.hook, self.sheets, old_policy):
-                raise Refused('the old hook does not understand the new policy, nor the new hook the old policy. Remove the hook '
-                              '(state=absent) and deploy it again')
-            late.append(POLICY)
-        return late
 
     # Doing it
+
+    def _bring_next(self):
+        nc_files.remove(self.next)
+        nc_files.make_directory(self.next)
+        for name in self.helpers:
+            wanted = self._wanted(name)
+            wanted.path = os.path.join(self.next, name)
+            wanted.write(self.node.configuration, self._label_for(self._path(name)))
+
+    def _label_for(self, path):
+        return (lambda temporary: self.label(path, temporary)) if self.label else None
 
     def _own_configuration(self):
         os.chown(self.node.configuration, os.geteuid(), os.getegid())

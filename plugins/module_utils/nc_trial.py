@@ -10,7 +10,6 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import hashlib
-import itertools
 import os
 import pwd
 import shutil
@@ -21,6 +20,16 @@ import time
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import nc_node
 
 SCRIPT = 'try-bootparams'
+POLICY = 'policy.conf'
+# userData: bootparams=quiet
+INSTANCE = b"""<?xml version="1.0" encoding="UTF-8"?>
+<instance><name>i-1</name><account>000000000000</account><kernelId>eki-00000000</kernelId>
+<userData>Ym9vdHBhcmFtcz1xdWlldAo=</userData></instance>
+"""
+DOMAIN = b"""<?xml version="1.0" encoding="UTF-8"?>
+<domain type="kvm"><name>i-1</name><os><type>hvm</type><kernel>/k</kernel><cmdline>root=/dev/vda1</cmdline></os>
+<on_reboot>restart</on_reboot><devices/></domain>
+"""
 IN_FLIGHT_TIMEOUT = 10  # seconds; a call takes some hundredths
 
 
@@ -43,13 +52,13 @@ class Trials:
         return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.startswith(self.prefix)
                 and os.lstat(os.path.join(place, name)).st_uid in (os.geteuid(), self.account.pw_uid if self.account else -1)]
 
-    def run(self, hook, sheets, policy=b''):
+    def run(self, hook, sheets, policy):
         """Try a hook with its stylesheets ({name: bytes}) and its policy. Raises Failed."""
         scratch = tempfile.mkdtemp(prefix=self.prefix)
         try:
             configuration = os.path.join(scratch, 'bootparams.d')
             os.mkdir(configuration, 0o700)
-            files = dict(sheets, **{'policy.conf': policy, '../bootparams': hook, '../' + SCRIPT: self.script})
+            files = dict(sheets, **{POLICY: policy, '../bootparams': hook, '../' + SCRIPT: self.script})
             for name, content in files.items():
                 path = os.path.join(configuration, name)
                 with open(path, 'wb') as stream:
@@ -58,31 +67,45 @@ class Trials:
                 self._give(path)
             self._give(configuration)
             self._give(scratch)
-            process = subprocess.Popen(
-                ['/bin/sh', scratch + '/' + SCRIPT, '-k', scratch + '/bootparams', '-c', configuration], cwd='/',
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                env={'PATH': os.pathsep.join(nc_node.HOOK_PATH), 'TMPDIR': scratch},
-                preexec_fn=self._become if self.account else None)
-            words = process.communicate()[0].decode('utf-8', 'replace').replace(scratch, '')
+            status, words = self._call(
+                ['/bin/sh', scratch + '/' + SCRIPT, '-k', scratch + '/bootparams', '-c', configuration], scratch)
         finally:
             shutil.rmtree(scratch)
-        if process.returncode != 0:
+        if status != 0:
             lines = [line.strip() for line in words.split('\n') if line.strip() and not line.startswith('ok ')]
-            raise Failed('; '.join(lines) or 'status {0}'.format(process.returncode))
+            raise Failed('; '.join(lines) or 'status {0}'.format(status))
 
-    def works(self, *arguments):
+    def run_bridge(self, hook, sheets, name):
+        """Try a hook that looks for its helpers in the directory ``name`` of the usual place. Raises Failed."""
+        scratch = tempfile.mkdtemp(prefix=self.prefix)
         try:
-            self.run(*arguments)
-        except Failed:
-            return False
-        return True
+            instance = os.path.join(scratch, 'i-1')
+            configuration = os.path.join(scratch, 'etc/eucalyptus/bootparams', name)
+            for path in (instance, configuration):
+                os.makedirs(path)
+            files = {os.path.join(configuration, each): content for each, content in dict(sheets, **{POLICY: b''}).items()}
+            files.update({scratch + '/hook': hook, instance + '/instance.xml': INSTANCE, instance + '/libvirt.xml': DOMAIN})
+            for path, content in files.items():
+                with open(path, 'wb') as stream:
+                    stream.write(content)
+            for place in os.walk(scratch):
+                for path in [place[0]] + [os.path.join(place[0], each) for each in place[2]]:
+                    os.chmod(path, 0o700)
+                    self._give(path)
+            status, words = self._call(['/bin/sh', scratch + '/hook', 'euca-nc-pre-boot', scratch, instance], scratch)
+            if status != 0 or b'<cmdline>quiet' not in nc_node.read(instance + '/libvirt.xml'):
+                told = nc_node.read(instance + '/console.append.log').decode('utf-8', 'replace')
+                raise Failed('; '.join((words + told).split('\n')).strip('; ') or 'status {0}'.format(status))
+        finally:
+            shutil.rmtree(scratch)
 
-    def all_mixtures_work(self, hook, old, new):
-        """Whether a hook works with every mixture of two sets of stylesheets that its calls may meet while files of the one are
-        replaced by those of the other."""
-        changed = sorted(name for name in new if old.get(name) and old[name] != new[name])
-        return all(self.works(hook, dict(new, **{name: old[name] for name in names}))
-                   for count in range(len(changed) + 1) for names in itertools.combinations(changed, count))
+    def _call(self, arguments, scratch):
+        """(exit status, output without the scratch directory's name) of a program run as the node controller's user."""
+        process = subprocess.Popen(
+            arguments, cwd='/', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={'PATH': os.pathsep.join(nc_node.HOOK_PATH), 'TMPDIR': scratch}, preexec_fn=self._become if self.account else None)
+        words = process.communicate()[0].decode('utf-8', 'replace').replace(scratch, '')
+        return process.returncode, words
 
     def _give(self, path):
         if self.account:
