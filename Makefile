@@ -12,7 +12,9 @@ export PYTHONPATH := $(CURDIR)/lab
 eucalab := $(venv)/bin/python -m eucalab
 lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-stages := lint sanity unit hook lab integration build
+stages := lint sanity unit hook lab nodes integration build
+# Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
+pytest := pytest -q -n 2 --dist loadfile
 
 .PHONY: help setup demo test unit lint bench fuzz lab-up lab-down clean tree $(addprefix stage-,$(stages))
 
@@ -62,20 +64,25 @@ stage-unit:
 	@cd $(tree) && ansible-test units --python $(python) --color no
 
 stage-hook:
-	@pytest -q tests/hook
+	@$(pytest) tests/hook
 
 stage-lab:
-	@pytest -q tests/lab
+	@$(pytest) tests/lab
+
+stage-nodes:
+	@$(pytest) tests/nodes
 
 stage-integration: tree
 	@cd $(tree) && ansible-test integration --python $(python) --color no
 
 stage-build:
-	@pytest -q tests/build
+	@pytest -q -n 2 tests/build
 
 bench: setup ## print the figures that the project watches
-	@$(venv)/bin/python tests/hook/bench.py
-	@$(venv)/bin/python tests/bundle/bench.py
+	@for bench in hook bundle nodes; do python tests/$$bench/bench.py; done
+
+fuzz: setup ## hostile user data against the hook, 100,000 cases
+	@python tests/hook/fuzz.py --cases 100000
 
 clean: ## remove what this Makefile made in the checkout
 	@rm -rf .venv .ansible .hypothesis .pytest_cache .ruff_cache tests/output
