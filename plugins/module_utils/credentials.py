@@ -129,7 +129,7 @@ def _ini(region: str | None, environ: t.Mapping[str, str]) -> Source:
         ini.read([path for pattern in patterns for path in sorted(glob.glob(pattern))], encoding='utf-8')
     except (configparser.Error, UnicodeDecodeError) as error:
         raise CredentialsError(f'Cannot read the ini files of euca2ools: {_one_line(error)}') from error
-    user, _, name = (region or ini.get('global', 'default-region', fallback='')).rpartition('@')
+    user, _at, name = (region or ini.get('global', 'default-region', fallback='')).rpartition('@')
     if not name:
         return '~/.euca/*.ini', {}
     section = f'region {name}'

@@ -30,7 +30,7 @@ def parse_eucarc(text: str, directory: str) -> dict[str, str]:
         for word in _words(_plain_directory(line, directory)):
             if not ASSIGNMENT.match(word.partition('\0')[0]):
                 continue
-            name, _, value = word.partition('=')
+            name, _equals, value = word.partition('=')
             expanded = _expand(value, found)
             if expanded is not None:
                 found[name] = expanded

@@ -59,8 +59,8 @@ class Plan:
             return {'before': {}, 'after': {}}
         keys = [key for key in set(before) | set(after) if before.get(key) != after.get(key)]
         return {
-            'before': dict((key, before[key]) for key in keys if key in before),
-            'after': dict((key, after[key]) for key in keys if key in after),
+            'before': {key: before[key] for key in keys if key in before},
+            'after': {key: after[key] for key in keys if key in after},
         }
 
     def _add(self, words, call):

@@ -12,6 +12,7 @@ import threading
 import time
 import typing as t
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -67,7 +68,8 @@ class LiveAction(ActionBase):
         arguments = dict(self._task.args)
         if self._connection.transport != 'local' or self._task.check_mode or self._task.async_val:
             return self._execute_module(module_args=arguments, task_vars=task_vars)
-        descriptor, path = tempfile.mkstemp(prefix='eucalyptus-progress-')
+        # Where ansible-playbook cleans up behind itself, also when it is interrupted.
+        descriptor, path = tempfile.mkstemp(prefix='progress-', dir=constants.DEFAULT_LOCAL_TMP)
         host = (task_vars or {}).get('inventory_hostname', '')
         teller = Teller(lambda text: display.display(f'  [{host}] {text}', stderr=True), _watched())
         done = threading.Event()
