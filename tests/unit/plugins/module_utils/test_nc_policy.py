@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import nc_policy
+
+
+def lines(policy: dict[str, object]) -> list[str]:
+    return nc_policy.render(policy).splitlines()[1:]
+
+
+def test_what_is_not_given_is_left_to_the_hook() -> None:
+    assert lines({'accounts': None, 'vnc': None}) == []
+
+
+def test_values_are_written_as_the_hook_reads_them() -> None:
+    policy = {'forbidden': ['init=*', 'rd.break'], 'vnc': True, 'log_value': False, 'on_reboot': 'restart', 'accounts': []}
+    assert lines(policy) == [
+        'accounts =', 'forbidden = init=* rd.break', 'on_reboot = restart', 'vnc = yes', 'log_value = no']
+
+
+@pytest.mark.parametrize('word', ['', 'a b', 'a\nvnc = yes', 'ä', '#all', '\t'])
+def test_an_item_stays_one_item(word: str) -> None:
+    with pytest.raises(nc_policy.Unfit, match='forbidden'):
+        nc_policy.render({'forbidden': [word]})
+
+
+@pytest.mark.parametrize('value', ['a b', 'x\nvnc = yes', 'ä'])
+def test_a_value_stays_one_value(value: str) -> None:
+    with pytest.raises(nc_policy.Unfit, match='vnc_password') as refused:
+        nc_policy.render({'vnc_password': value})
+    assert value not in str(refused.value)
+
+
+def test_an_account_number_without_its_zeros_is_noticed() -> None:
+    with pytest.raises(nc_policy.Unfit, match='12 digits'):
+        nc_policy.render({'accounts': ['42']})
+    assert lines({'accounts': ['000000000042', '0000*']}) == ['accounts = 000000000042 0000*']
+
+
+def test_the_password_is_neither_in_what_is_shown_nor_in_the_digest() -> None:
+    one, other = (nc_policy.render({'vnc': True, 'vnc_password': password}) for password in ('secret', 'geheim'))
+    assert one != other
+    assert 'secret' not in nc_policy.without_secret(one)
+    assert nc_policy.digest(one) == nc_policy.digest(other)
+    assert nc_policy.digest(one) != nc_policy.digest(nc_policy.render({'vnc': True}))
