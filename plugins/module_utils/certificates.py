@@ -69,7 +69,7 @@ def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
 def bootstrap_url(ec2_url: str) -> str:
     """Where the cloud describes its services: beside EC2 on the same port, or its own name when the cloud has DNS."""
     url = urlsplit(ec2_url)
-    first, _, domain = (url.netloc or '').partition('.')
+    first, _dot, domain = url.netloc.partition('.')
     if first in ('ec2', 'compute') and domain:
         return f'{url.scheme}://bootstrap.{domain}/'
     return f'{url.scheme}://{url.netloc}/services/Empyrean'

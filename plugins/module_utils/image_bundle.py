@@ -15,6 +15,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import (
     Identity,
     ImageFile,
     derive_secrets,
+    identify,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import Certificates
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import Manifest, render, wrap_secrets
@@ -53,26 +54,41 @@ class Spec:
         return {'ami': device, 'root': f'/dev/{device}'}
 
 
-def send_bundle(bucket: Bucket, image: ImageFile, identity: Identity, spec: Spec, secret_key: str,
-                certificates: Certificates, part_size: int = PART_SIZE,
-                progress: Callable[[int], None] = lambda done: None) -> Sent:
-    """Bundle the image into the bucket, the manifest last. `progress` is told how many bytes of the image have arrived.
+class ImageBundle:
+    """The bundle of one image: where it lies, sending it, taking it back."""
 
-    Run again after an interruption it sends what is missing. Raises BundleError, UploadError, CloudError.
-    """
-    stem = spec.stem(identity)
-    key, iv = derive_secrets(secret_key, identity, stem)
-    bundler = Bundler(image, stem, key, iv, part_size)
-    bucket.ensure()
-    sent = bucket.send(bundler, stem, lambda part: progress(part.image_end))
-    manifest = Manifest(
-        name=stem, user=spec.account, image_type=spec.image_type, architecture=spec.architecture, size=identity.size,
-        bundled_size=bundler.bundled_size, digest=bundler.digest, parts=tuple(bundler.entries),
-        secrets=wrap_secrets(key, iv, certificates.cloud, certificates.user),
-        kernel_id=spec.kernel_id, ramdisk_id=spec.ramdisk_id, block_devices=spec.block_devices())
-    bucket.put(manifest_key(stem), render(manifest, certificates.user_key), sent=sent)
-    return sent
+    def __init__(self, bucket: Bucket, image: ImageFile, spec: Spec) -> None:
+        self._bucket, self._image, self._spec = bucket, image, spec
+        self._identity = identify(image)
+        self._stem = spec.stem(self._identity)
 
+    @property
+    def location(self) -> str:
+        """Bucket and key of its manifest."""
+        return f'{self._bucket.name}/{self._manifest_key}'
 
-def manifest_key(stem: str) -> str:
-    return f'{stem}.manifest.xml'
+    @property
+    def _manifest_key(self) -> str:
+        return f'{self._stem}.manifest.xml'
+
+    def send(self, secret_key: str, certificates: Certificates, part_size: int = PART_SIZE,
+             progress: Callable[[int], None] = lambda done: None) -> Sent:
+        """Make it and send it, the manifest last. `progress` is told how many bytes of the image have arrived.
+
+        Run again after an interruption it sends what is missing. Raises BundleError, UploadError, CloudError.
+        """
+        key, iv = derive_secrets(secret_key, self._identity, self._stem)
+        bundler = Bundler(self._image, self._stem, key, iv, part_size)
+        self._bucket.ensure()
+        sent = self._bucket.send(bundler, self._stem, lambda part: progress(part.image_end))
+        spec = self._spec
+        manifest = Manifest(
+            name=self._stem, user=spec.account, image_type=spec.image_type, architecture=spec.architecture,
+            size=self._identity.size, bundled_size=bundler.bundled_size, digest=bundler.digest, parts=tuple(bundler.entries),
+            secrets=wrap_secrets(key, iv, certificates.cloud, certificates.user),
+            kernel_id=spec.kernel_id, ramdisk_id=spec.ramdisk_id, block_devices=spec.block_devices())
+        self._bucket.put(self._manifest_key, render(manifest, certificates.user_key), sent=sent)
+        return sent
+
+    def take_back(self) -> None:
+        self._bucket.remove_bundle(self._manifest_key)

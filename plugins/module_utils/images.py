@@ -9,7 +9,8 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Kind, Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import read_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_tags, read_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import UploadError
 
 EVERYBODY = 'all'
 # The cloud tells the type in the id as well, on every version.
@@ -111,7 +112,7 @@ def register(cloud: Cloud, request: dict[str, t.Any]) -> str:
 
 
 class Unknown(Exception):
-    """A registration of which nobody can say whether it happened."""
+    """A registration of which nobody can say whether it happened, or that made something else."""
 
 
 def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudError) -> Resource | None:
@@ -140,7 +141,48 @@ def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
     return (image['snapshot_id'], image['architecture']) == (mappings[0]['Ebs']['SnapshotId'], request['Architecture'])
 
 
-def request_again(image: Resource) -> dict[str, t.Any]:
+def register_instead(cloud: Cloud, request: dict[str, t.Any], image_type: str, former: Resource | None,
+                     take_back: t.Callable[[], None]) -> str:
+    """Register an image in the place of a former one, which is deregistered already, if there was one.
+
+    When the cloud surely refuses, `take_back` removes what was uploaded for it, and the former image is registered again.
+    """
+    try:
+        image_id = register(cloud, request)
+    except CloudError as error:
+        notes = [_try(take_back, 'What was uploaded for it could not be removed'), _restore(cloud, former) if former else '']
+        text = ' '.join([str(error), *filter(None, notes)])
+        raise CloudError(text, error.request, error.code, error.text, error.status) from error
+    if not image_id.startswith(ID_PREFIX[image_type]):
+        raise Unknown(f'The cloud took {request["Name"]} for another type than {image_type} and registered it as {image_id}. '
+                      'Deregister it and choose another name.')
+    return image_id
+
+
+def _try(undo: t.Callable[[], None], words: str) -> str:
+    try:
+        undo()
+    except (CloudError, UploadError, Unknown) as error:
+        return f'{words}: {error}'
+    return ''
+
+
+def _restore(cloud: Cloud, former: Resource) -> str:
+    new_id = ''
+
+    def restore() -> None:
+        nonlocal new_id
+        new_id = register(cloud, _request_again(former))
+        plan = Plan()
+        plan_permissions(plan, cloud, lambda: new_id, former['launch_permissions'])
+        plan_tags(plan, cloud, lambda: new_id, {'tags': former['tags']})
+        plan.apply()
+
+    failure = _try(restore, f'The former image {former["image_id"]} is deregistered and was not restored wholly')
+    return failure or f'The former image is registered again, as {new_id}.'
+
+
+def _request_again(image: Resource) -> dict[str, t.Any]:
     """The request that registers a deregistered image of ours once more, under a new id."""
     if image['snapshot_id']:
         what = snapshot_request(image['snapshot_id'], image['root_device_name'])

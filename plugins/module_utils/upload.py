@@ -22,7 +22,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Par
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 
 with contextlib.suppress(ImportError):  # the modules report it by the name of the library
-    from botocore.exceptions import SSLError
+    from botocore.exceptions import BotoCoreError, SSLError
 
 # The cloud's own system account reads manifest and parts by this grant, at registration and when an instance starts.
 ACL = 'aws-exec-read'
@@ -176,9 +176,15 @@ class Bucket:
 
     def get(self, key: str) -> bytes | None:
         """An object's content, None when it is not there."""
+        def attempt() -> bytes:
+            reply = self._cloud.s3('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
+            try:
+                return reply['Body'].read()
+            except BotoCoreError as error:
+                raise _Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
+
         try:
-            return self._again(lambda: self._cloud.s3(
-                'get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)['Body'].read())
+            return self._again(attempt)
         except CloudError as error:
             if error.not_found:
                 return None

@@ -268,16 +268,16 @@ import re
 import time
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import image_bundle, images, live, progress
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import BundleError, identify
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, live, progress
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import BundleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import CertificateError, find_certificates
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
     TAGS,
     CloudModule,
     ModuleError,
     wait_options,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_source import SourceError, raw_image
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import IMPORT_ERRORS, ManifestError
@@ -406,15 +406,12 @@ class Image(CloudModule):
                               f'({self.cloud.credentials.origin} did not give EC2_ACCOUNT_NUMBER).')
         self.image = self.open.enter_context(raw_image(
             params['src'], params['type'], params['checksum'], params['validate_certs'], params['ca_path']))
-        self.identity = identify(self.image)
         machine = params['type'] == 'machine'
         virtualization = params['virtualization_type'] or 'paravirtual'
-        self.spec = image_bundle.Spec(
+        self.bundle = ImageBundle(Bucket(self.cloud, params['bucket'] or f'images-{account}'), self.image, Spec(
             params['name'], params['type'], params['architecture'], account, params['kernel_id'], params['ramdisk_id'],
-            virtualization if machine else None, params['root_device_name'])
-        self.bucket = Bucket(self.cloud, params['bucket'] or f'images-{account}')
-        self.manifest_key = image_bundle.manifest_key(self.spec.stem(self.identity))
-        request = {'ImageLocation': f'{self.bucket.name}/{self.manifest_key}'}
+            virtualization if machine else None, params['root_device_name']))
+        request = {'ImageLocation': self.bundle.location}
         if machine:
             request.update(KernelId=params['kernel_id'], RamdiskId=params['ramdisk_id'],
                            VirtualizationType=params['virtualization_type'], RootDeviceName=params['root_device_name'])
@@ -452,41 +449,14 @@ class Image(CloudModule):
         shown = progress.Progress(live.Live(self.params['progress_file']), what, self.image.size)
         start = time.monotonic()
         with worded():
-            sent = image_bundle.send_bundle(
-                self.bucket, self.image, self.identity, self.spec, self.cloud.credentials.secret_key, self.certificates,
-                progress=shown.reached)
+            sent = self.bundle.send(self.cloud.credentials.secret_key, self.certificates, progress=shown.reached)
         self.told['upload'] = {'parts_sent': sent.parts, 'parts_present': sent.present, 'retries': sent.retries,
                                'seconds': round(time.monotonic() - start, 1)}
 
     def _register(self, request: dict[str, t.Any], former: Resource | None) -> None:
-        try:
-            with worded():
-                self.id = images.register(self.cloud, request)
-        except CloudError as error:
-            notes = [self._take_back_bundle() if self.params['src'] else '', self._restore(former) if former else '']
-            text = ' '.join([str(error), *filter(None, notes)])
-            raise CloudError(text, error.request, error.code, error.text, error.status) from error
-        if not self.id.startswith(images.ID_PREFIX[self.params['type']]):
-            raise ModuleError(f'The cloud took {self.params["name"]} for another type than {self.params["type"]} and '
-                              f'registered it as {self.id}. Deregister it and choose another name.')
-
-    def _take_back_bundle(self) -> str:
-        try:
-            self.bucket.remove_bundle(self.manifest_key)
-        except (CloudError, UploadError) as error:
-            return f'Its bundle {self.bucket.name}/{self.manifest_key} could not be removed: {error}'
-        return ''
-
-    def _restore(self, former: Resource) -> str:
-        try:
-            restored = images.register(self.cloud, images.request_again(former))
-            plan = Plan()
-            images.plan_permissions(plan, self.cloud, lambda: restored, former['launch_permissions'])
-            plan_tags(plan, self.cloud, lambda: restored, {'tags': former['tags']})
-            plan.apply()
-        except (CloudError, images.Unknown) as error:
-            return f'The former image {former["image_id"]} is deregistered and could not be registered again: {error}'
-        return f'The former image is registered again, as {restored}.'
+        take_back = self.bundle.take_back if self.params['src'] else lambda: None
+        with worded():
+            self.id = images.register_instead(self.cloud, request, self.params['type'], former, take_back)
 
     def _describe(self) -> None:
         self.cloud.ec2('modify_image_attribute', f'image {self.id}', ImageId=self._id(),

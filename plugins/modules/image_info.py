@@ -95,7 +95,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import (
     parse,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import Bucket
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import Bucket, UploadError
 
 
 class ImageInfo(CloudModule):
@@ -130,7 +130,7 @@ class ImageInfo(CloudModule):
         try:
             raw = Bucket(self.cloud, bucket).get(key)
             manifest = parse(raw) if raw is not None else None
-        except (CloudError, ManifestError) as error:
+        except (CloudError, ManifestError, UploadError) as error:
             self.module.warn(f'The manifest {location} cannot be read: {error}')
             return None
         return manifest and {
