@@ -79,7 +79,7 @@ stage-build:
 	@pytest -q -n 2 tests/build
 
 bench: setup ## print the figures that the project watches
-	@for bench in hook bundle nodes; do python tests/$$bench/bench.py; done
+	@for bench in hook bundle nodes lab; do python tests/$$bench/bench.py; done
 
 fuzz: setup ## hostile user data against the hook, 100,000 cases
 	@python tests/hook/fuzz.py --cases 100000
