@@ -40,24 +40,25 @@ class Compressor:
         # Samples are judged by the fastest level. That of ISA-L makes noise a quarter larger, and less of anything else.
         self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
         # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
-        self.zero_block = _deflate(zlib, ZEROS, 9)
+        self.zero_block = b''.join(_deflate(zlib, memoryview(ZEROS), 9))
 
     def block(self, data: bytes) -> bytes:
         """The deflate blocks for `data`. What would not shrink is stored: five bytes more for each 64 KiB."""
-        if len(data) <= _GRAIN:
-            return self._run(data, True)
         view = memoryview(data)
+        if len(data) <= _GRAIN:
+            return b''.join(self._run(view, True))
         grains = [(start, self._promising(view[start:start + _GRAIN])) for start in range(0, len(data), _GRAIN)]
         runs = [(promising, [start for start, _promising in run])
                 for promising, run in itertools.groupby(grains, key=lambda grain: grain[1])]
-        return b''.join(self._run(view[starts[0]:starts[-1] + _GRAIN], promising) for promising, starts in runs)
+        return b''.join(itertools.chain.from_iterable(
+            self._run(view[starts[0]:starts[-1] + _GRAIN], promising) for promising, starts in runs))
 
     def crc32(self, data: bytes, value: int) -> int:
         return self._zlib.crc32(data, value)
 
-    def _run(self, data: bytes | memoryview, promising: bool) -> bytes:
-        deflated = _deflate(self._zlib, data, self._level) if promising else data
-        return deflated if len(deflated) < len(data) else _stored(data)
+    def _run(self, data: memoryview, promising: bool) -> list[bytes | memoryview]:
+        deflated = _deflate(self._zlib, data, self._level) if promising else [data]
+        return deflated if sum(map(len, deflated)) < len(data) else _stored(data)
 
     def _promising(self, grain: memoryview) -> bool:
         """Whether samples of it shrink at all. Compressing noise is the dearest way to store it."""
@@ -70,18 +71,16 @@ def trailer(crc: int, size: int) -> bytes:
     return _LAST_BLOCK + struct.pack('<LL', crc, size & 0xffffffff)
 
 
-def _deflate(library, data: bytes | memoryview, level: int) -> bytes:
-    data = memoryview(data)
+def _deflate(library, data: memoryview, level: int) -> list[bytes | memoryview]:
     squeezer = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     # In pieces: the output's buffer begins small and would be doubled, and copied, too often.
     pieces = [squeezer.compress(data[start:start + _PIECE]) for start in range(0, len(data), _PIECE)]
-    return b''.join((*pieces, squeezer.flush(zlib.Z_FULL_FLUSH)))
+    return [*pieces, squeezer.flush(zlib.Z_FULL_FLUSH)]
 
 
-def _stored(data: bytes | memoryview) -> bytes:
-    view = memoryview(data)
-    pieces = []
+def _stored(data: memoryview) -> list[bytes | memoryview]:
+    pieces: list[bytes | memoryview] = []
     for start in range(0, len(data), _STORED_MAX):
-        piece = view[start:start + _STORED_MAX]
+        piece = data[start:start + _STORED_MAX]
         pieces += (struct.pack('<BHH', 0, len(piece), len(piece) ^ 0xffff), piece)
-    return b''.join(pieces)
+    return pieces
