@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection asks the lab for its certificate, as it would ask a cloud of 4.2 or newer."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import LabApi
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'playbooks' / 'collections'))
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import (  # noqa: E402
+    CertificateError,
+    find_certificates,
+)
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials  # noqa: E402
+
+
+def test_the_cloud_tells_its_certificate_to_whoever_signs_right(lab_api: LabApi):
+    user = lab_api.tenant
+    found = find_certificates(Credentials(lab_api.ec2_url, user.access_key, user.secret_key))
+    lab_own = Credentials(lab_api.ec2_url, 'x', 'y', cloud_cert=str(lab_api.config.keys / 'cloud-cert.pem'))
+    assert found.cloud == find_certificates(lab_own).cloud
+
+
+def test_a_wrong_secret_is_told_with_the_way_out(lab_api: LabApi):
+    with pytest.raises(CertificateError, match='Give the file as cloud_cert'):
+        find_certificates(Credentials(lab_api.ec2_url, lab_api.tenant.access_key, 'wrong'))
