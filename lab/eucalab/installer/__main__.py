@@ -25,6 +25,9 @@ def main() -> int:
     except BuildError as problem:
         print(f'eucalab: {problem}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('eucalab: interrupted; the cache is as it was', file=sys.stderr)
+        return 1
     return 0
 
 

@@ -62,6 +62,7 @@ def outdated(cache: Path, names: list[str] | None = None) -> dict[str, str]:
 def _build(cache: Path, kernel: str, missing: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix='.build-', dir=cache) as temporary:
         work = Path(temporary)
+        work.chmod(0o755)          # apt downloads as a user of its own
         started = time.monotonic()
         packages.unpack(kernel, work / 'kernel')
         say(f'kernel: {kernel} unpacked in {time.monotonic() - started:.1f} s')
@@ -124,5 +125,5 @@ def _locked(cache: Path) -> Iterator[None]:
             say(f'waiting for another build in {cache}')
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in cache.glob('.build-*'):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)    # what a killed build started may still be ending
         yield

@@ -3,7 +3,10 @@
 """Debian packages as a source of files, without installing them on this machine."""
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,18 +19,27 @@ class BuildError(Exception):
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a command and return its standard output.
+    """Run a command and return its standard output. When this process is interrupted, the command is ended.
 
     :raises BuildError: with the last lines of what the command said
     """
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors='replace', check=False)
+        # A session of its own: mmdebstrap, when it is ended, ends its whole process group, which must not be the caller's.
+        process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, errors='replace', start_new_session=True)
     except FileNotFoundError:
         raise BuildError(f'{command[0]} is not installed: run make setup') from None
-    if done.returncode:
-        tail = ' / '.join((done.stderr or done.stdout).strip().splitlines()[-3:])
+    try:
+        output, errors = process.communicate()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    if process.returncode:
+        tail = ' / '.join((errors or output).strip().splitlines()[-3:])
         raise BuildError(f'{Path(command[0]).name} failed: {tail}')
-    return done.stdout
+    return output
 
 
 def kernel_package() -> tuple[str, str]:

@@ -50,7 +50,8 @@ def busybox(kernel: Path, out: Path) -> None:
     tree = out.parent / 'busybox-tree'
     shutil.copytree(SOURCES / 'busybox', tree)
     (tree / 'lib').symlink_to('usr/lib')
-    for name in ('bin', 'sbin', 'dev', 'proc', 'sys', 'run', 'tmp', 'root', 'mnt', 'usr/bin', 'var/log'):
+    for name in ('bin', 'sbin', 'dev', 'proc', 'sys', 'run', 'tmp', 'root', 'mnt', 'home', 'usr/bin', 'usr/sbin',
+                 'usr/local/bin', 'usr/local/sbin', 'var/log', 'var/tmp'):
         (tree / name).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(BUSYBOX, tree / 'bin/busybox')
     for applet in packages.run(BUSYBOX, '--list').split():
@@ -59,7 +60,7 @@ def busybox(kernel: Path, out: Path) -> None:
     (tree / 'etc/udhcpc').mkdir()
     shutil.copyfile(SOURCES / 'shared/udhcpc.script', tree / 'etc/udhcpc/default.script')
     _add_kernel(kernel, tree)
-    modes = {'tmp': 0o1777, 'root': 0o700, 'etc/shadow': 0o640}
+    modes = {'tmp': 0o1777, 'var/tmp': 0o1777, 'root': 0o700, 'etc/shadow': 0o640}
     modes.update(dict.fromkeys(('bin/busybox', 'etc/rc', 'etc/udhcpc/default.script'), 0o755))
     with tarfile.open(out / 'rootfs.tar', 'w', format=tarfile.USTAR_FORMAT) as tar:
         tar.add(tree, '.', filter=lambda member: _as_root(member, modes))
@@ -72,10 +73,13 @@ def debian(kernel: Path, out: Path) -> None:
     _add_kernel(kernel, extra)
     sources = out.parent / 'sources.list'
     sources.write_text(packages.debian_sources())
-    os.environ.update(EXTRA=str(extra), SOURCES=str(SOURCES / 'debian'))
+    # Its temporary files go where the next build clears up, should this one be killed.
+    os.environ.update(EXTRA=str(extra), SOURCES=str(SOURCES / 'debian'), TMPDIR=str(out.parent))
     options = [f'--dpkgopt=path-exclude={pattern}' for pattern in
                (SOURCES / 'debian/leave-out').read_text().splitlines() if not pattern.startswith('#')]
     packages.run(
+        # If this process is killed, mmdebstrap undoes its mounts and ends.
+        'setpriv', '--pdeathsig', 'TERM',
         'mmdebstrap', '--mode=root', '--variant=apt', '--quiet', '--dpkgopt=force-unsafe-io', *options,
         '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
         '--include=usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static,wget',

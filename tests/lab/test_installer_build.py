@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The builder of installer and systems: what it keeps, what it makes anew, what an interruption leaves. No network."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import api_support  # noqa: F401  it puts the lab's package on the path
+import pytest
+from eucalab.installer import build, packages, systems
+from eucalab.installer.packages import BuildError
+from eucalab.installer.ramdisk import Ramdisk, libraries
+
+
+class Apt:
+    """Stands for apt, and for the long work: products are one file that tells the version of the kernel."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.version = '1'
+        self.built: list[str] = []
+        self.fails = False
+        monkeypatch.setattr(os, 'geteuid', lambda: 0)
+        monkeypatch.setattr(packages, 'kernel_package', lambda: ('linux-image-x', self.version))
+        monkeypatch.setattr(packages, 'candidates', lambda names: dict.fromkeys(names, '1'))
+        monkeypatch.setattr(packages, 'unpack', lambda _package, into: into.mkdir())
+        for name in list(build.PRODUCTS):
+            monkeypatch.setitem(build.PRODUCTS, name, lambda kernel, out, name=name: self.make(name, out))
+
+    def make(self, name: str, out: Path) -> None:
+        self.built.append(name)
+        (out / 'product').write_text(self.version)
+        if self.fails:
+            raise BuildError('no network')
+
+
+@pytest.fixture
+def apt(monkeypatch: pytest.MonkeyPatch) -> Apt:
+    return Apt(monkeypatch)
+
+
+def test_what_is_up_to_date_is_not_built_again(apt: Apt, tmp_path: Path) -> None:
+    build.build(tmp_path)
+    assert apt.built == ['installer', 'busybox', 'debian'] and build.outdated(tmp_path) == {}
+    build.build(tmp_path)
+    assert len(apt.built) == 3
+
+
+def test_a_new_version_takes_the_place_of_the_old_one(apt: Apt, tmp_path: Path) -> None:
+    build.build(tmp_path, ['busybox'])
+    apt.version = '2'
+    assert list(build.outdated(tmp_path, ['busybox'])) == ['busybox']
+    build.build(tmp_path, ['busybox'])
+    assert (tmp_path / 'busybox/product').read_text() == '2'
+    assert sorted(path.name[:9] for path in tmp_path.iterdir()) == ['.busybox-', '.lock', 'busybox']
+
+
+def test_a_build_that_fails_leaves_the_old_product(apt: Apt, tmp_path: Path) -> None:
+    build.build(tmp_path, ['busybox'])
+    apt.version, apt.fails = '2', True
+    with pytest.raises(BuildError):
+        build.build(tmp_path, ['busybox'])
+    assert (tmp_path / 'busybox/product').read_text() == '1'
+    assert not list(tmp_path.glob('.build-*'))
+
+
+def test_what_a_killed_build_left_is_removed_and_not_taken_for_a_product(apt: Apt, tmp_path: Path) -> None:
+    (tmp_path / '.build-killed/debian').mkdir(parents=True)
+    (tmp_path / '.debian-half').mkdir()
+    (tmp_path / 'debian').symlink_to('.debian-half')      # without its mark "complete"
+    build.build(tmp_path)
+    assert 'debian' in apt.built
+    assert not (tmp_path / '.build-killed').exists() and not (tmp_path / '.debian-half').exists()
+
+
+def test_complete_products_are_enough_when_apt_knows_nothing(apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build.build(tmp_path)
+
+    def ignorant() -> tuple[str, str]:
+        raise BuildError('apt knows no kernel')
+    monkeypatch.setattr(packages, 'kernel_package', ignorant)
+    assert build.outdated(tmp_path) == {}
+    shutil.rmtree(tmp_path / 'debian', ignore_errors=True)
+    (tmp_path / 'debian').unlink()
+    with pytest.raises(BuildError, match='apt knows no kernel'):
+        build.outdated(tmp_path)
+
+
+def test_a_changed_source_file_is_a_reason_to_build(apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = tmp_path / 'sources'
+    shutil.copytree(systems.SOURCES, sources)
+    monkeypatch.setattr(build, 'SOURCES', sources)
+    build.build(tmp_path / 'cache')
+    (sources / 'ramdisk/say.sh').write_text('# other words\n')
+    assert list(build.outdated(tmp_path / 'cache')) == ['installer']
+
+
+def test_a_ramdisk_is_an_archive_that_others_unpack(tmp_path: Path) -> None:
+    disk = Ramdisk()
+    disk.file('init', b'#!/bin/sh\n', 0o755)
+    disk.file('deep/down/here', b'abc')
+    disk.link('bin/sh', 'busybox')
+    (tmp_path / 'archive').write_bytes(disk.archive())
+    subprocess.run('busybox cpio -id < ../archive', shell=True, cwd=_empty(tmp_path / 'out'), check=True, capture_output=True)
+    assert (tmp_path / 'out/deep/down/here').read_bytes() == b'abc'
+    assert (tmp_path / 'out/init').stat().st_mode & 0o777 == 0o755
+    assert os.readlink(tmp_path / 'out/bin/sh') == 'busybox'
+
+
+def test_the_same_files_make_the_same_ramdisk() -> None:
+    def made() -> bytes:
+        disk = Ramdisk()
+        disk.program(Path('/bin/sh').resolve(), 'bin/sh')
+        return disk.compressed()
+    assert made() == made()
+
+
+def test_a_program_comes_with_its_libraries() -> None:
+    found = libraries(Path('/bin/sh').resolve())
+    assert any('/libc.so.6' in library for library in found) and any('ld-linux' in library for library in found)
+
+
+def test_a_command_that_fails_is_reported_with_its_own_words() -> None:
+    with pytest.raises(BuildError, match='^sh failed: out of paper$'):
+        packages.run('sh', '-c', 'echo out of paper >&2; exit 3')
+
+
+def test_a_missing_command_says_how_to_get_it() -> None:
+    with pytest.raises(BuildError, match='no-such-program is not installed: run make setup'):
+        packages.run('no-such-program')
+
+
+def _empty(path: Path) -> Path:
+    path.mkdir()
+    return path
