@@ -18,7 +18,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 OURS = 'eucalyptus.cloud.libvirt_xsl'

@@ -203,7 +203,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             'path': {'type': 'path', 'default': '/etc/eucalyptus/libvirt.xsl'}, 'vnc': {'type': 'bool', 'required': True},
-            'listen': {'type': 'str', 'default': '127.0.0.1'}, 'keymap': {'type': 'str', 'default': 'en-us'},
+            'listen': {'type': 'str', 'default': '127.0.0.1'}, 'keymap': {'type': 'str', 'default': 'en-us', 'no_log': False},
             'password': {'type': 'str', 'no_log': True}, 'insecure_listen': {'type': 'bool', 'default': False},
         },
         supports_check_mode=True)

@@ -271,7 +271,7 @@ INSTALLER = {
     'ramdisk': {'type': 'str', 'required': True}, 'ramdisk_sha256': {'type': 'str', 'required': True},
 }
 DISPLAY = {
-    'enabled': {'type': 'bool', 'default': False}, 'listen': {'type': 'str'}, 'keymap': {'type': 'str'},
+    'enabled': {'type': 'bool', 'default': False}, 'listen': {'type': 'str'}, 'keymap': {'type': 'str', 'no_log': False},
     'password': {'type': 'str', 'no_log': True}, 'insecure_listen': {'type': 'bool'},
 }
 OPTIONS = {

@@ -71,13 +71,13 @@ def main() -> int:
             role, loops = directory / 'role.yml', directory / 'loops.yml'
             role.write_text(json.dumps(ROLE))
             loops.write_text(json.dumps(LOOPS))
-            first, _ = cpu(nodes, role)
+            first = cpu(nodes, role)[0]
             again, by_loops = [], []
-            for _ in range(options.rounds):
+            for _round in range(options.rounds):
                 seconds, output = cpu(nodes, role)
                 assert 'changed=1' not in output, output[-3000:]
                 again.append(seconds)
-            for _ in range(options.rounds - 1):
+            for _round in range(options.rounds - 1):
                 by_loops.append(cpu(nodes, loops)[0])
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -89,7 +89,7 @@ class Fleet:
 
     def __exit__(self, *error: object) -> None:
         for path in self.control.glob('*') if self.control.exists() else []:
-            subprocess.run(['ssh', '-o', f'ControlPath={path}', '-O', 'exit', 'x'], capture_output=True)
+            subprocess.run(['ssh', '-o', f'ControlPath={path}', '-O', 'exit', 'x'], capture_output=True, check=False)
         for sshd in self._sshds:
             sshd.terminate()
             sshd.wait()

@@ -79,7 +79,7 @@ class Campaign:
     def deploy(self, name: str) -> dict[str, t.Any]:
         """Deploy to the end; the module's result."""
         began = time.monotonic()
-        _, status = os.waitpid(start_module(self.arguments(name), self.output), 0)
+        status = os.waitpid(start_module(self.arguments(name), self.output), 0)[1]
         self.duration = time.monotonic() - began
         text = self.output.read_text()
         assert status == 0, text
@@ -125,14 +125,14 @@ class Campaign:
             assert (installers / 'quick' / part).read_bytes() == Path(self.installers[name][part]).read_bytes(), part
         assert f'variant-{name}' in (configuration / 'policy.conf').read_text()
 
-    def run(self, kills: int, say: t.Callable[[str], None] = lambda _: None) -> dict[str, t.Any]:
+    def run(self, kills: int, say: t.Callable[[str], None] = lambda words: None) -> dict[str, t.Any]:
         """Kill so many deployments; what the launches meanwhile met. AssertionError when the next run did not complete the work."""
         self.deploy('A')
         launches = node.Launches(self.home, self.directory).start()
         try:
             while self.killed < kills:
                 name = self.random.choice('AB')
-                for _ in range(self.random.randint(1, 3)):  # also: killed, and killed again
+                for _kill in range(self.random.randint(1, 3)):  # also: killed, and killed again
                     self.kill_one(name)
                     name = self.random.choice([name, name, 'A', 'B'])
                 self.deploy(name)
@@ -185,7 +185,7 @@ class SshCampaign(Campaign):
 
 
 def campaign(directory: Path, kills: int, seed: int, ssh: bool = False,
-             say: t.Callable[[str], None] = lambda _: None) -> dict[str, t.Any]:
+             say: t.Callable[[str], None] = lambda words: None) -> dict[str, t.Any]:
     directory.chmod(0o755)
     if not ssh:
         return Campaign(directory, seed).run(kills, say)
@@ -208,7 +208,6 @@ def main() -> int:
         shutil.rmtree(directory, ignore_errors=True)
     print(json.dumps(result, indent=1))
     return 1 if result['problems'] or set(result['variants']) != {'A', 'B'} else 0
-
 
 
 if __name__ == '__main__':

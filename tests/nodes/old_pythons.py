@@ -45,7 +45,7 @@ def main() -> int:
         for version in sys.argv[1:] or ['2.7', '3.6']:
             tree = copy_checkout(directory / version)
             done = subprocess.run(['ansible-test', 'integration', '--target', f'controller:python={version}', *TARGETS], cwd=tree,
-                                  env={**os.environ, 'PATH': path})
+                                  check=False, env={**os.environ, 'PATH': path})
             failed += [version] if done.returncode else []
         print('failed under: ' + ' '.join(failed) if failed else 'passed')
         return 1 if failed else 0

@@ -22,7 +22,7 @@ def test_many_at_once_fetch_a_url_only_once(tmp_path: Path, monkeypatch: pytest.
         return io.BytesIO(CONTENT)
 
     monkeypatch.setattr(nc_fetch, 'open_url', open_url)
-    threads = [threading.Thread(target=nc_fetch.fetch, args=('http://mirror.test/linux', DIGEST, tmp_path)) for _ in range(8)]
+    threads = [threading.Thread(target=nc_fetch.fetch, args=('http://mirror.test/linux', DIGEST, tmp_path)) for _thread in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
