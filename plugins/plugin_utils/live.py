@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -89,6 +90,8 @@ def _watched() -> bool:
 
 def _follow(descriptor: int, teller: Teller, done: threading.Event) -> None:
     """Hand over whole lines, until the module is through and everything has been read."""
+    # An interrupt is for the worker's main thread, which ends the module; taken by this one it would wait for the module.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     rest = ''
     with open(descriptor, encoding='utf-8') as file:
         last = False

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.live import Live
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import live
@@ -53,9 +56,12 @@ def test_what_a_module_tells_is_followed_to_its_last_line(tmp_path):
     told.note('starts')
     told.line('one\ntwo')
     reader = Reader(watched=True)
-    done = live.threading.Event()
+    done = threading.Event()
     done.set()
-    live._follow(live.os.open(path, live.os.O_RDONLY), reader.teller, done)
+    # In a thread, as always: the follower leaves interrupts to the main thread.
+    follower = threading.Thread(target=live._follow, args=(os.open(path, os.O_RDONLY), reader.teller, done))
+    follower.start()
+    follower.join()
     assert reader.seen == ['starts', 'one\ntwo']
 
 
