@@ -60,6 +60,7 @@ def rewrite(data, value, on_reboot=None, kernel=None, initrd=None, graphics=None
     root = tree.getroot()
     os_ = _only(root, 'os')
     devices = _only(root, 'devices')
+    _at_most_one(root, 'on_reboot')
     changed = [
         _boot(os_, command_line(value), kernel, initrd),
         on_reboot is not None and _put(root, 'on_reboot', on_reboot, after=os_),

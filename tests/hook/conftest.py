@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def fixture_shell(request: pytest.FixtureRequest) -> str:
     if not os.path.exists(program):
         pytest.skip(f'{program} is not installed')
     return request.param
+
+
+@pytest.fixture(name='any_shell')
+def fixture_any_shell(request: pytest.FixtureRequest) -> str:
+    """One of the shells, always the same for the same test: for promises that need not be asked of each of them."""
+    return sorted(SHELLS)[zlib.crc32(request.node.name.encode()) % len(SHELLS)]
 
 
 @pytest.fixture(name='build')

@@ -86,10 +86,10 @@ def test_twice_gives_the_same_and_keeps_the_first_original(world, shell):
 
 
 @pytest.mark.parametrize('mode', [0o600, 0o640, 0o644, 0o660])
-def test_the_mode_is_kept(world, shell, mode):
+def test_the_mode_is_kept(world, any_shell, mode):
     world.put(Shape(), DATA)
     world.libvirt_file.chmod(mode)
-    assert check(world, shell).applied
+    assert check(world, any_shell).applied
     assert world.libvirt_file.stat().st_mode & 0o7777 == mode
 
 
@@ -104,7 +104,7 @@ def test_the_owner_is_kept(world, shell):
 
 @pytest.mark.parametrize('name', ['libvirt.xml', 'instance-libvirt.xml'])
 @pytest.mark.parametrize('target', ['elsewhere.xml', 'nowhere'])
-def test_a_symlink_is_refused(world, shell, name, target):
+def test_a_symlink_is_refused(world, any_shell, name, target):
     world.put(Shape('3.0' if name == 'libvirt.xml' else '4.4'), DATA)
     file = world.libvirt_file
     file.rename(file.with_name('elsewhere.xml'))
@@ -112,7 +112,7 @@ def test_a_symlink_is_refused(world, shell, name, target):
     if name != 'libvirt.xml':
         (world.directory / 'libvirt.xml').write_bytes(world.domain)
     before = world.snapshot()
-    assert world.run(shell).code == 1
+    assert world.run(any_shell).code == 1
     after = world.snapshot()
     assert {path: state for path, state in after.items() if path in before} == before
     assert file.is_symlink()
@@ -147,22 +147,22 @@ ODD = {
 
 
 @pytest.mark.parametrize('name', ODD)
-def test_an_unexpected_libvirt_file_is_refused_untouched(world, shell, name):
+def test_an_unexpected_libvirt_file_is_refused_untouched(world, any_shell, name):
     world.put(Shape(), DATA, ODD[name])
-    assert world.run(shell).code == 1
+    assert world.run(any_shell).code == 1
     assert world.libvirt_file.read_bytes() == ODD[name]
     assert sorted(os.listdir(world.directory)) == ['console.append.log', 'instance-libvirt.xml', 'instance.xml']
 
 
 @pytest.mark.parametrize('kind', ['missing', 'directory', 'fifo'])
-def test_a_libvirt_file_that_is_no_file_is_refused(world, shell, kind):
+def test_a_libvirt_file_that_is_no_file_is_refused(world, any_shell, kind):
     world.put(Shape(), DATA)
     world.libvirt_file.unlink()
     if kind == 'directory':
         world.libvirt_file.mkdir()
     elif kind == 'fifo':
         os.mkfifo(world.libvirt_file)
-    assert world.run(shell).code == 1
+    assert world.run(any_shell).code == 1
     assert b'missing or unreadable' in world.log.read_bytes()
     if kind == 'directory':
         world.libvirt_file.rmdir()
@@ -176,11 +176,11 @@ def test_an_empty_kernel_is_filled_by_an_installer(build, shell):
 
 
 @pytest.mark.parametrize('present', ['', '<cmdline>c</cmdline>', '<initrd>i</initrd>', '<initrd>i</initrd><cmdline>c</cmdline>'])
-def test_what_is_missing_is_added_behind_the_kernel(build, shell, present):
+def test_what_is_missing_is_added_behind_the_kernel(build, any_shell, present):
     world = build(installers='*')
     text = f'<domain><os><type>hvm</type>{present}<kernel>k</kernel><boot/></os><on_reboot/><devices/></domain>'.encode()
     world.put(Shape(), encode(b'bootparams=a\ninstaller=fedora-40\n'), text)
-    assert check(world, shell).applied
+    assert check(world, any_shell).applied
     order = [child.tag for child in domain(world).find('os')]
     before = [tag for tag in ('initrd', 'cmdline') if tag in present]
     assert order == ['type', *before, 'kernel', *(tag for tag in ('initrd', 'cmdline') if tag not in present), 'boot']

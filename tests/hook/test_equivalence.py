@@ -107,7 +107,7 @@ def compare(world: World, domain: bytes, value: str, installer: bool, vnc: bool)
     return 'applied'
 
 
-@settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(domain=domains(), value=VALUE, installer=st.booleans(), vnc=st.booleans(), kept=st.booleans())
 def test_hook_and_module_agree_on_any_domain(worlds, domain, value, installer, vnc, kept):
     event(compare(worlds[kept], domain, value, installer, vnc))

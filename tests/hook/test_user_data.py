@@ -35,15 +35,15 @@ def test_a_payload_stays_text(world, shell, name):
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_every_version_gets_its_boot_parameters(world, shell, version):
-    assert send(world, b'#cloud-config\nbootparams=ks=http://h/?a=1&b=2\n', shell, Shape(version)).applied
+def test_every_version_gets_its_boot_parameters(world, any_shell, version):
+    assert send(world, b'#cloud-config\nbootparams=ks=http://h/?a=1&b=2\n', any_shell, Shape(version)).applied
     assert line_of(world) == 'ks=http://h/?a=1&b=2 console=ttyS0'
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_no_user_data_changes_nothing(world, shell, version):
+def test_no_user_data_changes_nothing(world, any_shell, version):
     """What the NC is sent on euca-start-instances too, so a self-installed instance boots its disk."""
-    assert send(world, b'', shell, Shape(version)).silent
+    assert send(world, b'', any_shell, Shape(version)).silent
 
 
 @pytest.mark.parametrize('line', NEAR, ids=repr)
@@ -113,15 +113,15 @@ def test_an_empty_or_blank_value_gives_the_serial_console_only(world, shell, val
 
 
 @pytest.mark.parametrize('value', ['console=tty1', 'a console=ttyS1,115200 b', 'console='])
-def test_a_named_console_is_not_doubled(world, shell, value):
-    assert send(world, b'bootparams=' + value.encode(), shell).applied
+def test_a_named_console_is_not_doubled(world, any_shell, value):
+    assert send(world, b'bootparams=' + value.encode(), any_shell).applied
     assert line_of(world) == value
 
 
 @pytest.mark.parametrize('value', ['xconsole=tty1', 'console', '"console=tty1"', 'a=console=b', 'c*', 'consol?=*'])
-def test_only_a_word_that_starts_with_console_names_one(world, shell, value):
+def test_only_a_word_that_starts_with_console_names_one(world, any_shell, value):
     """A file called console=bait lies in the working directory, for a hook that expands globs."""
-    assert send(world, b'bootparams=' + value.encode(), shell).applied
+    assert send(world, b'bootparams=' + value.encode(), any_shell).applied
     assert line_of(world) == value + ' console=ttyS0'
 
 
@@ -135,8 +135,8 @@ def padded(head: bytes, tail: bytes, length: int) -> bytes:
 
 
 @pytest.mark.parametrize('length', [12284, 12285, 12286, 12287, 12288, 12289, 16384])
-def test_a_marker_in_front_survives_the_cut_of_long_user_data(world, shell, length):
-    assert send(world, padded(b'bootparams=a', b'echo', length), shell).applied
+def test_a_marker_in_front_survives_the_cut_of_long_user_data(world, any_shell, length):
+    assert send(world, padded(b'bootparams=a', b'echo', length), any_shell).applied
     assert line_of(world) == 'a console=ttyS0'
 
 
@@ -172,10 +172,10 @@ def test_every_length_of_base64_is_survived(world):
 
 
 @pytest.mark.parametrize('text', ['bootparams=', '****', 'Ym9vdHBhcmFtcz1h=YQ', 'Ym9vdHBhcmFtcz1h,', 'é'])
-def test_user_data_that_is_not_base64_is_left_alone(world, shell, text):
+def test_user_data_that_is_not_base64_is_left_alone(world, any_shell, text):
     world.put(Shape(), text)
     before = world.snapshot()
-    assert world.run(shell).code == 0
+    assert world.run(any_shell).code == 0
     assert world.snapshot() == before
 
 
@@ -203,12 +203,12 @@ def test_binary_user_data_around_a_marker_does_no_harm(world, shell):
 
 
 @pytest.mark.parametrize('element', [b'', b'<userData/>', b'<userData></userData>', b'<userData> </userData>'])
-def test_no_user_data_in_any_spelling(world, shell, element):
+def test_no_user_data_in_any_spelling(world, any_shell, element):
     world.put(Shape(), 'X')
     file = world.directory / 'instance.xml'
     file.write_bytes(file.read_bytes().replace(b'<userData>X</userData>', element))
     before = world.snapshot()
-    assert world.run(shell).code == 0
+    assert world.run(any_shell).code == 0
     assert world.snapshot() == before
 
 
@@ -219,7 +219,7 @@ BOMB = b'<!DOCTYPE instance [<!ENTITY a "%s">%s]>\n<instance>' % (
 
 
 @pytest.mark.parametrize('change', ['empty', 'ill-formed', 'bomb', 'missing', 'other'])
-def test_an_instance_file_that_cannot_be_read_does_not_stop_the_launch(world, shell, change):
+def test_an_instance_file_that_cannot_be_read_does_not_stop_the_launch(world, any_shell, change):
     world.put(Shape(), encode(b'bootparams=a\n'))
     file = world.directory / 'instance.xml'
     text = file.read_bytes()
@@ -230,6 +230,6 @@ def test_an_instance_file_that_cannot_be_read_does_not_stop_the_launch(world, sh
         changed = {'empty': b'', 'ill-formed': text[:-20], 'bomb': bomb, 'other': b'<a><userData>\n</userData></a>'}
         file.write_bytes(changed[change])
     libvirt = canonical(world.libvirt_file.read_bytes())
-    assert world.run(shell).code == 0
+    assert world.run(any_shell).code == 0
     assert canonical(world.libvirt_file.read_bytes()) == libvirt
     assert not world.told.exists()

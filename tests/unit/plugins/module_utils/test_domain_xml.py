@@ -135,11 +135,12 @@ def test_boot_parameters_that_cannot_be(value):
         b'<domain/>',
         DOMAIN.replace(b'<devices>', b'<devices/><devices>'),
         DOMAIN.replace(b'<type>', b'<type/><type>'),
+        DOMAIN.replace(b'<on_reboot>', b'<on_reboot/><on_reboot>'),
         DOMAIN.replace(b'<kernel>', b'<kernel>/l</kernel><kernel>'),
         DOMAIN.replace(b'<domain type="kvm">', b'<domain xmlns="urn:x">'),
         DOMAIN + b' ' * domain_xml.MAX_BYTES,
     ],
-    ids=['empty', 'nul', 'ill-formed', 'network', 'bare', 'devices', 'types', 'kernels', 'namespace', 'big'],
+    ids=['empty', 'nul', 'ill-formed', 'network', 'bare', 'devices', 'types', 'reboots', 'kernels', 'namespace', 'big'],
 )
 def test_what_is_not_a_domain_is_refused(data):
     with pytest.raises(domain_xml.DomainError):
