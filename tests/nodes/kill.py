@@ -37,9 +37,7 @@ def start_module(arguments: dict[str, t.Any], output: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
-    with output.open('w') as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    sys.stdout = sys.stderr = output.open('w')
     try:
         basic._ANSIBLE_ARGS = json.dumps({'ANSIBLE_MODULE_ARGS': arguments}).encode()
         basic._ANSIBLE_PROFILE = 'legacy'
@@ -69,6 +67,7 @@ class Campaign:
         self.output = directory / 'module.out'
         self.duration = 1.0
         self.killed = self.finished = 0
+        self.in_a_row = 3  # what was killed is killed again, before it is completed
 
     def arguments(self, name: str) -> dict[str, t.Any]:
         files = {path.name: path.read_text() for path in self.variants[name].iterdir()}
@@ -132,7 +131,7 @@ class Campaign:
         try:
             while self.killed < kills:
                 name = self.random.choice('AB')
-                for _kill in range(self.random.randint(1, 3)):  # also: killed, and killed again
+                for _kill in range(self.random.randint(1, self.in_a_row)):
                     self.kill_one(name)
                     name = self.random.choice([name, name, 'A', 'B'])
                 self.deploy(name)
@@ -152,6 +151,7 @@ class SshCampaign(Campaign):
         self.nodes = nodes
         self.home = nodes.homes[nodes.names[0]]
         self.duration = 6.0
+        self.in_a_row = 1
 
     def _start(self, name: str) -> t.Any:
         variables = {'src': str(self.variants[name]), 'policy': node.policy_of(name), 'installers': [self.installers[name]],
