@@ -105,7 +105,7 @@ def _wanted(options: argparse.Namespace) -> Config:
         config = Config.load(options.name)
     except FileNotFoundError:
         config = Config(options.name, hook_user=_hook_user())
-    except ValueError as problem:
+    except (ValueError, TypeError) as problem:
         raise LabError(f'the configuration of lab {options.name} is damaged ({problem});'
                        ' remove the lab with: eucalab down') from None
     changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play')
@@ -170,7 +170,7 @@ def _answers(config: Config) -> bool:
 
 
 def _summary(config: Config, started: list[str]) -> None:
-    words = 'is up' if len(started) == len(config.nodes) + 1 else f"restarted {' and '.join(started)}" if started \
+    words = 'is up' if len(started) == len(config.nodes) + 1 else f"is up again with {' and '.join(started)}" if started \
         else 'was up already'
     print(f'Lab {config.name} {words}: {config.endpoint}, plays {config.play} at pace {config.pace:g},'
           f" nodes {', '.join(config.nodes) or 'none'}.\n"
