@@ -60,6 +60,20 @@ def test_ten_megabytes_of_zeros_become_a_few_kilobytes(tmp_path):
     assert opened(made) == bytes(10_000_000)
 
 
+def test_blocks_of_zeros_are_not_compressed_each_time(tmp_path):
+    path = image(tmp_path, b'x' + bytes(5 * bundle.BLOCK))
+    compressed = []
+    genuine = deflate.Compressor.block
+
+    def counting(self, data):
+        compressed.append(len(data))
+        return genuine(self, data)
+
+    with mock.patch.object(deflate.Compressor, 'block', counting):
+        make_bundle(path)
+    assert compressed.count(bundle.BLOCK) == 1  # the one that begins with the x
+
+
 def test_noise_is_stored_and_not_made_larger(tmp_path):
     made = make_bundle(image(tmp_path, NOISE.randbytes(3 << 20)))
     assert made.manifest.bundled_size < (3 << 20) * 1.001
@@ -320,12 +334,12 @@ def test_a_stream_that_ends_too_early_is_told(made, cut):
         list(unbundle.unbundle(resealed(made, made.key, parts), parts, pair('user').key))
 
 
-def sealed(made, tar: bytes, size: int) -> tuple[manifest.Manifest, list[bytes]]:
+def sealed(made, tar: bytes, size: int, filler: bytes = b'') -> tuple[manifest.Manifest, list[bytes]]:
     """A bundle of any tar stream, with digests that fit."""
     packed = gzip.compress(tar)
     padding = 16 - len(packed) % 16
     encryptor = Cipher(algorithms.AES(made.key), modes.CBC(made.iv)).encryptor()
-    parts = [encryptor.update(packed + bytes([padding]) * padding)]
+    parts = [encryptor.update(packed + (filler or bytes([padding])) * padding)]
     return dataclasses.replace(resealed(made, made.key, parts), size=size, digest=hashlib.sha1(tar).hexdigest()), parts
 
 
@@ -346,6 +360,12 @@ def test_parts_that_unpack_to_more_than_announced_are_stopped_early(made):
 def test_what_is_no_tar_of_the_announced_size_is_told(made, header, words):
     forgery, parts = sealed(made, header + b'data'.ljust(9728, b'\0'), 4)
     with pytest.raises(bundle.BundleError, match=words):
+        list(unbundle.unbundle(forgery, parts, pair('user').key))
+
+
+def test_padding_that_is_none_is_told(made):
+    forgery, parts = sealed(made, bundle.tar_header('image', 4) + b'data'.ljust(9728, b'\0'), 4, filler=b'\x55')
+    with pytest.raises(bundle.BundleError, match='do not decrypt: key and parts'):
         list(unbundle.unbundle(forgery, parts, pair('user').key))
 
 
