@@ -12,6 +12,7 @@ A case that fails is printed with the seed that gives it alone: --seed N --only.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import pwd
@@ -59,9 +60,11 @@ def worker(place: str, user: str | None, files: Path, seeds: range, deadline: fl
             break
         try:
             word = try_one(worlds, seed)
-        except AssertionError as error:
+        except KeyboardInterrupt:  # what was tried so far is still told
+            break
+        except Exception as error:  # noqa: BLE001 - also a defect of the checks is a failure, and must not end the worker
             word = 'FAILED'
-            failures.append(f'seed {seed} as {user or "this user"}: {error}')
+            failures.append(f'seed {seed} as {user or "this user"}: {type(error).__name__} {error}')
         counts[word] = counts.get(word, 0) + 1
     answers.put((user, counts, failures))
 
@@ -90,7 +93,7 @@ def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int
     counts: dict[str, int] = {}
     failures: list[str] = []
     for _ in processes:
-        user, part, failed = answers.get()
+        user, part, failed = answer(answers)
         for word, count in part.items():
             counts[word] = counts.get(word, 0) + count
             counts[f'as {user or "this user"}'] = counts.get(f'as {user or "this user"}', 0) + count
@@ -99,6 +102,13 @@ def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int
         process.join()
     shutil.rmtree(place)
     return counts, failures
+
+
+def answer(answers: multiprocessing.Queue) -> tuple[str | None, dict[str, int], list[str]]:
+    """Wait for a worker, which an interrupt from the terminal reaches too."""
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return answers.get()
 
 
 def main() -> int:
