@@ -15,6 +15,7 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -84,9 +85,18 @@ def make_images(directory: Path, size: int) -> dict[str, Path]:
 def measured(command: list[str], directory: Path, env: dict[str, str] | None = None) -> tuple[float, float, str]:
     """Wall seconds, CPU seconds of all its processes, and what it printed."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=directory, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    # A group of its own, so that a pipeline that is interrupted goes as a whole.
+    process = subprocess.Popen(command, cwd=directory, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        out, _errors = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, out
 
 
 def parts_size(directory: Path) -> int:
@@ -169,6 +179,7 @@ def main() -> None:
     parser.add_argument('--only', choices=['mixed', 'hole', 'sparse', 'upload'], action='append')
     parser.add_argument('--bundle', nargs=2, metavar=('IMAGE', 'LIBRARY'), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it leaves nothing behind
     if options.bundle:
         bundle_here(*options.bundle)
         return
