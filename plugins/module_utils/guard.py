@@ -9,15 +9,17 @@ inputs away, and tells without doubt whether the process whose number is in the 
 """
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import functools
 import os
 import signal
-import sys
 import time
 import typing as t
 from pathlib import Path
 
 PERIOD = 1.0
+Tell = t.Callable[[str], None]
 
 
 class Held(Exception):
@@ -40,10 +42,10 @@ def take_lock(path: Path) -> int:
     return descriptor
 
 
-def start(lock: int, playbook: int, log: Path, clean: t.Callable[[], None]) -> int:
+def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) -> int:
     """Start the guard, which takes over ``lock``, and return its process id.
 
-    When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` prints goes to the file ``log``,
+    When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``,
     and to the playbook's terminal if it has one.
     """
     terminal = _terminal_of(playbook)
@@ -64,8 +66,7 @@ def start(lock: int, playbook: int, log: Path, clean: t.Callable[[], None]) -> i
         os.close(reader)
         _leave_the_caller(log)
         _watch(playbook)
-        with _Told(terminal):
-            clean()
+        clean(functools.partial(_tell, terminal))
     finally:
         os._exit(0)
 
@@ -114,8 +115,6 @@ def _leave_the_caller(log: Path) -> None:
     kept = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for source, target in ((nothing, 0), (kept, 1), (kept, 2)):
         os.dup2(source, target)
-    sys.stdout = os.fdopen(1, 'w', buffering=1)
-    sys.stderr = os.fdopen(2, 'w', buffering=1)
 
 
 def _watch(pid: int) -> None:
@@ -133,28 +132,10 @@ def _birth(pid: int) -> str | None:
     return None if fields[0] in 'ZX' else fields[19]
 
 
-class _Told:
-    """Copies what is printed to a terminal, as long as that works."""
-
-    def __init__(self, terminal: str | None) -> None:
-        self._terminal = terminal
-
-    def __enter__(self) -> None:
-        self._log = sys.stdout
-        sys.stdout = self
-
-    def __exit__(self, *error: object) -> None:
-        sys.stdout = self._log
-
-    def write(self, text: str) -> int:
-        self._log.write(text)
-        if self._terminal:
-            try:
-                with open(self._terminal, 'w') as terminal:
-                    terminal.write(text)
-            except OSError:
-                self._terminal = None
-        return len(text)
-
-    def flush(self) -> None:
-        self._log.flush()
+def _tell(terminal: str | None, text: str) -> None:
+    line = f'{text}\n'
+    os.write(1, line.encode())
+    if terminal:
+        # It may have been closed since.
+        with contextlib.suppress(OSError), open(terminal, 'w') as screen:
+            screen.write(line)

@@ -36,7 +36,9 @@ options:
     type: str
     default: eucalyptus.cloud/build
   answer_file_bucket:
-    description: The bucket of the build's answer file, an object of the build's name that is removed, too.
+    description:
+      - The bucket of the build's answer file, an object of the build's name that is removed, too.
+      - The default is that of M(eucalyptus.cloud.answer_file).
     type: str
   keep:
     description: Whether the guard leaves everything as it is, and only holds the lock.
@@ -46,8 +48,9 @@ options:
     description: The process to watch. The action plugin fills this in.
     type: int
 extends_documentation_fragment:
-  - eucalyptus.cloud.attributes
   - eucalyptus.cloud.connection
+  - eucalyptus.cloud.attributes
+  - eucalyptus.cloud.attributes.actiongroup
 """
 
 EXAMPLES = r"""
@@ -125,12 +128,12 @@ class BuildGuardModule(CloudModule):
         if self._lock.exists():
             guard.dismiss(self._lock)
 
-    def _clean(self):
+    def _clean(self, tell):
         """Runs in the guard. Looks again until nothing is found: a module may have outlived its playbook for a moment."""
         name = self.params['name']
         if self.params['keep']:
             return
-        print(f'\nbuild {name}: interrupted; removing what it created')
+        tell(f'\nbuild {name}: interrupted; removing what it created')
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
         while quiet < 2 and time.monotonic() < deadline:
@@ -138,13 +141,13 @@ class BuildGuardModule(CloudModule):
                 found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
                 plan_leftovers(self.cloud, found, TIMEOUT).apply()
             except Exception as error:    # the cloud may be away for a while; only time ends this
-                print(f'build {name}: {error}')
+                tell(f'build {name}: {error}')
             else:
                 quiet = 0 if found else quiet + 1
                 for leftover in found:
-                    print(f"build {name}: removed {leftover['type']} {leftover['id']}")
+                    tell(f"build {name}: removed {leftover['type']} {leftover['id']}")
             time.sleep(3)
-        print(f'build {name}: ' + ('nothing is left' if quiet else 'not everything could be removed; the next build tries again'))
+        tell(f'build {name}: ' + ('nothing is left' if quiet else 'not everything could be removed; the next build tries again'))
 
 
 def main():

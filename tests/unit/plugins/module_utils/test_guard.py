@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import pytest
-
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import guard
 
 
@@ -29,8 +28,8 @@ def playbook():
 @pytest.fixture
 def start(tmp_path, playbook):
     """Starts a guard over the playbook; its cleaning leaves the file ``cleaned``."""
-    def cleaning():
-        print('cleaning up')
+    def cleaning(tell):
+        tell('cleaning up')
         (tmp_path / 'cleaned').touch()
 
     def start_one():
