@@ -65,7 +65,7 @@ class Lab:
                 + self.rows("SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')")
                 + self.rows("SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
                             "FROM images, json_each(images.block_devices) WHERE images.state = 'available')")
-                + self.rows("SELECT bucket, key FROM objects WHERE bucket LIKE '%answer-files'"))
+                + self.rows("SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%'"))
 
     def settled(self, seconds: float = 90) -> list[tuple]:
         """left_behind, once nothing changes for the better any more."""

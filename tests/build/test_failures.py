@@ -30,7 +30,7 @@ def fails(process: subprocess.CompletedProcess[str], *words: str) -> str:
 
 def test_without_credentials_the_places_that_were_looked_at_are_named(lab, tmp_path):
     variables = {**lab.variables('busybox'), 'image_build_connection': {}}
-    fails(lab.build(variables, HOME=str(tmp_path)), 'EC2_URL', '.euca')
+    fails(lab.build(variables, HOME=str(tmp_path)), 'ec2_url', '~/.euca', 'eucarc')
 
 
 def test_a_wrong_secret_is_called_that_and_not_shown(lab):
