@@ -58,10 +58,11 @@ def make_images(directory: Path, size: int) -> dict[str, Path]:
     paths = {name: directory / name for name in ('mixed', 'hole', 'sparse')}
 
     def files(target: int) -> Iterator[bytes]:
-        while target > 0:
-            piece = next(pieces)[:target]
-            target -= len(piece)
-            yield piece
+        for piece in pieces:
+            yield piece[:target]
+            target -= len(piece[:target])
+            if not target:
+                return
 
     with open(paths['mixed'], 'wb') as file:
         while file.tell() < size:

@@ -36,7 +36,7 @@ def fixture_storage(cloud):
 @pytest.fixture(name='bucket')
 def fixture_bucket(storage):
     # One connection: the fake below botocore answers one request at a time.
-    return upload.Bucket(CLOUD, 'b', connections=1, sleep=lambda seconds: waits.append(seconds))
+    return upload.Bucket(CLOUD, 'b', connections=1, sleep=waits.append)
 
 
 waits: list[float] = []
