@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What 50 node controllers cost the controller, over ssh on the loopback network, with pipelining.
+"""What 50 node controllers, with two installers each, cost the controller, over ssh on the loopback network, with pipelining.
 
 Prints `NAME VALUE UNIT (target TARGET) ok|short`. CPU seconds are those of ansible-playbook, its workers and its ssh clients, the
 shared ones that outlive a task included; start-up is part of it.
@@ -8,35 +8,55 @@ shared ones that outlive a task included; start-up is part of it.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import resource
 import shutil
 import sys
 import tempfile
+import typing as t
 from pathlib import Path
 
 import fleet
 
 TICKS = os.sysconf('SC_CLK_TCK')
 FILES = ('bootparams', 'get-user-data.xsl', 'insert-boot-params.xsl', 'try-bootparams', 'policy.conf')
-ROLE = [{'hosts': 'node_controllers', 'gather_facts': False, 'tasks': [
-    {'ansible.builtin.import_role': {'name': 'eucalyptus.cloud.nc_hooks', 'rolespec_validate': False}}]}]
-# The same files, deployed as one would without the module.
+INSTALLERS = ('debian-12', 'fedora-40')
 ETC = '{{ nc_hooks_eucalyptus_home }}/etc/eucalyptus'
-LOOPS = [{'hosts': 'node_controllers', 'gather_facts': False, 'tasks': [
-    {'ansible.builtin.file': {'path': f'{ETC}/{{{{ item }}}}', 'state': 'directory', 'mode': '0755'},
-     'loop': ['bootparams', 'nc-hooks']},
-    {'ansible.builtin.copy': {'src': f'{fleet.CHECKOUT}/roles/nc_hooks/files/{{{{ item }}}}', 'mode': 'preserve',
-                              'dest': f"{ETC}/{{{{ 'nc-hooks' if item == 'bootparams' else 'bootparams' }}}}/{{{{ item }}}}"},
-     'loop': list(FILES)},
-]}]
+KEPT = '{{ nc_hooks_eucalyptus_home }}/var/lib/eucalyptus/installers'
 
 
-def cpu(nodes: fleet.Fleet, playbook: Path) -> tuple[float, str]:
+def by_role(directory: Path) -> list[dict[str, t.Any]]:
+    """A play that deploys hook, policy and two installers with the role."""
+    installers = []
+    for name in INSTALLERS:
+        installers.append({'name': name})
+        for part in ('kernel', 'ramdisk'):
+            content = f'{part} of {name}\n'.encode() * 1000
+            (directory / f'{name}.{part}').write_bytes(content)
+            installers[-1] |= {part: str(directory / f'{name}.{part}'), f'{part}_sha256': hashlib.sha256(content).hexdigest()}
+    return [{'hosts': 'node_controllers', 'gather_facts': False,
+             'vars': {'nc_hooks_installers': installers, 'nc_hooks_cache': str(directory / 'cache')},
+             'tasks': [{'ansible.builtin.import_role': {'name': 'eucalyptus.cloud.nc_hooks', 'rolespec_validate': False}}]}]
+
+
+def by_loops(directory: Path) -> list[dict[str, t.Any]]:
+    """A play that deploys the same files as one would without the module."""
+    folders = [f'{ETC}/nc-hooks', f'{ETC}/bootparams', KEPT, *(f'{KEPT}/{name}' for name in INSTALLERS)]
+    files = [{'src': f'{fleet.CHECKOUT}/roles/nc_hooks/files/{name}', 'dest': f'{folders[name != "bootparams"]}/{name}'}
+             for name in FILES]
+    files += [{'src': f'{directory}/{name}.{part}', 'dest': f'{KEPT}/{name}/{part}'}
+              for name in INSTALLERS for part in ('kernel', 'ramdisk')]
+    return [{'hosts': 'node_controllers', 'gather_facts': False, 'tasks': [
+        {'ansible.builtin.file': {'path': '{{ item }}', 'state': 'directory', 'mode': '0755'}, 'loop': folders},
+        {'ansible.builtin.copy': {'src': '{{ item.src }}', 'dest': '{{ item.dest }}', 'mode': 'preserve'}, 'loop': files}]}]
+
+
+def cpu(nodes: fleet.Fleet, playbook: Path, *arguments: str) -> tuple[float, str]:
     """(CPU seconds that a run cost the controller, what it said)"""
     before = spent(nodes)
-    output = nodes.play(playbook=playbook, ANSIBLE_PIPELINING='true')
+    output = nodes.play(*arguments, playbook=playbook, ANSIBLE_PIPELINING='true')
     return spent(nodes) - before, output
 
 
@@ -69,22 +89,23 @@ def main() -> int:
     try:
         with fleet.Fleet(directory / 'fleet', options.hosts) as nodes:
             role, loops = directory / 'role.yml', directory / 'loops.yml'
-            role.write_text(json.dumps(ROLE))
-            loops.write_text(json.dumps(LOOPS))
-            first = cpu(nodes, role)[0]
-            again, by_loops = [], []
+            role.write_text(json.dumps(by_role(directory)))
+            loops.write_text(json.dumps(by_loops(directory)))
+            first = cpu(nodes, role)[0] / options.hosts
+            print(f'nodes_first_run {first:.3f} CPU s per host', flush=True)
+            again = []
             for _round in range(options.rounds):
                 seconds, output = cpu(nodes, role)
                 assert 'changed=1' not in output, output[-3000:]
-                again.append(seconds)
-            for _round in range(options.rounds - 1):
-                by_loops.append(cpu(nodes, loops)[0])
+                again.append(seconds / options.hosts)
+            second = sorted(again)[len(again) // 2]
+            good = report('nodes_second_run', second, 'CPU s per host', 0.12, True)
+            # Some of the hosts are enough for what takes so much longer. The files are there already: the cheaper case.
+            some = nodes.names[:options.hosts // 5]
+            slow = cpu(nodes, loops, '--limit', ','.join(some))[0] / len(some)
+            good &= report('nodes_loops_over_role', slow / second, 'times', 10, False)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    second = sorted(again)[len(again) // 2]
-    print(f'nodes_first_run {first / options.hosts:.3f} CPU s per host')
-    good = report('nodes_second_run', second / options.hosts, 'CPU s per host', 0.12, True)
-    good &= report('nodes_loops_over_role', min(by_loops) / second, 'times', 10, False)
     return 0 if good else 1
 
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -64,6 +65,19 @@ def ansible(program: str, *arguments: str | Path, **environment: str) -> subproc
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
 
 
+def kill_all(pid: int) -> None:
+    """Kill a process and all that it started: Ansible's workers are in sessions of their own."""
+    children: dict[int, list[int]] = {}
+    for path in Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):
+            children.setdefault(int(path.read_text().rpartition(')')[2].split()[1]), []).append(int(path.parent.name))
+    for number in [pid, *children.get(pid, [])]:
+        if number != pid:
+            kill_all(number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
 class Fleet:
     """``count`` nodes below ``directory``; a context manager, inside which their sshd runs."""
 
@@ -100,7 +114,11 @@ class Fleet:
     def play(self, *arguments: str | Path, playbook: str | Path = PLAYBOOK, **environment: str) -> str:
         """Run a playbook of the collection on the fleet to its end and return what it said; AssertionError when it failed."""
         process = self.start(*arguments, playbook=playbook, **environment)
-        output = process.communicate()[0]
+        try:
+            output = process.communicate()[0]
+        except BaseException:
+            kill_all(process.pid)
+            raise
         assert process.returncode == 0, output[-4000:]
         return output
 

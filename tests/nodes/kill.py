@@ -175,8 +175,7 @@ class SshCampaign(Campaign):
             time.sleep(self.random.uniform(0, self.duration))
         else:
             self._wait_for_writes(process.pid, self.random.randint(1, WRITES))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        fleet.kill_all(process.pid)
         process.communicate()
         if process.returncode == -signal.SIGKILL:
             self.killed += 1
