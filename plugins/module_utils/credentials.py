@@ -57,6 +57,20 @@ class Credentials:
     user_private_key: str | None = None
     origin: str = 'the options'
 
+    def own_bucket(self, purpose: str) -> str:
+        """A bucket name that no other account has chosen: 'images-123456789012'. Raises CredentialsError."""
+        return f'{purpose}-{self.account()}'
+
+    def account(self) -> str:
+        """The account's number, 12 digits. Raises CredentialsError."""
+        number = (self.account_id or '').replace('-', '')
+        if not (len(number) == 12 and number.isdigit()):
+            raise CredentialsError(
+                f'The account\'s number is needed, 12 digits, and {self.origin} did not give it (EC2_ACCOUNT_NUMBER): '
+                'set the option account_id.'
+            )
+        return number
+
 
 Source = tuple[str, dict[str, str]]
 

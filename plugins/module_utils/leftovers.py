@@ -22,11 +22,13 @@ GONE = ('terminated', 'deleted', 'deleting', 'deregistered')
 def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None) -> list[Leftover]:
     """What carries ``tag`` = ``name``, in the order in which it has to be removed. Raises CloudError.
 
-    ``bucket`` is where the build's answer file would be, an object of the build's name.
+    ``bucket`` is where the build's answer file would be, an object of the build's name; by default the account's own for
+    answer files.
     """
+    bucket = bucket or cloud.credentials.own_bucket('answer-files')
     filters = [{'Name': f'tag:{tag}', 'Values': [name]}]
     found = [leftover for kind, find in _KINDS.items() for leftover in find(cloud, kind, filters)]
-    if bucket and _object_exists(cloud, bucket, name):
+    if _object_exists(cloud, bucket, name):
         found.insert(0, _leftover(ANSWER_FILE, f'{bucket}/{name}', 'available'))
     return [leftover for leftover in found if leftover['state'] not in GONE]
 

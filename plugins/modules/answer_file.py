@@ -24,11 +24,10 @@ options:
     default: present
   bucket:
     description:
-      - The bucket. It is created when it is missing.
+      - The bucket. It is created when it is missing. The default is C(answer-files-) and the account's number.
       - A bucket of another account is an error. Bucket names are the cloud's, not the account's, so choose one that
         nobody else does.
     type: str
-    required: true
   object:
     description: The object's key, for example V(fedora.ks).
     type: str
@@ -67,7 +66,6 @@ EXAMPLES = r"""
 - name: Put the kickstart where the installer can fetch it
   eucalyptus.cloud.answer_file:
     eucarc: ~/.euca/eucarc
-    bucket: answers-123456789012
     object: fedora.ks
     content: "{{ lookup('ansible.builtin.template', 'fedora.ks.j2') }}"
   register: answer
@@ -76,7 +74,6 @@ EXAMPLES = r"""
 - name: Remove it when the installer has ended
   eucalyptus.cloud.answer_file:
     eucarc: ~/.euca/eucarc
-    bucket: answers-123456789012
     object: fedora.ks
     state: absent
 """
@@ -113,7 +110,7 @@ actions:
   returned: always
   type: list
   elements: str
-  sample: [create bucket answers-123456789012, put object answers-123456789012/fedora.ks]
+  sample: [create bucket answer-files-123456789012, put object answer-files-123456789012/fedora.ks]
 """
 
 import base64
@@ -132,7 +129,7 @@ class AnswerFile(CloudModule):
     key = 'answer_file'
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
-        'bucket': {'type': 'str', 'required': True},
+        'bucket': {'type': 'str'},
         'object': {'type': 'str', 'required': True},
         'content': {'type': 'str', 'no_log': True},
         'src': {'type': 'path'},
@@ -147,7 +144,8 @@ class AnswerFile(CloudModule):
 
     def find(self) -> Resource | None:
         """What is there: its MD5, which is what object storage tells of a content; None without object."""
-        self.bucket, self.object = self.params['bucket'], self.params['object']
+        self.bucket = self.params['bucket'] or self.cloud.credentials.own_bucket('answer-files')
+        self.object = self.params['object']
         self.path = f'{self.bucket}/{self.object}'
         self.has_bucket = self._owns_bucket()
         if not self.has_bucket:

@@ -400,15 +400,13 @@ class Image(CloudModule):
 
     def _bundle_request(self) -> dict[str, t.Any]:
         params = self.params
-        account = (self.cloud.credentials.account_id or '').replace('-', '')
-        if not re.fullmatch('[0-9]{12}', account):
-            raise ModuleError('The bundle names the account that it belongs to, so account_id is needed, 12 digits '
-                              f'({self.cloud.credentials.origin} did not give EC2_ACCOUNT_NUMBER).')
+        account = self.cloud.credentials.account()
         self.image = self.open.enter_context(raw_image(
             params['src'], params['type'], params['checksum'], params['validate_certs'], params['ca_path']))
         machine = params['type'] == 'machine'
         virtualization = params['virtualization_type'] or 'paravirtual'
-        self.bundle = ImageBundle(Bucket(self.cloud, params['bucket'] or f'images-{account}'), self.image, Spec(
+        bucket = params['bucket'] or self.cloud.credentials.own_bucket('images')
+        self.bundle = ImageBundle(Bucket(self.cloud, bucket), self.image, Spec(
             params['name'], params['type'], params['architecture'], account, params['kernel_id'], params['ramdisk_id'],
             virtualization if machine else None, params['root_device_name']))
         request = {'ImageLocation': self.bundle.location}

@@ -88,7 +88,7 @@ def test_without_qemu_img_it_is_named_with_its_package(tmp_path, monkeypatch):
     (lzma.compress(DATA)[:-100], 'cannot be unpacked'),
     (gzip.compress(DATA)[:50] + bytes(50), 'cannot be unpacked'),
     (b'\x28\xb5\x2f\xfd' + bytes(100), 'zstd'),
-])
+], ids=['cut gzip', 'cut xz', 'damaged gzip', 'zstd'])
 def test_what_cannot_be_unpacked_is_said(tmp_path, data, words):
     path = tmp_path / 'image'
     path.write_bytes(data)

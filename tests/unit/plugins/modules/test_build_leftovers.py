@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+BUCKET = '/services/objectstorage/answer-files-123456789012'
+OPTIONS = {'name': 'debian-0123456789', 'account_id': '123456789012', 'wait_timeout': 60}
+NOT_YET = (400, '<Response><Errors><Error><Code>IncorrectState</Code><Message>volume is in-use</Message></Error></Errors></Response>')
+
+
+def instance(state: str) -> str:
+    return ('<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId><instanceState><code>16</code>'
+            f'<name>{state}</name></instanceState></item></instancesSet></item></reservationSet>')
+
+
+def volume(state: str) -> str:
+    return f'<volumeSet><item><volumeId>vol-1</volumeId><status>{state}</status></item></volumeSet>'
+
+
+def snapshot(state: str) -> str:
+    return f'<snapshotSet><item><snapshotId>snap-1</snapshotId><status>{state}</status></item></snapshotSet>'
+
+
+def image(state: str) -> str:
+    return f'<imagesSet><item><imageId>emi-1</imageId><imageState>{state}</imageState></item></imagesSet>'
+
+
+NOTHING = {'DescribeInstances': '<reservationSet/>', 'DescribeVolumes': '<volumeSet/>', 'DescribeImages': '<imagesSet/>',
+           'DescribeSnapshots': '<snapshotSet/>', f'HEAD {BUCKET}/debian-0123456789': (404, '')}
+
+
+@pytest.fixture(name='empty')
+def fixture_empty(cloud):
+    for action, reply in NOTHING.items():
+        cloud.on(action, reply)
+    return cloud
+
+
+def test_where_nothing_is_left_nothing_is_asked_for(empty, run):
+    result = run('build_leftovers', **OPTIONS)
+    assert (result['changed'], result['leftovers'], empty.writes) == (False, [], [])
+
+
+def test_only_what_carries_the_builds_tag_is_looked_for(empty, run):
+    run('build_leftovers', **OPTIONS)
+    for action in ('DescribeInstances', 'DescribeVolumes', 'DescribeImages', 'DescribeSnapshots'):
+        [request] = empty.asked(action)
+        assert (request['Filter.1.Name'], request['Filter.1.Value.1']) == ('tag:eucalyptus.cloud/build', 'debian-0123456789')
+
+
+def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, clock, run):
+    empty.on('DescribeInstances', instance('running'), instance('running'), instance('shutting-down'), instance('terminated'))
+    empty.on('DescribeVolumes', volume('in-use'), volume('in-use'), volume('available'), '<volumeSet/>')
+    empty.on('DescribeImages', image('available'), image('available'), '<imagesSet/>')
+    empty.on('DescribeSnapshots', snapshot('completed'), snapshot('completed'), '<snapshotSet/>')
+    empty.on(f'HEAD {BUCKET}/debian-0123456789', '')
+    empty.on(f'DELETE {BUCKET}/debian-0123456789', (204, ''))
+    empty.on('DeleteVolume', NOT_YET, '<return>true</return>')
+    for action in ('TerminateInstances', 'DeregisterImage', 'DeleteSnapshot'):
+        empty.on(action, '<return>true</return>')
+    result = run('build_leftovers', **OPTIONS)
+    assert empty.writes == [f'DELETE {BUCKET}/debian-0123456789', 'TerminateInstances', 'DeleteVolume', 'DeleteVolume',
+                            'DeregisterImage', 'DeleteSnapshot']
+    assert [leftover['id'] for leftover in result['leftovers']] == [
+        'answer-files-123456789012/debian-0123456789', 'i-1', 'vol-1', 'emi-1', 'snap-1']
+    assert result['changed'] is True
+
+
+def test_check_mode_names_them_and_removes_nothing(empty, run):
+    empty.on('DescribeVolumes', volume('available'))
+    result = run('build_leftovers', check=True, **OPTIONS)
+    assert result['changed'] is True
+    assert result['leftovers'] == [{'type': 'volume', 'id': 'vol-1', 'state': 'available'}]
+    assert empty.writes == []
+
+
+def test_what_does_not_go_away_is_named_with_the_clouds_reason(empty, clock, run):
+    empty.on('DescribeVolumes', volume('in-use'))
+    empty.on('DeleteVolume', NOT_YET)
+    result = run('build_leftovers', **OPTIONS)
+    assert result['failed'] is True
+    assert 'vol-1' in result['msg']
+    assert 'volume is in-use' in result['msg']
