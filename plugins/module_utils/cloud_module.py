@@ -8,7 +8,9 @@ does not.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -36,6 +38,17 @@ def wait_options(timeout: int) -> dict[str, t.Any]:
     return {'wait': {'type': 'bool', 'default': True}, 'wait_timeout': {'type': 'int', 'default': timeout}}
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> t.Iterator[None]:
+    """Ctrl-C and termination count only afterwards."""
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class ModuleError(Exception):
     """What is asked for cannot be done; the message says why and what can be done instead."""
 
@@ -46,6 +59,7 @@ class CloudModule:
     options: t.ClassVar[dict[str, t.Any]] = {}
     rules: t.ClassVar[dict[str, t.Any]] = {}  # AnsibleModule's required_if, mutually_exclusive …
     key: t.ClassVar[str]
+    whole: t.ClassVar[bool] = False  # its steps belong together: what was created is tagged before an interrupt counts
     # distribution -> traceback of its failed import, None when it is there
     libraries: t.ClassVar[dict[str, str | None]] = {}
 
@@ -79,7 +93,7 @@ class CloudModule:
         try:
             self.cloud = self._connect()
             plan = self.plan(self.find())
-            resource = self.returned(plan.after if self.module.check_mode else plan.apply())
+            resource = self.returned(plan.after if self.module.check_mode else self._apply(plan))
         except client.CloudError as error:
             self._fail(error, plan, {'request': error.request, 'code': error.code, 'message': error.text})
         except WaitError as error:
@@ -92,6 +106,11 @@ class CloudModule:
             self.module.exit_json(
                 changed=plan.changed, diff=plan.diff(), actions=plan.words, **{**self.told, self.key: resource}
             )
+
+    def _apply(self, plan: Plan) -> t.Any:
+        with _interrupts_held() if self.whole else contextlib.nullcontext():
+            plan.do_steps()
+        return plan.settled()
 
     def wait(
         self,

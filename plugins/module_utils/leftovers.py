@@ -1,8 +1,10 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that one build created in the cloud, found by its tag, and how to remove it in the right order.
+"""Everything that one unfinished build created in the cloud, and how to remove it in the right order.
 
-Eucalyptus 3.1 and 3.2 have no tags: there, nothing is ever found.
+It is known by the build's tag; an image also by its name, because it is registered before it is tagged. A finished image
+carries the build's key besides (the tag's name with ``-key`` behind), and is never a leftover, nor is its snapshot.
+Eucalyptus 3.1 and 3.2 have no tags: there, only images are found.
 """
 from __future__ import annotations
 
@@ -10,13 +12,26 @@ import functools
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.waiter import Resource, wait_for
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import (
+    INSTANCE,
+    SNAPSHOT,
+    VOLUME,
+    Kind,
+    Resource,
+    listing,
+    look,
+)
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.waiter import wait_for
 
 Leftover = dict[str, str]    # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
 ANSWER_FILE = 'answer file'
-GONE = ('terminated', 'deleted', 'deleting', 'deregistered')
+# An instance holds its volumes and its image, an image its snapshot.
+KINDS: dict[str, tuple[Kind, str, str]] = {kind.word: (kind, operation, parameter) for kind, operation, parameter in (
+    (INSTANCE, 'terminate_instances', 'InstanceIds'), (VOLUME, 'delete_volume', 'VolumeId'),
+    (IMAGE, 'deregister_image', 'ImageId'), (SNAPSHOT, 'delete_snapshot', 'SnapshotId'))}
 
 
 def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None) -> list[Leftover]:
@@ -26,20 +41,30 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
     answer files.
     """
     bucket = bucket or cloud.credentials.own_bucket('answer-files')
-    filters = [{'Name': f'tag:{tag}', 'Values': [name]}]
-    found = [leftover for kind, find in _KINDS.items() for leftover in find(cloud, kind, filters)]
-    if _object_exists(cloud, bucket, name):
-        found.insert(0, _leftover(ANSWER_FILE, f'{bucket}/{name}', 'available'))
-    return [leftover for leftover in found if leftover['state'] not in GONE]
+    found = [_leftover(ANSWER_FILE, f'{bucket}/{name}', 'available')] if _object_exists(cloud, bucket, name) else []
+    kept = set()
+    for kind, _operation, _parameter in KINDS.values():
+        for resource in listing(cloud, kind):
+            ours = resource['tags'].get(tag) == name or (kind is IMAGE and resource['name'] == name)
+            if kind is IMAGE and f'{tag}-key' in resource['tags']:
+                kept.add(resource['snapshot_id'])
+            elif ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
+                found.append(_leftover(kind.word, resource[kind.id], resource['state']))
+    return found
 
 
 def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
     """The steps that remove ``found``; each waits until its resource is gone, ``timeout`` seconds at the most."""
     plan = Plan(found)
     for position, leftover in enumerate(found):
-        plan.remove(f"remove {leftover['type']} {leftover['id']}",
-                    functools.partial(_remove, cloud, leftover, timeout), after=found[position + 1:])
+        remove = _remove_object if leftover['type'] == ANSWER_FILE else functools.partial(_remove, timeout=timeout)
+        plan.remove(f"remove {leftover['type']} {leftover['id']}", functools.partial(remove, cloud, leftover),
+                    after=found[position + 1:])
     return plan
+
+
+def _leftover(kind: str, resource_id: str, state: str | None) -> Leftover:
+    return {'type': kind, 'id': resource_id, 'state': state or ''}
 
 
 def _object_exists(cloud: Cloud, bucket: str, key: str) -> bool:
@@ -53,65 +78,27 @@ def _object_exists(cloud: Cloud, bucket: str, key: str) -> bool:
     return True
 
 
-def _instances(cloud: Cloud, kind: str, filters: list[dict[str, t.Any]]) -> list[Leftover]:
-    reply = cloud.ec2('describe_instances', Filters=filters)
-    return [_leftover(kind, instance['InstanceId'], instance.get('State', {}).get('Name'))
-            for reservation in reply.get('Reservations', []) for instance in reservation.get('Instances', [])]
-
-
-def _volumes(cloud: Cloud, kind: str, filters: list[dict[str, t.Any]]) -> list[Leftover]:
-    reply = cloud.ec2('describe_volumes', Filters=filters)
-    return [_leftover(kind, volume['VolumeId'], volume.get('State')) for volume in reply.get('Volumes', [])]
-
-
-def _images(cloud: Cloud, kind: str, filters: list[dict[str, t.Any]]) -> list[Leftover]:
-    reply = cloud.ec2('describe_images', Filters=filters, Owners=['self'])
-    return [_leftover(kind, image['ImageId'], image.get('State')) for image in reply.get('Images', [])]
-
-
-def _snapshots(cloud: Cloud, kind: str, filters: list[dict[str, t.Any]]) -> list[Leftover]:
-    reply = cloud.ec2('describe_snapshots', Filters=filters, OwnerIds=['self'])
-    return [_leftover(kind, snapshot['SnapshotId'], snapshot.get('State')) for snapshot in reply.get('Snapshots', [])]
-
-
-# An instance holds its volumes and its image, an image its snapshot.
-_KINDS: dict[str, t.Callable[[Cloud, str, list[dict[str, t.Any]]], list[Leftover]]] = {
-    'instance': _instances, 'volume': _volumes, 'image': _images, 'snapshot': _snapshots}
-_REQUESTS: dict[str, tuple[str, str]] = {
-    'instance': ('terminate_instances', 'InstanceIds'), 'volume': ('delete_volume', 'VolumeId'),
-    'image': ('deregister_image', 'ImageId'), 'snapshot': ('delete_snapshot', 'SnapshotId')}
-
-
-def _leftover(kind: str, resource_id: str, state: str | None) -> Leftover:
-    return {'type': kind, 'id': resource_id, 'state': state or ''}
+def _remove_object(cloud: Cloud, leftover: Leftover) -> None:
+    bucket, _slash, key = leftover['id'].partition('/')
+    cloud.s3('delete_object', leftover['id'], Bucket=bucket, Key=key)
 
 
 def _remove(cloud: Cloud, leftover: Leftover, timeout: float) -> None:
     """Ask for the removal, again and again while the cloud says "not yet", and wait until the resource is gone."""
-    if leftover['type'] == ANSWER_FILE:
-        bucket, _slash, key = leftover['id'].partition('/')
-        cloud.s3('delete_object', leftover['id'], Bucket=bucket, Key=key)
-        return
-    operation, parameter = _REQUESTS[leftover['type']]
+    kind, operation, parameter = KINDS[leftover['type']]
     about = f"{leftover['type']} {leftover['id']}"
-    value = [leftover['id']] if parameter.endswith('s') else leftover['id']
+    request: dict[str, t.Any] = {parameter: [leftover['id']] if parameter.endswith('s') else leftover['id']}
 
-    def look() -> Resource | None:
-        now = _look(cloud, leftover)
-        if now is None or now['state'] in (*GONE, 'shutting-down'):
+    def ask() -> Resource | None:
+        now = look(cloud, kind, leftover['id'])
+        if now is None or now['state'] in kind.gone:
             return now
         try:
-            cloud.ec2(operation, about, **{parameter: value})
+            cloud.ec2(operation, about, **request)
         except CloudError as error:
             # A volume that is being detached, a snapshot that is being taken: possible in a moment.
             return {**now, 'state_reason': error.text or str(error)}
-        return _look(cloud, leftover)
+        return look(cloud, kind, leftover['id'])
 
-    wait_for(look, lambda now: now is None or now['state'] in GONE, f'{about} to be gone', timeout)
-
-
-def _look(cloud: Cloud, leftover: Leftover) -> Resource | None:
-    identifier = {'instance': 'instance-id', 'volume': 'volume-id', 'image': 'image-id', 'snapshot': 'snapshot-id'}
-    filters = [{'Name': identifier[leftover['type']], 'Values': [leftover['id']]}]
-    found = _KINDS[leftover['type']](cloud, leftover['type'], filters)
-    return found[0] if found else None
+    # An instance that is shutting down still holds its volumes.
+    wait_for(ask, lambda now: now is None or now['state'] in kind.gone - {'shutting-down'}, f'{about} to be gone', timeout)

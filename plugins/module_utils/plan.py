@@ -46,9 +46,16 @@ class Plan:
 
     def apply(self):
         """Do all steps in order and return the resource as it then is. An exception leaves the rest undone."""
+        self.do_steps()
+        return self.settled()
+
+    def do_steps(self):
         for words, call in self._calls:
             call()
             self.done.append(words)
+
+    def settled(self):
+        """The resource after the steps, waiting if need be."""
         return self._settle() if self._settle else self.after
 
     def diff(self):

@@ -228,6 +228,7 @@ UNKNOWN = ('instance_id', 'state_reason', 'private_ip', 'public_ip', 'root_devic
 
 class Instance(CloudModule):
     key = 'instance'
+    whole = True
     options = {
         'state': {'type': 'str', 'choices': ['running', 'stopped', 'terminated'], 'default': 'running'},
         'instance_id': {'type': 'str'},

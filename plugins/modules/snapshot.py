@@ -135,6 +135,7 @@ FAILED = ('failed', 'error')
 
 class Snapshot(CloudModule):
     key = 'snapshot'
+    whole = True
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
         'snapshot_id': {'type': 'str'},

@@ -134,6 +134,7 @@ FAILED = ('failed', 'error')
 
 class Volume(CloudModule):
     key = 'volume'
+    whole = True
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
         'volume_id': {'type': 'str'},

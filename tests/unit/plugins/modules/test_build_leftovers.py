@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import pytest
 
+TAG = '<tagSet><item><key>eucalyptus.cloud/build</key><value>debian-0123456789</value></item></tagSet>'
+FINISHED = TAG.replace('</tagSet>', '<item><key>eucalyptus.cloud/build-key</key><value>0123</value></item></tagSet>')
 BUCKET = '/services/objectstorage/answer-files-123456789012'
 OPTIONS = {'name': 'debian-0123456789', 'account_id': '123456789012', 'wait_timeout': 60}
-NOT_YET = (400, '<Response><Errors><Error><Code>IncorrectState</Code><Message>volume is in-use</Message></Error></Errors></Response>')
+NOT_YET = (400, '<Response><Errors><Error><Code>IncorrectState</Code><Message>volume is in-use</Message></Error></Errors>'
+                '</Response>')
 
 
 def instance(state: str) -> str:
     return ('<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId><instanceState><code>16</code>'
-            f'<name>{state}</name></instanceState></item></instancesSet></item></reservationSet>')
+            f'<name>{state}</name></instanceState>{TAG}</item></instancesSet></item></reservationSet>')
 
 
-def volume(state: str) -> str:
-    return f'<volumeSet><item><volumeId>vol-1</volumeId><status>{state}</status></item></volumeSet>'
+def volume(state: str, tags: str = TAG) -> str:
+    return f'<volumeSet><item><volumeId>vol-1</volumeId><status>{state}</status>{tags}</item></volumeSet>'
 
 
 def snapshot(state: str) -> str:
-    return f'<snapshotSet><item><snapshotId>snap-1</snapshotId><status>{state}</status></item></snapshotSet>'
+    return f'<snapshotSet><item><snapshotId>snap-1</snapshotId><status>{state}</status>{TAG}</item></snapshotSet>'
 
 
-def image(state: str) -> str:
-    return f'<imagesSet><item><imageId>emi-1</imageId><imageState>{state}</imageState></item></imagesSet>'
+def image(state: str = 'available', tags: str = TAG) -> str:
+    return (f'<imagesSet><item><imageId>emi-1</imageId><imageState>{state}</imageState><name>debian-0123456789</name>'
+            '<rootDeviceType>ebs</rootDeviceType><blockDeviceMapping><item><deviceName>/dev/sda</deviceName><ebs>'
+            f'<snapshotId>snap-1</snapshotId></ebs></item></blockDeviceMapping>{tags}</item></imagesSet>')
 
 
 NOTHING = {'DescribeInstances': '<reservationSet/>', 'DescribeVolumes': '<volumeSet/>', 'DescribeImages': '<imagesSet/>',
@@ -42,17 +47,28 @@ def test_where_nothing_is_left_nothing_is_asked_for(empty, run):
     assert (result['changed'], result['leftovers'], empty.writes) == (False, [], [])
 
 
-def test_only_what_carries_the_builds_tag_is_looked_for(empty, run):
-    run('build_leftovers', **OPTIONS)
-    for action in ('DescribeInstances', 'DescribeVolumes', 'DescribeImages', 'DescribeSnapshots'):
-        [request] = empty.asked(action)
-        assert (request['Filter.1.Name'], request['Filter.1.Value.1']) == ('tag:eucalyptus.cloud/build', 'debian-0123456789')
+def test_what_carries_another_builds_tag_or_none_stays(empty, run):
+    empty.on('DescribeVolumes', volume('available', TAG.replace('0123456789', '9876543210')))
+    assert run('build_leftovers', **OPTIONS)['leftovers'] == []
+    empty.on('DescribeVolumes', volume('available', ''))
+    assert run('build_leftovers', **OPTIONS)['leftovers'] == []
+
+
+def test_a_finished_image_and_its_snapshot_stay(empty, run):
+    empty.on('DescribeImages', image(tags=FINISHED))
+    empty.on('DescribeSnapshots', snapshot('completed'))
+    assert run('build_leftovers', **OPTIONS)['leftovers'] == []
+
+
+def test_an_image_that_was_registered_but_not_yet_tagged_is_found_by_its_name(empty, run):
+    empty.on('DescribeImages', image(tags=''))
+    assert [leftover['id'] for leftover in run('build_leftovers', check=True, **OPTIONS)['leftovers']] == ['emi-1']
 
 
 def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, clock, run):
     empty.on('DescribeInstances', instance('running'), instance('running'), instance('shutting-down'), instance('terminated'))
     empty.on('DescribeVolumes', volume('in-use'), volume('in-use'), volume('available'), '<volumeSet/>')
-    empty.on('DescribeImages', image('available'), image('available'), '<imagesSet/>')
+    empty.on('DescribeImages', image(), image(), '<imagesSet/>')
     empty.on('DescribeSnapshots', snapshot('completed'), snapshot('completed'), '<snapshotSet/>')
     empty.on(f'HEAD {BUCKET}/debian-0123456789', '')
     empty.on(f'DELETE {BUCKET}/debian-0123456789', (204, ''))

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import signal
+
+import pytest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 
 
@@ -140,3 +144,19 @@ def test_the_list_of_volumes_can_be_narrowed(cloud, clock, run):
     cloud.on('DescribeVolumes', both.replace('</volumeSet><volumeSet>', ''))
     assert [one['volume_id'] for one in run('volume_info')['volumes']] == ['vol-1', 'vol-2']
     assert [one['volume_id'] for one in run('volume_info', name='disk')['volumes']] == ['vol-1']
+
+
+def test_an_interrupt_between_creating_and_tagging_waits_for_the_tags(cloud, clock, run):
+    """Otherwise nobody would find the volume again."""
+
+    def interrupted(_parameters):
+        os.kill(os.getpid(), signal.SIGINT)
+        return '<volumeId>vol-1</volumeId>'
+
+    cloud.on('DescribeVolumes', NONE)
+    cloud.on('DescribeAvailabilityZones', ZONE)
+    cloud.on('CreateVolume', interrupted)
+    cloud.on('CreateTags', '<return>true</return>')
+    with pytest.raises(KeyboardInterrupt):
+        run('volume', name='disk', size=5)
+    assert cloud.writes == ['CreateVolume', 'CreateTags']
