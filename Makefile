@@ -36,7 +36,8 @@ lab-up: setup ## start the lab, give its nodes the hook, publish its installer
 lab-down: ## stop the lab and remove everything it made
 	@$(eucalab) down
 
-test: setup ## everything, as CI does it
+test: ## everything, as CI does it
+	@tools/setup tests
 	@tools/stages $(stages)
 
 unit: tree stage-unit ## unit tests; no root, no network
@@ -79,10 +80,12 @@ stage-integration: tree
 stage-build:
 	@pytest -q -n 2 tests/build
 
-bench: setup ## print the figures that the project watches
+bench: ## print the figures that the project watches
+	@tools/setup tests
 	@for bench in hook bundle nodes lab; do python tests/$$bench/bench.py; done
 
-fuzz: setup ## hostile user data against the hook, 100,000 cases
+fuzz: ## hostile user data against the hook, 100,000 cases
+	@tools/setup tests
 	@python tests/hook/fuzz.py --cases 100000
 
 clean: ## remove what this Makefile made in the checkout
