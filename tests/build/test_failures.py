@@ -69,7 +69,7 @@ def test_an_installer_that_never_ends_is_stopped_at_the_time_limit(lab, tmp_path
     answer.write_text('%pre\nwhile :; do echo still waiting > /dev/console; sleep 5; done\n%end\npoweroff\n')
     variables = {**lab.variables('busybox'), 'image_build_name': 'endless', 'image_build_answer_file': str(answer),
                  'image_build_timeout': 45}
-    fails(lab.build(variables), 'failed at: install', '45 s', 'still waiting')
+    fails(lab.build(variables), 'failed at: install', 'takes too long', 'still waiting')
 
 
 def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
@@ -77,7 +77,7 @@ def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
     answer.write_text('%pre\nsleep 1000\n%end\npoweroff\n')
     variables = {**lab.variables('busybox'), 'image_build_name': 'silent', 'image_build_answer_file': str(answer),
                  'image_build_silence_timeout': 30}
-    fails(lab.build(variables), 'failed at: install', '30 s')
+    fails(lab.build(variables), 'failed at: install', 'the console has been silent')
 
 
 def test_an_installer_that_dies_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
