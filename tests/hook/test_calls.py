@@ -125,11 +125,11 @@ def test_a_missing_program_after_the_marker_is_a_refusal(world, shell, tool):
     assert not list(world.directory.glob('*.new*'))
 
 
-def broken_tool(world: World, tool: str) -> None:
+def broken_tool(world: World, tool: str, script: str = 'exit 1') -> None:
     """Let the hook find a program of this name that fails. It sets its own PATH, so its copy is changed."""
     place = world.home / 'bin'
     place.mkdir()
-    (place / tool).write_text('#!/bin/sh\nexit 1\n')
+    (place / tool).write_text(f'#!/bin/sh\n{script}\n')
     (place / tool).chmod(0o755)
     text = world.hook.read_text()
     assert text.count('PATH=/usr/bin') == 1
@@ -227,6 +227,22 @@ def test_two_at_once_on_the_same_instance_leave_it_right(world, shell):
     assert (world.directory / 'instance-libvirt.xml.orig').read_bytes() == world.domain
     names = ['console.append.log', 'instance-libvirt.xml', 'instance-libvirt.xml.orig', 'instance.xml']
     assert sorted(os.listdir(world.directory)) == names
+
+
+def test_a_loser_that_finds_the_result_in_place_is_content(world, shell):
+    """GNU cp refuses to copy a file that is replaced in that moment, as by a second hook."""
+    if shell == 'busybox':
+        pytest.skip('this shell has the program built in')
+    world.put(Shape(), DATA)
+    assert world.run(shell).code == 0
+    result = world.cwd / 'result'
+    world.libvirt_file.rename(result)
+    world.put(Shape(), DATA)
+    broken_tool(world, 'cp', f'cat {result} >"$2"\nexit 1')
+    assert world.run(shell).code == 0
+    assert world.libvirt_file.read_bytes() == result.read_bytes()
+    assert b' applied: ' in world.log.read_bytes()
+    assert not list(world.directory.glob('*.new*'))
 
 
 def test_instances_at_the_same_time_do_not_meet(world, shell):

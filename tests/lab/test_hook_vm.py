@@ -57,6 +57,7 @@ def test_a_hostile_tenants_guest_boots_with_a_harmless_literal_command_line(node
     tmp_path.chmod(0o777)
     attack = f"""x!;1e touch {tmp_path}/taken #$(touch {tmp_path}/taken)`id` a=b&c=<d>]]> 'e  f' ="g,h\""""
     instance = add_instance(node.lab, f'#cloud-config\nbootparams={attack}\n')
+    node.wait_state(instance, 'running')
     console = node.wait_console(instance, 'guest: disk vda').replace('\r', '')
     assert f'guest: cmdline {attack} console=ttyS0\n' in console
     assert not (tmp_path / 'taken').exists()
@@ -80,6 +81,7 @@ def test_a_broken_policy_stops_no_other_tenants_launch(node: Node) -> None:
     refused = add_instance(node.lab, 'bootparams=a\n')
     node.wait_state(refused, 'teardown')
     other = add_instance(node.lab, '#cloud-config\n')
+    node.wait_state(other, 'running')
     console = node.wait_console(other, 'guest: disk vda').replace('\r', '')
     assert 'guest: cmdline root=/dev/vda1 console=ttyS0\n' in console
     log = (node.lab.settings.home / 'var/log/eucalyptus/nc-hooks.log').read_text()
