@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import os
 import signal
+import threading
 
 import pytest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
@@ -150,7 +150,7 @@ def test_an_interrupt_between_creating_and_tagging_waits_for_the_tags(cloud, clo
     """Otherwise nobody would find the volume again."""
 
     def interrupted(_parameters):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         return '<volumeId>vol-1</volumeId>'
 
     cloud.on('DescribeVolumes', NONE)
