@@ -35,8 +35,8 @@ def render(policy):
             value = ' '.join(_word(key, word) for word in value)
         elif isinstance(value, bool):
             value = 'yes' if value else 'no'
-        elif not re.match(r'^[!-~]*$', value):
-            raise Unfit('{0} has a character that is neither a printable ASCII character nor fits a policy file'.format(key))
+        elif not re.match(r'(?:[!-"$-~][!-~]*)?\Z', value):
+            raise Unfit('{0} must be printable ASCII without blanks, and not begin with #, which would make it a comment'.format(key))
         lines.append('{0} = {1}'.format(key, value).rstrip(' '))
     return HEADER + ''.join(line + '\n' for line in lines)
 
@@ -51,10 +51,10 @@ def digest(text):
 
 
 def _word(key, word):
-    if not re.match(r'^[!-~]+$', word) or word.startswith('#'):
+    if not re.match(r'[!-~]+\Z', word) or word.startswith('#'):
         raise Unfit('{0} has the item {1!r}: it must be printable ASCII without blanks, and not begin with #'.format(
             key, str(word)))
-    if key == 'accounts' and re.match(r'^[0-9]+$', word) and len(word) != 12:
+    if key == 'accounts' and re.match(r'[0-9]+\Z', word) and len(word) != 12:
         raise Unfit('{0} has the item {1}: account numbers have 12 digits. Put them in quotes, YAML takes the leading zeros '
                     'away'.format(key, word))
     return word

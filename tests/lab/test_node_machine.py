@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from eucalab.node import acceleration, daemons, disks
-from node_support import INSTALLER
+from node_support import INSTALLER, wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='changes owners')
 needs_kernel = pytest.mark.skipif(
@@ -90,7 +90,8 @@ def test_a_daemon_is_known_by_its_program_not_by_words_in_somebodys_command_line
     bystander = subprocess.Popen(['/bin/sleep', '60'], executable='/bin/sleep')
     daemon = subprocess.Popen([str(program), '60'])
     try:
-        assert daemons.running_pid('labtestd') == daemon.pid
+        # A moment after its start a process has no command line yet.
+        wait_for('the daemon is known', lambda: daemons.running_pid('labtestd') == daemon.pid)
     finally:
         for process in (daemon, bystander):
             process.kill()

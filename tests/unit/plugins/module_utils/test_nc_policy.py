@@ -26,7 +26,7 @@ def test_an_item_stays_one_item(word: str) -> None:
         nc_policy.render({'forbidden': [word]})
 
 
-@pytest.mark.parametrize('value', ['a b', 'x\nvnc = yes', 'ä'])
+@pytest.mark.parametrize('value', ['a b', 'x\nvnc = yes', 'ä', '#comment', 'line\n'])
 def test_a_value_stays_one_value(value: str) -> None:
     with pytest.raises(nc_policy.Unfit, match='vnc_password') as refused:
         nc_policy.render({'vnc_password': value})
