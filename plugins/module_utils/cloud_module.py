@@ -102,6 +102,8 @@ class CloudModule:
             self._fail(error, plan)
         except (ModuleError, CredentialsError, Ambiguous) as error:
             self._fail(error, plan)
+        except OSError as error:  # a full disk, a file that may not be read
+            self._fail(ModuleError(f'{error.filename}: {error.strerror}.' if error.filename else str(error)), plan)
         else:
             self.module.exit_json(
                 changed=plan.changed, diff=plan.diff(), actions=plan.words, **{**self.told, self.key: resource}

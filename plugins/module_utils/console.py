@@ -117,8 +117,11 @@ class Console:
     def _write(self, data: bytes, anew: bool = False) -> None:
         if self.path and (data or anew):
             flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if anew else os.O_APPEND)
-            with open(os.open(self.path, flags, 0o600), 'ab') as file:
-                file.write(data)
+            try:
+                with open(os.open(self.path, flags, 0o600), 'ab') as file:
+                    file.write(data)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, self.path) from error  # a failed write does not name its file
 
 
 def _end_of(path: str) -> bytes:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
+import os
 import typing as t
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import client, waiter
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import client, console, waiter
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Clock, FakeCloud
 
 CONNECTION = {
@@ -52,3 +54,13 @@ def fixture_run(
         return json.loads(capsys.readouterr().out)
 
     return run
+
+
+@pytest.fixture(name='full_disk')
+def fixture_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of a console finds no room. Like the system's own error of a write, this one names no file."""
+
+    def write(*_args: t.Any) -> t.NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(console, 'open', write, raising=False)

@@ -147,3 +147,10 @@ def test_a_presigned_url_on_the_kernel_command_line_loses_its_signature():
     hidden = without_signatures(printed)
     assert b'xMT30' not in hidden
     assert hidden.endswith(b'&Signature=(hidden)&Expires=179 ip=dhcp\n')
+
+
+
+def test_a_full_disk_is_told_with_the_files_name(tmp_path, full_disk):
+    with pytest.raises(OSError, match='No space left on device') as full:
+        Console(str(tmp_path / 'console.log')).add(b'one line\n')
+    assert full.value.filename == str(tmp_path / 'console.log')

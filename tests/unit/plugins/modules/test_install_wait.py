@@ -197,3 +197,13 @@ def test_without_anything_to_wait_for_the_console_is_read_once(cloud, clock, run
     start = clock.now
     assert 'half a character' in run('console_log', instance_id='i-1')['console']['output']
     assert clock.now == start
+
+
+
+def test_a_full_disk_ends_the_waiting_with_the_files_name(cloud, clock, run, tmp_path, full_disk):
+    cloud.on('DescribeInstances', RUNNING)
+    cloud.on('GetConsoleOutput', *talking('installing\n'))
+    path = tmp_path / 'console.log'
+    result = run('install_wait', instance_id='i-1', console_file=str(path))
+    assert result['failed'] is True
+    assert result['msg'] == f'{path}: No space left on device.'
