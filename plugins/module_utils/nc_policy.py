@@ -36,7 +36,7 @@ def render(policy):
         elif isinstance(value, bool):
             value = 'yes' if value else 'no'
         elif not re.match(r'(?:[!-"$-~][!-~]*)?\Z', value):
-            raise Unfit('{0} must be printable ASCII without blanks, and not begin with #, which would make it a comment'.format(key))
+            raise Unfit('{0} must be printable ASCII without blanks, and not begin with #: that would be a comment'.format(key))
         lines.append('{0} = {1}'.format(key, value).rstrip(' '))
     return HEADER + ''.join(line + '\n' for line in lines)
 

@@ -60,7 +60,9 @@ def fixture_run(
 def fixture_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept of a console finds no room. Like the system's own error of a write, this one names no file."""
 
-    def write(*_args: t.Any) -> t.NoReturn:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def opened(file: t.Any, mode: str) -> t.Any:
+        if mode == 'ab':
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return open(file, mode)
 
-    monkeypatch.setattr(console, 'open', write, raising=False)
+    monkeypatch.setattr(console, 'open', opened, raising=False)
