@@ -22,7 +22,7 @@ LONGEST_LINE = 8192
 PLACED = re.compile(rb'\x1b\[\d*(?:;\d*)?[Hf]')
 ESCAPE = re.compile(r'\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])')
 # The kernel prints its command line, and with it the answer file's presigned URL: whoever has it can read the file.
-SIGNATURE = re.compile(rb'(Signature=)[^&\s\'"]+')
+SIGNATURE = re.compile(rb'(Signature=)[^&\s\'"]+|\A[A-Za-z0-9+/%]{1,60}=?(?=&Expires=)')
 CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 
 
@@ -48,8 +48,8 @@ def news(previous: bytes, window: bytes) -> bytes | None:
 
 
 def without_signatures(data: bytes) -> bytes:
-    """The same console with the signatures of presigned URLs hidden."""
-    return SIGNATURE.sub(rb'\1(hidden)', data)
+    """The same console with the signatures of presigned URLs hidden, also one whose beginning is not in the window."""
+    return SIGNATURE.sub(lambda found: (found[1] or b'') + b'(hidden)', data)
 
 
 class Console:

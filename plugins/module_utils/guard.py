@@ -39,15 +39,19 @@ def take_lock(path: Path) -> int:
         pid = _pid_in(descriptor)
         os.close(descriptor)
         raise Held(pid) from None
+    os.ftruncate(descriptor, 0)    # what an earlier guard wrote is no longer true
     return descriptor
 
 
 def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) -> int:
     """Start the guard, which takes over ``lock``, and return its process id.
 
-    When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``,
+    Raises OSError where /proc does not show the process ``playbook``. When that is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``,
     and to the playbook's terminal if it has one.
     """
+    if _birth(playbook) is None:
+        os.close(lock)
+        raise OSError(f'process {playbook}, which is to be watched, cannot be seen in /proc')
     terminal = _terminal_of(playbook)
     reader, writer = os.pipe()
     if os.fork():
@@ -59,7 +63,6 @@ def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) 
     if os.fork():
         os._exit(0)
     try:
-        os.ftruncate(lock, 0)
         os.pwrite(lock, f'{os.getpid()}\n'.encode(), 0)
         os.write(writer, str(os.getpid()).encode())
         os.close(writer)

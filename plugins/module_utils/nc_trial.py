@@ -88,7 +88,8 @@ class Trials:
             for path, content in files.items():
                 with open(path, 'wb') as stream:
                     stream.write(content)
-            for place in os.walk(scratch):
+            # From the bottom: above what is given away, nothing is anybody else's yet.
+            for place in os.walk(scratch, topdown=False):
                 for path in [place[0]] + [os.path.join(place[0], each) for each in place[2]]:
                     os.chmod(path, 0o700)
                     self._give(path)

@@ -114,6 +114,10 @@ class BuildGuardModule(CloudModule):
     def _lock(self):
         return Path(self.params['directory']) / 'lock'
 
+    @property
+    def _log(self):
+        return self._lock.with_name('cleanup.log')
+
     def _start(self):
         if self.params['playbook'] is None:
             raise ModuleError('build_guard does not know which process to watch: it has to run as a task, on localhost.')
@@ -122,11 +126,13 @@ class BuildGuardModule(CloudModule):
         except guard.Held as held:
             raise ModuleError(f"{self.params['name']} is being built already (its guard is process {held.pid}). "
                               'Wait until it is finished, or interrupt it.') from held
-        return guard.start(lock, self.params['playbook'], self._lock.with_name('cleanup.log'), self._clean)
+        return guard.start(lock, self.params['playbook'], self._log, self._clean)
 
     def _dismiss(self):
         if self._lock.exists():
             guard.dismiss(self._lock)
+        if self._log.exists() and not self._log.stat().st_size:
+            self._log.unlink()
 
     def _clean(self, tell):
         """Runs in the guard. Looks again until nothing is found: a module may have outlived its playbook for a moment."""
@@ -136,7 +142,8 @@ class BuildGuardModule(CloudModule):
         tell(f'\nbuild {name}: interrupted; removing what it created')
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
-        while quiet < 2 and time.monotonic() < deadline:
+        # Without its directory the build is of no interest any more: a lab that was removed, for example.
+        while quiet < 2 and time.monotonic() < deadline and self._lock.exists():
             try:
                 found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
                 plan_leftovers(self.cloud, found, TIMEOUT).apply()

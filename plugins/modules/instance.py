@@ -241,10 +241,10 @@ class Instance(CloudModule):
         'key_name': {'type': 'str', 'no_log': False},
         'security_groups': {'type': 'list', 'elements': 'str'},
         'zone': {'type': 'str'},
-        'boot_params': {'type': 'str'},
+        'boot_params': {'type': 'str', 'no_log': True},  # often with the answer file's secret URL
         'installer': {'type': 'str'},
         'vnc': {'type': 'bool', 'default': False},
-        'user_data': {'type': 'str'},
+        'user_data': {'type': 'str', 'no_log': True},
         **TAGS,
         **wait_options(900),
     }

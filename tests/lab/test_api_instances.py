@@ -200,6 +200,14 @@ def test_nobody_runs_what_is_not_shared_with_him(lab_api: LabApi) -> None:
     run(lab_api, private)
 
 
+def test_nobody_gets_a_disk_made_from_somebody_elses_snapshot(lab_api: LabApi, ebs_image: str, snapshot: str) -> None:
+    lab_api.ec2().modify_image_attribute(ImageId=ebs_image, LaunchPermission={'Add': [{'UserId': lab_api.admin.number}]})
+    stolen = [{'DeviceName': '/dev/vdb', 'Ebs': {'SnapshotId': snapshot}}]
+    with refused('InternalFailure', f'Unable to find snapshot {snapshot}', status=500):
+        lab_api.ec2(lab_api.admin).run_instances(ImageId=ebs_image, MinCount=1, MaxCount=1, BlockDeviceMappings=stolen)
+    run(lab_api, ebs_image, BlockDeviceMappings=stolen)
+
+
 def test_instances_of_others_are_out_of_sight_and_reach(lab_api: LabApi, image: str) -> None:
     lab_api.ec2().modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
     admin, tenant = lab_api.ec2(lab_api.admin), lab_api.ec2()

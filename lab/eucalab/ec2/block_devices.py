@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..auth import Caller
 from ..cloud import Cloud
 from ..errors import ApiError
 
@@ -13,7 +14,7 @@ ROOT, PARTITIONED_ROOT = '/dev/sda', '/dev/sda1'
 _DEVICE = re.compile(r'(/dev/)?([svh]|xv)d[a-z]([1-9])*')
 
 
-def validate(cloud: Cloud, mappings: list[dict[str, Any]], *, ebs: bool, suppress: bool,
+def validate(cloud: Cloud, caller: Caller, mappings: list[dict[str, Any]], *, ebs: bool, suppress: bool,
              partitioned_root: bool = False) -> list[dict[str, Any]]:
     """The mappings in the form that rows keep. ApiError when one is not allowed.
 
@@ -31,11 +32,11 @@ def validate(cloud: Cloud, mappings: list[dict[str, Any]], *, ebs: bool, suppres
         root = partitioned_root and name == PARTITIONED_ROOT and ROOT not in full_names
         if name[-1].isdigit() and not root:
             raise _refused(f'{name} is not supported. Device name cannot be a partition')
-        _check_one(cloud, mapping, name, ebs, suppress)
+        _check_one(cloud, caller, mapping, name, ebs, suppress)
     return [_row_form(mapping) for mapping in mappings]
 
 
-def _check_one(cloud: Cloud, mapping: dict[str, Any], name: str, ebs: bool, suppress: bool) -> None:
+def _check_one(cloud: Cloud, caller: Caller, mapping: dict[str, Any], name: str, ebs: bool, suppress: bool) -> None:
     if mapping.get('NoDevice') is not None and mapping['NoDevice'].lower() == 'true':
         if not suppress:
             raise _refused(f'Block device mapping for {name} cannot be suppressed')
@@ -45,16 +46,17 @@ def _check_one(cloud: Cloud, mapping: dict[str, Any], name: str, ebs: bool, supp
     elif mapping.get('Ebs') is not None:
         if not ebs:
             raise _refused('Ebs block device mappings are not supported')
-        _check_ebs(cloud, mapping['Ebs'], name)
+        _check_ebs(cloud, caller, mapping['Ebs'], name)
     else:
         raise _refused(f'Incorrectly constructed block device mapping for {name} . Refer to documentation')
 
 
-def _check_ebs(cloud: Cloud, ebs: dict[str, Any], name: str) -> None:
+def _check_ebs(cloud: Cloud, caller: Caller, ebs: dict[str, Any], name: str) -> None:
     size, snapshot_id = ebs.get('VolumeSize'), ebs.get('SnapshotId')
     if snapshot_id:
         snapshot = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', snapshot_id.lower())
-        if snapshot is None:
+        # Whose it is, the genuine 4.4 asks only for an image's root here; somebody else's disk is nobody's to read.
+        if snapshot is None or snapshot['account'] != caller.account:
             raise _refused(f'Unable to find snapshot {snapshot_id} in the block device mapping for {name}')
         if size is not None and size < snapshot['size']:
             raise _refused(f'Size of the volume cannot be smaller than the source snapshot for {name}')

@@ -59,7 +59,7 @@ def _from_manifest(cloud: Cloud, caller: Caller, request: dict[str, Any], mappin
     virtualization = (request.get('VirtualizationType') or 'paravirtual').lower()
     if virtualization not in ('paravirtual', 'hvm'):
         raise failure('Unknown virtualization-type')
-    devices = block_devices.validate(cloud, mappings, ebs=False, suppress=True)
+    devices = block_devices.validate(cloud, caller, mappings, ebs=False, suppress=True)
     _check_may_register(caller, manifests.named_type(request['ImageLocation']))
     manifest = manifests.read(cloud, request['ImageLocation'])
     _check_may_register(caller, manifest.type)
@@ -106,7 +106,7 @@ def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], m
 
 def _from_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict],
                    root: str) -> dict[str, Any]:
-    devices = block_devices.validate(cloud, mappings, ebs=True, suppress=False, partitioned_root=True)
+    devices = block_devices.validate(cloud, caller, mappings, ebs=True, suppress=False, partitioned_root=True)
     # 4.x takes i386 when nothing is said, which surprises everybody once.
     architecture = request.get('Architecture') or 'i386'
     manifests.check_architecture(architecture)

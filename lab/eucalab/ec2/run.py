@@ -40,7 +40,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
     for used in filter(None, (image['id'], kernel, ramdisk)):
         _check_manifest(cloud, used)
-    devices = _devices(cloud, request, image)
+    devices = _devices(cloud, caller, request, image)
     columns = {'reservation': cloud.new_id('r'), 'account': caller.account, 'user_id': caller.user_id,
                'client_token': token, 'image_id': image['id'], 'kernel_id': kernel, 'ramdisk_id': ramdisk,
                'instance_type': type_name, 'zone': zone, 'user_data': user_data, 'node_user_data': user_data,
@@ -133,10 +133,10 @@ def _check_manifest(cloud: Cloud, identifier: str) -> None:
         raise failure(f'Image manifest was changed after registration for: {identifier}')
 
 
-def _devices(cloud: Cloud, request: dict[str, Any], image: sqlite3.Row) -> list[dict[str, Any]]:
+def _devices(cloud: Cloud, caller: Caller, request: dict[str, Any], image: sqlite3.Row) -> list[dict[str, Any]]:
     """The volumes that come with the instance: the image's own, changed by the request's."""
     ebs = image['root_device_type'] == 'ebs'
-    asked = block_devices.validate(cloud, request.get('BlockDeviceMappings') or [], ebs=ebs, suppress=True)
+    asked = block_devices.validate(cloud, caller, request.get('BlockDeviceMappings') or [], ebs=ebs, suppress=True)
     if not ebs:
         return []
     devices = {device['device_name']: device for device in json.loads(image['block_devices'])}

@@ -57,6 +57,7 @@ class Backing:
         for kind in ('kernel', 'ramdisk'):
             if image_id := instance.row[f'{kind}_id']:
                 self._fetch(instance, image_id, kind, f'{kind}.blocks')
+                disks.unshare(instance.path / f'{kind}.blocks', self._settings.owner)
                 disks.link(instance.path / f'link-to-{kind}', instance.path / f'{kind}.blocks')
         whole = instance.disk_gib * GIB
         if image.size > whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import struct
 import subprocess
 import uuid
@@ -56,6 +57,18 @@ def copy_sparse(source: Path, target: int, offset: int = 0) -> None:
 def own(path: Path, owner: pwd.struct_passwd, mode: int = 0o664) -> None:
     os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
     path.chmod(mode)
+
+
+def unshare(path: Path, owner: pwd.struct_passwd) -> None:
+    """Make a hard link a file of its own.
+
+    libvirt gives a guest's kernel and ramdisk to the hypervisor's user for as long as the guest runs, and refuses them to a
+    second guest when somebody has given the same file to another user meanwhile (as starting an instance does).
+    """
+    copy = path.with_suffix('.copy')
+    shutil.copyfile(path, copy)
+    own(copy, owner)
+    copy.replace(path)
 
 
 def link(path: Path, target: Path) -> None:

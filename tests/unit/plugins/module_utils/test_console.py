@@ -150,6 +150,10 @@ def test_a_presigned_url_on_the_kernel_command_line_loses_its_signature():
 
 
 
+def test_a_window_that_begins_inside_a_signature_shows_nothing_of_it():
+    assert without_signatures(b'30%2B4s%3D&Expires=179 ip=dhcp\n') == b'(hidden)&Expires=179 ip=dhcp\n'
+
+
 def test_a_full_disk_is_told_with_the_files_name(tmp_path, full_disk):
     with pytest.raises(OSError, match='No space left on device') as full:
         Console(str(tmp_path / 'console.log')).add(b'one line\n')
