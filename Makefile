@@ -16,7 +16,7 @@ stages := lint sanity unit hook lab nodes integration build
 # Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 
-.PHONY: help setup demo test unit lint bench fuzz lab-up lab-down clean tree $(addprefix stage-,$(stages))
+.PHONY: ready help setup demo test unit lint bench fuzz lab-up lab-down clean tree $(addprefix stage-,$(stages))
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,9 +40,12 @@ test: ## everything, as CI does it
 	@tools/setup tests
 	@tools/stages $(stages)
 
-unit: tree stage-unit ## unit tests; no root, no network
+unit: ready tree stage-unit ## unit tests; no root, no network
 
-lint: stage-lint ## ansible-lint, ruff, shellcheck, changelog, documentation
+lint: ready stage-lint ## ansible-lint, ruff, shellcheck, changelog, documentation
+
+ready:
+	@[ -e $(venv)/tests.sha256 ] || { echo 'The Python environment is missing; make it with:  sudo tools/setup tests' >&2; exit 1; }
 
 # ansible-test wants the path ansible_collections/eucalyptus/cloud and a git repository, so it gets a copy of what git knows.
 tree:

@@ -46,8 +46,8 @@ def take_lock(path: Path) -> int:
 def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) -> int:
     """Start the guard, which takes over ``lock``, and return its process id.
 
-    Raises OSError where /proc does not show the process ``playbook``. When that is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``,
-    and to the playbook's terminal if it has one.
+    When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``, and
+    to the playbook's terminal if it has one. Raises OSError where /proc does not show the process.
     """
     if _birth(playbook) is None:
         os.close(lock)
