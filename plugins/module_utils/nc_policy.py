@@ -3,7 +3,8 @@
 """The hook's policy file, written from variables.
 
 What the values may be is the hook's business, which is asked on the node before the file is put in place. Here it is made sure
-that a value stays one value. Runs on the node, so it stays valid for Python 2.7.
+that a value stays one value, and said clearly what is wrong with a pattern, for which the hook has but a line number.
+Runs on the node, so it stays valid for Python 2.7.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -17,6 +18,9 @@ HEADER = '# Written by Ansible, module eucalyptus.cloud.nc_hook: changes made he
 # The order in the file. Lists are blank-separated words.
 KEYS = ('accounts', 'kernels', 'installers', 'installers_dir', 'forbidden', 'on_refusal', 'on_reboot', 'vnc', 'vnc_listen',
         'vnc_password', 'log_value')
+PATTERNS = ('accounts', 'kernels', 'installers', 'forbidden')
+# Brackets in which the hook can take - and _ for the same: single characters, and ranges of one kind of them.
+BRACKETS = re.compile(r'\[(?!!\])!?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[^]\[_=-])+\]')
 SECRET = re.compile(r'(?m)^(vnc_password = ).*$')
 
 
@@ -54,6 +58,12 @@ def _word(key, word):
     if not re.match(r'[!-~]+\Z', word) or word.startswith('#'):
         raise Unfit('{0} has the item {1!r}: it must be printable ASCII without blanks, and not begin with #'.format(
             key, str(word)))
+    if key in PATTERNS and word.count('*') > 2:
+        raise Unfit('{0} has the pattern {1}: the hook takes at most two * in a pattern, matching more can take a shell minutes'
+                    .format(key, word))
+    if key == 'forbidden' and '[' in BRACKETS.sub('', word):
+        raise Unfit('{0} has the pattern {1}: brackets there hold single characters and ranges such as a-z, but no _, - or ='
+                    ' of their own. Outside of brackets _ and - stand for each other'.format(key, word))
     if key == 'accounts' and re.match(r'[0-9]+\Z', word) and len(word) != 12:
         raise Unfit('{0} has the item {1}: account numbers have 12 digits. Put them in quotes, YAML takes the leading zeros '
                     'away'.format(key, word))

@@ -52,6 +52,7 @@ PAYLOADS = {
 }
 
 FRAGMENTS = [text for text in PAYLOADS.values() if len(text) < 120] + [
+    "'init=/bin/sh'", 'inst.ssh\\d', 'x="a init=/b"', 'inst.ks=http://evil_host/x', 'evil-host', 'r\'d\'_br\\eak', 'a' * 400,
     *'&<>"\'!|\\$`;%#*?[]{}()~^=-_.,:/@ ',
     ' console=ttyS0', 'console=tty1 ', '"console=ttyS1"', 'xconsole=', ' ', '  ', 'init=/bin/sh', 'i"n"it=/x', 'rd_break',
     'rd.break', 'module.black_list=x', 'ks=http://192.0.2.1/ks.cfg?a=1&b=2', 'root=/dev/vda1', 'ip=dhcp', 'quiet',
@@ -73,9 +74,11 @@ POLICIES = [
     Policy(),
     Policy(installers='fedora-* debian.12', vnc='yes'),
     Policy(installers='* nothing', vnc='yes', vnc_listen='0.0.0.0', vnc_password='p&"<\'w', log_value='yes'),
-    Policy(on_refusal='ignore', forbidden='init=* rd[._]break module.black-list=* "quiet"'.replace('"', ''), on_reboot='restart'),
+    Policy(on_refusal='ignore', forbidden='init=* rd[.]break rd_break module.black-list=* quiet', on_reboot='restart'),
     Policy(accounts='000123456789 AIDA*', kernels='eki-33cc44dd', forbidden='*!* -n console=tty1'),
     Policy(accounts='999999999999 nobody', on_refusal='ignore'),
+    Policy(forbidden='init=* *evil_host* inst.sshd* *a*b tty[0-9]'),
+    Policy(forbidden='*a*a*b', on_refusal='ignore'),
     Policy(kernels='eki-0*', installers='fedora-40'),
     Policy(broken=True, on_refusal='ignore'),
 ]

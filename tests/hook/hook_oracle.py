@@ -70,9 +70,20 @@ def matches(word: str, globs: str) -> bool:
     return any(fnmatchcase(word, glob) for glob in globs.split())
 
 
-def fold(word: str) -> str:
-    name, equals, rest = word.replace('"', '').partition('=')
-    return name.replace('_', '-') + equals + rest
+def forbids(glob: str, word: str) -> bool:
+    """Tell whether a glob matches a word as it is or without its quoting; in its name, - and _ are the same."""
+    name, equals, rest = glob.partition('=')
+    parts = re.split(r'(\[.+?\])', name)
+    both = ''.join(part if part.startswith('[') else re.sub('[-_]', '[_-]', part) for part in parts)
+    unquoted = re.sub(r'''["'\\]''', '', word)
+    return any(fnmatchcase(text, both + equals + rest) for text in (word, unquoted))
+
+
+def unusable(policy: Policy) -> bool:
+    """Tell whether a pattern is one that takes too long, or in which - and _ would not be the same."""
+    globs = f'{policy.accounts} {policy.kernels} {policy.installers} {policy.forbidden}'.split()
+    inside = ''.join(re.findall(r'\[!?(.+?)\]', policy.forbidden))
+    return any(glob.count('*') > 2 for glob in globs) or '_' in inside
 
 
 def command_line(value: bytes) -> bytes:
@@ -91,15 +102,16 @@ def judge(user_data: str, policy: Policy, owner: str, kernel_id: str, domain: by
     value, where = first(lines, MARKER)
     if value is None:
         return Verdict(silent=True)
-    refused = Verdict(code=1 if policy.broken or policy.on_refusal == 'cancel' else 0, value=value)
+    broken = policy.broken or unusable(policy)
+    refused = Verdict(code=1 if broken or policy.on_refusal == 'cancel' else 0, value=value)
     installer, where_installer = first(lines, INSTALLER)
     console, where_console = first(lines, CONSOLE)
-    if policy.broken or (cut and len(lines) - 1 in (where, where_installer, where_console)):
+    if broken or (cut and len(lines) - 1 in (where, where_installer, where_console)):
         return refused
     if not matches(owner, policy.accounts) or not PRINTABLE.match(value) or len(value) > 2047:
         return refused
-    globs = ' '.join(fold(glob) for glob in policy.forbidden.split())
-    if any(matches(fold(word), globs) for word in value.decode().split(' ') if word):
+    words = [word for word in value.decode().split(' ') if word]
+    if any(forbids(glob, word) for glob in policy.forbidden.split() for word in words):
         return refused
     if installer is not None:
         name = installer.decode('latin-1')

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hook_check import check
+from hook_planted import PLANTED, planted
 from hook_shapes import Shape, encode
 from hook_world import ENVIRONMENT, PRE_BOOT, SHELLS, World, orphans
 from lxml import etree
@@ -169,6 +170,11 @@ def test_what_other_hooks_told_the_tenant_stays(world, shell):
     world.told.write_bytes(b'\0other\nbootparams: applied\n')
     assert world.run(shell).code == 0
     assert world.told.read_bytes().startswith(b'\0other\nbootparams: applied\nbootparams: applied: ')
+
+
+@pytest.mark.parametrize('what', PLANTED)
+def test_nothing_planted_is_written_through_or_waited_for(world, shell, what):
+    assert planted(world, what, shell)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root can write everywhere')

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hook_check import check
 from hook_oracle import Policy
+from hook_planted import planted
 from hook_shapes import Shape, encode
 from hook_world import FILES, World
 
@@ -42,6 +43,15 @@ PROBES: list[tuple[Policy, Shape, bytes]] = [
     (STRICT, Shape('3.3', user='000123456789'), b'bootparams=a'),
     (STRICT, Shape(), b'bootparams="init=/bin/sh"'),
     (STRICT, Shape(), b'bootparams=module_blacklist=x'),
+    (STRICT, Shape(), b"bootparams='init=/bin/sh'"),
+    (STRICT, Shape(), b'bootparams=x="a in\\it=/bin/sh"'),
+    (Policy(forbidden='a?b rd[.]x_y'), Shape(), b"bootparams=a'b"),
+    (Policy(forbidden='a?b rd[.]x_y'), Shape(), b'bootparams=rd.x-y'),
+    (Policy(forbidden='*evil_host*'), Shape(), b'bootparams=inst.ks=http://evil_host/x'),
+    (Policy(forbidden='a=b-c'), Shape(), b'bootparams=a=b_c'),
+    (Policy(forbidden='*a*b'), Shape(), b'bootparams=quiet'),
+    (Policy(forbidden='*a*a*b'), Shape(), b'bootparams=quiet'),
+    (Policy(forbidden='[x_]y=*'), Shape(), b'bootparams=quiet'),
     (Policy(accounts='1', on_refusal='ignore'), Shape(), b'bootparams=a'),
     (Policy(broken=True, on_refusal='ignore'), Shape(), b'bootparams=a'),
 ]
@@ -64,9 +74,17 @@ MUTANTS = {
     'a reboot starts over': (HOOK, 'reboot=destroy', 'reboot=restart'),
     'accounts are not looked at': (HOOK, 'listed "$account"', ': "$account"'),
     'kernels are not looked at': (HOOK, 'listed "$kernel_id"', ': "$kernel_id"'),
-    'forbidden words are not looked at': (HOOK, 'listed "$text"', '! : "$text"'),
-    'quotes hide a forbidden word': (HOOK, "  swap '\"' ''\n", ''),
-    'an underscore hides a forbidden word': (HOOK, '  swap _ -\n', ''),
+    'forbidden words are not looked at': (HOOK, '! listed "$word"', ': "$word"'),
+    'quotes hide a forbidden word': (HOOK, "swap '\"' ''; ", ''),
+    'single quotes hide a forbidden word': (HOOK, 'swap "\'" \'\'; ', ''),
+    'backslashes hide a forbidden word': (HOOK, 'swap "\\\\" \'\'', ':'),
+    'only unquoted words are looked at': (HOOK, 'in $value $bare', 'in ${bare:-$value}'),
+    'an underscore hides a forbidden word': (HOOK, "swap _ -; swap - '[_-]'", ':'),
+    'an underscore in a pattern is lost': (HOOK, "swap - '[_-]'", ':'),
+    'names and values are the same': (HOOK, 'rest=${1%%=*}\n', 'rest=$1\n'),
+    'patterns may take for ever': (HOOK, 'patterns "$2" || return 1', ''),
+    'one asterisk is too many': (HOOK, "*'*'*'*'*'*'*)", "*'*'*'*'*)"),
+    'brackets may hold an underscore': (HOOK, '|| brackets "$2" ', '|| true '),
     'installers are not looked at': (HOOK, 'listed "$installer"', ': "$installer"'),
     'an installer may be a path': (HOOK, "''|.|..|*[!a-z0-9._-]*)", "'')"),
     'displays are not looked at': (HOOK, '[ "$vnc" = yes ] ||', 'true ||'),
@@ -127,6 +145,26 @@ def test_a_broken_hook_is_caught(mutate, tmp_path, name):
     files = mutate(name)
     with pytest.raises(AssertionError):
         probe(files, tmp_path / 'worlds')
+
+
+FOLLOWED = {  # of each, the test that is to fail
+    'the tenant log may be a link': ('if [ -L "$told" ]; then return 0; fi', '', 'link'),
+    'the tenant log may be a FIFO': ('if [ -e "$told" ] && [ ! -f "$told" ]; then return 0; fi', '', 'tenant FIFO'),
+    'the log may be a FIFO': ('[ -f "$log" ] || [ ! -e "$log" ]', 'true', 'FIFO'),
+    'a temporary file is written through': ('&& alone &&', '&&', 'temporary'),
+    'the original may be a link': ('[ ! -L "$file.orig" ] &&', '', 'original'),
+}
+
+
+@pytest.mark.parametrize('name', FOLLOWED)
+def test_a_hook_that_follows_what_was_planted_is_caught(tmp_path, name):
+    old, new, what = FOLLOWED[name]
+    world = World(tmp_path / 'world')
+    text = world.hook.read_text()
+    assert old in text, 'the hook has changed; this mutant must follow'
+    assert planted(world, what)
+    world.hook.write_text(text.replace(old, new))
+    assert not planted(world, what)
 
 
 def test_a_hook_that_acts_on_other_events_is_caught(tmp_path):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 from hook_check import check
@@ -66,6 +67,21 @@ BROKEN = {
     'open display': 'vnc = yes\nvnc_listen = 0.0.0.0',
     'backslash': 'accounts = \\*',
     'substitution': 'accounts = $(touch @CANARY@)',
+    'three asterisks among the forbidden': 'forbidden = init=* *a*a*b',
+    'many asterisks': 'forbidden = *a*a*a*a*a*a*a*b',
+    'three asterisks among the accounts': 'accounts = *1*2*',
+    'three asterisks among the kernels': 'kernels = * ***',
+    'three asterisks among the installers': 'installers = *a*b*',
+    'underscore and dash in brackets': 'forbidden = [x_-]y=*',
+    'underscore in brackets': 'forbidden = rd[._]break',
+    'dash first in brackets': 'forbidden = rd[-.]break',
+    'dash last in brackets': 'forbidden = rd[!.-]break',
+    'range that holds an underscore': 'forbidden = [A-z]*',
+    'range of punctuation': 'forbidden = a[0-9] a[+-9]',
+    'equals sign in brackets': 'forbidden = a[=]b',
+    'open bracket': 'forbidden = a[b]c[d',
+    'empty brackets': 'forbidden = a[]b',
+    'class': 'forbidden = [[:alpha:]]',
     'parentheses': 'forbidden = @(a|b)',
     'control character': 'accounts = *\x01',
     'not ASCII': 'accounts = é',
@@ -146,8 +162,25 @@ FORBIDDEN = {
     'rd_break=1': 'rd-break*',
     '!': '!',
     'a*b': 'a[*]b',
+    'inst.ks=http://evil_host/x': '*evil_host*',
+    'inst.ks=http://evil-host/x': '*evil-host*',
+    'x=evil_host': 'x=*evil_host*',
+    'rd_x.a': 'rd-x[.]a',
+    'rd-x3': 'rd_x[!a-z]',
+    "'init=/bin/sh'": 'init=*',
+    "in'it'=/bin/sh": 'init=*',
+    'inst.ssh\\d': 'inst.sshd*',
+    '\\i\\n\\i\\t=/x': 'init=*',
+    '\'i"n\\it=x': 'init=*',
+    'x="a init=/bin/sh"': 'init=*',
+    "x='a init=/bin/sh'": 'init=*',
+    '"x y"init=/bin/sh': '*init=*',
+    "a'b": 'a?b',
 }
-ALLOWED = {'xinit=/bin/sh': 'init=*', 'a=b_c': 'a=b-c', 'init': 'init=*', 'ab': 'a[*]b', 'INIT=x': 'init=*', 'a init= b': 'a=*'}
+ALLOWED = {
+    'xinit=/bin/sh': 'init=*', 'a=b_c': 'a=b-c', 'init': 'init=*', 'ab': 'a[*]b', 'INIT=x': 'init=*', 'a init= b': 'a=*',
+    "x='init=/x'": 'init=*', 'a=\\b': 'b', 'rd-x3': 'rd-x[!0-9]', 'a_b': 'a[b-c]b',
+}  # fmt: skip
 
 
 @pytest.mark.parametrize('value', FORBIDDEN)
@@ -163,6 +196,33 @@ def test_a_parameter_that_only_resembles_a_forbidden_one(build, any_shell, value
     world = build(forbidden=ALLOWED[value])
     world.put(Shape(), encode(f'bootparams={value}\n'.encode()))
     assert check(world, any_shell).applied
+
+
+@pytest.mark.parametrize('glob', ['*a*b', '*?*b', '*[a]*[b]', '*a_*b=c', '*aaaaaaaa*b'])
+def test_no_word_makes_matching_a_pattern_slow(build, shell, glob):
+    """Two * try each pair of places of a word, that is two million: the most that a policy can ask for."""
+    world = build(forbidden=glob)
+    world.put(Shape(), encode(b'bootparams=' + b'a' * 2040 + b"'\n"))
+    began = time.monotonic()
+    assert check(world, shell).applied
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize('key', ['accounts', 'forbidden'])
+def test_a_pattern_that_would_take_for_ever_breaks_the_policy(build, shell, key):
+    world = build(**{key: '*a*a*a*a*b'})
+    world.put(Shape(), encode(b'bootparams=' + b'a' * 2040))
+    began = time.monotonic()
+    assert check(world, shell).code == 1
+    assert time.monotonic() - began < 2
+    assert b'policy.conf is broken: line 1 ' in world.log.read_bytes()
+
+
+def test_the_log_names_the_pattern_as_it_stands_in_the_policy(build, shell):
+    world = build(forbidden='module-black_list=*')
+    world.put(Shape(), encode(b'bootparams=module_black-list=x'))
+    check(world, shell)
+    assert world.log.read_bytes().endswith(b'forbidden by the policy: module-black_list=*\n')
 
 
 def test_a_forbidden_parameter_is_not_told_with_its_value(build):

@@ -33,6 +33,28 @@ def test_a_value_stays_one_value(value: str) -> None:
     assert value not in str(refused.value)
 
 
+@pytest.mark.parametrize('key', ['accounts', 'kernels', 'installers', 'forbidden'])
+def test_a_pattern_with_three_asterisks_is_refused(key: str) -> None:
+    with pytest.raises(nc_policy.Unfit, match=key + r'.*\*a\*b\*.*at most two'):
+        nc_policy.render({key: ['a*b*', '*a*b*']})
+    assert lines({key: ['a*b*', '*a*']}) == [key + ' = a*b* *a*']
+
+
+BRACKETS = ['a[x_-]', '[_]', 'a[-x]', 'a[x-]', '[+-9]', '[A-z]', '[a', 'a[]b', '[!]', '[a=b]=c', '[[:alpha:]]']
+
+
+@pytest.mark.parametrize('word', BRACKETS)
+def test_a_bracket_in_which_dash_and_underscore_differ_is_refused(word: str) -> None:
+    with pytest.raises(nc_policy.Unfit, match='forbidden.*brackets'):
+        nc_policy.render({'forbidden': [word]})
+    assert lines({'kernels': [word]}) == ['kernels = ' + word]
+
+
+@pytest.mark.parametrize('word', ['a[*]b', 'rd[.]break', 'tty[0-9]=*', '[!a-z]*', 'x[a-cX-Z9.]y', 'a]b', 'a-b_c=[0-9]'])
+def test_other_brackets_are_written(word: str) -> None:
+    assert lines({'forbidden': [word]}) == ['forbidden = ' + word]
+
+
 def test_an_account_number_without_its_zeros_is_noticed() -> None:
     with pytest.raises(nc_policy.Unfit, match='12 digits'):
         nc_policy.render({'accounts': ['42']})
