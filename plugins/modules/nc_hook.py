@@ -55,7 +55,9 @@ options:
         type: list
         elements: str
       forbidden:
-        description: Patterns of kernel parameters that refuse a launch.
+        description:
+          - Patterns of kernel parameters that refuse a launch, such as V(init=*).
+          - At most two C(*) in each, and no C(_), C(=) or single C(-) within brackets; the hook calls others broken.
         type: list
         elements: str
       on_refusal:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
 
-import pytest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 
 
@@ -149,14 +147,18 @@ def test_the_list_of_volumes_can_be_narrowed(cloud, clock, run):
 def test_an_interrupt_between_creating_and_tagging_waits_for_the_tags(cloud, clock, run):
     """Otherwise nobody would find the volume again."""
 
-    def interrupted(_parameters):
-        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
-        return '<volumeId>vol-1</volumeId>'
+    def held(reply):
+        def answer(_parameters):
+            blocked.append({signal.SIGINT, signal.SIGTERM} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            return reply
 
-    cloud.on('DescribeVolumes', NONE)
+        return answer
+
+    blocked = []
+    cloud.on('DescribeVolumes', held(NONE), held(volume('available', tags=NAMED)))
     cloud.on('DescribeAvailabilityZones', ZONE)
-    cloud.on('CreateVolume', interrupted)
-    cloud.on('CreateTags', '<return>true</return>')
-    with pytest.raises(KeyboardInterrupt):
-        run('volume', name='disk', size=5)
-    assert cloud.writes == ['CreateVolume', 'CreateTags']
+    cloud.on('CreateVolume', held('<volumeId>vol-1</volumeId>'))
+    cloud.on('CreateTags', held('<return>true</return>'))
+    run('volume', name='disk', size=5)
+    # Looking for it, creating it, tagging it, waiting for it.
+    assert blocked == [False, True, True, False]
