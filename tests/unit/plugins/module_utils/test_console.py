@@ -149,7 +149,6 @@ def test_a_presigned_url_on_the_kernel_command_line_loses_its_signature():
     assert hidden.endswith(b'&Signature=(hidden)&Expires=179 ip=dhcp\n')
 
 
-
 def test_a_window_that_begins_inside_a_signature_shows_nothing_of_it():
     assert without_signatures(b'30%2B4s%3D&Expires=179 ip=dhcp\n') == b'(hidden)&Expires=179 ip=dhcp\n'
 

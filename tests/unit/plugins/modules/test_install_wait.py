@@ -199,7 +199,6 @@ def test_without_anything_to_wait_for_the_console_is_read_once(cloud, clock, run
     assert clock.now == start
 
 
-
 def test_a_full_disk_ends_the_waiting_with_the_files_name(cloud, clock, run, tmp_path, full_disk):
     cloud.on('DescribeInstances', RUNNING)
     cloud.on('GetConsoleOutput', *talking('installing\n'))
