@@ -3,7 +3,7 @@
 """From a bundle in object storage to a plain image file: parts → AES → gzip → tar → file, streamed, everything checked.
 
 Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. Instances get
-hard links (kernel, ramdisk) or copies (disks), so taking an image out of the cache never hurts a running instance.
+hard links, from which they make files of their own, so taking an image out of the cache never hurts a running instance.
 """
 from __future__ import annotations
 
