@@ -33,9 +33,8 @@ def reader(lab: ScratchLab, secret: str = SECRET) -> ObjectReader:
 
 
 def fetch(lab: ScratchLab, sha256: str | None = None, **how: object) -> bytes:
-    target = lab.config.home / 'fetched'
-    ImageCache(lab.settings, **how).fetch(reader(lab), MANIFEST, sha256, target)
-    return target.read_bytes()
+    with ImageCache(lab.settings, **how).open(reader(lab), MANIFEST, sha256) as image:
+        return image.read()
 
 
 def refused(lab: ScratchLab) -> str:
@@ -57,7 +56,8 @@ def test_a_bundle_of_several_parts_becomes_its_image(lab: ScratchLab) -> None:
 def test_the_emptiness_of_an_image_takes_no_space(lab: ScratchLab) -> None:
     lab.objects.contents.update(make_bundle(PREFIX, b'begin' + bytes(40 << 20) + b'end', lab.key))
     assert fetch(lab) == b'begin' + bytes(40 << 20) + b'end'
-    assert (lab.config.home / 'fetched').stat().st_blocks * 512 < 1 << 20
+    cached, = lab.settings.cache.iterdir()
+    assert cached.stat().st_blocks * 512 < 1 << 20
 
 
 def test_several_gzip_members_are_one_image(lab: ScratchLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,21 +83,22 @@ def test_several_gzip_members_are_one_image(lab: ScratchLab, monkeypatch: pytest
 def test_a_second_instance_does_not_download_the_parts_again_but_still_needs_to_read_the_manifest(
         lab: ScratchLab) -> None:
     cache = ImageCache(lab.settings)
-    for name in ('one', 'two'):
-        cache.fetch(reader(lab), MANIFEST, None, lab.config.home / name)
+    for _instance in range(2):
+        cache.open(reader(lab), MANIFEST, None).close()
     assert sum(path.endswith('part.00') for path in lab.objects.requests) == 1
     del lab.objects.contents[MANIFEST]
     with pytest.raises(NodeError, match='404 NoSuchKey'):
-        cache.fetch(reader(lab), MANIFEST, None, lab.config.home / 'three')
+        cache.open(reader(lab), MANIFEST, None)
 
 
 def test_the_cache_is_bounded_and_forgets_without_hurting_what_uses_an_image(lab: ScratchLab) -> None:
     cache = ImageCache(lab.settings, limit=500_000)
-    cache.fetch(reader(lab), MANIFEST, None, lab.config.home / 'first')
+    first = cache.open(reader(lab), MANIFEST, None)
     lab.objects.contents.update(make_bundle('images/other/disk', IMAGE, lab.key, PART))
-    cache.fetch(reader(lab), 'images/other/disk.manifest.xml', None, lab.config.home / 'second')
+    second = cache.open(reader(lab), 'images/other/disk.manifest.xml', None)
     assert len(list(lab.settings.cache.iterdir())) == 1
-    assert (lab.config.home / 'first').read_bytes() == (lab.config.home / 'second').read_bytes() == IMAGE
+    with first, second:
+        assert first.read() == second.read() == IMAGE
 
 
 def test_a_part_with_a_flipped_bit_is_refused_by_name(lab: ScratchLab) -> None:

@@ -103,7 +103,8 @@ def test_a_disk_is_composed_of_image_ephemeral_and_swap_and_stays_sparse(tmp_pat
     image, disk = tmp_path / 'image', tmp_path / 'disk'
     content = os.urandom(70_000) + bytes(5 << 20) + os.urandom(8) + bytes(500)
     image.write_bytes(content)
-    disks.compose_disk(disk, image, len(content), 64 << 20, 8 << 20)
+    with image.open('rb') as file:
+        disks.compose_disk(disk, file, 64 << 20, 8 << 20)
     listed = subprocess.run(['sfdisk', '--dump', str(disk)], capture_output=True, text=True, check=True).stdout
     rows = [line.partition(':')[2] for line in listed.splitlines() if line.startswith(str(disk))]
     numbers = [[int(field.partition('=')[2]) for field in row.split(',')[:2]] for row in rows]

@@ -6,6 +6,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
 
 from ..store import Store
 from . import disks, hooks, volume_xml
@@ -53,20 +55,19 @@ class Backing:
             make_directory(path, owner, 0o711)
 
     def _partitioned_disk(self, instance: Instance) -> None:
-        image = self._fetch(instance, instance.row['image_id'], 'image', 'sda1')
+        disk, whole = instance.path / 'vda.blocks', instance.disk_gib * GIB
+        with self._open(instance, instance.row['image_id'], 'image') as image:
+            size = disks.size_of(image)
+            if size > whole:
+                raise NodeError(f'the image has {size} bytes, the disk of {instance.row["instance_type"]} {whole}')
+            ephemeral = max(0, whole - size - disks.SWAP_BYTES) // 4096 * 4096
+            disks.compose_disk(disk, image, ephemeral, disks.SWAP_BYTES)
+        self._add_disk(instance)
         for kind in ('kernel', 'ramdisk'):
             if image_id := instance.row[f'{kind}_id']:
-                self._fetch(instance, image_id, kind, f'{kind}.blocks')
-                disks.unshare(instance.path / f'{kind}.blocks', self._settings.owner)
-                disks.link(instance.path / f'link-to-{kind}', instance.path / f'{kind}.blocks')
-        whole = instance.disk_gib * GIB
-        if image.size > whole:
-            raise NodeError(f'the image has {image.size} bytes, the disk of {instance.row["instance_type"]} {whole}')
-        ephemeral = max(0, whole - image.size - disks.SWAP_BYTES) // 4096 * 4096
-        disk, source = instance.path / 'vda.blocks', instance.path / 'sda1'
-        disks.compose_disk(disk, source, image.size, ephemeral, disks.SWAP_BYTES)
-        source.unlink()
-        self._add_disk(instance, 'vda')
+                with self._open(instance, image_id, kind) as image:
+                    disks.copy_file(image, instance.path / f'{kind}.blocks')
+                self._own_and_link(instance, kind)
         if ephemeral:
             instance.vbrs.append(_partition(instance, 'ephemeral', 2, ephemeral, 'ext3'))
         instance.vbrs.append(_partition(instance, 'swap', 3, disks.SWAP_BYTES, 'swap'))
@@ -74,37 +75,36 @@ class Backing:
                                  backing=str(instance.path / 'link-to-vda')))
 
     def _whole_disk(self, instance: Instance) -> None:
-        """An image with its own partition table and boot loader. The disk is a copy: the cached image stays."""
-        self._fetch(instance, instance.row['image_id'], 'image', 'image.blocks')
-        source, disk = instance.path / 'image.blocks', instance.path / 'vda.blocks'
-        with open(disk, 'wb') as file:
-            file.truncate(source.stat().st_size)
-            disks.copy_sparse(source, file.fileno())
-        source.unlink()
-        self._add_disk(instance, 'vda')
+        """An image with its own partition table and boot loader."""
+        with self._open(instance, instance.row['image_id'], 'image') as image:
+            disks.copy_file(image, instance.path / 'vda.blocks')
+        self._add_disk(instance)
 
-    def _add_disk(self, instance: Instance, target: str) -> None:
-        file, name = instance.path / f'{target}.blocks', instance.path / f'link-to-{target}'
+    def _add_disk(self, instance: Instance) -> None:
+        instance.disks.append(('vda', self._own_and_link(instance, 'vda')))
+
+    def _own_and_link(self, instance: Instance, name: str) -> Path:
+        """Give a file to the node controller's user; return the symbolic link that instance files are named by."""
+        file, link = instance.path / f'{name}.blocks', instance.path / f'link-to-{name}'
         disks.own(file, self._settings.owner)
-        disks.link(name, file)
-        instance.disks.append((target, name))
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.name)
+        return link
 
-    def _fetch(self, instance: Instance, image_id: str, kind: str, file_name: str) -> Vbr:
+    def _open(self, instance: Instance, image_id: str, kind: str) -> BinaryIO:
+        """An image out of the cache, noted among the instance's block devices."""
         self._pause(0)
         image = self._image(image_id)
-        target = instance.path / file_name
-        manifest = self._cache.fetch(self._reader(), image['location'], image['manifest_sha256'], target)
-        disks.own(target, self._settings.owner)
+        file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'])
         url = f"{self._settings.config.endpoint}{SERVICE_PATH}/{image['location']}"
         machine = kind == 'image'
         device = 'sda1' if machine else 'none'
-        record = Vbr(
-            kind, device, manifest.size, id=image_id, type_name='machine' if machine else kind, location=url,
+        instance.vbrs.append(Vbr(
+            kind, device, disks.size_of(file), id=image_id, type_name='machine' if machine else kind, location=url,
             partition=1 if machine else 0, bus='virtio' if machine else 'ide', prepared_location=url,
             backing=str(instance.path / f'link-to-{device if machine else kind}'),
-            serial=f"euca-bdm-{'machine' if machine else kind}-dev-{device}")
-        instance.vbrs.append(record)
-        return record
+            serial=f"euca-bdm-{'machine' if machine else kind}-dev-{device}"))
+        return file
 
     def _image(self, image_id: str) -> sqlite3.Row:
         row = self._store.row('SELECT * FROM images WHERE id = ?', image_id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import struct
 import subprocess
 import uuid
 from pathlib import Path
+from typing import BinaryIO
 
 from .model import NodeError
 
@@ -20,9 +20,9 @@ LINUX, SWAP = 0x83, 0x82
 COPY_BYTES = 1 << 20
 
 
-def compose_disk(disk: Path, image: Path, image_size: int, ephemeral: int, swap: int) -> None:
+def compose_disk(disk: Path, image: BinaryIO, ephemeral: int, swap: int) -> None:
     """Make ``disk`` with the partitions image, ephemeral (ext3) and swap. Sizes in bytes; 0 leaves a partition out."""
-    sizes = [(_sectors(image_size), LINUX), (_sectors(ephemeral), LINUX), (_sectors(swap), SWAP)]
+    sizes = [(_sectors(size_of(image)), LINUX), (_sectors(ephemeral), LINUX), (_sectors(swap), SWAP)]
     start, table = FIRST_SECTOR, []
     for count, kind in sizes:
         table.append((start, count, kind))
@@ -30,51 +30,43 @@ def compose_disk(disk: Path, image: Path, image_size: int, ephemeral: int, swap:
     with open(disk, 'wb') as file:
         file.truncate(start * SECTOR)
         file.write(_boot_record(table))
-        copy_sparse(image, file.fileno(), FIRST_SECTOR * SECTOR)
+        _copy_sparse(image, file.fileno(), FIRST_SECTOR * SECTOR)
         if swap:
             _format_swap(file.fileno(), table[2][0] * SECTOR, swap)
     if ephemeral:
         _format_ext3(disk, table[1][0] * SECTOR, ephemeral)
 
 
-def copy_sparse(source: Path, target: int, offset: int = 0) -> None:
-    """Copy a file into an open one, leaving its holes holes."""
-    with open(source, 'rb') as file:
-        number, end, position = file.fileno(), os.fstat(file.fileno()).st_size, 0
-        while position < end:
-            try:
-                begin = os.lseek(number, position, os.SEEK_DATA)
-            except OSError:        # ENXIO: nothing but a hole up to the end
-                return
-            position = os.lseek(number, begin, os.SEEK_HOLE)
-            while begin < position:
-                copied = os.copy_file_range(number, target, min(COPY_BYTES, position - begin), begin, offset + begin)
-                if copied == 0:
-                    raise NodeError(f'{source} became shorter while it was copied')
-                begin += copied
+def copy_file(source: BinaryIO, target: Path) -> None:
+    """Make ``target`` a copy of an open file."""
+    with open(target, 'wb') as file:
+        file.truncate(size_of(source))
+        _copy_sparse(source, file.fileno())
+
+
+def _copy_sparse(source: BinaryIO, target: int, offset: int = 0) -> None:
+    """Copy an open file into another, leaving its holes holes."""
+    number, end, position = source.fileno(), size_of(source), 0
+    while position < end:
+        try:
+            begin = os.lseek(number, position, os.SEEK_DATA)
+        except OSError:        # ENXIO: nothing but a hole up to the end
+            return
+        position = os.lseek(number, begin, os.SEEK_HOLE)
+        while begin < position:
+            copied = os.copy_file_range(number, target, min(COPY_BYTES, position - begin), begin, offset + begin)
+            if copied == 0:
+                raise NodeError(f'{source.name} became shorter while it was copied')
+            begin += copied
+
+
+def size_of(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def own(path: Path, owner: pwd.struct_passwd, mode: int = 0o664) -> None:
     os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
     path.chmod(mode)
-
-
-def unshare(path: Path, owner: pwd.struct_passwd) -> None:
-    """Make a hard link a file of its own.
-
-    libvirt gives a guest's kernel and ramdisk to the hypervisor's user for as long as the guest runs, and refuses them to a
-    second guest when somebody has given the same file to another user meanwhile (as starting an instance does).
-    """
-    copy = path.with_suffix('.copy')
-    shutil.copyfile(path, copy)
-    own(copy, owner)
-    copy.replace(path)
-
-
-def link(path: Path, target: Path) -> None:
-    """(Re)make the relative symbolic link that instance files are named by."""
-    path.unlink(missing_ok=True)
-    path.symlink_to(target.name)
 
 
 def _sectors(size: int) -> int:

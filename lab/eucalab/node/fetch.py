@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a bundle in object storage to a plain image file: parts → AES → gzip → tar → file, streamed, everything checked.
 
-Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. Instances get
-hard links, from which they make files of their own, so taking an image out of the cache never hurts a running instance.
+Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. They are handed
+out open, to be copied: taking an image out of the cache never hurts who is reading it, and no guest gets the cache's file.
 """
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from .disks import own
 from .manifest import MANIFEST_LIMIT, Manifest, read_manifest
 from .model import NodeError, Settings
 from .storage import CHUNK, ObjectReader
@@ -31,14 +33,14 @@ class ImageCache:
     """Unpacked images of one node, least recently used ones go first."""
 
     def __init__(self, settings: Settings, limit: int = CACHE_BYTES) -> None:
-        self._folder = settings.cache
+        self._folder, self._owner = settings.cache, settings.owner
         self._private_key = settings.config.keys / 'cloud-key.pem'
         self._limit = limit
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def fetch(self, reader: ObjectReader, location: str, sha256: str | None, target: Path) -> Manifest:
-        """Hard-link the image of the manifest at ``location`` as ``target``, downloading it when it is not here.
+    def open(self, reader: ObjectReader, location: str, sha256: str | None) -> BinaryIO:
+        """The image of the manifest at ``location``, for the caller to read and close; downloaded when it is not here.
 
         ``sha256`` is what the manifest was when the image was registered: one that changed since is refused.
         """
@@ -48,28 +50,27 @@ class ImageCache:
         with self._guard:
             lock = self._locks.setdefault(manifest.sha256, threading.Lock())
         cached = self._folder / f'{manifest.sha256}.blocks'
-        target.unlink(missing_ok=True)
         with lock:
-            if not self._take(cached, target):
-                self._folder.mkdir(parents=True, exist_ok=True)
-                partial = cached.with_suffix('.partial')
-                try:
-                    unbundle(reader, manifest, partial)
-                    partial.chmod(0o664)
-                    target.hardlink_to(partial)
-                    partial.rename(cached)
-                finally:
-                    partial.unlink(missing_ok=True)
+            try:
+                image = cached.open('rb')
+            except FileNotFoundError:      # never here, or just forgotten
+                image = self._download(reader, manifest, cached)
+            else:
+                cached.touch()
         self._evict(keep=cached)
-        return manifest
+        return image
 
-    def _take(self, cached: Path, target: Path) -> bool:
+    def _download(self, reader: ObjectReader, manifest: Manifest, cached: Path) -> BinaryIO:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = cached.with_suffix('.partial')
         try:
-            target.hardlink_to(cached)
-        except FileNotFoundError:      # never here, or just forgotten
-            return False
-        target.touch()
-        return True
+            unbundle(reader, manifest, partial)
+            own(partial, self._owner)
+            image = partial.open('rb')
+            partial.rename(cached)
+        finally:
+            partial.unlink(missing_ok=True)
+        return image
 
     def _evict(self, keep: Path) -> None:
         with self._guard:
