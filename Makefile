@@ -12,11 +12,12 @@ export PYTHONPATH := $(CURDIR)/lab
 eucalab := $(venv)/bin/python -m eucalab
 lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-stages := lint sanity unit hook lab nodes integration build
+# Two lanes of tests that take about as long. sanity, unit and integration share the tree, so they are one after the other.
+lanes := "lint sanity unit integration lab" "build nodes hook"
 # Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 
-.PHONY: ready help setup demo test unit lint bench fuzz lab-up lab-down clean tree $(addprefix stage-,$(stages))
+.PHONY: ready help setup demo test unit lint bench fuzz lab-up lab-down clean tree
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,7 +39,7 @@ lab-down: ## stop the lab and remove everything it made
 
 test: ## everything, as CI does it
 	@tools/setup tests
-	@tools/stages $(stages)
+	@tools/stages $(lanes)
 
 unit: ready tree stage-unit ## unit tests; no root, no network
 
@@ -81,7 +82,7 @@ stage-integration: tree
 	@cd $(tree) && ansible-test integration --python $(python) --color no
 
 stage-build:
-	@pytest -q -n 2 tests/build
+	@pytest -q -n 2 --dist worksteal tests/build
 
 bench: ## print the figures that the project watches
 	@tools/setup tests

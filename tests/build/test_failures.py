@@ -84,7 +84,7 @@ def test_an_installer_that_dies_leaves_an_image_that_fails_its_test_and_is_remov
     answer = tmp_path / 'dying.ks'
     answer.write_text('%pre\necho giving up > /dev/console\nsync\npoweroff -f\n%end\npoweroff\n')
     variables = {**lab.variables('busybox'), 'image_build_name': 'dying', 'image_build_answer_file': str(answer),
-                 'image_build_boot_report': False, 'image_build_boot_test_timeout': 60}
+                 'image_build_boot_report': False, 'image_build_boot_test_timeout': 30}
     fails(lab.build(variables), 'failed at: test the image')
 
 
