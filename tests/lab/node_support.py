@@ -178,7 +178,7 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
         shutil.rmtree(root)
 
 
-def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20,
+def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20, padding_bytes: int = 0,
                 **overrides: object) -> dict[str, bytes]:
     """Objects of a bundle, by bucket and key. Overrides replace what the manifest says: size, digest, key_text …"""
     archive = io.BytesIO()
@@ -186,7 +186,7 @@ def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int
         member = tarfile.TarInfo('disk')
         member.size = len(data)
         tar.addfile(member, io.BytesIO(data))
-    tar_bytes = archive.getvalue()
+    tar_bytes = archive.getvalue() + bytes(padding_bytes)
     compressor = zlib.compressobj(1, wbits=31)
     packed = compressor.compress(tar_bytes) + compressor.flush()
     secret, vector = os.urandom(16), os.urandom(16)

@@ -83,9 +83,9 @@ def test_s3_takes_both_signatures_and_refuses_another_secret(lab_api: LabApi, si
         nobody.get_object(Bucket=BUCKET, Key='answers/ks.cfg')
 
 
-def presigned(lab_api: LabApi, signature: str, seconds: int = 60) -> str:
+def presigned(lab_api: LabApi, signature: str, seconds: int = 60, operation: str = 'get_object') -> str:
     return lab_api.s3(signature=signature).generate_presigned_url(
-        'get_object', {'Bucket': BUCKET, 'Key': 'answers/ks.cfg'}, ExpiresIn=seconds)
+        operation, {'Bucket': BUCKET, 'Key': 'answers/ks.cfg'}, ExpiresIn=seconds)
 
 
 @pytest.mark.parametrize('signature', ['s3', 's3v4'])
@@ -205,3 +205,10 @@ def test_a_changed_chunk_is_refused(lab_api: LabApi) -> None:
     status, body = chunked_upload(lab_api, [b'a' * 65536, b'the end'], tamper=True)
     assert (status, 'SignatureDoesNotMatch' in body) == (403, True)
     assert lab_api.s3().get_object(Bucket=BUCKET, Key='chunked')['Body'].read() == b'first'
+
+
+def test_a_body_said_to_be_signed_by_chunks_needs_a_signature_to_begin_with(lab_api: LabApi) -> None:
+    request = urllib.request.Request(presigned(lab_api, 's3v4', operation='put_object'), b'x', method='PUT', headers={
+        'X-Amz-Content-SHA256': 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD', 'x-amz-decoded-content-length': '1'})
+    status, body = lab_api.fetch(request)
+    assert (status, 'InvalidRequest' in body) == (400, True)

@@ -108,6 +108,11 @@ def test_a_part_with_a_flipped_bit_is_refused_by_name(lab: ScratchLab) -> None:
     assert f'cannot download {part(1)}: its SHA1 is ' in refused(lab)
 
 
+def test_an_archive_that_goes_on_and_on_behind_the_image_is_refused(lab: ScratchLab) -> None:
+    lab.objects.contents.update(make_bundle(PREFIX, IMAGE, lab.key, PART, padding_bytes=2 << 20))
+    assert 'goes on after the image' in refused(lab)
+
+
 def test_a_missing_part_is_refused_at_once(lab: ScratchLab) -> None:
     del lab.objects.contents[part(2)]
     assert refused(lab) == f'cannot download {part(2)}: 404 NoSuchKey'

@@ -26,6 +26,7 @@ from .model import NodeError, Settings
 from .storage import CHUNK, ObjectReader
 
 CACHE_BYTES = 4 << 30
+MOST_PADDING = 1 << 20         # tar fills up to a record, 10 KiB by default
 log = logging.getLogger('eucalab.node.fetch')
 
 
@@ -100,8 +101,11 @@ def unbundle(reader: ObjectReader, manifest: Manifest, target: Path) -> None:
             _write_sparse(source, target, member.size)
     except (tarfile.TarError, EOFError) as error:
         raise NodeError(f'{manifest.location}: its archive is broken: {error}') from error
-    while stream.read(CHUNK):
-        pass
+    behind = 0
+    while chunk := stream.read(CHUNK):
+        behind += len(chunk)
+        if behind > MOST_PADDING:
+            raise NodeError(f'{manifest.location}: the archive goes on after the image')
     if stream.sha1.hexdigest() != manifest.tar_sha1:
         raise NodeError(f'{manifest.location}: the archive has SHA1 {stream.sha1.hexdigest()}, '
                         f'the manifest says {manifest.tar_sha1}')

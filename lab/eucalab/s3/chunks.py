@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from ..auth import Caller, V4Scope, parse_http_or_iso_time, v4_key, v4_parts, v4_stamp
+from ..auth import V4_ALGORITHM, Caller, V4Scope, parse_http_or_iso_time, v4_key, v4_parts, v4_stamp
 from ..errors import S3Error
 
 MOST_BYTES = 16 << 20              # of one chunk, which is kept in memory until its signature is known to be right
@@ -32,7 +32,10 @@ def decoded_length(request: web.Request) -> int:
 
 async def decode(request: web.Request, caller: Caller) -> AsyncIterator[bytes]:
     """The chunks' bytes, each proved. S3Error when the framing or a signature is wrong."""
-    parts = v4_parts(request.headers['Authorization'])
+    authorization = request.headers.get('Authorization', '')
+    if not authorization.startswith(V4_ALGORITHM):
+        raise S3Error(400, 'InvalidRequest', 'A body signed chunk by chunk needs a version 4 signature in the headers.')
+    parts = v4_parts(authorization)
     scope = V4Scope.parse(parts['Credential'])
     stamp = v4_stamp(parse_http_or_iso_time(request.headers.get('x-amz-date') or request.headers['Date']))
     key, previous = v4_key(caller.secret_key, scope), parts['Signature']
