@@ -39,7 +39,8 @@ SCRIPTS = {
     'fail': [*INSTALLS, 'installer: FAILED: no disk vdb\n'],
     'silent': ['installer: begins\n'],
     'nohook': INSTALLS,
-    'flood': [''.join(f'{part}-{number} {"=" * 60}\n' for number in range(100)) for part in range(20)],
+    # Silent at first, then 8 KiB/s: whoever looks on a busy machine has eight seconds between two looks.
+    'flood': [*[''] * 10, *(''.join(f'{part}-{number} {"=" * 60}\n' for number in range(50)) for part in range(40))],
     '': BOOTS,
 }
 POWERS_OFF = ('install', 'flood')
