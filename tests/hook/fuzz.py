@@ -16,6 +16,7 @@ import contextlib
 import multiprocessing
 import os
 import pwd
+import queue
 import random
 import shutil
 import sys
@@ -81,6 +82,8 @@ def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int
     share = -(-cases // number)
     place = tempfile.mkdtemp(prefix='hook-fuzz-')
     os.chmod(place, 0o755)
+    # Others than root may not be able to enter the checkout.
+    files = shutil.copytree(files, Path(place) / 'files')
     answers: multiprocessing.Queue = multiprocessing.Queue()
     processes = []
     for index in range(number):
@@ -93,7 +96,7 @@ def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int
     counts: dict[str, int] = {}
     failures: list[str] = []
     for _ in processes:
-        user, part, failed = answer(answers)
+        user, part, failed = answer(answers, processes)
         for word, count in part.items():
             counts[word] = counts.get(word, 0) + count
             counts[f'as {user or "this user"}'] = counts.get(f'as {user or "this user"}', 0) + count
@@ -104,11 +107,13 @@ def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int
     return counts, failures
 
 
-def answer(answers: multiprocessing.Queue) -> tuple[str | None, dict[str, int], list[str]]:
+def answer(answers: multiprocessing.Queue, workers: list[multiprocessing.Process]) -> tuple[str | None, dict[str, int], list[str]]:
     """Wait for a worker, which an interrupt from the terminal reaches too."""
     while True:
-        with contextlib.suppress(KeyboardInterrupt):
-            return answers.get()
+        with contextlib.suppress(KeyboardInterrupt, queue.Empty):
+            return answers.get(timeout=1)
+        if any(worker.exitcode for worker in workers):
+            raise RuntimeError('a worker died; what it said stands above')
 
 
 def main() -> int:
