@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Making bundles: image -> tar -> gzip -> AES-128-CBC -> parts. Streaming: no copy on disk, memory that does not grow.
 
-A bundle is made in two passes. `identify` reads the image for its content's name, from which key and initialisation
-vector are derived (`derive_secrets`), so the same image of the same user gives the same parts again, and an interrupted
-upload can go on. `Bundler` then yields the parts while it reads the image a second time.
+A bundle is made in two passes. `identify` reads the image for the digest that is its identity, from which key and
+initialisation vector are derived (`derive_secrets`), so the same image of the same user gives the same parts again, and an
+interrupted upload can go on. `Bundler` then yields the parts while it reads the image a second time.
 
-Hashing, compressing, encrypting and the consumer run side by side in threads; all of them release the GIL.
+Reading, compressing, encrypting, hashing and the consumer run side by side in threads; all of them release the GIL.
 """
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import itertools
 import os
 import stat
 from collections import deque
@@ -48,8 +48,19 @@ class BundleError(Exception):
 
 @dataclass(frozen=True)
 class Identity:
+    """What an image is: size and sums of the tar stream that holds it as `member`.
+
+    The digest is SHA1, because it is the one that manifests state and the strongest that the format knows: node
+    controllers and euca2ools believe images and parts by nothing else. The second sum tells whether the second pass reads
+    what the first has read.
+    """
+    member: str
     size: int
     digest: str  # hex
+    crc32: int
+
+    def __str__(self) -> str:
+        return f'{self.digest}-{self.crc32:08x}-{self.size}'
 
 
 @dataclass(frozen=True)
@@ -114,93 +125,97 @@ class ImageFile:
             return position
         return self.size - 1
 
+    def piece(self, stretch: Stretch) -> bytes | int:
+        """What it holds; a number is so many blocks of zeros."""
+        if stretch.hole:
+            return stretch.length // BLOCK
+        data = self.read(stretch)
+        return 1 if data == deflate.ZEROS else data
+
     def read(self, stretch: Stretch) -> bytes:
         try:
             data = os.pread(self._fd, stretch.length, stretch.offset)
         except OSError as error:
             raise BundleError(f'{self.path} cannot be read at byte {stretch.offset}: {error.strerror}') from error
         if len(data) != stretch.length:
-            raise self._changed()
+            raise self.changed()
         return data
 
     def check_unchanged(self) -> None:
         now = os.fstat(self._fd)
         if (now.st_mtime_ns, now.st_size) != (self._stat.st_mtime_ns, self._stat.st_size):
-            raise self._changed()
+            raise self.changed()
 
-    def _changed(self) -> BundleError:
+    def changed(self) -> BundleError:
         return BundleError(f'{self.path} was changed while it was being read: bundle it when nothing writes to it')
 
 
-def identify(image: ImageFile) -> Identity:
-    """The name of the content, the same whether zeros are stored or holes: SHA-256 over the SHA-256 of each block.
-
-    Blocks of zeros count as an empty hash, so a hole costs nothing; the size is part of the name.
-    """
-    total = hashlib.sha256(b'eucalyptus.cloud image 1\0' + image.size.to_bytes(8, 'big'))
-
-    def name(stretch: Stretch) -> bytes:
-        if stretch.hole:
-            return bytes(32 * (stretch.length // BLOCK))
-        data = image.read(stretch)
-        zeros = deflate.ZEROS if len(data) == BLOCK else bytes(len(data))
-        return bytes(32) if data == zeros else hashlib.sha256(data).digest()
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        for digest in _in_order(pool, name, image.stretches()):
-            total.update(digest)
+def identify(image: ImageFile, member: str) -> Identity:
+    """Read the whole image. Zeros and holes are the same content, and holes are hashed without being read."""
+    sha1, crc = hashlib.sha1(usedforsecurity=False), 0
+    for _position, piece in _tar_stream(image, member):
+        for data in _blocks(piece):
+            sha1.update(data)
+            crc = deflate.crc32(data, crc)
     image.check_unchanged()
-    return Identity(image.size, total.hexdigest())
+    return Identity(member, image.size, sha1.hexdigest(), crc)
 
 
 def derive_secrets(secret_key: str, identity: Identity, name: str) -> tuple[bytes, bytes]:
     """AES key and vector of a bundle: nobody without the user's secret key knows them, and nothing has to be stored."""
-    info = f'eucalyptus.cloud bundle 1\0{identity.digest}\0{name}'.encode()
+    info = f'eucalyptus.cloud bundle 1\0{identity}\0{name}'.encode()
     okm = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
     return okm[:16], okm[16:]
 
 
-def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Like Executor.map, but it takes the items as they are needed, a few ahead."""
-    ahead: deque[Future[R]] = deque()
+def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:
+    """Items with their results, like Executor.map, but they are taken as they are needed, so many ahead."""
+    pending: deque[tuple[T, Future[R]]] = deque()
     for item in items:
-        ahead.append(pool.submit(work, item))
-        if len(ahead) > THREADS + 2:
-            yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
+        pending.append((item, pool.submit(work, item)))
+        if len(pending) > ahead:
+            done, future = pending.popleft()
+            yield done, future.result()
+    for done, future in pending:
+        yield done, future.result()
+
+
+def _tar_stream(image: ImageFile, member: str) -> Iterator[tuple[int, bytes | int]]:
+    """The tar stream in the image's pieces, each with the position in the image that it reaches."""
+    yield 0, tar_header(member, image.size)
+    with ThreadPoolExecutor(1) as reader:
+        for stretch, piece in _in_order(reader, image.piece, image.stretches(), 2):
+            yield stretch.offset + stretch.length, piece
+    yield image.size, bytes(tar_size(image.size) - _TAR_BLOCK - image.size)
+
+
+def _blocks(piece: bytes | int) -> Iterable[bytes]:
+    return itertools.repeat(deflate.ZEROS, piece) if isinstance(piece, int) else (piece,)
 
 
 # --- bundling ------------------------------------------------------------------------------------------------------
 
 
 class Bundler:
-    """Iterate over it once for the parts; then `digest`, `entries`, `bundled_size` say what the manifest needs."""
+    """Iterate over it once for the parts, which are called `name`; then `entries` and `bundled_size` say what was made.
 
-    def __init__(self, image: ImageFile, name: str, key: bytes, iv: bytes, part_size: int = PART_SIZE,
+    Raises BundleError after the last part when the image is not `identity` any more.
+    """
+
+    def __init__(self, image: ImageFile, identity: Identity, name: str, key: bytes, iv: bytes, part_size: int = PART_SIZE,
                  compressor: deflate.Compressor | None = None) -> None:
         if not 1024 <= part_size <= PART_SIZE_MAX or part_size % _AES_BLOCK:
             raise BundleError(f'the part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}')
-        self.image, self.name, self.part_size = image, name, part_size
+        self.image, self.identity, self.name, self.part_size = image, identity, name, part_size
         self.entries: list[manifest.PartEntry] = []
         self.bundled_size = 0
         self._compressor = compressor or deflate.Compressor()
         self._encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
-        self._sha1 = hashlib.sha1(usedforsecurity=False)
-        self._crc = self._tar_size = 0
-
-    @property
-    def digest(self) -> str:
-        """SHA1 of the tar stream, known when all parts are made."""
-        return self._sha1.hexdigest()
 
     def __iter__(self) -> Iterator[Part]:
-        with contextlib.ExitStack() as stack:
-            # One thread for each hash that is serial by nature, the rest for the compressor.
-            compress, hash_tar, hash_part = (
-                stack.enter_context(ThreadPoolExecutor(threads)) for threads in (THREADS, 1, 1))
+        with ThreadPoolExecutor(THREADS) as compress, ThreadPoolExecutor(1) as hash_part:
             part = _OpenPart(self.part_size, self._encryptor, hash_part)
-            for position, chunk in self._padded(self._compressed(compress, hash_tar)):
+            for position, chunk in self._padded(self._compressed(compress)):
                 view = memoryview(chunk)
                 while len(view):
                     view = view[part.fill(view):]
@@ -218,7 +233,7 @@ class Bundler:
         self.bundled_size += part.size
         return Part(len(self.entries) - 1, filename, part.data, sha1, md5, position)
 
-    def _padded(self, chunks: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    def _padded(self, chunks: Iterator[tuple[int, bytes | memoryview]]) -> Iterator[tuple[int, bytes | memoryview]]:
         """PKCS#7: one to sixteen bytes that name their own number."""
         total = 0
         for position, chunk in chunks:
@@ -227,47 +242,23 @@ class Bundler:
         missing = _AES_BLOCK - total % _AES_BLOCK
         yield self.image.size, bytes([missing]) * missing
 
-    def _compressed(self, compress: Executor, hash_tar: Executor) -> Iterator[tuple[int, bytes]]:
+    def _compressed(self, compress: Executor) -> Iterator[tuple[int, bytes | memoryview]]:
         """The gzip stream in chunks, each with the position in the image that it reaches."""
         yield 0, deflate.HEADER
-        ahead: deque[tuple[int, Future[None], Future[bytes]]] = deque()
-        for position, piece in self._tar():
-            ahead.append((position, hash_tar.submit(self._account, piece), compress.submit(self._deflate, piece)))
-            if len(ahead) > THREADS + 2:
-                yield self._finished(ahead.popleft())
-        while ahead:
-            yield self._finished(ahead.popleft())
-        yield self.image.size, deflate.trailer(self._crc, self._tar_size)
+        crc = 0
+        stream = _tar_stream(self.image, self.identity.member)
+        for (position, piece), chunks in _in_order(compress, self._deflate, stream, THREADS + 2):
+            for data in _blocks(piece):
+                crc = deflate.crc32(data, crc)
+            for chunk in chunks:
+                yield position, chunk
+        if crc != self.identity.crc32:
+            raise self.image.changed()
+        yield self.image.size, deflate.trailer(crc, tar_size(self.image.size))
 
-    @staticmethod
-    def _finished(step: tuple[int, Future[None], Future[bytes]]) -> tuple[int, bytes]:
-        position, hashed, deflated = step
-        hashed.result()
-        return position, deflated.result()
-
-    def _tar(self) -> Iterator[tuple[int, bytes | int]]:
-        """The tar stream with positions; a number stands for so many blocks of zeros."""
-        size = self.image.size
-        yield 0, tar_header(self.name, size)
-        for stretch in self.image.stretches():
-            end = stretch.offset + stretch.length
-            if stretch.hole:
-                yield end, stretch.length // BLOCK
-                continue
-            data = self.image.read(stretch)
-            yield end, 1 if data == deflate.ZEROS else data
-        yield size, bytes(tar_size(size) - _TAR_BLOCK - size)
-
-    def _account(self, piece: bytes | int) -> None:
-        zeros = isinstance(piece, int)
-        data = deflate.ZEROS if zeros else piece
-        for _block in range(piece if zeros else 1):
-            self._sha1.update(data)
-            self._crc = self._compressor.crc32(data, self._crc)
-            self._tar_size += len(data)
-
-    def _deflate(self, piece: bytes | int) -> bytes:
-        return self._compressor.zero_block * piece if isinstance(piece, int) else self._compressor.block(piece)
+    def _deflate(self, piece: tuple[int, bytes | int]) -> list[bytes | memoryview]:
+        _position, data = piece
+        return [self._compressor.zero_block] * data if isinstance(data, int) else self._compressor.block(data)
 
 
 class _OpenPart:

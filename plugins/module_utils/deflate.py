@@ -17,6 +17,7 @@ try:
 except ImportError:
     isal_zlib = None
 
+crc32 = (isal_zlib or zlib).crc32
 BLOCK = 1 << 20
 ZEROS = bytes(BLOCK)
 
@@ -35,29 +36,26 @@ class Compressor:
         if library == 'isal' and isal_zlib is None:
             raise ValueError('the Python library isal is not installed')
         self.library = library or ('isal' if isal_zlib else 'zlib')
-        # Level 2 of ISA-L costs the same as 1 and is smaller; of zlib only level 1 keeps up with AES and the network.
-        self._zlib, self._level = (isal_zlib, 2) if self.library == 'isal' else (zlib, 1)
+        # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
+        self._zlib = isal_zlib if self.library == 'isal' else zlib
         # Samples are judged by the fastest level. That of ISA-L makes noise a quarter larger, and less of anything else.
         self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
         # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
         self.zero_block = b''.join(_deflate(zlib, memoryview(ZEROS), 9))
 
-    def block(self, data: bytes) -> bytes:
+    def block(self, data: bytes) -> list[bytes | memoryview]:
         """The deflate blocks for `data`. What would not shrink is stored: five bytes more for each 64 KiB."""
         view = memoryview(data)
         if len(data) <= _GRAIN:
-            return b''.join(self._run(view, True))
+            return self._run(view, True)
         grains = [(start, self._promising(view[start:start + _GRAIN])) for start in range(0, len(data), _GRAIN)]
         runs = [(promising, [start for start, _promising in run])
                 for promising, run in itertools.groupby(grains, key=lambda grain: grain[1])]
-        return b''.join(itertools.chain.from_iterable(
+        return list(itertools.chain.from_iterable(
             self._run(view[starts[0]:starts[-1] + _GRAIN], promising) for promising, starts in runs))
 
-    def crc32(self, data: bytes, value: int) -> int:
-        return self._zlib.crc32(data, value)
-
     def _run(self, data: memoryview, promising: bool) -> list[bytes | memoryview]:
-        deflated = _deflate(self._zlib, data, self._level) if promising else [data]
+        deflated = _deflate(self._zlib, data, 1) if promising else [data]
         return deflated if sum(map(len, deflated)) < len(data) else _stored(data)
 
     def _promising(self, grain: memoryview) -> bool:

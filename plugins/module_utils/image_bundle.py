@@ -37,15 +37,18 @@ class Spec:
     virtualization_type: str | None = None
     root_device_name: str | None = None
 
+    @property
+    def plain_name(self) -> str:
+        return re.sub(r'[^A-Za-z0-9_-]+', '-', self.name).strip('-')[:50] or 'image'
+
     def stem(self, identity: Identity) -> str:
         """The name of the bundle's files. It names the content, so another image never overwrites a registered manifest.
 
         There is no directory in it: Eucalyptus 3 finds parts only at the root of a bucket.
         """
-        told = json.dumps([asdict(self), identity.digest], sort_keys=True).encode()
-        plain = re.sub(r'[^A-Za-z0-9_-]+', '-', self.name).strip('-')[:50] or 'image'
-        prefix = f'{self.image_type}-' if plain.lower().startswith(_TELLING) else ''
-        return f'{prefix}{plain}-{hashlib.sha256(told).hexdigest()[:24]}'
+        told = json.dumps([asdict(self), str(identity)], sort_keys=True).encode()
+        prefix = f'{self.image_type}-' if self.plain_name.lower().startswith(_TELLING) else ''
+        return f'{prefix}{self.plain_name}-{hashlib.sha256(told).hexdigest()[:24]}'
 
     def block_devices(self) -> dict[str, str]:
         if self.image_type != 'machine' or not self.root_device_name:
@@ -59,7 +62,7 @@ class ImageBundle:
 
     def __init__(self, bucket: Bucket, image: ImageFile, spec: Spec) -> None:
         self._bucket, self._image, self._spec = bucket, image, spec
-        self._identity = identify(image)
+        self._identity = identify(image, spec.plain_name)
         self._stem = spec.stem(self._identity)
 
     @property
@@ -78,13 +81,13 @@ class ImageBundle:
         Run again after an interruption it sends what is missing. Raises BundleError, UploadError, CloudError.
         """
         key, iv = derive_secrets(secret_key, self._identity, self._stem)
-        bundler = Bundler(self._image, self._stem, key, iv, part_size)
+        bundler = Bundler(self._image, self._identity, self._stem, key, iv, part_size)
         self._bucket.ensure()
         sent = self._bucket.send(bundler, self._stem, lambda part: progress(part.image_end))
         spec = self._spec
         manifest = Manifest(
             name=self._stem, user=spec.account, image_type=spec.image_type, architecture=spec.architecture,
-            size=self._identity.size, bundled_size=bundler.bundled_size, digest=bundler.digest, parts=tuple(bundler.entries),
+            size=self._identity.size, bundled_size=bundler.bundled_size, digest=self._identity.digest, parts=tuple(bundler.entries),
             secrets=wrap_secrets(key, iv, certificates.cloud, certificates.user),
             kernel_id=spec.kernel_id, ramdisk_id=spec.ramdisk_id, block_devices=spec.block_devices())
         self._bucket.put(self._manifest_key, render(manifest, certificates.user_key), sent=sent)

@@ -123,9 +123,9 @@ def bundle_here(path: str, library: str) -> None:
 
     size = 0
     with bundle.ImageFile(path) as image:
-        identity = bundle.identify(image)
+        identity = bundle.identify(image, 'image')
         key, iv = bundle.derive_secrets('secret', identity, 'image')
-        for part in bundle.Bundler(image, 'image', key, iv, compressor=deflate.Compressor(library)):
+        for part in bundle.Bundler(image, identity, 'image', key, iv, compressor=deflate.Compressor(library)):
             size += len(part.data)
     peak = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM'))
     print(json.dumps({'peak_mib': int(peak.split()[1]) / 1024, 'size': size}))
@@ -165,9 +165,10 @@ def bench_upload(directory: Path, size: int) -> None:
     seconds = {}
     for connections in (1, CONNECTIONS):
         with sink.running(latency=0.1, rate=25e6) as url, bundle.ImageFile(image) as opened:
+            identity = bundle.identify(opened, 'image')
             cloud = Cloud(Credentials(ec2_url=url, s3_url=url, access_key='a', secret_key='b'))
             start = time.perf_counter()
-            bundler = bundle.Bundler(opened, 'image', bytes(16), bytes(16))
+            bundler = bundle.Bundler(opened, identity, 'image', bytes(16), bytes(16))
             Bucket(cloud, 'bucket', connections=connections).send(bundler, 'image')
             seconds[connections] = time.perf_counter() - start
     print('# upload: ' + ', '.join(f'{count} connections {spent:.2f} s' for count, spent in seconds.items()))

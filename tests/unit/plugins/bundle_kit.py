@@ -65,13 +65,13 @@ def make_bundle(path: Path, part_size: int = bundle.PART_SIZE, library: str | No
                 name: str = 'image', **more: t.Any) -> Bundled:
     """Bundle a file to the pairs 'cloud' and 'user'; `more` goes into the manifest."""
     with bundle.ImageFile(path) as image:
-        identity = bundle.identify(image)
+        identity = bundle.identify(image, 'image')
         key, iv = bundle.derive_secrets(secret, identity, name)
-        bundler = bundle.Bundler(image, name, key, iv, part_size, deflate.Compressor(library))
+        bundler = bundle.Bundler(image, identity, name, key, iv, part_size, deflate.Compressor(library))
         parts = [bytes(part.data) for part in bundler]
     told = manifest.Manifest(**{
         'name': name, 'user': ACCOUNT, 'image_type': 'machine', 'architecture': 'x86_64', 'size': identity.size,
-        'bundled_size': bundler.bundled_size, 'digest': bundler.digest, 'parts': tuple(bundler.entries),
+        'bundled_size': bundler.bundled_size, 'digest': identity.digest, 'parts': tuple(bundler.entries),
         'secrets': manifest.wrap_secrets(key, iv, pair('cloud').certificate, pair('user').certificate), **more})
     return Bundled(told, manifest.render(told, pair('user').key), parts, key, iv)
 

@@ -202,7 +202,7 @@ def test_the_tar_ends_with_two_empty_blocks_at_least_and_fills_its_record(size, 
 
 def identity(path: Path) -> bundle.Identity:
     with bundle.ImageFile(path) as opened_image:
-        return bundle.identify(opened_image)
+        return bundle.identify(opened_image, 'image')
 
 
 def test_zeros_and_holes_are_the_same_content(tmp_path):
@@ -238,10 +238,23 @@ def test_another_user_or_name_gives_other_keys(tmp_path, change):
 def test_an_image_that_changes_while_it_is_read_is_refused(tmp_path):
     path = image(tmp_path, bytes(1000))
     with bundle.ImageFile(path) as opened_image:
-        bundler = bundle.Bundler(opened_image, 'image', bytes(16), bytes(16))
+        identity = bundle.identify(opened_image, 'image')
+        bundler = bundle.Bundler(opened_image, identity, 'image', bytes(16), bytes(16))
         path.write_bytes(bytes(1001))
         with pytest.raises(bundle.BundleError, match='was changed while'):
             list(bundler)
+
+
+def test_an_image_that_changes_between_the_passes_without_a_trace_is_refused(tmp_path):
+    """As a block device does, whose time does not change."""
+    path = image(tmp_path, b'one')
+    with bundle.ImageFile(path) as opened_image:
+        identity = bundle.identify(opened_image, 'image')
+        before = os.stat(path)
+        path.write_bytes(b'two')
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(bundle.BundleError, match='was changed while'):
+            list(bundle.Bundler(opened_image, identity, 'image', bytes(16), bytes(16)))
 
 
 def test_an_image_that_shrinks_while_it_is_read_is_refused(tmp_path):
@@ -249,13 +262,13 @@ def test_an_image_that_shrinks_while_it_is_read_is_refused(tmp_path):
     with bundle.ImageFile(path) as opened_image:
         os.truncate(path, 10)
         with pytest.raises(bundle.BundleError, match='was changed while'):
-            bundle.identify(opened_image)
+            bundle.identify(opened_image, 'image')
 
 
 @pytest.mark.parametrize('size', [0, 1000, 1025, bundle.PART_SIZE_MAX + 16])
 def test_part_sizes_that_node_controllers_cannot_retry_are_refused(tmp_path, size):
     with bundle.ImageFile(image(tmp_path, b'')) as opened_image, pytest.raises(bundle.BundleError, match='part size'):
-        bundle.Bundler(opened_image, 'image', bytes(16), bytes(16), size)
+        bundle.Bundler(opened_image, bundle.identify(opened_image, 'image'), 'image', bytes(16), bytes(16), size)
 
 
 # --- bundles that must not be believed
