@@ -30,16 +30,6 @@ options:
     required: true
   name:
     description: The value of the tag, which is the name of the build. Required to start a guard.
-    type: str
-  tag:
-    description: The key of the tag.
-    type: str
-    default: eucalyptus.cloud/build
-  answer_file_bucket:
-    description:
-      - The bucket of the build's answer file, an object of the build's name that is removed, too.
-      - The default is that of M(eucalyptus.cloud.answer_file).
-    type: str
   keep:
     description: Whether the guard leaves everything as it is, and only holds the lock.
     type: bool
@@ -49,6 +39,7 @@ options:
     type: int
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
+  - eucalyptus.cloud.build
   - eucalyptus.cloud.attributes
   - eucalyptus.cloud.attributes.actiongroup
 """

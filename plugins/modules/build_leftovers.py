@@ -18,24 +18,14 @@ author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   name:
-    description: The value of the tag, which is the name of the build.
-    type: str
     required: true
-  tag:
-    description: The key of the tag.
-    type: str
-    default: eucalyptus.cloud/build
-  answer_file_bucket:
-    description:
-      - The bucket of the build's answer file, an object of the build's name that is removed, too.
-      - The default is that of M(eucalyptus.cloud.answer_file).
-    type: str
   wait_timeout:
     description: How long each resource may take to go away, in seconds.
     type: int
     default: 600
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
+  - eucalyptus.cloud.build
   - eucalyptus.cloud.attributes
   - eucalyptus.cloud.attributes.actiongroup
 """

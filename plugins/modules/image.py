@@ -296,7 +296,9 @@ def worded() -> t.Iterator[None]:
         yield
     except (BundleError, CertificateError, ManifestError, SourceError, UploadError, images.Unknown) as error:
         text = str(error)
-        raise ModuleError(text[:1].upper() + text[1:] + ('' if text.endswith('.') else '.')) from error
+        # A sentence; but a URL, a path or an object's key that begins it stays as it is.
+        text = re.sub(r'^[a-z]+(?= )', lambda word: word[0].capitalize(), text)
+        raise ModuleError(text + ('' if text.endswith('.') else '.')) from error
 
 
 class Image(CloudModule):

@@ -241,7 +241,7 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
     ({'name': 'a name'}, 'An image cannot be named \'a name\''),
     ({'kernel_id': 'eki-1'}, 'A kernel image has no kernel_id'),
     ({'account_id': '12'}, 'account_id'),
-    ({'src': 'http://x.test/vmlinuz'}, 'its checksum is needed'),
+    ({'src': 'http://x.test/vmlinuz'}, 'http://x.test/vmlinuz is a URL, so its checksum is needed'),
 ])
 def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, storage, change, words):
     registers(cloud)
