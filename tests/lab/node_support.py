@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives import padding, serialization
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from eucalab import shared
 from eucalab.config import Config, cache_root
 from eucalab.node.model import Settings
 from eucalab.store import Store
@@ -169,6 +170,8 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
                      secret_key=SECRET)
         yield ScratchLab(config, objects, store, key)
         store.close()
+        if os.geteuid() == 0:      # only root's nodes have libvirt run
+            shared.release(config)
     finally:
         objects.close()
         if before is None:

@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 
+from .. import shared
+from ..checks import LabError
 from ..config import Config, cache_root
 from . import acceleration
 from .controller import Controller
-from .daemons import DaemonError, ensure_daemons
 from .model import Settings
 
 
@@ -29,8 +30,8 @@ def main() -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
         config = Config.load(arguments.lab)
-        ensure_daemons()
-    except (DaemonError, FileNotFoundError) as error:
+        shared.hold(config)
+    except (LabError, FileNotFoundError) as error:
         print(f'eucalab.node: {error}', file=sys.stderr)
         return 1
     if arguments.node not in config.nodes:
