@@ -128,7 +128,7 @@ install:
       description: File with the whole console.
       type: str
     console_tail:
-      description: The last 40 lines of the console, without control characters.
+      description: The last 20 lines of the console, without control characters.
       type: list
       elements: str
 """
@@ -162,7 +162,7 @@ FAILURE_PATTERNS = [
     'Failed to retrieve the preconfiguration file',
     'An error occurred. Press enter to start a shell',
 ]
-TAIL_LINES = 40
+TAIL_LINES = 20
 
 
 class InstallWait(CloudModule):
