@@ -52,7 +52,6 @@ class ActionModule(ActionBase):
         if answer.get('failed') and 'nc_hook' not in answer:
             self._explain(answer, task_vars or {})
         answer.setdefault('warnings', []).extend((answer.get('nc_hook') or {}).get('warnings', []))
-        answer.get('invocation', {}).get('module_args', {}).pop('files', None)  # some 30 KB of what everybody has
         if not answer.get('failed') and arguments.get('state') != 'inspected':
             self._turn_display(display, answer, task_vars)
         result.update(answer)

