@@ -28,6 +28,8 @@ def hold(config: Config) -> None:
     :raises LabError: with what is missing and the way out
     """
     from .node import daemons  # libvirt's binding is not there on every machine that runs a lab without nodes
+    if not os.access(REGISTER.parent, os.W_OK):
+        raise LabError(f'{REGISTER.parent} cannot be written: a lab with node controllers needs root')
     with _register() as register:
         register['labs'] = sorted({*_present(register['labs']), str(config.home)})
         for name, *_ in daemons.DAEMONS:

@@ -52,6 +52,8 @@ class ActionModule(ActionBase):
         if answer.get('failed') and 'nc_hook' not in answer:
             self._explain(answer, task_vars or {})
         answer.setdefault('warnings', []).extend((answer.get('nc_hook') or {}).get('warnings', []))
+        # Some 30 KB; the module leaves them out itself, unless its options are wrong.
+        answer.get('invocation', {}).get('module_args', {}).pop('files', None)
         if not answer.get('failed') and arguments.get('state') != 'inspected':
             self._turn_display(display, answer, task_vars)
         result.update(answer)

@@ -77,34 +77,49 @@ def users() -> list[str | None]:
 
 def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int = 0) -> tuple[dict[str, int], list[str]]:
     """Share the cases among the workers; give the counts and the failures."""
+    place = Path(tempfile.mkdtemp(prefix='hook-fuzz-'))
+    place.chmod(0o755)
+    # Others than root may not be able to enter the checkout, or to read what is in it.
+    files = shutil.copytree(files, place / 'files', copy_function=shutil.copyfile)
+    for path in (files, *files.iterdir()):
+        path.chmod(0o755)
+    answers: multiprocessing.Queue = multiprocessing.Queue()
+    processes = start(cases, seconds, seed, files, workers, answers)
+    counts: dict[str, int] = {}
+    failures: list[str] = []
+    try:
+        for _ in processes:
+            user, part, failed = answer(answers, processes)
+            for word, count in part.items():
+                counts[word] = counts.get(word, 0) + count
+                counts[f'as {user or "this user"}'] = counts.get(f'as {user or "this user"}', 0) + count
+            failures += failed
+    except RuntimeError:
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        for process in processes:
+            process.join()
+        shutil.rmtree(place)
+    return counts, failures
+
+
+def start(cases: int, seconds: float, seed: int, files: Path, workers: int,
+          answers: multiprocessing.Queue) -> list[multiprocessing.Process]:
+    """The workers, each with a directory of its own beside ``files``."""
     who = users()
     number = max(workers or os.cpu_count() or 1, len(who))
     share = -(-cases // number)
-    place = tempfile.mkdtemp(prefix='hook-fuzz-')
-    os.chmod(place, 0o755)
-    # Others than root may not be able to enter the checkout.
-    files = shutil.copytree(files, Path(place) / 'files')
-    answers: multiprocessing.Queue = multiprocessing.Queue()
     processes = []
     for index in range(number):
-        own = os.path.join(place, str(index))
-        os.mkdir(own)
+        own = files.with_name(str(index))
+        own.mkdir()
         seeds = range(seed + index * share, seed + min(cases, (index + 1) * share))
-        arguments = (own, who[index % len(who)], files, seeds, time.monotonic() + seconds, answers)
+        arguments = (str(own), who[index % len(who)], files, seeds, time.monotonic() + seconds, answers)
         processes.append(multiprocessing.Process(target=worker, args=arguments))
         processes[-1].start()
-    counts: dict[str, int] = {}
-    failures: list[str] = []
-    for _ in processes:
-        user, part, failed = answer(answers, processes)
-        for word, count in part.items():
-            counts[word] = counts.get(word, 0) + count
-            counts[f'as {user or "this user"}'] = counts.get(f'as {user or "this user"}', 0) + count
-        failures += failed
-    for process in processes:
-        process.join()
-    shutil.rmtree(place)
-    return counts, failures
+    return processes
 
 
 def answer(answers: multiprocessing.Queue, workers: list[multiprocessing.Process]) -> tuple[str | None, dict[str, int], list[str]]:

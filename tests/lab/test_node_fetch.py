@@ -101,6 +101,22 @@ def test_the_cache_is_bounded_and_forgets_without_hurting_what_uses_an_image(lab
         assert first.read() == second.read() == IMAGE
 
 
+def test_an_image_that_is_forgotten_while_it_is_asked_for_leaves_no_empty_one(
+        lab: ScratchLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = ImageCache(lab.settings)
+    cache.open(reader(lab), MANIFEST, None).close()
+    genuine = os.utime
+
+    def forget_first(*arguments: object, **options: object) -> None:
+        for path in lab.settings.cache.iterdir():
+            path.unlink()
+        genuine(*arguments, **options)
+    monkeypatch.setattr(os, 'utime', forget_first)
+    for _instance in range(2):
+        with cache.open(reader(lab), MANIFEST, None) as image:
+            assert image.read() == IMAGE
+
+
 def test_a_part_with_a_flipped_bit_is_refused_by_name(lab: ScratchLab) -> None:
     data = bytearray(lab.objects.contents[part(1)])
     data[50] ^= 1

@@ -30,12 +30,11 @@ def main() -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
         config = Config.load(arguments.lab)
+        if arguments.node not in config.nodes:
+            raise LabError(f"lab {config.name} has the nodes {', '.join(config.nodes)}")
         shared.hold(config)
     except (LabError, FileNotFoundError) as error:
         print(f'eucalab.node: {error}', file=sys.stderr)
-        return 1
-    if arguments.node not in config.nodes:
-        print(f"eucalab.node: lab {config.name} has the nodes {', '.join(config.nodes)}", file=sys.stderr)
         return 1
     settings = Settings(config, arguments.node, acceleration.choose(config.accel, cache_root()))
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import os
 import tarfile
 import threading
 import zlib
@@ -57,7 +58,7 @@ class ImageCache:
             except FileNotFoundError:      # never here, or just forgotten
                 image = self._download(reader, manifest, cached)
             else:
-                cached.touch()
+                os.utime(image.fileno())       # by number: under its name it may be forgotten by now
         self._evict(keep=cached)
         return image
 
