@@ -130,7 +130,7 @@ class BuildGuardModule(CloudModule):
         name = self.params['name']
         if self.params['keep']:
             return
-        tell(f'\nbuild {name}: interrupted; removing what it created')
+        tell(f'\nbuild {name}: interrupted; removing what it created (log: {self._log})')
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
         # Without its directory the build is of no interest any more: a lab that was removed, for example.

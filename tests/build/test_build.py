@@ -28,7 +28,7 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     assert built.returncode == 0, text(built)
     image = image_of(built)
 
-    directory = Path(re.search(r'Log: +(\S+)/console.log', built.stdout)[1])
+    directory = Path(re.search(r'Log and manifest are in\s+(\S+)', built.stdout)[1])
     console = (directory / 'console.log').read_text()
     assert 'bootparams: applied' in console
     assert 'installer: done, powering off' in console
