@@ -37,9 +37,8 @@ class Compressor:
             raise ValueError('the Python library isal is not installed')
         self.library = library or ('isal' if isal_zlib else 'zlib')
         # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
-        self._zlib = isal_zlib if self.library == 'isal' else zlib
-        # Samples are judged by the fastest level. That of ISA-L makes noise a quarter larger, and less of anything else.
-        self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
+        # Samples are judged by the fastest of all. That of ISA-L makes noise a quarter larger, and less of anything else.
+        self._zlib, self._sample_level, self._noise = (isal_zlib, 0, 1.2) if self.library == 'isal' else (zlib, 1, 0.97)
         # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
         self.zero_block = b''.join(_deflate(zlib, memoryview(ZEROS), 9))
 

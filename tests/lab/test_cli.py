@@ -310,10 +310,9 @@ class Daemons:
         self.running: dict[str, int] = {}
         self.stopped: list[str] = []
 
-    def ensure(self) -> list[str]:
+    def ensure(self) -> None:
         for name in ('virtlogd', 'libvirtd'):
             self.running.setdefault(name, os.getpid())
-        return []
 
     def stop(self, names: list[str]) -> None:
         self.stopped += names

@@ -31,8 +31,8 @@ class DaemonError(Exception):
     """What is missing, and how to get it."""
 
 
-def ensure_daemons() -> list[str]:
-    """Start what does not run; returns the names of those that this call started. DaemonError with the way out."""
+def ensure_daemons() -> None:
+    """Start what does not run. DaemonError with the way out."""
     if os.geteuid() != 0:
         raise DaemonError('the node controllers need root: they run guests and switch to the hook user')
     search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -41,17 +41,14 @@ def ensure_daemons() -> list[str]:
     if missing:
         raise DaemonError(f"missing: apt-get install -y --no-install-recommends {' '.join(sorted(missing))}")
     open_kvm_device()
-    started = []
     for name, pid_file, socket, _package in DAEMONS:
         if running_pid(name) is None:
             command = [shutil.which(name, path=search) or name, '-d', '-p', str(pid_file)]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode:
                 raise DaemonError(f'{name} does not start: {result.stderr.strip()[-300:]}')
-            started.append(name)
         _wait_for(socket, name)
     _wait_for_answer()
-    return started
 
 
 def open_kvm_device() -> None:
@@ -71,7 +68,7 @@ def open_kvm_device() -> None:
 
 
 def stop_daemons(names: list[str]) -> None:
-    """Stop those that :func:`ensure_daemons` started, the last one first. Guests of others would go on without."""
+    """Stop these, the last one first. Guests of others would go on without."""
     for name, _pid_file, _socket, _package in reversed(DAEMONS):
         pid = running_pid(name) if name in names else None
         if pid is not None:
