@@ -99,6 +99,7 @@ actions:
 
 import time
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
     CloudModule,
     ModuleError,
@@ -237,12 +238,17 @@ class VolumeAttachment(CloudModule):
         plan.settle(lambda: self._wait_detached(found))
 
     def _detach(self, found: Resource) -> None:
-        self.gone(
-            'detach_volume',
-            f'volume {found["volume_id"]} from instance {found["instance_id"]}',
-            VolumeId=found['volume_id'],
-            InstanceId=found['instance_id'],
-        )
+        try:
+            self.gone(
+                'detach_volume',
+                f'volume {found["volume_id"]} from instance {found["instance_id"]}',
+                VolumeId=found['volume_id'],
+                InstanceId=found['instance_id'],
+            )
+        except CloudError:
+            # The cloud detaches by itself when an instance ends, and that may have begun since the volume was looked at.
+            if self._look() == found:
+                raise
 
     def _wait_detached(self, found: Resource) -> Resource:
         detaching = False
@@ -255,11 +261,11 @@ class VolumeAttachment(CloudModule):
 
         left = self.wait(
             self._look,
-            lambda attachment: attachment is None or attachment['instance_id'] is None,
+            lambda attachment: attachment['instance_id'] != found['instance_id'],
             f'volume {found["volume_id"]} to be detached from {found["instance_id"]}',
             failed,
         )
-        return left if left and left['instance_id'] else {**found, 'state': 'detached'}
+        return left if left['instance_id'] == found['instance_id'] else {**found, 'state': 'detached'}
 
     def _look(self) -> Resource:
         return self._attachment(look(self.cloud, VOLUME, self.params['volume_id']))

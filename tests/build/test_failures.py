@@ -82,7 +82,9 @@ def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
 
 def test_an_installer_that_dies_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
     answer = tmp_path / 'dying.ks'
-    answer.write_text('%pre\necho giving up > /dev/console\nsync\npoweroff -f\n%end\npoweroff\n')
+    # Not before it has got its disk: an instance that ends earlier fails the attachment instead.
+    answer.write_text('%pre\nuntil [ -e /sys/block/vdb ]; do sleep 1; done\necho giving up > /dev/console\nsync\npoweroff -f\n'
+                      '%end\npoweroff\n')
     variables = {**lab.variables('busybox'), 'image_build_name': 'dying', 'image_build_answer_file': str(answer),
                  'image_build_boot_report': False, 'image_build_boot_test_timeout': 30}
     fails(lab.build(variables), 'failed at: test the image')

@@ -16,6 +16,7 @@ from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import e
 
 FREE = volumes(volume('available'))
 ATTACHED = volumes(volume('in-use', attached=attachment('attached')))
+DETACHING = volumes(volume('in-use', attached=attachment('detaching')))
 
 
 def looks(cloud, *replies):
@@ -109,8 +110,7 @@ def test_an_instance_that_is_no_more_is_told_before_anything_is_asked_for(cloud,
 
 
 def test_a_volume_is_detached_and_awaited(cloud, clock, run):
-    detaching = volumes(volume('in-use', attached=attachment('detaching')))
-    cloud.on('DescribeVolumes', ATTACHED, detaching, detaching, FREE)
+    cloud.on('DescribeVolumes', ATTACHED, DETACHING, DETACHING, FREE)
     cloud.on('DetachVolume', DONE)
     result = run('volume_attachment', volume_id='vol-1', state='absent')
     assert result['changed'] is True
@@ -119,10 +119,27 @@ def test_a_volume_is_detached_and_awaited(cloud, clock, run):
 
 
 def test_a_detachment_that_the_cloud_gives_up_is_a_failure(cloud, clock, run):
-    cloud.on('DescribeVolumes', ATTACHED, volumes(volume('in-use', attached=attachment('detaching'))), ATTACHED)
+    cloud.on('DescribeVolumes', ATTACHED, DETACHING, ATTACHED)
     cloud.on('DetachVolume', DONE)
     result = run('volume_attachment', volume_id='vol-1', state='absent')
     assert result['failed'] and 'its last state is attached' in result['msg']
+
+
+@pytest.mark.parametrize('after', [(FREE,), (DETACHING, DETACHING, FREE), (missing('vol-1'),)])
+def test_a_volume_that_the_cloud_detaches_by_itself_meanwhile_is_detached(cloud, clock, run, after):
+    cloud.on('DescribeVolumes', ATTACHED, *after)
+    cloud.on('DetachVolume', error('IncorrectState', 'Volume is not attached: vol-1'))
+    result = run('volume_attachment', volume_id='vol-1', instance_id='i-1', state='absent')
+    assert not result.get('failed'), result['msg']
+    assert result['volume_attachment']['state'] == 'detached'
+    assert result['volume_attachment']['instance_id'] == 'i-1'
+
+
+def test_a_detachment_that_the_cloud_refuses_is_a_failure(cloud, clock, run):
+    cloud.on('DescribeVolumes', ATTACHED)
+    cloud.on('DetachVolume', error('IncorrectState', 'Cannot detach root volume vol-1'))
+    result = run('volume_attachment', volume_id='vol-1', state='absent')
+    assert result['failed'] and 'Cannot detach root volume vol-1' in result['msg']
 
 
 @pytest.mark.parametrize('reply', [FREE, missing('vol-1')])
