@@ -22,7 +22,15 @@ LONGEST_LINE = 8192
 PLACED = re.compile(rb'\x1b\[\d*(?:;\d*)?[Hf]')
 ESCAPE = re.compile(r'\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])')
 # The kernel prints its command line, and with it the answer file's presigned URL: whoever has it can read the file.
-SIGNATURE = re.compile(rb'(Signature=)[^&\s\'"]+|\A[A-Za-z0-9+/%]{1,60}=?(?=&Expires=)')
+# Its signature is 28 Base64 characters, of which the last is "=", in percent-encoding; a terminal may break it in two.
+BREAK = rb'(?:\r?\n)?'
+SIGNATURE = re.compile(
+    rb'(Signature=)(?:'
+    rb'(?:' + BREAK + rb'[\w+/%]){27,81}?' + BREAK + rb'(?:=|%' + BREAK + rb'3' + BREAK + rb'D)'
+    rb'|(?:' + BREAK + rb'[\w+/%]){1,81}' + BREAK + rb'\Z'
+    rb'|[^&\s\'"]+)'
+    rb'|\A' + BREAK + rb'(?:[\w+/%]' + BREAK + rb'){1,81}=?' + BREAK + rb'(?=&Expires=)'
+)
 CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 
 

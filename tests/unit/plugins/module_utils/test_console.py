@@ -149,6 +149,24 @@ def test_a_presigned_url_on_the_kernel_command_line_loses_its_signature():
     assert hidden.endswith(b'&Signature=(hidden)&Expires=179 ip=dhcp\n')
 
 
+SIGNATURE = 'vjbyPxybdZaNmGa%2ByT272YEAiv4%3D'
+
+
+@pytest.mark.parametrize('line_end', ['\n', '\r\n'])
+@pytest.mark.parametrize('place', range(1, len(SIGNATURE)))
+def test_a_signature_that_the_terminal_breaks_in_two_is_hidden_whole(place, line_end):
+    printed = f'ks=http://c/k?AWSAccessKeyId=AKI&Signature={SIGNATURE[:place]}{line_end}{SIGNATURE[place:]}&Expires=179 ip=dhcp\n'
+    assert without_signatures(printed.encode()) == b'ks=http://c/k?AWSAccessKeyId=AKI&Signature=(hidden)&Expires=179 ip=dhcp\n'
+    # Nor when the window ends, or begins, within it.
+    for end in range(printed.index(SIGNATURE[:place]) + 1, printed.index('&Expires')):
+        assert without_signatures(printed.encode()[:end]).strip() == b'ks=http://c/k?AWSAccessKeyId=AKI&Signature=(hidden)'
+        assert without_signatures(printed.encode()[end:]) == b'(hidden)&Expires=179 ip=dhcp\n'
+
+
+def test_what_follows_a_signature_on_the_next_line_is_not_hidden():
+    assert without_signatures(b'Signature=abc\nip=dhcp\nroot=/dev/sda\n') == b'Signature=(hidden)\nip=dhcp\nroot=/dev/sda\n'
+
+
 def test_a_window_that_begins_inside_a_signature_shows_nothing_of_it():
     assert without_signatures(b'30%2B4s%3D&Expires=179 ip=dhcp\n') == b'(hidden)&Expires=179 ip=dhcp\n'
 
