@@ -32,7 +32,7 @@ def before_up(config: Config, api_runs: bool) -> None:
     if config.pace < 0:
         raise LabError('the pace cannot be negative')
     if config.nodes:
-        _packages()
+        packages()
     _cache()
     _state(config)
     if not api_runs:
@@ -45,7 +45,8 @@ def root() -> None:
                        ' run this with sudo')
 
 
-def _packages() -> None:
+def packages() -> None:
+    """:raises LabError: with the line that installs what node controllers lack"""
     search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=search) is None}
     if importlib.util.find_spec('libvirt') is None:

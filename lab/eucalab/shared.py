@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from .checks import LabError
+from . import checks
 from .config import Config
 from .daemon import start_time
 
@@ -23,23 +23,19 @@ REGISTER = Path('/run/eucalab.json')
 
 
 def hold(config: Config) -> None:
-    """Have the daemons run, and go on running, for this lab.
+    """Have the daemons run, and go on running, for this lab. Needs root.
 
     :raises LabError: with what is missing and the way out
     """
+    checks.packages()
     from .node import daemons  # libvirt's binding is not there on every machine that runs a lab without nodes
-    if not os.access(REGISTER.parent, os.W_OK):
-        raise LabError(f'{REGISTER.parent} cannot be written: a lab with node controllers needs root')
     with _register() as register:
         register['labs'] = sorted({*_present(register['labs']), str(config.home)})
         for name, *_ in daemons.DAEMONS:
             if daemons.running_pid(name) is None:
                 register['started'][name] = None
         _write(register)
-        try:
-            daemons.ensure_daemons()
-        except daemons.DaemonError as problem:
-            raise LabError(str(problem)) from None
+        daemons.ensure_daemons()
         for name in [name for name, process in register['started'].items() if process is None]:
             pid = daemons.running_pid(name)
             register['started'][name] = [pid, start_time(pid)]

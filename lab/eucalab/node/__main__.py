@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 
-from .. import shared
+from .. import checks, shared
 from ..checks import LabError
 from ..config import Config, cache_root
 from . import acceleration
@@ -29,6 +29,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
+        checks.root()
         config = Config.load(arguments.lab)
         if arguments.node not in config.nodes:
             raise LabError(f"lab {config.name} has the nodes {', '.join(config.nodes)}")

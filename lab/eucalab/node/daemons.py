@@ -14,39 +14,32 @@ from pathlib import Path
 
 import libvirt
 
+from ..checks import LabError
 from .hypervisor import URI
 
-# command, its pid file, the socket that shows that it serves, the Debian package
+# command, its pid file, the socket that shows that it serves
 DAEMONS = (
-    ('virtlogd', Path('/run/virtlogd.pid'), Path('/run/libvirt/virtlogd-sock'), 'libvirt-daemon-system'),
-    ('libvirtd', Path('/run/libvirtd.pid'), Path('/run/libvirt/libvirt-sock'), 'libvirt-daemon-system'),
+    ('virtlogd', Path('/run/virtlogd.pid'), Path('/run/libvirt/virtlogd-sock')),
+    ('libvirtd', Path('/run/libvirtd.pid'), Path('/run/libvirt/libvirt-sock')),
 )
-PROGRAMS = {'qemu-system-x86_64': 'qemu-system-x86', 'xsltproc': 'xsltproc', 'mke2fs': 'e2fsprogs'}
 KVM_DEVICE = Path('/dev/kvm')
 log = logging.getLogger('eucalab.node')
 START_SECONDS = 60             # the first libvirtd on a machine tries out all emulators before it answers
 
 
-class DaemonError(Exception):
-    """What is missing, and how to get it."""
-
-
 def ensure_daemons() -> None:
-    """Start what does not run. DaemonError with the way out."""
-    if os.geteuid() != 0:
-        raise DaemonError('the node controllers need root: they run guests and switch to the hook user')
+    """Start what does not run. Needs root.
+
+    :raises LabError: one does not start
+    """
     search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    wanted = {**PROGRAMS, **{name: package for name, _pid, _socket, package in DAEMONS}}
-    missing = {package for program, package in wanted.items() if shutil.which(program, path=search) is None}
-    if missing:
-        raise DaemonError(f"missing: apt-get install -y --no-install-recommends {' '.join(sorted(missing))}")
     open_kvm_device()
-    for name, pid_file, socket, _package in DAEMONS:
+    for name, pid_file, socket in DAEMONS:
         if running_pid(name) is None:
             command = [shutil.which(name, path=search) or name, '-d', '-p', str(pid_file)]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode:
-                raise DaemonError(f'{name} does not start: {result.stderr.strip()[-300:]}')
+                raise LabError(f'{name} does not start: {result.stderr.strip()[-300:]}')
         _wait_for(socket, name)
     _wait_for_answer()
 
@@ -69,7 +62,7 @@ def open_kvm_device() -> None:
 
 def stop_daemons(names: list[str]) -> None:
     """Stop these, the last one first. Guests of others would go on without."""
-    for name, _pid_file, _socket, _package in reversed(DAEMONS):
+    for name, _pid_file, _socket in reversed(DAEMONS):
         pid = running_pid(name) if name in names else None
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
@@ -95,7 +88,7 @@ def _wait_for(socket: Path, name: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not socket.exists():
         if time.monotonic() > deadline:
-            raise DaemonError(f'{name} runs but has no {socket}')
+            raise LabError(f'{name} runs but has no {socket}')
         time.sleep(0.05)
 
 
@@ -107,5 +100,5 @@ def _wait_for_answer() -> None:
             return
         except libvirt.libvirtError as error:
             if time.monotonic() > deadline:
-                raise DaemonError(f'libvirtd does not answer: {error}') from error
+                raise LabError(f'libvirtd does not answer: {error}') from error
             time.sleep(0.2)
