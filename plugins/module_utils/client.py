@@ -40,6 +40,11 @@ ATTEMPTS = 3
 WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch', '401'}
 # (part of code and text, way out); the first that fits is told.
 HINTS = (
+    (
+        'manifest has invalid signature',
+        'Up to Eucalyptus 4.1 a bundle has to be signed by the user: give user_private_key, or EC2_PRIVATE_KEY in the '
+        'eucarc.',
+    ),
     ('generated in the future', "The clock of this machine is ahead of the cloud's: set it right."),
     ('expired', "The clock of this machine and the cloud's differ: set them right."),
     ('failed to bind', 'This version of Eucalyptus does not know that parameter: leave the option out.'),

@@ -13,6 +13,7 @@ import struct
 import zlib
 
 try:
+    import isal
     from isal import isal_zlib
 except ImportError:
     isal_zlib = None
@@ -36,6 +37,8 @@ class Compressor:
         if library == 'isal' and isal_zlib is None:
             raise ValueError('the Python library isal is not installed')
         self.library = library or ('isal' if isal_zlib else 'zlib')
+        # The same data and the same recipe give the same bytes.
+        self.recipe = f'isal {isal.__version__}' if self.library == 'isal' else f'zlib {zlib.ZLIB_RUNTIME_VERSION}'
         # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
         # Samples are judged by the fastest of all. That of ISA-L makes noise a quarter larger, and less of anything else.
         self._zlib, self._sample_level, self._noise = (isal_zlib, 0, 1.2) if self.library == 'isal' else (zlib, 1, 0.97)

@@ -18,11 +18,22 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import (
     identify,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import Certificates
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.deflate import Compressor
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import Manifest, render, wrap_secrets
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import Bucket, Sent
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import STEM_DIGITS, Bucket, Sent
 
 # What the cloud concludes from a manifest's name alone, before it looks inside.
 _TELLING = ('vmlinuz', 'initrd', 'windows')
+
+
+def stem_prefix(name: str, image_type: str) -> str:
+    """What the files of all bundles of images of that name begin with; a dash and the content's digits follow."""
+    plain = _plain(name)
+    return f'{image_type}-{plain}' if plain.lower().startswith(_TELLING) else plain
+
+
+def _plain(name: str) -> str:
+    return re.sub(r'[^A-Za-z0-9_-]+', '-', name).strip('-')[:50] or 'image'
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class Spec:
 
     @property
     def plain_name(self) -> str:
-        return re.sub(r'[^A-Za-z0-9_-]+', '-', self.name).strip('-')[:50] or 'image'
+        return _plain(self.name)
 
     def stem(self, identity: Identity) -> str:
         """The name of the bundle's files. It names the content, so another image never overwrites a registered manifest.
@@ -47,8 +58,7 @@ class Spec:
         There is no directory in it: Eucalyptus 3 finds parts only at the root of a bucket.
         """
         told = json.dumps([asdict(self), str(identity)], sort_keys=True).encode()
-        prefix = f'{self.image_type}-' if self.plain_name.lower().startswith(_TELLING) else ''
-        return f'{prefix}{self.plain_name}-{hashlib.sha256(told).hexdigest()[:24]}'
+        return f'{stem_prefix(self.name, self.image_type)}-{hashlib.sha256(told).hexdigest()[:STEM_DIGITS]}'
 
     def block_devices(self) -> dict[str, str]:
         if self.image_type != 'machine' or not self.root_device_name:
@@ -75,15 +85,23 @@ class ImageBundle:
         return f'{self._stem}.manifest.xml'
 
     def send(self, secret_key: str, certificates: Certificates, part_size: int = PART_SIZE,
-             progress: Callable[[int], None] = lambda done: None) -> Sent:
+             progress: Callable[[int], None] = lambda done: None, needed: Callable[[], bool] = lambda: True) -> Sent:
         """Make it and send it, the manifest last. `progress` is told how many bytes of the image have arrived.
 
+        `needed` is asked before the manifest is written: not if it is registered by then, for example by another host that
+        had the same task, because the cloud refuses an image whose manifest has changed since (from Eucalyptus 4.1 on).
         Run again after an interruption it sends what is missing. Raises BundleError, UploadError, CloudError.
         """
-        key, iv = derive_secrets(secret_key, self._identity, self._stem)
-        bundler = Bundler(self._image, self._identity, self._stem, key, iv, part_size)
+        compressor = Compressor()
+        key, iv = derive_secrets(secret_key, self._identity, f'{self._stem} {compressor.recipe} {part_size}')
+        # Who has other keys or another compressor makes other parts of the same image. They are called otherwise, so that
+        # nobody overwrites a part that is in somebody's manifest.
+        name = f'{self._stem}.{hashlib.sha256(key + iv).hexdigest()[:8]}'
+        bundler = Bundler(self._image, self._identity, name, key, iv, part_size, compressor)
         self._bucket.ensure()
-        sent = self._bucket.send(bundler, self._stem, lambda part: progress(part.image_end))
+        sent = self._bucket.send(bundler, name, lambda part: progress(part.image_end))
+        if not needed():
+            return sent
         spec = self._spec
         manifest = Manifest(
             name=self._stem, user=spec.account, image_type=spec.image_type, architecture=spec.architecture,

@@ -116,21 +116,29 @@ class Unknown(Exception):
 
 
 def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudError) -> Resource | None:
-    # A request whose answer was lost may still be under way: look a few times before concluding that it is not there.
-    for _look in range(3 if error.status is None else 1):
+    # A request whose answer was lost, here or at a gateway, may still be under way: look a few times before concluding
+    # that it is not there.
+    lost = error.status is None or error.status >= 500
+    for _look in range(3 if lost else 1):
         try:
-            reply = cloud.ec2('describe_images', 'the images', Owners=['self'])
-            if 'Images' not in reply:
-                raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
+            images = registered(cloud)
         except CloudError as second:
             raise Unknown(f'{error} And whether it was done cannot be told: {second} Nothing was removed; '
                           'run the task again when the cloud answers.') from error
-        for image in IMAGE.read(reply):
-            if image['name'] == request['Name'] and image['state'] not in IMAGE.gone and is_of(image, request):
+        for image in images:
+            if image['name'] == request['Name'] and is_of(image, request):
                 return image
-        if error.status is None:
+        if lost:
             time.sleep(2)
     return None
+
+
+def registered(cloud: Cloud) -> list[Resource]:
+    """The account's images, all of them for certain. Raises CloudError."""
+    reply = cloud.ec2('describe_images', 'the images', **IMAGE.narrow)
+    if 'Images' not in reply:
+        raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
+    return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]
 
 
 def is_of(image: Resource, request: dict[str, t.Any]) -> bool:

@@ -19,6 +19,7 @@ try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError:
     IMPORT_ERRORS['cryptography'] = traceback.format_exc()
 try:
@@ -142,9 +143,7 @@ def _element(tag: str, text: str, attributes: str = '') -> str:
 def parse(raw: bytes) -> Manifest:
     """Read a manifest that anybody may have written. Raises ManifestError; never opens another file or the network."""
     image, machine, root = _sections(raw)
-    parts = image.find('parts')
-    if parts is None:
-        raise ManifestError('the manifest has no <parts>')
+    parts = _only(image, 'parts')
     entries = tuple(_part(index, part) for index, part in enumerate(parts))
     if parts.get('count') != str(len(entries)):
         raise ManifestError(f'the manifest announces {str(parts.get("count"))[:20]!r} parts and lists {len(entries)}')
@@ -170,17 +169,22 @@ def _sections(raw: bytes) -> tuple[etree._Element, etree._Element, etree._Elemen
         raise ManifestError(f'the manifest has {len(raw)} bytes, at most {MAX_BYTES} are read')
     if b'<!' in raw:  # no manifest needs a DOCTYPE, and without one there are no entities to expand
         raise ManifestError('the manifest has a DOCTYPE, a comment or a CDATA section, which none needs: not read')
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    # The encoding is fixed, because another (UTF-7, UTF-16) could hide what was just looked for.
+    parser = etree.XMLParser(encoding='ascii', resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(raw, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ManifestError(f'the manifest is not well-formed XML: {error}') from error
     if root.tag != 'manifest':
         raise ManifestError('this is not a bundle manifest: its root element is not <manifest>')
-    image, machine = root.find('image'), root.find('machine_configuration')
-    if image is None or machine is None:
-        raise ManifestError('the manifest lacks <image> or <machine_configuration>')
-    return image, machine, root
+    return _only(root, 'image'), _only(root, 'machine_configuration'), root
+
+
+def _only(parent: etree._Element, tag: str) -> etree._Element:
+    found = parent.findall(tag)
+    if len(found) != 1:
+        raise ManifestError(f'the manifest has {len(found)} elements <{tag}> where one belongs')
+    return found[0]
 
 
 def _part(index: int, part: etree._Element) -> PartEntry:
@@ -190,10 +194,9 @@ def _part(index: int, part: etree._Element) -> PartEntry:
 
 
 def _text(parent: etree._Element, tag: str, optional: bool = False) -> str:
-    found = parent.findall(tag)
-    if len(found) > 1 or (not found and not optional):
-        raise ManifestError(f'the manifest has {len(found)} elements <{tag}> where one belongs')
-    return (found[0].text or '').strip() if found else ''
+    if optional and parent.find(tag) is None:
+        return ''
+    return (_only(parent, tag).text or '').strip()
 
 
 def _count(parent: etree._Element, tag: str) -> int:
@@ -241,6 +244,8 @@ def verify(raw: bytes, certificate: x509.Certificate) -> bool:
     cuts = []
     for tag in (b'machine_configuration', b'image'):
         start, end = raw.find(b'<' + tag + b'>'), raw.rfind(b'</' + tag + b'>')
+        if raw.count(b'<' + tag) != 1:  # another would be read than the one whose signature is checked
+            return False
         cuts.append(raw[start:end + len(tag) + 3])
     try:
         signature = bytes.fromhex(parse(raw).signature)
@@ -275,14 +280,25 @@ def load_private_key(pem: bytes, what: str) -> rsa.RSAPrivateKey:
 
 
 def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Certificate | None) -> Secrets:
-    """Encrypt key and vector to the cloud and the user: not the 16 bytes but their 32 hex digits, so is the format."""
+    """Encrypt key and vector to the cloud and the user: not the 16 bytes but their 32 hex digits, so is the format.
 
-    def wrap(secret: bytes, certificate: x509.Certificate | None) -> str:
+    The same every time, because a cloud refuses an image whose manifest has other bytes than at its registration: two
+    runs at once may both write it. So the padding is derived from what is secret anyway.
+    """
+
+    def wrap(what: str, secret: bytes, certificate: x509.Certificate | None) -> str:
         if certificate is None:
             return ''
-        return certificate.public_key().encrypt(secret.hex().encode('ascii'), padding.PKCS1v15()).hex()
+        message = secret.hex().encode('ascii')
+        public = certificate.public_key().public_numbers()
+        size = (public.n.bit_length() + 7) // 8
+        info = f'eucalyptus.cloud padding of {what}'.encode() + certificate.fingerprint(hashes.SHA256())
+        # Zeros are left out of it, one byte in 256.
+        random = HKDF(hashes.SHA256(), 2 * size, None, info).derive(key + iv).replace(b'\0', b'')
+        block = b'\0\2' + random[:size - len(message) - 3] + b'\0' + message  # RFC 8017, 7.2.1
+        return pow(int.from_bytes(block, 'big'), public.e, public.n).to_bytes(size, 'big').hex()
 
-    return Secrets(wrap(key, cloud), wrap(iv, cloud), wrap(key, user), wrap(iv, user))
+    return Secrets(wrap('key', key, cloud), wrap('iv', iv, cloud), wrap('key', key, user), wrap('iv', iv, user))
 
 
 def unwrap_secrets(secrets: Secrets, private: rsa.RSAPrivateKey) -> tuple[bytes, bytes]:

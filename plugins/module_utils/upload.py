@@ -12,22 +12,27 @@ import hashlib
 import random
 import re
 import threading
-import time
 import typing as t
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent import futures
 from dataclasses import dataclass, field
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Part
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 
 with contextlib.suppress(ImportError):  # the modules report it by the name of the library
-    from botocore.exceptions import BotoCoreError, SSLError
+    from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError, SSLError
+    from botocore.parsers import ResponseParserError
 
 # The cloud's own system account reads manifest and parts by this grant, at registration and when an instance starts.
 ACL = 'aws-exec-read'
 CONNECTIONS = 4
 ATTEMPTS = 7
+NAME = re.compile(r'[A-Za-z0-9._-]{1,255}')
+# A bundle's files are called STEM.manifest.xml and STEM.part.00 (euca2ools) or, ours, STEM.1a2b3c4d.part.00; our stems end
+# with so many digits of the content's hash.
+STEM_DIGITS = 24
+_FILE = r'\.(manifest\.xml|([0-9a-f]{8}\.)?part\.[0-9]+)'
 # Codes below 500 that say that the request was damaged or lost on its way, not that it was wrong.
 _DAMAGED = {'BadDigest', 'InvalidDigest', 'RequestTimeout', 'IncompleteBody', 'SlowDown', 'RequestAborted'}
 
@@ -82,9 +87,11 @@ class Bucket:
     """One bucket of ours. `pause` is the first waiting time before something is sent again, in seconds; it doubles."""
 
     def __init__(self, cloud: Cloud, name: str, connections: int = CONNECTIONS, pause: float = 0.5,
-                 sleep: Callable[[float], None] = time.sleep) -> None:
+                 wait: Callable[[threading.Event, float], bool] = threading.Event.wait) -> None:
+        if not NAME.fullmatch(name):
+            raise UploadError(f'A bucket cannot be named {name!r}: only letters, digits and . _ - are allowed.')
         self._cloud, self.name, self._connections = cloud, name, connections
-        self._pause, self._sleep = pause, sleep
+        self._pause, self._wait = pause, wait
         self.created = False
 
     def ensure(self) -> None:
@@ -132,35 +139,39 @@ class Bucket:
         present = self.listing(f'{name}.part.')
         sent = Sent()
 
+        ended = threading.Event()
+
         def send_one(part: Part) -> Part:
             if present.get(part.filename) == (len(part.data), part.md5.hex()):
                 sent.count('present')
             else:
-                self.put(part.filename, part.data, part.md5, sent)
+                self.put(part.filename, part.data, part.md5, sent, ended)
                 sent.count('parts')
             return part
 
-        def finish(done: Iterable[Future[Part]]) -> None:
+        def finish(done: Iterable[futures.Future[Part]]) -> None:
             for future in done:
                 progress(future.result())
 
-        with ThreadPoolExecutor(self._connections) as pool:
-            flying: set[Future[Part]] = set()
+        with futures.ThreadPoolExecutor(self._connections) as pool:
+            flying: set[futures.Future[Part]] = set()
             try:
                 for part in parts:
                     flying.add(pool.submit(send_one, part))
                     del part
                     if len(flying) >= self._connections:
-                        done, flying = wait(flying, return_when=FIRST_COMPLETED)
+                        done, flying = futures.wait(flying, return_when=futures.FIRST_COMPLETED)
                         finish(done)
                         del done
-                finish(wait(flying).done)
+                finish(futures.wait(flying).done)
             finally:
+                ended.set()
                 pool.shutdown(cancel_futures=True)
         return sent
 
-    def put(self, key: str, data: memoryview | bytes, md5: bytes | None = None, sent: Sent | None = None) -> None:
-        """Send one object whole, again while network or cloud stumble. Raises CloudError, UploadError."""
+    def put(self, key: str, data: memoryview | bytes, md5: bytes | None = None, sent: Sent | None = None,
+            ended: threading.Event | None = None) -> None:
+        """Send one object whole, again while network or cloud stumble, until `ended`. Raises CloudError, UploadError."""
         digest = md5 or hashlib.md5(data, usedforsecurity=False).digest()
 
         def attempt() -> None:
@@ -172,14 +183,14 @@ class Bucket:
                 raise _Damaged(f'{self.name}/{key} arrived damaged: the cloud says its MD5 is {etag or "unknown"}, '
                                f'but it is {digest.hex()}.')
 
-        self._again(attempt, sent)
+        self._again(attempt, sent, ended)
 
-    def get(self, key: str) -> bytes | None:
-        """An object's content, None when it is not there."""
+    def get(self, key: str, limit: int) -> bytes | None:
+        """An object's content, a byte more than `limit` at the most; None when it is not there."""
         def attempt() -> bytes:
             reply = self._cloud.s3('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
             try:
-                return reply['Body'].read()
+                return reply['Body'].read(limit + 1)
             except BotoCoreError as error:
                 raise _Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
 
@@ -194,7 +205,7 @@ class Bucket:
         """Delete a bundle by its manifest's key and return the number of objects. The manifest goes first, so that
         nothing incomplete ever looks whole. A bucket that `ensure` created goes too when it is empty then."""
         stem = manifest_key.removesuffix('.manifest.xml')
-        ours = re.compile(re.escape(stem) + r'\.(manifest\.xml|part\.[0-9]+)')
+        ours = re.compile(re.escape(stem) + _FILE)
         keys = [key for key in self.listing(stem + '.') if ours.fullmatch(key)]
         for key in sorted(keys, key=lambda key: (not key.endswith('.manifest.xml'), key)):
             self._delete('delete_object', f'{self.name}/{key}', Key=key)
@@ -203,6 +214,12 @@ class Bucket:
             self.created = False
         return len(keys)
 
+    def bundles(self, prefix: str) -> list[str]:
+        """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole."""
+        ours = re.compile(f'({re.escape(prefix)}-[0-9a-f]{{{STEM_DIGITS}}}){_FILE}')
+        matches = map(ours.fullmatch, self.listing(f'{prefix}-'))
+        return sorted({f'{match[1]}.manifest.xml' for match in matches if match})
+
     def _delete(self, operation: str, about: str, **which: str) -> None:
         try:
             self._again(lambda: self._cloud.s3(operation, about, Bucket=self.name, **which))
@@ -210,19 +227,20 @@ class Bucket:
             if not error.not_found:
                 raise
 
-    def _again(self, call: Callable[[], t.Any], sent: Sent | None = None) -> t.Any:
+    def _again(self, call: Callable[[], t.Any], sent: Sent | None = None, ended: threading.Event | None = None) -> t.Any:
         """Call until it works: everything here may be repeated. Waits with jitter, so that not all return at once."""
+        ended = ended or threading.Event()
         for attempt in range(ATTEMPTS):
             try:
                 return call()
             except (CloudError, _Damaged) as error:
-                if attempt == ATTEMPTS - 1 or not _passing(error):
+                pause = self._pause * 2 ** attempt * random.uniform(0.5, 1.5)
+                if attempt == ATTEMPTS - 1 or not _passing(error) or self._wait(ended, pause):
                     if isinstance(error, _Damaged):
-                        raise UploadError(f'{error} Tried {ATTEMPTS} times.') from error
+                        raise UploadError(f'{error} Tried {attempt + 1} times.') from error
                     raise
                 if sent:
                     sent.count('retries')
-            self._sleep(self._pause * 2 ** attempt * random.uniform(0.5, 1.5))
         raise AssertionError('not reached')
 
 
@@ -243,4 +261,6 @@ def _passing(error: Exception) -> bool:
         return True
     if error.request == 'connect' or isinstance(error.__cause__, SSLError):
         return False
-    return error.status is None or error.status >= 500 or error.code in _DAMAGED
+    if error.status is None:
+        return isinstance(error.__cause__, (ConnectionError, HTTPClientError, ResponseParserError))
+    return error.status >= 500 or error.code in _DAMAGED

@@ -100,7 +100,10 @@ options:
         type: list
         elements: str
   delete_bundle:
-    description: Whether to delete the bundle of an image that is deregistered too, by V(absent) or V(replaced).
+    description:
+      - Whether to delete the bundle of an image that is deregistered too, by V(absent) or V(replaced).
+      - Bundles that interrupted runs have made for this O(name) in the bucket and that no image of the account is
+        registered from are deleted with it, so do not use it while another task uploads an image of that name.
     type: bool
     default: false
   delete_snapshot:
@@ -264,6 +267,7 @@ actions:
 """
 
 import contextlib
+import functools
 import re
 import time
 import typing as t
@@ -277,7 +281,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module impo
     ModuleError,
     wait_options,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec, stem_prefix
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_source import SourceError, raw_image
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import IMPORT_ERRORS, ManifestError
@@ -361,8 +365,10 @@ class Image(CloudModule):
             raise ModuleError(f'There is no image {wanted}. To register one, give a name and src or snapshot_id.')
         if request and (found is None or not images.is_of(found, request)):
             self._plan_register(plan, found, request)
-        elif self.params['description'] not in (None, found['description']):
+        elif self.params['description'] not in (None, found['description'] or ''):
             plan.step('set the description', self._describe, description=self.params['description'])
+        if request and self.params['state'] == 'replaced':
+            self._plan_cleanup(plan.step, found, keep=request.get('ImageLocation') or self.params['snapshot_id'])
         images.plan_permissions(plan, self.cloud, self._id, self.params['launch_permissions'])
         plan_tags(plan, self.cloud, self._id, {**self.params, 'name': None})
         plan.settle(self._settled)
@@ -407,10 +413,9 @@ class Image(CloudModule):
             params['src'], params['type'], params['checksum'], params['validate_certs'], params['ca_path']))
         machine = params['type'] == 'machine'
         virtualization = params['virtualization_type'] or 'paravirtual'
-        bucket = params['bucket'] or self.cloud.credentials.own_bucket('images')
-        self.bundle = ImageBundle(Bucket(self.cloud, bucket), self.image, Spec(
-            params['name'], params['type'], params['architecture'], account, params['kernel_id'], params['ramdisk_id'],
-            virtualization if machine else None, params['root_device_name']))
+        self.bundle = ImageBundle(self._bucket(), self.image, Spec(
+            params['name'], params['type'], params['architecture'], account, params['kernel_id'] or None,
+            params['ramdisk_id'] or None, virtualization if machine else None, params['root_device_name'] or None))
         request = {'ImageLocation': self.bundle.location}
         if machine:
             request.update(KernelId=params['kernel_id'], RamdiskId=params['ramdisk_id'],
@@ -441,22 +446,31 @@ class Image(CloudModule):
             virtualization_type=params['virtualization_type'], root_device_name=params['root_device_name'],
             root_device_type='ebs' if params['snapshot_id'] else 'instance-store',
             owner=self.cloud.credentials.account_id, launch_permissions={'public': False, 'accounts': []}, tags={})
-        if found:
-            self._plan_cleanup(plan.step, found, keep=request.get('ImageLocation') or params['snapshot_id'])
+
+    def _bucket(self) -> Bucket:
+        return Bucket(self.cloud, self.params['bucket'] or self.cloud.credentials.own_bucket('images'))
+
+    def _registered_from(self, location: str) -> bool:
+        return any(image['location'] == location for image in images.registered(self.cloud))
 
     def _upload(self) -> None:
         what = f'{self.params["name"]}: bundling and uploading'
         shown = progress.Progress(live.Live(self.params['progress_file']), what, self.image.size)
         start = time.monotonic()
         with worded():
-            sent = self.bundle.send(self.cloud.credentials.secret_key, self.certificates, progress=shown.reached)
+            sent = self.bundle.send(self.cloud.credentials.secret_key, self.certificates, progress=shown.reached,
+                                    needed=lambda: not self._registered_from(self.bundle.location))
         self.told['upload'] = {'parts_sent': sent.parts, 'parts_present': sent.present, 'retries': sent.retries,
                                'seconds': round(time.monotonic() - start, 1)}
 
     def _register(self, request: dict[str, t.Any], former: Resource | None) -> None:
-        take_back = self.bundle.take_back if self.params['src'] else lambda: None
         with worded():
-            self.id = images.register_instead(self.cloud, request, self.params['type'], former, take_back)
+            self.id = images.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
+
+    def _take_back(self) -> None:
+        # Another host with the same task may have registered it meanwhile.
+        if self.params['src'] and not self._registered_from(self.bundle.location):
+            self.bundle.take_back()
 
     def _describe(self) -> None:
         self.cloud.ec2('modify_image_attribute', f'image {self.id}', ImageId=self._id(),
@@ -465,24 +479,37 @@ class Image(CloudModule):
     # --- taking back
 
     def _plan_absent(self, plan: Plan, found: Resource | None) -> None:
-        if found is None:
-            return
-        gone = {**found, 'state': 'deregistered'}
-        plan.remove(f'deregister image {self.id}', lambda: images.deregister(self.cloud, found['image_id']), after=gone)
+        gone = found and {**found, 'state': 'deregistered'}
+        if found:
+            plan.remove(f'deregister image {self.id}', lambda: images.deregister(self.cloud, found['image_id']), after=gone)
         self._plan_cleanup(lambda words, call: plan.remove(words, call, after=gone), found)
 
-    def _plan_cleanup(self, step: t.Callable[[str, t.Callable[[], t.Any]], None], image: Resource,
+    def _plan_cleanup(self, step: t.Callable[[str, t.Callable[[], t.Any]], None], image: Resource | None,
                       keep: str | None = None) -> None:
         """The steps that delete what the deregistered image was made of, as far as that is asked for."""
-        location, snapshot = image['location'], image['snapshot_id']
-        if self.params['delete_bundle'] and location and location != keep:
-            bucket, _slash, key = location.partition('/')
-            step(f'delete bundle {location}', lambda: self._delete_bundle(bucket, key))
+        if self.params['delete_bundle']:
+            with worded():
+                locations = self._unused_bundles(image, keep)
+            for location in locations:
+                step(f'delete bundle {location}', functools.partial(self._delete_bundle, location))
+        snapshot = image and image['snapshot_id']
         if self.params['delete_snapshot'] and snapshot and snapshot != keep:
             step(f'delete snapshot {snapshot}',
                  lambda: self.gone('delete_snapshot', f'snapshot {snapshot}', SnapshotId=snapshot))
 
-    def _delete_bundle(self, bucket: str, key: str) -> None:
+    def _unused_bundles(self, image: Resource | None, keep: str | None) -> list[str]:
+        """Where the deregistered image's bundle lies, and those that interrupted runs for the same name have left."""
+        used = {keep, *(other['location'] for other in images.registered(self.cloud) if other['image_id'] != self.id)}
+        found = [image['location']] if image and image['location'] else []
+        name = image['name'] if image else self.params['name']
+        if name:
+            bucket = self._bucket()
+            keys = bucket.bundles(stem_prefix(name, image['type'] if image else self.params['type']))
+            found += [f'{bucket.name}/{key}' for key in keys]
+        return [location for location in dict.fromkeys(found) if location not in used]
+
+    def _delete_bundle(self, location: str) -> None:
+        bucket, _slash, key = location.partition('/')
         with worded():
             Bucket(self.cloud, bucket).remove_bundle(key)
 

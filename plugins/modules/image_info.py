@@ -90,6 +90,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import (
     IMPORT_ERRORS,
+    MAX_BYTES,
     UNSIGNED,
     ManifestError,
     parse,
@@ -128,7 +129,7 @@ class ImageInfo(CloudModule):
             return None
         bucket, _slash, key = location.partition('/')
         try:
-            raw = Bucket(self.cloud, bucket).get(key)
+            raw = Bucket(self.cloud, bucket).get(key, MAX_BYTES)
             manifest = parse(raw) if raw is not None else None
         except (CloudError, ManifestError, UploadError) as error:
             self.module.warn(f'The manifest {location} cannot be read: {error}')

@@ -81,6 +81,10 @@ def test_the_signature_is_over_the_very_bytes_of_the_file():
     assert not manifest.verify(raw.replace(b'<size>20<', b'<size>21<'), pair('user').certificate)
     assert not manifest.verify(raw.replace(b'x86_64', b'i386'), pair('user').certificate)
     assert not manifest.verify(raw.replace(b'<image>', b'<image >'), pair('user').certificate)
+    decoy = b'<image >' + raw[raw.index(b'<image>') + 7:raw.index(b'</image>') + 8].replace(b'<size>20<', b'<size>21<')
+    hidden = raw.replace(b'<image>', b'<x><image>').replace(b'</image>', b'</image></x>' + decoy)
+    assert manifest.parse(hidden).size == 21
+    assert not manifest.verify(hidden, pair('user').certificate)
     assert not manifest.verify(manifest.render(made()), pair('user').certificate)
 
 
@@ -91,6 +95,15 @@ def test_keys_are_wrapped_as_their_hex_digits_for_cloud_and_user():
         assert manifest.unwrap_secrets(secrets, pair(name).key) == (key, iv)
     with pytest.raises(manifest.ManifestError, match='does not open'):
         manifest.unwrap_secrets(secrets, pair('stranger').key)
+
+
+def test_the_same_secrets_are_wrapped_the_same_every_time_and_others_otherwise():
+    key, iv = bytes(range(16)), bytes(range(16, 32))
+    cloud, user = pair('cloud').certificate, pair('user').certificate
+    assert manifest.wrap_secrets(key, iv, cloud, user) == manifest.wrap_secrets(key, iv, cloud, user)
+    alike = manifest.wrap_secrets(key, key, cloud, cloud)
+    assert alike.cloud_key != alike.cloud_iv    # who holds the manifest does not see what is alike in it
+    assert alike.cloud_key != manifest.wrap_secrets(key, iv, cloud, cloud).cloud_key
 
 
 def test_without_a_user_certificate_only_the_cloud_can_open_it():
@@ -142,7 +155,7 @@ FILE = b'<!DOCTYPE m [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
     (b'garbage', 'not well-formed'),
     (RAW[:-20], 'not well-formed'),
     (b'<html/>', 'not a bundle manifest'),
-    (b'<manifest/>', 'lacks <image>'),
+    (b'<manifest/>', '0 elements <image>'),
     (b'x' * (manifest.MAX_BYTES + 1), 'at most 5242880 are read'),
     (RAW.replace(b'<manifest>', BOMB + b'<manifest>').replace(b'>img<', b'>&u;<'), 'DOCTYPE'),
     (RAW.replace(b'<manifest>', FILE + b'<manifest>').replace(b'>img<', b'>&a;<'), 'DOCTYPE'),
@@ -159,6 +172,10 @@ FILE = b'<!DOCTYPE m [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
     (RAW.replace(b'<size>20<', b'<size>-1<'), 'not a number of bytes'),
     (RAW.replace(b'<size>20<', b'<size>' + b'9' * 400 + b'<'), 'not a number of bytes'),
     (RAW.replace(b'<size>20<', b'<size>0x20<'), 'not a number of bytes'),
+    (RAW.replace(b'</image>', b'</image><image >x</image>'), '2 elements <image>'),
+    (RAW.replace(b'ASCII', b'UTF-16').decode().encode('utf-16'), 'not well-formed'),
+    (RAW.replace(b'ASCII', b'UTF-7').replace(b'<manifest>', b'+ADw-+ACE-DOCTYPE m+AD4-<manifest>'), 'not well-formed'),
+    (RAW.replace(b'>img<', '>\u0456mg<'.encode()), 'not well-formed'),
     (RAW.replace(b'<size>20</size>', b''), '0 elements <size>'),
     (RAW.replace(b'<size>20</size>', b'<size>20</size><size>30</size>'), '2 elements <size>'),
     (RAW.replace(f'<user>{ACCOUNT}<'.encode(), b'<user>me<'), '<user>'),

@@ -36,7 +36,7 @@ def fixture_storage(cloud):
 @pytest.fixture(name='bucket')
 def fixture_bucket(storage):
     # One connection: the fake below botocore answers one request at a time.
-    return upload.Bucket(CLOUD, 'b', connections=1, sleep=waits.append)
+    return upload.Bucket(CLOUD, 'b', connections=1, wait=lambda _ended, seconds: waits.append(seconds))
 
 
 waits: list[float] = []
@@ -71,6 +71,34 @@ def test_a_part_that_fails_on_its_way_is_sent_again_whole(storage, bucket, fault
     assert storage.objects['b/img.part.00'] == bytes(one.data)
     assert [len(body) for body in storage.cloud.bodies[1:]] == [300_000] * 3
     assert sent.retries == 2
+
+
+def test_when_one_part_fails_for_good_the_others_are_not_tried_again(storage):
+    ended = []
+
+    class Cloudy:
+        def s3(self, operation, about='', **parameters):
+            if operation == 'list_objects':
+                return {'IsTruncated': False, 'Contents': []}
+            if parameters['Key'].endswith('00'):
+                raise CloudError('no', 'PutObject', 'AccessDenied', 'no', 403)
+            raise CloudError('busy', 'PutObject', 'SlowDown', 'busy', 503)
+
+    def wait(event, seconds):
+        ended.append(event.wait(30))
+        return ended[-1]
+
+    with pytest.raises(CloudError, match='no'):
+        upload.Bucket(Cloudy(), 'b', connections=2, wait=wait).send([part(1, 9), part(0, 9)], 'img')
+    assert ended == [True]
+
+
+def test_a_request_that_cannot_be_made_is_not_tried_again(storage, bucket):
+    with pytest.raises(upload.UploadError, match="named 'my bucket'"):
+        upload.Bucket(CLOUD, 'my bucket')
+    with pytest.raises(CloudError):
+        bucket.put('', b'')
+    assert waits == []
 
 
 def test_the_pauses_grow_and_are_not_all_alike(storage, bucket):

@@ -48,9 +48,8 @@ NONE = images_xml()
 @pytest.fixture(name='storage')
 def fixture_storage(cloud, clock, monkeypatch):
     monkeypatch.setattr(images, 'time', clock)
-    monkeypatch.setattr(upload.time, 'sleep', lambda seconds: None)
     monkeypatch.setattr(upload, 'CONNECTIONS', 1)
-    monkeypatch.setattr(upload.Bucket.__init__, '__defaults__', (1, 0.0, lambda seconds: None))
+    monkeypatch.setattr(upload.Bucket.__init__, '__defaults__', (1, 0.0, lambda _ended, _seconds: False))
     return Storage(cloud)
 
 
@@ -184,7 +183,7 @@ def test_a_refused_registration_takes_its_bundle_and_its_bucket_with_it(cloud, r
 def test_a_registration_whose_answer_was_lost_is_found_and_kept(cloud, run, world, storage):
     registers(cloud)
     location = location_of(run, world)
-    cloud.on('DescribeImages', NONE, images_xml(image_xml(location=location)))
+    cloud.on('DescribeImages', NONE, NONE, images_xml(image_xml(location=location)))
     cloud.on('RegisterImage', ConnectionClosedError(endpoint_url='x'))
     result = run('image', **world)
     assert result['changed'] is True and result['image']['image_id'] == 'eki-1'
@@ -194,7 +193,7 @@ def test_a_registration_whose_answer_was_lost_is_found_and_kept(cloud, run, worl
 @pytest.mark.parametrize('short', ['', ConnectionClosedError(endpoint_url='x')])
 def test_an_answer_that_was_cut_short_is_not_taken_for_a_refusal(cloud, run, world, storage, short):
     registers(cloud)
-    cloud.on('DescribeImages', NONE, short)
+    cloud.on('DescribeImages', NONE, NONE, short)
     cloud.on('RegisterImage', '')
     result = run('image', **world)
     assert result['failed'] and 'whether it was done cannot be told' in result['msg']
@@ -204,11 +203,48 @@ def test_an_answer_that_was_cut_short_is_not_taken_for_a_refusal(cloud, run, wor
 def test_when_nobody_can_tell_whether_it_was_registered_nothing_is_removed(cloud, run, world, storage):
     registers(cloud)
     down = ConnectionClosedError(endpoint_url='x')
-    cloud.on('DescribeImages', NONE, down)
+    cloud.on('DescribeImages', NONE, NONE, down)
     cloud.on('RegisterImage', down)
     result = run('image', **world)
     assert result['failed'] and 'whether it was done cannot be told' in result['msg'] and 'Nothing was removed' in result['msg']
     assert len(storage.objects) == 2
+
+
+def test_a_manifest_that_another_host_has_registered_meanwhile_is_not_written_again(cloud, run, world, storage):
+    registers(cloud)
+    location = location_of(run, world)
+    cloud.on('DescribeImages', NONE, images_xml(image_xml(location=location)))
+    cloud.on('RegisterImage', error('InvalidAMIName.Duplicate', 'in use'))
+    result = run('image', **world)
+    assert result['image']['image_id'] == 'eki-1'
+    assert location not in storage.puts
+
+
+def test_a_refused_registration_leaves_the_bundle_that_another_host_has_registered(cloud, run, world, storage):
+    registers(cloud)
+    location = location_of(run, world)
+    cloud.on('DescribeImages', NONE, NONE, images_xml(image_xml(location=location)))
+    cloud.on('RegisterImage', error('AuthFailure', 'Manifest is not accessible'))
+    result = run('image', **world)
+    assert result['failed'] and 'Manifest is not accessible' in result['msg']
+    assert location in storage.objects and len(storage.objects) == 2
+
+
+def test_another_users_parts_of_the_same_image_have_other_names(cloud, run, world, storage):
+    registers(cloud)
+    run('image', **world)
+    mine = dict(storage.objects)
+    registers(cloud)
+    run('image', **{**world, 'secret_key': 'another-secret'})
+    overwritten = [key for key in mine if storage.objects[key] != mine[key]]
+    assert [key.endswith('.manifest.xml') for key in overwritten] == [True]
+
+
+def test_an_unsigned_bundle_that_an_old_cloud_refuses_tells_of_the_key(cloud, run, world, storage):
+    registers(cloud)
+    cloud.on('RegisterImage', error('AuthFailure', 'Manifest has invalid signature'))
+    result = run('image', **{**world, 'user_cert': None, 'user_private_key': None})
+    assert 'user_private_key' in result['msg'] and 'secret_key' not in result['msg']
 
 
 def test_an_upload_that_fails_registers_nothing(cloud, run, world, storage):
@@ -324,6 +360,14 @@ def test_permissions_that_are_not_spoken_of_stay(cloud, run, storage):
     assert cloud.writes == []
 
 
+def test_an_empty_option_is_one_that_was_not_given(cloud, run, world, storage):
+    registers(cloud)
+    location = location_of(run, world)
+    cloud.on('DescribeImages', images_xml(image_xml(location=location)))
+    result = run('image', **world, description='', kernel_id='', ramdisk_id='', root_device_name='')
+    assert result['changed'] is False
+
+
 def test_tags_and_description_are_changed_by_id(cloud, run, storage):
     cloud.on('DescribeImages', images_xml(image_xml('eki-5', description='old', a='1')))
     cloud.on('DescribeImageAttribute', NOBODY)
@@ -345,6 +389,20 @@ def test_absent_deregisters_and_deletes_what_was_asked_for(cloud, run, storage):
     assert result['image']['state'] == 'deregistered' and storage.objects == {}
     again = run('image', name='kern', state='absent', account_id=ACCOUNT, delete_bundle=True)
     assert again['changed'] is False and again['image'] is None
+
+
+def test_absent_also_deletes_the_bundles_that_interrupted_runs_have_left(cloud, run, storage):
+    digits = '0123456789abcdef01234567'
+    left = ['kern-' + digits + '.1a2b3c4d.part.00', 'kern-' + digits[::-1] + '.manifest.xml']
+    others = ['kern-' + '0' * 24 + '.manifest.xml', 'kern-2-' + digits + '.part.00', 'kern-notes.txt']
+    storage.buckets, storage.objects = [BUCKET], {f'{BUCKET}/{key}': b'' for key in left + others}
+    cloud.on('DescribeImages', images_xml(image_xml('eki-8', 'another', location=f'{BUCKET}/{others[0]}')))
+    options = {'name': 'kern', 'state': 'absent', 'account_id': ACCOUNT, 'delete_bundle': True}
+    predicted = run('image', check=True, **options)
+    result = run('image', **options)
+    assert result['actions'] == predicted['actions'] and len(result['actions']) == 2
+    assert sorted(storage.objects) == sorted(f'{BUCKET}/{key}' for key in others)
+    assert run('image', **options)['changed'] is False
 
 
 def test_absent_leaves_bundle_and_snapshot_unless_asked(cloud, run, storage):
