@@ -68,47 +68,51 @@ class Spec:
 
 
 class ImageBundle:
-    """The bundle of one image: where it lies, sending it, taking it back."""
+    """The bundle of one image: where it lies, sending it, taking it back. To be sealed before it is sent."""
 
     def __init__(self, bucket: Bucket, image: ImageFile, spec: Spec) -> None:
         self._bucket, self._image, self._spec = bucket, image, spec
         self._identity = identify(image, spec.plain_name)
-        self._stem = spec.stem(self._identity)
+        self._name = self._stem = spec.stem(self._identity)
 
     @property
     def location(self) -> str:
-        """Bucket and key of its manifest."""
+        """Bucket and key of its manifest. Until it is sealed, only what `stem_of` leaves of it is certain."""
         return f'{self._bucket.name}/{self._manifest_key}'
 
     @property
     def _manifest_key(self) -> str:
-        return f'{self._stem}.manifest.xml'
+        return f'{self._name}.manifest.xml'
 
-    def send(self, secret_key: str, certificates: Certificates, part_size: int = PART_SIZE,
-             progress: Callable[[int], None] = lambda done: None, needed: Callable[[], bool] = lambda: True) -> Sent:
+    def seal(self, secret_key: str, certificates: Certificates, part_size: int = PART_SIZE) -> None:
+        """Decide on everything that its bytes depend on besides the image: keys, certificates, compressor, size of parts.
+
+        From these its files have eight more digits in their names. So the same names always mean the same bytes, and
+        nobody who makes the same image at the same time spoils what another has registered: from Eucalyptus 4.1 on the
+        cloud refuses to run an image whose manifest has changed since.
+        """
+        self._compressor, self._part_size, self._certificates = Compressor(), part_size, certificates
+        recipe = f'{self._stem} {self._compressor.recipe} {part_size}'
+        self._key, self._iv = derive_secrets(secret_key, self._identity, recipe)
+        self._secrets = wrap_secrets(self._key, self._iv, certificates.cloud, certificates.user)
+        signer = certificates.user_key and certificates.user_key.public_key().public_numbers()
+        self._name = f'{self._stem}.{hashlib.sha256(f"{self._secrets} {signer}".encode()).hexdigest()[:8]}'
+
+    def send(self, progress: Callable[[int], None] = lambda done: None) -> Sent:
         """Make it and send it, the manifest last. `progress` is told how many bytes of the image have arrived.
 
-        `needed` is asked before the manifest is written: not if it is registered by then, for example by another host that
-        had the same task, because the cloud refuses an image whose manifest has changed since (from Eucalyptus 4.1 on).
         Run again after an interruption it sends what is missing. Raises BundleError, UploadError, CloudError.
         """
-        compressor = Compressor()
-        key, iv = derive_secrets(secret_key, self._identity, f'{self._stem} {compressor.recipe} {part_size}')
-        # Who has other keys or another compressor makes other parts of the same image. They are called otherwise, so that
-        # nobody overwrites a part that is in somebody's manifest.
-        name = f'{self._stem}.{hashlib.sha256(key + iv).hexdigest()[:8]}'
-        bundler = Bundler(self._image, self._identity, name, key, iv, part_size, compressor)
+        bundler = Bundler(self._image, self._identity, self._name, self._key, self._iv, self._part_size, self._compressor)
         self._bucket.ensure()
-        sent = self._bucket.send(bundler, name, lambda part: progress(part.image_end))
-        if not needed():
-            return sent
+        sent = self._bucket.send(bundler, self._name, lambda part: progress(part.image_end))
         spec = self._spec
         manifest = Manifest(
-            name=self._stem, user=spec.account, image_type=spec.image_type, architecture=spec.architecture,
+            name=self._name, user=spec.account, image_type=spec.image_type, architecture=spec.architecture,
             size=self._identity.size, bundled_size=bundler.bundled_size, digest=self._identity.digest, parts=tuple(bundler.entries),
-            secrets=wrap_secrets(key, iv, certificates.cloud, certificates.user),
+            secrets=self._secrets,
             kernel_id=spec.kernel_id, ramdisk_id=spec.ramdisk_id, block_devices=spec.block_devices())
-        self._bucket.put(self._manifest_key, render(manifest, certificates.user_key), sent=sent)
+        self._bucket.put(self._manifest_key, render(manifest, self._certificates.user_key), sent=sent)
         return sent
 
     def take_back(self) -> None:

@@ -10,7 +10,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Clo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Kind, Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_tags, read_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import UploadError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import UploadError, stem_of
 
 EVERYBODY = 'all'
 # The cloud tells the type in the id as well, on every version.
@@ -90,11 +90,12 @@ def _grants(permissions: dict[str, t.Any]) -> set[str]:
     return set(permissions['accounts'] or []) | ({EVERYBODY} if permissions['public'] else set())
 
 
-def register(cloud: Cloud, request: dict[str, t.Any]) -> str:
+def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], None] = lambda: None) -> str:
     """Register an image and return its id. Raises CloudError when it surely is not registered.
 
     A lost answer, or an internal failure, may hide that the cloud did it: then the image is looked for by its name and
-    what it is made of. Raises Unknown when it cannot be told.
+    what it is made of. Raises Unknown when it cannot be told. Another run may have registered the same image from a
+    bundle of its own; then `take_back` removes ours.
     """
     about = f'image {request["Name"]}'
     try:
@@ -108,7 +109,11 @@ def register(cloud: Cloud, request: dict[str, t.Any]) -> str:
         image = None if sure or error.request == 'connect' else _registered_after_all(cloud, request, error)
         if image is None:
             raise
-        return image['image_id']
+    if image['location'] != request.get('ImageLocation'):
+        failure = _try(take_back, f'Another run has registered the {about}, and what was uploaded here could not be removed')
+        if failure:
+            raise Unknown(failure)
+    return image['image_id']
 
 
 class Unknown(Exception):
@@ -145,7 +150,7 @@ def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
     """Whether the image is made of what the request names. A bundle's location says everything about it."""
     mappings = request.get('BlockDeviceMappings')
     if not mappings:
-        return image['location'] == request['ImageLocation']
+        return stem_of(image['location'] or '') == stem_of(request['ImageLocation'])
     return (image['snapshot_id'], image['architecture']) == (mappings[0]['Ebs']['SnapshotId'], request['Architecture'])
 
 
@@ -156,7 +161,7 @@ def register_instead(cloud: Cloud, request: dict[str, t.Any], image_type: str, f
     When the cloud surely refuses, `take_back` removes what was uploaded for it, and the former image is registered again.
     """
     try:
-        image_id = register(cloud, request)
+        image_id = register(cloud, request, take_back)
     except CloudError as error:
         notes = [_try(take_back, 'What was uploaded for it could not be removed'), _restore(cloud, former) if former else '']
         text = ' '.join([str(error), *filter(None, notes)])

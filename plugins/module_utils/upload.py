@@ -29,12 +29,18 @@ ACL = 'aws-exec-read'
 CONNECTIONS = 4
 ATTEMPTS = 7
 NAME = re.compile(r'[A-Za-z0-9._-]{1,255}')
-# A bundle's files are called STEM.manifest.xml and STEM.part.00 (euca2ools) or, ours, STEM.1a2b3c4d.part.00; our stems end
-# with so many digits of the content's hash.
+# A bundle's files are called NAME.manifest.xml and NAME.part.00. Our names are a stem, which ends with so many digits of the
+# content's hash, and eight digits for how the bundle was made.
 STEM_DIGITS = 24
-_FILE = r'\.(manifest\.xml|([0-9a-f]{8}\.)?part\.[0-9]+)'
+_RECIPE = r'(?:\.[0-9a-f]{8})?'
+_FILE = r'\.(?:manifest\.xml|part\.[0-9]+)'
 # Codes below 500 that say that the request was damaged or lost on its way, not that it was wrong.
 _DAMAGED = {'BadDigest', 'InvalidDigest', 'RequestTimeout', 'IncompleteBody', 'SlowDown', 'RequestAborted'}
+
+
+def stem_of(location: str) -> str:
+    """What a manifest's location says of the image, without how its bundle was made."""
+    return re.sub(_RECIPE + r'\.manifest\.xml$', '', location)
 
 
 class UploadError(Exception):
@@ -204,9 +210,9 @@ class Bucket:
     def remove_bundle(self, manifest_key: str) -> int:
         """Delete a bundle by its manifest's key and return the number of objects. The manifest goes first, so that
         nothing incomplete ever looks whole. A bucket that `ensure` created goes too when it is empty then."""
-        stem = manifest_key.removesuffix('.manifest.xml')
-        ours = re.compile(re.escape(stem) + _FILE)
-        keys = [key for key in self.listing(stem + '.') if ours.fullmatch(key)]
+        name = manifest_key.removesuffix('.manifest.xml')
+        ours = re.compile(re.escape(name) + _FILE)
+        keys = [key for key in self.listing(name + '.') if ours.fullmatch(key)]
         for key in sorted(keys, key=lambda key: (not key.endswith('.manifest.xml'), key)):
             self._delete('delete_object', f'{self.name}/{key}', Key=key)
         if self.created and not self.listing(''):
@@ -216,7 +222,7 @@ class Bucket:
 
     def bundles(self, prefix: str) -> list[str]:
         """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole."""
-        ours = re.compile(f'({re.escape(prefix)}-[0-9a-f]{{{STEM_DIGITS}}}){_FILE}')
+        ours = re.compile(f'({re.escape(prefix)}-[0-9a-f]{{{STEM_DIGITS}}}{_RECIPE}){_FILE}')
         matches = map(ours.fullmatch, self.listing(f'{prefix}-'))
         return sorted({f'{match[1]}.manifest.xml' for match in matches if match})
 

@@ -210,7 +210,7 @@ image:
     location:
       description: Bucket and key of its manifest; null for an image from a snapshot.
       type: str
-      sample: images-123456789012/debian-12-kernel-0f1e2d3c4b5a69788796a5b4.manifest.xml
+      sample: images-123456789012/debian-12-kernel-0f1e2d3c4b5a69788796a5b4.1a2b3c4d.manifest.xml
     snapshot_id:
       description: Snapshot of its root volume; null for an image from a bundle.
       type: str
@@ -363,12 +363,13 @@ class Image(CloudModule):
         if request is None and found is None:
             wanted = self.params['image_id'] or f'named {self.params["name"]}'
             raise ModuleError(f'There is no image {wanted}. To register one, give a name and src or snapshot_id.')
-        if request and (found is None or not images.is_of(found, request)):
-            self._plan_register(plan, found, request)
+        former = found if request and found and not images.is_of(found, request) else None
+        if request and (former or not found):
+            self._plan_register(plan, former, request)
         elif self.params['description'] not in (None, found['description'] or ''):
             plan.step('set the description', self._describe, description=self.params['description'])
         if request and self.params['state'] == 'replaced':
-            self._plan_cleanup(plan.step, found, keep=request.get('ImageLocation') or self.params['snapshot_id'])
+            self._plan_cleanup(plan.step, former, keep=request.get('ImageLocation') or self.params['snapshot_id'])
         images.plan_permissions(plan, self.cloud, self._id, self.params['launch_permissions'])
         plan_tags(plan, self.cloud, self._id, {**self.params, 'name': None})
         plan.settle(self._settled)
@@ -424,22 +425,24 @@ class Image(CloudModule):
 
     # --- registering
 
-    def _plan_register(self, plan: Plan, found: Resource | None, request: dict[str, t.Any]) -> None:
+    def _plan_register(self, plan: Plan, former: Resource | None, request: dict[str, t.Any]) -> None:
         params, name = self.params, self.params['name']
-        if found and params['state'] != 'replaced':
-            made_of = found['location'] or found['snapshot_id']
+        if former and params['state'] != 'replaced':
+            made_of = former['location'] or former['snapshot_id']
             raise ModuleError(f'The image {name} ({self.id}) was made from something else ({made_of}). '
                               'Use another name, or state: replaced to let the new one take its place.')
         if params['src']:
             with worded():
                 verify = params['validate_certs'] and (params['ca_path'] or True)
-                self.certificates = find_certificates(self.cloud.credentials, verify)
+                certificates = find_certificates(self.cloud.credentials, verify)
+                self.bundle.seal(self.cloud.credentials.secret_key, certificates)
+            request['ImageLocation'] = self.bundle.location
             plan.step(f'bundle and upload {params["src"]}', self._upload)
-        if found:
-            plan.step(f'deregister image {self.id}', lambda: images.deregister(self.cloud, found['image_id']))
+        if former:
+            plan.step(f'deregister image {self.id}', lambda: images.deregister(self.cloud, former['image_id']))
         plan.step(
             f'register {params["type"]} image {name}',
-            lambda: self._register(request, found),
+            lambda: self._register(request, former),
             image_id=None, name=name, type=params['type'], state='available', description=params['description'],
             location=request.get('ImageLocation'), snapshot_id=params['snapshot_id'], architecture=params['architecture'],
             kernel_id=params['kernel_id'], ramdisk_id=params['ramdisk_id'],
@@ -450,16 +453,12 @@ class Image(CloudModule):
     def _bucket(self) -> Bucket:
         return Bucket(self.cloud, self.params['bucket'] or self.cloud.credentials.own_bucket('images'))
 
-    def _registered_from(self, location: str) -> bool:
-        return any(image['location'] == location for image in images.registered(self.cloud))
-
     def _upload(self) -> None:
         what = f'{self.params["name"]}: bundling and uploading'
         shown = progress.Progress(live.Live(self.params['progress_file']), what, self.image.size)
         start = time.monotonic()
         with worded():
-            sent = self.bundle.send(self.cloud.credentials.secret_key, self.certificates, progress=shown.reached,
-                                    needed=lambda: not self._registered_from(self.bundle.location))
+            sent = self.bundle.send(shown.reached)
         self.told['upload'] = {'parts_sent': sent.parts, 'parts_present': sent.present, 'retries': sent.retries,
                                'seconds': round(time.monotonic() - start, 1)}
 
@@ -468,8 +467,8 @@ class Image(CloudModule):
             self.id = images.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
 
     def _take_back(self) -> None:
-        # Another host with the same task may have registered it meanwhile.
-        if self.params['src'] and not self._registered_from(self.bundle.location):
+        """Remove what was uploaded, unless another host with the same task has registered it meanwhile."""
+        if self.params['src'] and all(image['location'] != self.bundle.location for image in images.registered(self.cloud)):
             self.bundle.take_back()
 
     def _describe(self) -> None:
@@ -499,7 +498,8 @@ class Image(CloudModule):
 
     def _unused_bundles(self, image: Resource | None, keep: str | None) -> list[str]:
         """Where the deregistered image's bundle lies, and those that interrupted runs for the same name have left."""
-        used = {keep, *(other['location'] for other in images.registered(self.cloud) if other['image_id'] != self.id)}
+        others = [one for one in images.registered(self.cloud) if not image or one['image_id'] != image['image_id']]
+        used = {keep, *(one['location'] for one in others)}
         found = [image['location']] if image and image['location'] else []
         name = image['name'] if image else self.params['name']
         if name:

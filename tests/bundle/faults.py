@@ -8,6 +8,7 @@ registration; and the next run, over a good line, completes it.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import signal
@@ -88,8 +89,14 @@ def open_bundle(lab: lab_process.Lab, location: str) -> bytes:
 
 
 def check_registrations(lab: lab_process.Lab, contents: dict[str, bytes]) -> None:
-    """Every registered image's bundle opens, and is the image of that name."""
-    for name, location in registered(lab).items():
+    """Every registered image's bundle opens, is the image of that name, and its manifest is the one registered."""
+    with sqlite3.connect(lab.database) as memory:
+        hashes = dict(memory.execute("SELECT location, manifest_sha256 FROM images WHERE state = 'available'").fetchall())
+    objects = stored(lab)
+    locations = registered(lab)
+    for name in locations.keys() & contents:
+        location = locations[name]
+        assert hashlib.sha256(objects[location]).hexdigest() == hashes[location], f'the manifest of {name} was written again'
         assert open_bundle(lab, location) == contents[name], f'{name} is registered and its bundle is not it'
 
 

@@ -24,16 +24,16 @@ def main() -> None:
     part_size = arguments.pop('_part_size')
     genuine_config = client._config
     client._config = lambda *given: genuine_config(*given).merge(Config(connect_timeout=1, read_timeout=1.5))
-    send = image_bundle.ImageBundle.send
-    send.__defaults__ = (part_size, *send.__defaults__[1:])
-    upload.Bucket.__init__.__defaults__ = (upload.CONNECTIONS, 0.02, genuine_sleep)
+    image_bundle.ImageBundle.seal.__defaults__ = (part_size,)
+    _connections, _pause, wait = upload.Bucket.__init__.__defaults__
+    upload.Bucket.__init__.__defaults__ = (upload.CONNECTIONS, 0.02, wait)
     client.time.sleep = images.time.sleep = lambda seconds: genuine_sleep(min(seconds, 0.05))
     basic._ANSIBLE_ARGS = json.dumps({'ANSIBLE_MODULE_ARGS': arguments}).encode()
     basic._ANSIBLE_PROFILE = 'legacy'
     image.main()
 
 
-genuine_sleep = upload.time.sleep
+genuine_sleep = images.time.sleep
 
 if __name__ == '__main__':
     main()

@@ -3,6 +3,7 @@
 """The collection's uploads against a real API process, over a line that is bad; the long form is tests/bundle/faults.py."""
 from __future__ import annotations
 
+import json
 import random
 import signal
 import sys
@@ -66,6 +67,22 @@ def test_an_upload_that_was_killed_goes_on_with_the_missing_parts_only(lab, tmp_
     assert (result['upload']['parts_present'], result['upload']['parts_sent']) == (len(there), 13 - len(there))
     assert sent == everything - there and len(everything) == 13
     assert faults.open_bundle(lab, faults.registered(lab)['killed']) == path.read_bytes()
+
+
+@pytest.mark.parametrize('other', [{}, {'user_cert': None, 'user_private_key': None}], ids=['alike', 'unsigned'])
+def test_hosts_that_register_the_same_image_at_once_do_not_spoil_it(lab, tmp_path, other):
+    for turn in range(3):
+        path, name = tmp_path / 'image', f'race-{len(other)}-{turn}'
+        path.write_bytes(random.Random(turn).randbytes(2 * faults.PART_SIZE))
+        options = {**lab.options(), 'name': name, 'type': 'ramdisk', 'src': str(path)}
+        hosts = [faults.start_image(given) for given in (options, options, {**options, **other})]
+        results = [json.loads(host.communicate(timeout=60)[0]) for host in hosts]
+        assert not [result for result in results if result.get('failed')], results
+        assert len({result['image']['image_id'] for result in results}) == 1
+        faults.check_registrations(lab, {name: path.read_bytes()})
+        gone = faults.run_image({**lab.options(), 'name': name, 'type': 'ramdisk', 'state': 'absent', 'delete_bundle': True})
+        assert len(gone['actions']) == 2, gone
+        assert not [key for key in faults.stored(lab) if f'/{name}-' in key]
 
 
 def parts_of(lab: lab_process.Lab, name: str) -> list[str]:
