@@ -181,8 +181,7 @@ class AnswerFile(CloudModule):
         return all(grant['Grantee'].get('ID') == owner for grant in acl.get('Grants', []))
 
     def _owns_bucket(self) -> bool:
-        mine = self.cloud.s3('list_buckets', 'the buckets').get('Buckets') or []
-        if any(bucket['Name'] == self.bucket for bucket in mine):
+        if self._is_listed():
             return True
         try:
             self.cloud.s3('head_bucket', f'bucket {self.bucket}', Bucket=self.bucket)
@@ -191,9 +190,15 @@ class AnswerFile(CloudModule):
                 return False
             if error.status != 403:
                 raise
+        if self._is_listed():  # another host has created it since the first look
+            return True
         raise ModuleError(
             f'Bucket {self.bucket} belongs to another account, who could read what is in it: choose another name.'
         )
+
+    def _is_listed(self) -> bool:
+        mine = self.cloud.s3('list_buckets', 'the buckets').get('Buckets') or []
+        return any(bucket['Name'] == self.bucket for bucket in mine)
 
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)

@@ -131,6 +131,12 @@ def test_a_bucket_that_another_host_creates_meanwhile_is_ours(storage, run):
     assert result['answer_file']['state'] == 'present'
 
 
+def test_a_bucket_that_another_host_creates_between_two_looks_is_ours(storage, run):
+    storage.on(f'GET {SERVICE}', buckets(), buckets('answers'))
+    storage.on(f'HEAD {SERVICE}/answers', (200, ''))
+    assert run('answer_file', **OPTIONS)['actions'] == ['put object answers/fedora.ks']
+
+
 def test_a_bucket_that_another_account_creates_meanwhile_is_refused(storage, run):
     storage.on(f'GET {SERVICE}', buckets())
     storage.on(f'HEAD {SERVICE}/answers', (404, ''))
