@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Puts a kickstart, preseed or autoinstall file into the cloud's object storage as a private object, and returns a
     short-lived URL with which an installer can fetch it without credentials.
+  - One with the same content that others may read is put again as a private one.
   - Whoever has the URL can read the file until it expires. Keep passwords out of it, or in it only as hashes.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
@@ -102,6 +103,9 @@ answer_file:
     md5:
       description: MD5 of the content, which is what object storage compares; null when it is absent.
       type: str
+    private:
+      description: Whether the object is its owner's alone to read; null when the cloud does not say, or it is absent.
+      type: bool
     expires_at:
       description: When the URL expires, ISO 8601; null when the file is absent.
       type: str
@@ -123,6 +127,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Clo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Resource
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import Bucket, UploadError
 
 
 class AnswerFile(CloudModule):
@@ -161,11 +166,22 @@ class AnswerFile(CloudModule):
             'object': self.object,
             'state': 'present',
             'md5': (reply.get('ETag') or '').strip('"'),
+            'private': self._is_private(),
         }
 
+    def _is_private(self) -> bool | None:
+        """Whether nobody but its owner has a grant; None when the cloud refuses to say."""
+        try:
+            acl = self._object('get_object_acl')
+        except CloudError as error:
+            if error.status is None:
+                raise
+            return None
+        owner = acl.get('Owner', {}).get('ID')
+        return all(grant['Grantee'].get('ID') == owner for grant in acl.get('Grants', []))
+
     def _owns_bucket(self) -> bool:
-        mine = self.cloud.s3('list_buckets', 'the buckets').get('Buckets') or []
-        if any(bucket['Name'] == self.bucket for bucket in mine):
+        if self._is_listed():
             return True
         try:
             self.cloud.s3('head_bucket', f'bucket {self.bucket}', Bucket=self.bucket)
@@ -174,9 +190,15 @@ class AnswerFile(CloudModule):
                 return False
             if error.status != 403:
                 raise
+        if self._is_listed():  # another host has created it since the first look
+            return True
         raise ModuleError(
             f'Bucket {self.bucket} belongs to another account, who could read what is in it: choose another name.'
         )
+
+    def _is_listed(self) -> bool:
+        mine = self.cloud.s3('list_buckets', 'the buckets').get('Buckets') or []
+        return any(bucket['Name'] == self.bucket for bucket in mine)
 
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)
@@ -192,7 +214,7 @@ class AnswerFile(CloudModule):
         self.sha256 = hashlib.sha256(content).hexdigest()
         if not self.has_bucket:
             plan.step(f'create bucket {self.bucket}', self._create_bucket)
-        if found is None or found['md5'] != md5.hexdigest():
+        if found is None or found['md5'] != md5.hexdigest() or found['private'] is False:
             request = {'Body': content, 'ACL': 'private', 'ContentType': 'text/plain'}
             request['ContentMD5'] = base64.b64encode(md5.digest()).decode()
             plan.step(
@@ -202,6 +224,7 @@ class AnswerFile(CloudModule):
                 object=self.object,
                 state='present',
                 md5=md5.hexdigest(),
+                private=True,
             )
 
     def _plan_absent(self, plan: Plan, found: Resource | None) -> None:
@@ -222,6 +245,7 @@ class AnswerFile(CloudModule):
             'url': None,
             'sha256': None,
             'md5': None,
+            'private': None,
             'expires_at': None,
             **(resource or {}),
         }
@@ -242,7 +266,10 @@ class AnswerFile(CloudModule):
             raise ModuleError(f'Cannot read the answer file {self.params["src"]}: {error.strerror}.') from error
 
     def _create_bucket(self) -> None:
-        self.cloud.s3('create_bucket', f'bucket {self.bucket}', Bucket=self.bucket, ACL='private')
+        try:
+            Bucket(self.cloud, self.bucket).ensure()
+        except UploadError as error:
+            raise ModuleError(str(error)) from error
 
     def _object(self, operation: str, **parameters: t.Any) -> Resource:
         return self.cloud.s3(operation, f'object {self.path}', Bucket=self.bucket, Key=self.object, **parameters)

@@ -81,6 +81,8 @@ extends_documentation_fragment:
   - eucalyptus.cloud.attributes.actiongroup
 notes:
   - In check mode it looks once and does not wait.
+  - The cloud reports the termination of an instance just like its power-off, so an instance that somebody terminates
+    counts as powered off, unless its root is on a volume.
 seealso:
   - module: eucalyptus.cloud.instance
   - module: eucalyptus.cloud.console_log
@@ -188,7 +190,7 @@ class InstallWait(CloudModule):
         self.instance = look(self.cloud, INSTANCE, self.params['instance_id'])
         state = self.instance and self.instance['state']
         return {
-            'ended': 'powered_off' if state in ENDED else None,
+            'ended': None if state not in ENDED else 'failed' if self._was_terminated(state) else 'powered_off',
             'state': state,
             'reason': None,
             'failure_line': None,
@@ -236,6 +238,8 @@ class InstallWait(CloudModule):
             return 'failed', f'the console says: {failure}'
         if follower.ended and not follower.ran and follower.was_pending:
             return 'failed', f'the instance never ran: {follower.state_reason or "the cloud gives no reason"}'
+        if follower.ended and self._was_terminated(follower.state):
+            return 'failed', 'somebody terminated the instance'
         if follower.ended:
             return 'powered_off', f'the instance is {follower.state or "gone"}'
         if (
@@ -251,6 +255,11 @@ class InstallWait(CloudModule):
         if follower.seconds >= self.params['timeout']:
             return 'timeout', f'after {follower.seconds:.0f} s the instance is still {follower.state or "not listed"}'
         return None, None
+
+    def _was_terminated(self, state: str | None) -> bool:
+        """Only where its root is on a volume does the cloud tell termination from power-off, which leaves it stopped
+        (VmStateCallback.handleReportedTeardown, 3.1 to 4.4)."""
+        return state in INSTANCE.gone and self.instance is not None and self.instance['root_device_type'] == 'ebs'
 
     def _complaint(self, result: dict[str, t.Any]) -> str:
         words = {'failed': 'failed', 'silent': 'has probably stopped', 'timeout': 'takes too long'}[result['ended']]

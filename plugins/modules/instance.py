@@ -19,7 +19,7 @@ options:
   state:
     description:
       - V(running) runs a new instance, unless there is one by O(instance_id), O(name) or O(client_token), and starts
-        one that is stopped.
+        one that is stopped. One that is still V(stopping) is waited for first; without O(wait) that is an error.
       - V(stopped) stops it. Only instances with their root on a volume can be stopped.
       - V(terminated) terminates it.
     type: str
@@ -281,6 +281,11 @@ class Instance(CloudModule):
             self._plan_stop(plan, found)
         else:
             self._check_same(found)
+            if found['state'] == 'stopping' and not self.params['wait']:
+                raise ModuleError(
+                    f'Instance {self.id} is still stopping, and the cloud starts none that is: '
+                    'run again when it is stopped, or with wait: true.'
+                )
             if found['state'] in ('stopping', 'stopped'):
                 plan.step(f'start instance {self.id}', self._start, state='running')
         plan_tags(plan, self.cloud, lambda: t.cast(str, self.id), self.params)
@@ -330,7 +335,7 @@ class Instance(CloudModule):
                 )
 
     def _start(self) -> None:
-        self._wait('stopped')  # one that is still stopping cannot be started
+        self._wait('stopped')  # one that is still stopping the cloud leaves alone, without an error
         self.cloud.ec2('start_instances', f'instance {self.id}', InstanceIds=[self.id])
 
     def _plan_stop(self, plan: Plan, found: Resource) -> None:

@@ -15,7 +15,10 @@ author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   state:
-    description: Whether the snapshot is to be there.
+    description:
+      - Whether the snapshot is to be there.
+      - No cloud deletes a snapshot that is still V(pending). With O(wait) it is waited for first, otherwise that is an
+        error.
     type: str
     choices: [present, absent]
     default: present
@@ -220,6 +223,11 @@ class Snapshot(CloudModule):
     def _plan_absent(self, plan: Plan, found: Resource | None) -> None:
         if found is None:
             return
+        if found['state'] == 'pending' and not self.params['wait']:
+            raise ModuleError(
+                f'Snapshot {self.id} is still pending, and the cloud deletes none that is: '
+                'run again when it is completed, or with wait: true.'
+            )
         if found['state'] not in SNAPSHOT.gone:
             plan.remove(f'delete snapshot {self.id}', self._delete, after={**found, 'state': 'deleted'})
         plan.settle(
@@ -234,6 +242,13 @@ class Snapshot(CloudModule):
         )
 
     def _delete(self) -> None:
+        # Asked to delete one that is pending the cloud does nothing and reports no error (SnapshotManager.delete, 3.1
+        # to 4.4).
+        self.wait(
+            self._look,
+            lambda snapshot: snapshot is None or snapshot['state'] != 'pending',
+            f'snapshot {self.id} to be completed, so that it can be deleted',
+        )
         self.gone('delete_snapshot', f'snapshot {self.id}', SnapshotId=self.id)
 
 

@@ -34,7 +34,7 @@ options:
   device:
     description:
       - What the cloud is told as device name, V(/dev/sdf) to V(/dev/sdz) or V(/dev/vdb) and so on. The default is the
-        first that is free from V(/dev/sdf) on.
+        first that is free from V(/dev/sdf) on; when somebody else takes it meanwhile, the next one.
       - What the guest calls the disk is up to the guest. From Eucalyptus 4 on its serial number begins with the
         volume's id.
     type: str
@@ -94,10 +94,11 @@ actions:
   returned: always
   type: list
   elements: str
-  sample: [attach volume vol-1a2b3c4d to i-4e5f6a7b as /dev/sdf]
+  sample: [attach volume vol-1a2b3c4d to i-4e5f6a7b]
 """
 
 import time
+import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
@@ -153,30 +154,45 @@ class VolumeAttachment(CloudModule):
                     f'Volume {volume_id} is attached as {found["device"]}, not as {device}: detach it first.'
                 )
         else:
-            device = self._device_on(instance_id)
+            expected = self._device_on(instance_id)
 
             def attach() -> None:
                 self._wait_ready(instance_id)
-                self.cloud.ec2(
-                    'attach_volume',
-                    f'volume {volume_id} to instance {instance_id}',
-                    VolumeId=volume_id,
-                    InstanceId=instance_id,
-                    Device=device,
-                )
+                plan.after = {**plan.after, 'device': self._attach(instance_id, expected)}
 
             plan.step(
-                f'attach volume {volume_id} to {instance_id} as {device}',
+                f'attach volume {volume_id} to {instance_id}' + (f' as {device}' if device else ''),
                 attach,
                 volume_id=volume_id,
                 instance_id=instance_id,
-                device=device,
+                device=expected,
                 state='attached',
                 delete_on_termination=False,
             )
         plan.settle(self._wait_attached)
 
-    def _device_on(self, instance_id: str) -> str:
+    def _attach(self, instance_id: str, device: str) -> str:
+        """Attach the volume and return the device name that it got."""
+        refused: set[str] = set()
+        while True:
+            try:
+                self.cloud.ec2(
+                    'attach_volume',
+                    f'volume {self.params["volume_id"]} to instance {instance_id}',
+                    VolumeId=self.params['volume_id'],
+                    InstanceId=instance_id,
+                    Device=device,
+                )
+            except CloudError as error:
+                # The words are those of all versions from 3.1 to 4.4 (VolumeManager), under different codes.
+                if self.params['device'] or 'Already have a device attached' not in (error.text or ''):
+                    raise
+                refused.add(device)
+                device = self._device_on(instance_id, refused)
+            else:
+                return device
+
+    def _device_on(self, instance_id: str, refused: t.AbstractSet[str] = frozenset()) -> str:
         """The device name to ask for. Only Eucalyptus 4 and later would choose one that is not in use."""
         instance = look(self.cloud, INSTANCE, instance_id)
         if instance is None or instance['state'] in INSTANCE.gone:
@@ -185,7 +201,7 @@ class VolumeAttachment(CloudModule):
                 + (f': it is {instance["state"]}.' if instance else '.')
             )
         attachments = [one for volume in listing(self.cloud, VOLUME) for one in volume['attachments']]
-        devices = {one['device'] for one in attachments if one['instance_id'] == instance_id}
+        devices = {one['device'] for one in attachments if one['instance_id'] == instance_id} | refused
         letters = {device[-1] for device in devices | {one['device'] for one in instance['volumes']} if device}
         free = next((letter for letter in 'fghijklmnopqrstuvwxyz' if letter not in letters), None)
         if not self.params['device'] and not free:

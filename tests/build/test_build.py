@@ -39,6 +39,8 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     assert manifest['image']['image_id'] == image
     for step in manifest['steps']:
         assert f"{step['seconds']:.1f} s  {step['step']}" in built.stdout
+    # The commands to copy work from anywhere.
+    assert f'cd {Path(__file__).resolve().parents[2]}\n' in built.stdout
     assert lab.settled() == []
     # The answer file's URL is a secret, also in what the guest's kernel prints of its command line.
     kept = [text(built), *(file.read_text() for file in directory.iterdir())]

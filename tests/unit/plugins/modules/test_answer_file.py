@@ -24,10 +24,24 @@ def objects(*keys):
     return f'<ListBucketResult>{inner}</ListBucketResult>'
 
 
+OWNER = '<Grant><Grantee><ID>42</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>'
+GROUP = '<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>'
+
+
+def acl(*others):
+    """Who may read the object, beside its owner."""
+    grants = ''.join(f'<Grant><Grantee>{one}</Grantee><Permission>READ</Permission></Grant>' for one in others)
+    return (
+        f'<AccessControlPolicy><Owner><ID>42</ID></Owner><AccessControlList>{OWNER}{grants}</AccessControlList>'
+        '</AccessControlPolicy>'
+    )
+
+
 @pytest.fixture(name='storage')
 def fixture_storage(cloud):
     cloud.on(f'GET {SERVICE}', buckets('answers'))
     cloud.on(f'HEAD {SERVICE}/answers/fedora.ks', (404, ''))
+    cloud.on(f'GET {SERVICE}/answers/fedora.ks', acl())
     cloud.on(f'PUT {SERVICE}/answers/fedora.ks', '')
     return cloud
 
@@ -83,6 +97,53 @@ def test_the_same_content_is_not_put_again(storage, run):
     assert result['answer_file']['url']
     assert storage.writes == []
     assert run('answer_file', **{**OPTIONS, 'content': 'other content'})['changed'] is True
+
+
+@pytest.mark.parametrize('others', [acl(GROUP), acl('<ID>43</ID>')])
+def test_the_same_content_that_others_may_read_becomes_private(storage, run, others):
+    storage.on(f'HEAD {SERVICE}/answers/fedora.ks', (200, ''))
+    storage.on(f'GET {SERVICE}/answers/fedora.ks', others)
+    storage.etag = f'"{MD5}"'
+    predicted = run('answer_file', check=True, **OPTIONS)
+    assert storage.writes == []
+    result = run('answer_file', **OPTIONS)
+    assert predicted['actions'] == result['actions'] == ['put object answers/fedora.ks']
+    assert predicted['diff'] == result['diff'] == {'before': {'private': False}, 'after': {'private': True}}
+    assert result['answer_file']['private'] is True
+    assert storage.sent[-1].headers['x-amz-acl'] in ('private', b'private')
+
+
+def test_where_the_cloud_does_not_tell_who_may_read_the_content_alone_decides(storage, run):
+    storage.on(f'HEAD {SERVICE}/answers/fedora.ks', (200, ''))
+    storage.on(f'GET {SERVICE}/answers/fedora.ks', (403, ''))
+    storage.etag = f'"{MD5}"'
+    result = run('answer_file', **OPTIONS)
+    assert result['changed'] is False
+    assert result['answer_file']['private'] is None
+
+
+def test_a_bucket_that_another_host_creates_meanwhile_is_ours(storage, run):
+    storage.on(f'GET {SERVICE}', buckets(), buckets(), buckets('answers'))
+    storage.on(f'HEAD {SERVICE}/answers', (404, ''))
+    storage.on(f'PUT {SERVICE}/answers', (409, '<Error><Code>BucketAlreadyOwnedByYou</Code><Message>x</Message></Error>'))
+    result = run('answer_file', **OPTIONS)
+    assert not result.get('failed'), result
+    assert result['answer_file']['state'] == 'present'
+
+
+def test_a_bucket_that_another_host_creates_between_two_looks_is_ours(storage, run):
+    storage.on(f'GET {SERVICE}', buckets(), buckets('answers'))
+    storage.on(f'HEAD {SERVICE}/answers', (200, ''))
+    assert run('answer_file', **OPTIONS)['actions'] == ['put object answers/fedora.ks']
+
+
+def test_a_bucket_that_another_account_creates_meanwhile_is_refused(storage, run):
+    storage.on(f'GET {SERVICE}', buckets())
+    storage.on(f'HEAD {SERVICE}/answers', (404, ''))
+    storage.on(f'PUT {SERVICE}/answers', (409, '<Error><Code>BucketAlreadyExists</Code><Message>x</Message></Error>'))
+    result = run('answer_file', **OPTIONS)
+    assert result['failed'] and 'The bucket answers belongs to another account' in result['msg']
+    assert storage.writes == [f'PUT {SERVICE}/answers']
 
 
 @pytest.mark.parametrize('status', [200, 403])

@@ -54,6 +54,17 @@ def test_a_power_off_ends_the_installation_and_the_whole_console_is_kept(cloud, 
     assert cloud.writes == []
 
 
+@pytest.mark.parametrize('state', ['shutting-down', 'terminated'])
+def test_an_instance_with_a_volume_as_root_that_is_terminated_has_not_powered_off(cloud, clock, run, state):
+    """Such an instance that powers off is stopped; only a request terminates it."""
+    cloud.on('DescribeInstances', instances(instance('running', root='ebs')), instances(instance(state, root='ebs')))
+    cloud.on('GetConsoleOutput', console('installer: begins\n'))
+    result = run('install_wait', instance_id='i-1')
+    assert result['failed'] and 'somebody terminated the instance' in result['msg']
+    assert result['install']['ended'] == 'failed'
+    assert run('install_wait', check=True, instance_id='i-1')['install']['ended'] == 'failed'
+
+
 def test_the_power_off_is_noticed_within_one_poll(cloud, clock, run):
     ends = clock.now + 1000
     cloud.on('DescribeInstances', lambda _parameters: ENDED if clock.now >= ends else RUNNING)

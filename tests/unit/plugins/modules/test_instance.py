@@ -124,6 +124,14 @@ def test_a_stopped_instance_is_started_and_a_stopping_one_waited_for_first(cloud
     assert order == ['DescribeInstances'] * 3 + ['StartInstances'] + ['DescribeInstances'] * 2
 
 
+def test_a_stopping_instance_that_is_not_to_be_waited_for_cannot_be_started(cloud, clock, run):
+    cloud.on('DescribeInstances', instances(instance('stopping', root='ebs', Name='box')))
+    for check in (True, False):
+        result = run('instance', check=check, name='box', wait=False)
+        assert result['failed'] and 'Instance i-1 is still stopping' in result['msg']
+    assert cloud.writes == []
+
+
 def test_an_instance_is_stopped_once(cloud, clock, run):
     running = instances(instance('running', root='ebs', Name='box'))
     cloud.on('DescribeInstances', running, running, instances(instance('stopping', root='ebs', Name='box')), STOPPED)

@@ -91,6 +91,25 @@ def test_a_snapshot_is_deleted_once(cloud, clock, run):
     assert (second['changed'], second['snapshot']) == (False, None)
 
 
+def test_a_pending_snapshot_is_deleted_as_soon_as_it_is_completed(cloud, clock, run):
+    """Before that the cloud answers the request with return=false, and the snapshot stays."""
+    pending, seen = snapshots(snapshot('pending')), []
+    cloud.on('DescribeSnapshots', pending, pending, pending, DONE_ONE, missing('snap-1'))
+    cloud.on('DeleteSnapshot', lambda _parameters: seen.append(len(cloud.asked('DescribeSnapshots'))) or DONE)
+    result = run('snapshot', snapshot_id='snap-1', state='absent')
+    assert not result.get('failed'), result
+    assert (result['changed'], result['snapshot']['state']) == (True, 'deleted')
+    assert seen == [4]
+
+
+def test_a_pending_snapshot_that_is_not_to_be_waited_for_cannot_be_deleted(cloud, clock, run):
+    cloud.on('DescribeSnapshots', snapshots(snapshot('pending')))
+    for check in (True, False):
+        result = run('snapshot', check=check, snapshot_id='snap-1', state='absent', wait=False)
+        assert result['failed'] and 'Snapshot snap-1 is still pending' in result['msg']
+    assert cloud.writes == []
+
+
 def test_snapshots_are_listed(cloud, clock, run):
     cloud.on('DescribeSnapshots', snapshots(snapshot('completed', 'snap-2'), snapshot('pending', 'snap-1', Name='s')))
     assert [one['snapshot_id'] for one in run('snapshot_info')['snapshots']] == ['snap-1', 'snap-2']

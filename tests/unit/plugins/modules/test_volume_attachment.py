@@ -51,6 +51,40 @@ def test_a_device_name_in_use_is_not_taken_again(cloud, clock, run):
     assert result['volume_attachment']['device'] == '/dev/sdg'
 
 
+ALREADY = error('InvalidParameterValue', 'Already have a device attached to: /dev/sdf')
+
+
+def test_a_device_name_that_somebody_else_takes_meanwhile_is_replaced_by_the_next_free_one(cloud, clock, run):
+    """Volumes that are attached in parallel all find the same name free; which one is taken the listing tells late."""
+    looks(cloud, FREE, FREE, FREE, volumes(volume('in-use', attached=attachment('attached', device='/dev/sdh'))))
+    cloud.on('DescribeInstances', instances(instance('running')))
+    cloud.on('AttachVolume', ALREADY, ALREADY, DONE)
+    result = run('volume_attachment', volume_id='vol-1', instance_id='i-1')
+    assert not result.get('failed'), result
+    assert [request['Device'] for request in cloud.asked('AttachVolume')] == ['/dev/sdf', '/dev/sdg', '/dev/sdh']
+    assert result['volume_attachment']['device'] == '/dev/sdh'
+    assert result['diff']['after']['device'] == '/dev/sdh'
+    assert result['actions'] == ['attach volume vol-1 to i-1']
+
+
+def test_there_are_no_more_attempts_than_device_names(cloud, clock, run):
+    cloud.on('DescribeVolumes', FREE)
+    cloud.on('DescribeInstances', instances(instance('running')))
+    cloud.on('AttachVolume', ALREADY)
+    result = run('volume_attachment', volume_id='vol-1', instance_id='i-1')
+    assert 'has no free device name' in result['msg']
+    assert len(cloud.asked('AttachVolume')) == 21
+
+
+def test_a_device_name_that_was_asked_for_is_not_replaced(cloud, clock, run):
+    cloud.on('DescribeVolumes', FREE)
+    cloud.on('DescribeInstances', instances(instance('running')))
+    cloud.on('AttachVolume', ALREADY)
+    result = run('volume_attachment', volume_id='vol-1', instance_id='i-1', device='/dev/sdf')
+    assert 'Already have a device attached to: /dev/sdf' in result['msg']
+    assert len(cloud.asked('AttachVolume')) == 1
+
+
 def test_check_mode_predicts_the_real_result_and_writes_nothing(cloud, clock, run):
     cloud.on('DescribeVolumes', FREE)
     cloud.on('DescribeInstances', instances(instance('running')))

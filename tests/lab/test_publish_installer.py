@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An administrator publishes an installer with the playbook. Kernel and ramdisk are any bytes: nothing boots here."""
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_support import LAB, LabApi
+
+
+@pytest.fixture
+def publish(lab_api: LabApi, tmp_path: Path) -> Any:
+    def run(programs: str = '') -> subprocess.CompletedProcess[str]:
+        """Run publish_installer.yml; programs in the directory `programs` come before the system's."""
+        admin = lab_api.admin
+        variables = {
+            'image_build_name': 'published', 'image_build_kernel': str(tmp_path / 'kernel'),
+            'image_build_ramdisk': str(tmp_path / 'ramdisk'), 'image_build_connection': {
+                'ec2_url': lab_api.ec2_url, 's3_url': lab_api.s3_url, 'access_key': admin.access_key,
+                'secret_key': admin.secret_key, 'account_id': admin.number}}
+        environment = {
+            'PATH': f'{programs}:{Path(sys.executable).parent}:{os.environ["PATH"]}', 'HOME': str(tmp_path),
+            'TMPDIR': str(tmp_path), 'ANSIBLE_CONFIG': str(LAB.parent / 'ansible.cfg'), 'LC_ALL': 'C.UTF-8'}
+        return subprocess.run(
+            ['ansible-playbook', str(LAB.parent / 'playbooks/publish_installer.yml'), '-e', json.dumps(variables)],
+            env=environment, cwd='/', text=True, capture_output=True, timeout=120, check=False)
+
+    for name in ('kernel', 'ramdisk'):
+        (tmp_path / name).write_text(name * 1000)
+    return run
+
+
+def left(directory: Path) -> list[Path]:
+    return [*directory.rglob('image_build.*'), *directory.rglob('installer.ext2')]
+
+
+def test_the_same_installer_is_published_once_and_leaves_no_file(publish: Any, tmp_path: Path) -> None:
+    first, again = publish(), publish()
+    assert first.returncode == 0, first.stdout + first.stderr
+    images = re.findall('e[mkr]i-[0-9a-f]{8}', first.stdout)
+    assert len(images) == 3
+    assert re.findall('e[mkr]i-[0-9a-f]{8}', again.stdout) == images
+    assert 'changed=0' in again.stdout
+    assert left(tmp_path) == []
+
+
+def test_a_failure_leaves_no_file(publish: Any, tmp_path: Path) -> None:
+    (tmp_path / 'mke2fs').write_text('#!/bin/sh\necho no room >&2; exit 1\n')
+    (tmp_path / 'mke2fs').chmod(0o755)
+    failed = publish(programs=str(tmp_path))
+    assert failed.returncode != 0 and 'no room' in failed.stdout
+    assert left(tmp_path) == []
