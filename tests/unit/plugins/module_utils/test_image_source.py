@@ -77,6 +77,16 @@ def test_a_qcow2_image_that_points_at_another_file_is_refused(tmp_path):
         content(path)
 
 
+@needs_qemu_img
+def test_a_qcow2_image_that_was_cut_short_is_not_filled_up_with_zeros(tmp_path):
+    raw, path = tmp_path / 'raw', tmp_path / 'image.qcow2'
+    raw.write_bytes(b'disk' * 300_000)
+    subprocess.run(['qemu-img', 'convert', '-q', '-f', 'raw', '-O', 'qcow2', raw, path], check=True)
+    os.truncate(path, 900_000)
+    with pytest.raises(image_source.SourceError, match='is a damaged qcow2 image, perhaps cut short'):
+        content(path)
+
+
 def test_without_qemu_img_it_is_named_with_its_package(tmp_path, monkeypatch):
     path = tmp_path / 'image'
     path.write_bytes(b'QFI\xfb' + bytes(100))
@@ -127,7 +137,7 @@ def test_a_full_disk_is_said_with_the_way_out(tmp_path, monkeypatch):
 def fake_qemu_img(folder: Path, monkeypatch, words: str) -> None:
     """One that fails to convert with these words."""
     folder.mkdir()
-    (folder / 'qemu-img').write_text(f'#!/bin/sh\n[ $1 = info ] && echo {{}} && exit\nshift 5\necho "{words}" >&2\nexit 1\n')
+    (folder / 'qemu-img').write_text(f'#!/bin/sh\n[ $1 != convert ] && echo {{}} && exit\nshift 5\necho "{words}" >&2\nexit 1\n')
     (folder / 'qemu-img').chmod(0o755)
     monkeypatch.setenv('PATH', f'{folder}:{os.environ["PATH"]}')
 
@@ -179,8 +189,8 @@ def test_a_qcow2_image_that_changes_while_it_is_converted_is_not_bundled(tmp_pat
     path, qemu_img = tmp_path / 'image.qcow2', image_source._qemu_img
     subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', path, '1M'], check=True)
 
-    def convert_and_write(name, command, *arguments):
-        said = qemu_img(name, command, *arguments)
+    def convert_and_write(name, command, *arguments, **options):
+        said = qemu_img(name, command, *arguments, **options)
         if command == 'convert':
             with open(path, 'r+b') as file:
                 file.write(b'QFI\xfb')
