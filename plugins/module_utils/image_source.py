@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import gzip
 import hashlib
+import http.client
 import json
 import lzma
 import os
 import re
 import shutil
+import signal
+import ssl
 import subprocess
 import tempfile
 import typing as t
 import urllib.error
+import zlib
 from collections.abc import Iterator
 
 from ansible.module_utils.urls import open_url
@@ -24,11 +29,30 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Ima
 _CHUNK = 1 << 20
 _ZEROS = bytes(_CHUNK)
 _GZIP, _XZ, _QCOW2, _ZSTD = b'\x1f\x8b', b'\xfd7zXZ\0', b'QFI\xfb', b'\x28\xb5\x2f\xfd'
+_LAYERS = 3
+# A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
+_URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
 _CHECKSUM = re.compile(r'(md5|sha1|sha224|sha256|sha384|sha512):([0-9a-fA-F]{32,128})')
 
 
 class SourceError(Exception):
     """An image that cannot be read or made raw; the message says why."""
+
+
+def shown(src: str) -> str:
+    """`src` as messages name it: a URL without its user and its query."""
+    if '://' not in src:
+        return src
+    url = _URL.fullmatch(src)
+    return url[1] + url[3] if url else 'the URL'
+
+
+def secrets(src: str) -> set[str]:
+    """What `shown` leaves out, in pieces that are found nowhere else."""
+    if '://' not in src:
+        return set()
+    url = _URL.fullmatch(src)
+    return {part for part in (url[2] and url[1] + url[2], url[4]) if part not in (None, '?', '#')} if url else {src}
 
 
 @contextlib.contextmanager
@@ -39,25 +63,53 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
     Machine images are unpacked by what they begin with; kernels and ramdisks, which are compressed by nature, never.
     `checksum` ('sha256:…') is of the file as it is given. Raises SourceError.
     """
-    remote = src.startswith(('http://', 'https://'))
+    remote = src.lower().startswith(('http://', 'https://'))
+    name = shown(src)
     if remote and not checksum:
-        raise SourceError(f'{src} is a URL, so its checksum is needed: give checksum as sha256:HEX.')
+        raise SourceError(f'{name} is a URL, so its checksum is needed: give checksum as sha256:HEX.')
     # Images are large and /tmp is often in memory.
     spool = os.environ.get('TMPDIR') or ('/var/tmp' if os.path.isdir('/var/tmp') else None)
     with contextlib.ExitStack() as stack:
         try:
             scratch = _Scratch(stack, spool)
-            path = _download(src, scratch, validate_certs, ca_path) if remote else src
-            if checksum:
-                _verify(path, src, checksum)
-            path = _unpacked(path, scratch) if image_type == 'machine' else path
+            path = _download(src, scratch, validate_certs, ca_path) if remote else os.path.expanduser(os.path.expandvars(src))
+            before = _state(path)
             image = stack.enter_context(ImageFile(path))
+            if checksum:
+                _verify(image, name, checksum)
+            raw = _unpacked(path, name, scratch) if image_type == 'machine' else path
+            if raw != path:
+                image = stack.enter_context(ImageFile(raw))
+            # It is opened by its name for every layer, and may be another file by then.
+            if _state(path) != before:
+                raise SourceError(f'{name} was changed while it was read: run the task again when nothing writes to it.')
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise SourceError(f'No space left to unpack {src} in {spool or tempfile.gettempdir()}: '
+                raise SourceError(f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: '
                                   'set TMPDIR to a directory with more.') from error
-            raise SourceError(f'Cannot read the image {src}: {error.strerror or error}.') from error
+            raise SourceError(f'Cannot read the image {name}: {error.strerror or error}.') from error
         yield image
+
+
+def _state(path: str) -> tuple[int, ...]:
+    now = os.stat(path)
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
+@contextlib.contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the program by an exception, so that temporary files go. Who ignores them still does."""
+    def end(number: int, _frame: t.Any) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) == signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Scratch:
@@ -70,6 +122,7 @@ class _Scratch:
 
     def new(self) -> str:
         if self._directory is None:
+            self._stack.enter_context(_ended_like_ctrl_c())
             self._directory = self._stack.enter_context(
                 tempfile.TemporaryDirectory(prefix='eucalyptus-image-', dir=self._parent))
         self._count += 1
@@ -77,50 +130,68 @@ class _Scratch:
 
 
 def _download(url: str, scratch: _Scratch, validate_certs: bool, ca_path: str | None) -> str:
-    path = scratch.new()
+    path, failed = scratch.new(), f'{shown(url)} cannot be fetched'
     try:
-        with open_url(url, validate_certs=validate_certs, ca_path=ca_path, timeout=60) as reply, open(path, 'wb') as file:
-            announced = reply.headers.get('Content-Length')
-            if announced and announced.isdigit() and int(announced) > shutil.disk_usage(os.path.dirname(path)).free:
+        with _opened(url, validate_certs, ca_path) as reply, open(path, 'wb') as file:
+            if (reply.length or 0) > shutil.disk_usage(os.path.dirname(path)).free:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             shutil.copyfileobj(reply, file, _CHUNK)
+            if reply.length:  # what it still owes
+                raise http.client.IncompleteRead(b'', reply.length)
     except urllib.error.HTTPError as error:
-        raise SourceError(f'{url} cannot be fetched: the server answered {error.code} {error.reason}.') from error
+        raise SourceError(f'{failed}: the server answered {error.code} {error.reason}.') from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
-        raise SourceError(f'{url} cannot be fetched: {getattr(error, "reason", error)}.') from error
+        raise SourceError(f'{failed}: {getattr(error, "reason", error)}.') from error
+    except http.client.IncompleteRead as error:
+        raise SourceError(f'{failed}: the server\'s answer was cut short.') from error
+    except (http.client.InvalidURL, ValueError) as error:  # its text may hold what `shown` leaves out
+        raise SourceError(f'{failed}: it is not a valid URL.') from error
+    except http.client.HTTPException as error:
+        raise SourceError(f'{failed}: the server does not answer in HTTP ({type(error).__name__}).') from error
     return path
 
 
-def _verify(path: str, src: str, checksum: str) -> None:
+def _opened(url: str, validate_certs: bool, ca_path: str | None) -> http.client.HTTPResponse:
+    """Who vouches for the server: the system's authorities or those in ca_path, as for an internal mirror."""
+    fetch = functools.partial(open_url, url, validate_certs=validate_certs, timeout=60, decompress=False)
+    try:
+        return fetch()
+    except urllib.error.URLError as error:
+        if not ca_path or not isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise
+    return fetch(ca_path=ca_path)
+
+
+def _verify(image: ImageFile, name: str, checksum: str) -> None:
     match = _CHECKSUM.fullmatch(checksum.strip())
     if not match or len(match[2]) != 2 * hashlib.new(match[1], usedforsecurity=False).digest_size:
         raise SourceError(f'The checksum {checksum!r} is not of the form sha256:HEX (or md5, sha1, sha224, sha384, sha512).')
     digest = hashlib.new(match[1], usedforsecurity=False)
-    with open(path, 'rb') as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    for stretch in image.stretches():
+        digest.update(image.read(stretch))
     if digest.hexdigest() != match[2].lower():
-        raise SourceError(f'{src} has the {match[1]} checksum {digest.hexdigest()}, not {match[2].lower()} as asked for.')
+        raise SourceError(f'{name} has the {match[1]} checksum {digest.hexdigest()}, not {match[2].lower()} as asked for.')
 
 
-def _unpacked(path: str, scratch: _Scratch) -> str:
-    """Unpack what is compressed or qcow2; both, for an image.qcow2.xz."""
+def _unpacked(path: str, name: str, scratch: _Scratch, layers: int = _LAYERS) -> str:
+    """Unpack what is compressed or qcow2; both, for an image.qcow2.xz. `name` is what the user calls it."""
     with open(path, 'rb') as file:
         magic = file.read(8)
-    if magic.startswith(_GZIP):
-        return _unpacked(_decompressed(path, scratch, gzip.open), scratch)
-    if magic.startswith(_XZ):
-        return _unpacked(_decompressed(path, scratch, lzma.open), scratch)
     if magic.startswith(_QCOW2):
-        return _from_qcow2(path, scratch)
+        return _from_qcow2(path, name, scratch)
     if magic.startswith(_ZSTD):
-        raise SourceError(f'{path} is compressed with zstd, which is not supported: unpack it with zstd -d first.')
-    return path
+        raise SourceError(f'{name} is compressed with zstd, which is not supported: unpack it with zstd -d first.')
+    if not magic.startswith((_GZIP, _XZ)):
+        return path
+    if not layers:
+        raise SourceError(f'{name} is compressed more than {_LAYERS} times over: unpack it first.')
+    opener = gzip.open if magic.startswith(_GZIP) else lzma.open
+    return _unpacked(_decompressed(path, name, scratch, opener), name, scratch, layers - 1)
 
 
-def _decompressed(path: str, scratch: _Scratch, opener: t.Callable[[str], t.BinaryIO]) -> str:
+def _decompressed(path: str, name: str, scratch: _Scratch, opener: t.Callable[[str], t.BinaryIO]) -> str:
     target = scratch.new()
     try:
         with opener(path) as packed, open(target, 'wb') as file:
@@ -130,26 +201,35 @@ def _decompressed(path: str, scratch: _Scratch, opener: t.Callable[[str], t.Bina
                 else:
                     file.write(chunk)
             file.truncate()
-    except (gzip.BadGzipFile, lzma.LZMAError, EOFError, ValueError) as error:
-        raise SourceError(f'{path} cannot be unpacked: {error}.') from error
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
+        raise SourceError(f'{name} cannot be unpacked: {error}.') from error
     return target
 
 
-def _from_qcow2(path: str, scratch: _Scratch) -> str:
+def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
     if not shutil.which('qemu-img'):
-        raise SourceError(f'{path} is a qcow2 image and qemu-img is not installed (Debian: apt-get install qemu-utils).')
-    info = json.loads(_qemu_img('info', '--output=json', '-f', 'qcow2', path))
+        raise SourceError(f'{name} is a qcow2 image and qemu-img is not installed (Debian: apt-get install qemu-utils).')
+    info = json.loads(_qemu_img(name, 'info', '--output=json', '-f', 'qcow2', path))
     # A qcow2 file can name any other file of this machine as its base or its data; it came from who knows where.
     details = info.get('format-specific', {}).get('data', {})
     if any('backing' in key for key in info) or details.get('data-file'):
-        raise SourceError(f'{path} is a qcow2 image that refers to another file; flatten it first with qemu-img convert.')
+        raise SourceError(f'{name} is a qcow2 image that refers to another file; flatten it first with qemu-img convert.')
+    # Convert takes zeros for what is missing. Check ends with 2 for corruption and 3 for leaks, which harm nobody.
+    if json.loads(_qemu_img(name, 'check', '--output=json', '-f', 'qcow2', path, fine=(0, 2, 3))).get('corruptions'):
+        raise SourceError(f'{name} is a damaged qcow2 image, perhaps cut short: fetch it again, or see qemu-img check.')
     target = scratch.new()
-    _qemu_img('convert', '-f', 'qcow2', '-O', 'raw', path, target)
+    _qemu_img(name, 'convert', '-f', 'qcow2', '-O', 'raw', path, target)
     return target
 
 
-def _qemu_img(*arguments: str) -> str:
-    done = subprocess.run(['qemu-img', *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SourceError(f'qemu-img {arguments[0]} failed: {done.stderr.strip()[-500:]}')
-    return done.stdout
+def _qemu_img(name: str, *arguments: str, fine: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(['qemu-img', *arguments], capture_output=True, text=True, check=False,
+                          env={**os.environ, 'LC_ALL': 'C'})
+    if done.returncode in fine:
+        return done.stdout
+    if 'No space left on device' in done.stderr:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    said = done.stderr.strip()
+    for path in filter(os.path.isabs, arguments):
+        said = said.replace(path, name)
+    raise SourceError(f'{name} cannot be made raw. {said[-500:]}')

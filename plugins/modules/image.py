@@ -51,7 +51,8 @@ options:
         recognised by its first bytes and unpacked in E(TMPDIR) (otherwise C(/var/tmp)). Kernels and ramdisks are taken
         as they are.
       - A URL is fetched at every run, since the content decides; keep a copy with M(ansible.builtin.get_url) if that
-        takes too long.
+        takes too long. The certificate of an C(https) server may be of the system's authorities or of those in
+        O(ca_path); O(validate_certs) applies.
     type: str
   checksum:
     description: Checksum of O(src) as it is given, C(ALGORITHM:HEX), for example V(sha256:9f86d0…). Required with a URL.
@@ -282,7 +283,12 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module impo
     wait_options,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec, stem_prefix
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_source import SourceError, raw_image
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_source import (
+    SourceError,
+    raw_image,
+    secrets,
+    shown,
+)
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import IMPORT_ERRORS, ManifestError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -343,6 +349,7 @@ class Image(CloudModule):
     libraries = IMPORT_ERRORS
 
     def run(self) -> None:
+        self.module.no_log_values |= secrets(self.params['src'] or '')
         with contextlib.ExitStack() as self.open:
             super().run()
 
@@ -437,7 +444,7 @@ class Image(CloudModule):
                 certificates = find_certificates(self.cloud.credentials, verify)
                 self.bundle.seal(self.cloud.credentials.secret_key, certificates)
             request['ImageLocation'] = self.bundle.location
-            plan.step(f'bundle and upload {params["src"]}', self._upload)
+            plan.step(f'bundle and upload {shown(params["src"])}', self._upload)
         if former:
             plan.step(f'deregister image {self.id}', lambda: images.deregister(self.cloud, former['image_id']))
         plan.step(

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import errno
 import gzip
-import hashlib
-import io
 import lzma
 import os
 import shutil
+import signal
 import subprocess
-import urllib.error
+import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import image_source
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import BundleError
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import sha256
 
 DATA = b'disk' * 300_000 + bytes(5 << 20) + b'end'
+NUMBERS = gzip.compress(b''.join(b'%d,' % number for number in range(30_000)))
 needs_qemu_img = pytest.mark.skipif(not shutil.which('qemu-img'), reason='needs qemu-img')
 
 
@@ -75,6 +77,16 @@ def test_a_qcow2_image_that_points_at_another_file_is_refused(tmp_path):
         content(path)
 
 
+@needs_qemu_img
+def test_a_qcow2_image_that_was_cut_short_is_not_filled_up_with_zeros(tmp_path):
+    raw, path = tmp_path / 'raw', tmp_path / 'image.qcow2'
+    raw.write_bytes(b'disk' * 300_000)
+    subprocess.run(['qemu-img', 'convert', '-q', '-f', 'raw', '-O', 'qcow2', raw, path], check=True)
+    os.truncate(path, 900_000)
+    with pytest.raises(image_source.SourceError, match='is a damaged qcow2 image, perhaps cut short'):
+        content(path)
+
+
 def test_without_qemu_img_it_is_named_with_its_package(tmp_path, monkeypatch):
     path = tmp_path / 'image'
     path.write_bytes(b'QFI\xfb' + bytes(100))
@@ -87,12 +99,26 @@ def test_without_qemu_img_it_is_named_with_its_package(tmp_path, monkeypatch):
     (gzip.compress(DATA)[:-100], 'cannot be unpacked'),
     (lzma.compress(DATA)[:-100], 'cannot be unpacked'),
     (gzip.compress(DATA)[:50] + bytes(50), 'cannot be unpacked'),
+    (NUMBERS[:32_000] + b'\xff' * 50 + NUMBERS[32_050:], 'cannot be unpacked'),
     (b'\x28\xb5\x2f\xfd' + bytes(100), 'zstd'),
-], ids=['cut gzip', 'cut xz', 'damaged gzip', 'zstd'])
+], ids=['cut gzip', 'cut xz', 'gzip with a damaged head', 'gzip with a damaged middle', 'zstd'])
 def test_what_cannot_be_unpacked_is_said(tmp_path, data, words):
     path = tmp_path / 'image'
     path.write_bytes(data)
     with pytest.raises(image_source.SourceError, match=words):
+        content(path)
+
+
+def test_an_image_that_is_compressed_over_and_over_is_refused(tmp_path):
+    path, data = tmp_path / 'image.gz', DATA
+    for _layer in range(3):
+        data = gzip.compress(data)
+    path.write_bytes(data)
+    assert content(path) == DATA
+    for _layer in range(1500):
+        data = gzip.compress(data)
+    path.write_bytes(data)
+    with pytest.raises(image_source.SourceError, match='compressed more than 3 times over'):
         content(path)
 
 
@@ -108,45 +134,82 @@ def test_a_full_disk_is_said_with_the_way_out(tmp_path, monkeypatch):
         content(path)
 
 
-# --- URLs
+def fake_qemu_img(folder: Path, monkeypatch, words: str) -> None:
+    """One that fails to convert with these words."""
+    folder.mkdir()
+    (folder / 'qemu-img').write_text(f'#!/bin/sh\n[ $1 != convert ] && echo {{}} && exit\nshift 5\necho "{words}" >&2\nexit 1\n')
+    (folder / 'qemu-img').chmod(0o755)
+    monkeypatch.setenv('PATH', f'{folder}:{os.environ["PATH"]}')
 
 
-class Reply(io.BytesIO):
-    headers: dict[str, str] = {}
+def test_a_full_disk_is_said_with_the_same_way_out_when_qemu_img_meets_it(tmp_path, monkeypatch):
+    fake_qemu_img(tmp_path / 'bin', monkeypatch, 'qemu-img: error while writing at byte 4194304: No space left on device')
+    (tmp_path / 'image').write_bytes(b'QFI\xfb' + bytes(100))
+    with pytest.raises(image_source.SourceError, match=f'No space left to unpack {tmp_path}/image in .*: set TMPDIR'):
+        content(tmp_path / 'image')
 
 
-def test_a_url_is_fetched_and_checked(monkeypatch):
-    monkeypatch.setattr(image_source, 'open_url', lambda url, **options: Reply(gzip.compress(DATA)))
-    checksum = 'sha256:' + hashlib.sha256(gzip.compress(DATA)).hexdigest()
-    assert content('https://x.test/image', checksum=checksum) == DATA
-    with pytest.raises(image_source.SourceError, match='has the sha256 checksum'):
-        content('https://x.test/image', checksum='sha256:' + '0' * 64)
+def test_what_qemu_img_says_names_the_image_as_the_user_does(tmp_path, monkeypatch):
+    fake_qemu_img(tmp_path / 'bin', monkeypatch, 'qemu-img: Could not open \'$1\': no, not \'$2\' either')
+    (tmp_path / 'image.xz').write_bytes(lzma.compress(b'QFI\xfb' + bytes(100)))
+    with pytest.raises(image_source.SourceError, match='image.xz cannot be made raw. qemu-img: Could not open') as caught:
+        content(tmp_path / 'image.xz')
+    assert 'eucalyptus-image-' not in str(caught.value)
 
 
-def test_a_url_without_a_checksum_is_not_even_asked(monkeypatch):
-    monkeypatch.delattr(image_source, 'open_url')
-    with pytest.raises(image_source.SourceError, match='checksum is needed'):
-        content('http://x.test/image')
+def test_a_path_may_begin_with_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'image').write_bytes(DATA)
+    assert content('~/image') == DATA
 
 
-@pytest.mark.parametrize(('fault', 'words'), [
-    (urllib.error.HTTPError('u', 404, 'Not Found', {}, None), 'the server answered 404 Not Found'),
-    (urllib.error.URLError('connection refused'), 'cannot be fetched: connection refused'),
-    (TimeoutError('timed out'), 'cannot be fetched: timed out'),
-])
-def test_a_url_that_cannot_be_fetched_is_said(monkeypatch, fault, words):
-    def fail(url, **options):
-        raise fault
-
-    monkeypatch.setattr(image_source, 'open_url', fail)
-    with pytest.raises(image_source.SourceError, match=words):
-        content('https://x.test/image', checksum='sha256:' + '0' * 64)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    with pytest.raises(BundleError, match='neither a file nor a block device'):
+        content(tmp_path / 'pipe')
 
 
-def test_a_download_that_does_not_fit_is_not_begun(monkeypatch):
-    reply = Reply()
-    monkeypatch.setattr(reply, 'read', lambda size: pytest.fail('it was begun'))
-    reply.headers = {'Content-Length': str(1 << 60)}
-    monkeypatch.setattr(image_source, 'open_url', lambda url, **options: reply)
-    with pytest.raises(image_source.SourceError, match='No space left'):
-        content('https://x.test/image', checksum='sha256:' + '0' * 64)
+@pytest.mark.parametrize('pack', [bytes, gzip.compress])
+def test_a_file_that_is_replaced_after_its_checksum_was_seen_is_not_bundled(tmp_path, monkeypatch, pack):
+    path, other, verify = tmp_path / 'image', tmp_path / 'other', image_source._verify
+    path.write_bytes(pack(DATA))
+    other.write_bytes(pack(DATA[::-1]))
+
+    def verify_and_replace(*arguments):
+        verify(*arguments)
+        os.replace(other, path)
+
+    monkeypatch.setattr(image_source, '_verify', verify_and_replace)
+    with pytest.raises(image_source.SourceError, match='was changed while it was read'):
+        content(path, checksum=sha256(pack(DATA)))
+
+
+@needs_qemu_img
+def test_a_qcow2_image_that_changes_while_it_is_converted_is_not_bundled(tmp_path, monkeypatch):
+    path, qemu_img = tmp_path / 'image.qcow2', image_source._qemu_img
+    subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', path, '1M'], check=True)
+
+    def convert_and_write(name, command, *arguments, **options):
+        said = qemu_img(name, command, *arguments, **options)
+        if command == 'convert':
+            with open(path, 'r+b') as file:
+                file.write(b'QFI\xfb')
+        return said
+
+    monkeypatch.setattr(image_source, '_qemu_img', convert_and_write)
+    with pytest.raises(image_source.SourceError, match='was changed while it was read'):
+        content(path)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended_takes_what_it_has_unpacked_with_it(tmp_path, spool, number):
+    (tmp_path / 'image.gz').write_bytes(gzip.compress(DATA))
+    code = (f'import time\nfrom {image_source.__name__} import raw_image\n'
+            f'with raw_image("{tmp_path}/image.gz", "machine"): print(flush=True); time.sleep(60)')
+    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          env={**os.environ, 'PYTHONPATH': ':'.join(sys.path)}) as running:
+        running.stdout.readline()
+        assert os.listdir(spool) != []
+        running.send_signal(number)
+        assert running.wait(20) != 0
+    assert os.listdir(spool) == []

@@ -9,6 +9,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, ma
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage, pair, s3_error
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, tag_set
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import ok, serving, sha256
 from botocore.exceptions import ConnectionClosedError
 
 BUCKET = f'images-{ACCOUNT}'
@@ -287,6 +288,18 @@ def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, sto
     result = run('image', **{**world, **change})
     assert result['failed'] and words in result['msg']
     assert cloud.writes == [] and storage.puts == []
+
+
+@pytest.mark.parametrize('answer', [ok(b'a kernel' * 5000), b''])
+def test_what_a_url_holds_of_secrets_is_told_nowhere(cloud, run, world, storage, answer):
+    registers(cloud)
+    with serving(answer) as (host, _asked):
+        src = f'http://me:Pa55word@{host}/vmlinuz?X-Signature=abc123'
+        result = run('image', **{**world, 'src': src, 'checksum': sha256(b'a kernel' * 5000)})
+    said = json.dumps(result)
+    assert f'http://{host}/vmlinuz' in (result.get('msg') or result['actions'][0])
+    assert result['invocation']['module_args']['src'] == f'********{host}/vmlinuz********'
+    assert 'Pa55word' not in said and 'abc123' not in said
 
 
 def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, world, storage):
