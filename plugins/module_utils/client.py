@@ -34,6 +34,7 @@ except ImportError:
 EC2_API_VERSION = '2014-10-01'
 # Only signatures carry a region, and Eucalyptus does not check it.
 REGION = 'eucalyptus'
+CREATES = ('create_volume', 'create_snapshot', 'run_instances')
 READS = ('describe_', 'get_', 'head_', 'list_')
 ATTEMPTS = 3
 
@@ -58,13 +59,22 @@ HINTS = (
 
 
 class CloudError(Exception):
-    """A request that failed. ``code`` and ``text`` are the cloud's own words, None when it did not say anything."""
+    """A request that failed. ``code`` and ``text`` are the cloud's own words, None when it did not say anything.
+
+    ``lost`` says that something was to be created and the answer to that never came: it may be there all the same.
+    """
 
     def __init__(
-        self, message: str, request: str, code: str | None = None, text: str | None = None, status: int | None = None
+        self,
+        message: str,
+        request: str,
+        code: str | None = None,
+        text: str | None = None,
+        status: int | None = None,
+        lost: bool = False,
     ) -> None:
         super().__init__(message)
-        self.request, self.code, self.text, self.status = request, code, text, status
+        self.request, self.code, self.text, self.status, self.lost = request, code, text, status, lost
 
     @property
     def not_found(self) -> bool:
@@ -195,8 +205,11 @@ class Cloud:
             hint = f'Is the cloud up, and is {service}_url right? It came from {self.credentials.origin}.'
         else:
             message, hint = f'{head}: {error}.', ''
+        lost = operation.startswith(CREATES) and _may_have_arrived(error)
+        if lost:
+            hint = f'{hint} The answer never came, so it may have been done all the same: look before you do it again.'.strip()
         message = f'{message} {hint}'.strip().replace(self.credentials.secret_key, '…')
-        return CloudError(message, request, code, text, status)
+        return CloudError(message, request, code, text, status, lost)
 
 
 def _config(service: str, connect_timeout: float) -> t.Any:
@@ -225,9 +238,17 @@ def _sign_as_sent(request: t.Any, **_rest: t.Any) -> None:
 
 def _passing(error: Exception) -> bool:
     """Could the same request succeed in a moment?"""
-    if isinstance(error, ClientError):
-        return error.response.get('ResponseMetadata', {}).get('HTTPStatusCode') in (502, 503, 504)
-    return isinstance(error, (ConnectionError, HTTPClientError)) and not isinstance(error, SSLError)
+    return _gateway(error) or isinstance(error, (ConnectionError, HTTPClientError)) and not isinstance(error, SSLError)
+
+
+def _may_have_arrived(error: Exception) -> bool:
+    """Not when there was no connection in the first place."""
+    return _gateway(error) or isinstance(error, (HTTPClientError, ResponseParserError))
+
+
+def _gateway(error: Exception) -> bool:
+    """Is it the answer of something between us and the cloud?"""
+    return isinstance(error, ClientError) and error.response['ResponseMetadata'].get('HTTPStatusCode') in (502, 503, 504)
 
 
 def _hint(code: str, text: str, status: int | None, origin: str) -> str:

@@ -17,7 +17,8 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import client
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import CredentialsError, find_credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Ambiguous
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Ambiguous, Kind, remove
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import BadTag
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.waiter import Resource, WaitError, wait_for
 
 CONNECTION: dict[str, t.Any] = {
@@ -31,6 +32,8 @@ CONNECTION: dict[str, t.Any] = {
     'validate_certs': {'type': 'bool', 'default': True},
     'ca_path': {'type': 'path'},
 }
+# Seconds for the cloud to let go of what was just created.
+TAKE_BACK = 120
 TAGS: dict[str, t.Any] = {'tags': {'type': 'dict'}, 'purge_tags': {'type': 'bool', 'default': False}}
 
 
@@ -95,12 +98,12 @@ class CloudModule:
             plan = self.plan(self.find())
             resource = self.returned(plan.after if self.module.check_mode else self._apply(plan))
         except client.CloudError as error:
-            self._fail(error, plan, {'request': error.request, 'code': error.code, 'message': error.text})
+            self._fail(error, plan, {'request': error.request, 'code': error.code, 'message': error.text, 'lost': error.lost})
         except WaitError as error:
             if error.resource is not None:
                 self.told.setdefault(self.key, error.resource)
             self._fail(error, plan)
-        except (ModuleError, CredentialsError, Ambiguous) as error:
+        except (ModuleError, CredentialsError, Ambiguous, BadTag) as error:
             self._fail(error, plan)
         except OSError as error:  # a full disk, a file that may not be read
             self._fail(ModuleError(f'{error.filename}: {error.strerror}.' if error.filename else str(error)), plan)
@@ -133,6 +136,16 @@ class CloudModule:
         except client.CloudError as error:
             if not error.not_found:
                 raise
+
+    def take_back(self, kind: Kind, resource_id: str) -> bool:
+        """Remove what this task has just created, since it cannot be finished. False when it stays; a warning names it
+        then."""
+        try:
+            remove(self.cloud, kind, resource_id, TAKE_BACK)
+        except (client.CloudError, WaitError) as error:
+            self.module.warn(f'{kind.word} {resource_id} was created, and could not be removed again: {error}')
+            return False
+        return True
 
     def _connect(self) -> client.Cloud:
         verify = self.params['validate_certs'] and (self.params['ca_path'] or True)

@@ -43,7 +43,7 @@ def read_image(raw: Resource) -> Resource:
 
 
 IMAGE = Kind('image', 'describe_images', 'ImageIds', lambda reply: [read_image(raw) for raw in reply.get('Images') or []],
-             gone=frozenset({'deregistered', 'deregistered_cleanup'}), narrow={'Owners': ['self']})
+             gone=frozenset({'deregistered', 'deregistered_cleanup'}), narrow={'Owners': ['self']}, remove='deregister_image')
 
 
 def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Everything that one unfinished build created in the cloud, and how to remove it in the right order.
 
-It is known by the build's tag; an image also by its name, because it is registered before it is tagged. A finished image
-carries the build's key besides (the tag's name with ``-key`` behind), and is never a leftover, nor is its snapshot.
+It is known by the build's tag. Where the tag may not be there yet, because it is a request of its own: an image also by
+its name, an instance by its client token, a snapshot by the volume. A finished image carries the build's key besides (the
+tag's name with ``-key`` behind), and is never a leftover, nor is its snapshot.
 Eucalyptus 3.1 and 3.2 have no tags: there, only images are found.
 """
 from __future__ import annotations
 
 import functools
-import typing as t
+import time
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
@@ -21,17 +22,21 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import 
     Kind,
     Resource,
     listing,
-    look,
+    remove,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.waiter import wait_for
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.waiter import WaitError
 
 Leftover = dict[str, str]    # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
 ANSWER_FILE = 'answer file'
 # An instance holds its volumes and its image, an image its snapshot.
-KINDS: dict[str, tuple[Kind, str, str]] = {kind.word: (kind, operation, parameter) for kind, operation, parameter in (
-    (INSTANCE, 'terminate_instances', 'InstanceIds'), (VOLUME, 'delete_volume', 'VolumeId'),
-    (IMAGE, 'deregister_image', 'ImageId'), (SNAPSHOT, 'delete_snapshot', 'SnapshotId'))}
+KINDS = {kind.word: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
+# A client token has up to 64 characters: the end of the build's name, which is its own, a dot, and what the role likes.
+TOKEN_LENGTH = 40
+
+
+class LeftoversRemain(WaitError):
+    """Not everything could be removed; ``resource`` lists what is still there."""
 
 
 def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None) -> list[Leftover]:
@@ -41,64 +46,77 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
     answer files.
     """
     bucket = bucket or cloud.credentials.own_bucket('answer-files')
-    found = [_leftover(ANSWER_FILE, f'{bucket}/{name}', 'available')] if _object_exists(cloud, bucket, name) else []
-    kept = set()
-    for kind, _operation, _parameter in KINDS.values():
+    found = [_leftover(ANSWER_FILE, f'{bucket}/{name}', 'available')] if _object_may_exist(cloud, bucket, name) else []
+    kept, volumes = set(), set()
+
+    def ours(kind: Kind, resource: Resource) -> bool:
+        return resource['tags'].get(tag) == name or (
+            kind is IMAGE and resource['name'] == name
+            or kind is INSTANCE and (resource['client_token'] or '').startswith(f'{name[-TOKEN_LENGTH:]}.')
+            or kind is SNAPSHOT and resource['volume_id'] in volumes)
+
+    for kind in KINDS.values():
         for resource in listing(cloud, kind):
-            ours = resource['tags'].get(tag) == name or (kind is IMAGE and resource['name'] == name)
             if kind is IMAGE and f'{tag}-key' in resource['tags']:
                 kept.add(resource['snapshot_id'])
-            elif ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
+            elif ours(kind, resource) and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.word, resource[kind.id], resource['state']))
+                volumes.update({resource[kind.id]} if kind is VOLUME else ())
     return found
 
 
 def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
-    """The steps that remove ``found``; each waits until its resource is gone, ``timeout`` seconds at the most."""
+    """The steps that remove ``found``. All are tried, and have ``timeout`` seconds together; what did not go by then raises
+    LeftoversRemain in the end."""
     plan = Plan(found)
+    deadline = time.monotonic() + timeout
+    failures: list[tuple[Leftover, Exception]] = []
+
+    def attempt(leftover: Leftover) -> None:
+        try:
+            if leftover['type'] == ANSWER_FILE:
+                _remove_object(cloud, leftover['id'])
+            else:
+                remove(cloud, KINDS[leftover['type']], leftover['id'], max(0.0, deadline - time.monotonic()))
+        except (CloudError, WaitError) as error:
+            failures.append((leftover, error))
+
+    def conclude() -> list[Leftover]:
+        if failures:
+            remaining = [leftover for leftover, _error in failures]
+            plan.done = [words for words in plan.done if words not in map(_words, remaining)]
+            names = ', '.join(f"{leftover['type']} {leftover['id']}" for leftover in remaining)
+            raise LeftoversRemain(f'Could not be removed: {names}. ' + ' '.join(str(error) for _l, error in failures), remaining)
+        return found
+
     for position, leftover in enumerate(found):
-        remove = _remove_object if leftover['type'] == ANSWER_FILE else functools.partial(_remove, timeout=timeout)
-        plan.remove(f"remove {leftover['type']} {leftover['id']}", functools.partial(remove, cloud, leftover),
-                    after=found[position + 1:])
+        plan.remove(_words(leftover), functools.partial(attempt, leftover), after=found[position + 1:])
+    plan.settle(conclude)
     return plan
+
+
+def _words(leftover: Leftover) -> str:
+    return f"remove {leftover['type']} {leftover['id']}"
 
 
 def _leftover(kind: str, resource_id: str, state: str | None) -> Leftover:
     return {'type': kind, 'id': resource_id, 'state': state or ''}
 
 
-def _object_exists(cloud: Cloud, bucket: str, key: str) -> bool:
+def _object_may_exist(cloud: Cloud, bucket: str, key: str) -> bool:
     try:
         cloud.s3('head_object', f'{bucket}/{key}', Bucket=bucket, Key=key)
     except CloudError as error:
-        # A bucket of somebody else's holds no answer file of ours.
-        if error.not_found or error.status == 403:
-            return False
-        raise
+        # A bucket of somebody else's holds no answer file of ours. And a storage that is away keeps nobody from clearing up
+        # the rest.
+        return not (error.not_found or error.status == 403)
     return True
 
 
-def _remove_object(cloud: Cloud, leftover: Leftover) -> None:
-    bucket, _slash, key = leftover['id'].partition('/')
-    cloud.s3('delete_object', leftover['id'], Bucket=bucket, Key=key)
-
-
-def _remove(cloud: Cloud, leftover: Leftover, timeout: float) -> None:
-    """Ask for the removal, again and again while the cloud says "not yet", and wait until the resource is gone."""
-    kind, operation, parameter = KINDS[leftover['type']]
-    about = f"{leftover['type']} {leftover['id']}"
-    request: dict[str, t.Any] = {parameter: [leftover['id']] if parameter.endswith('s') else leftover['id']}
-
-    def ask() -> Resource | None:
-        now = look(cloud, kind, leftover['id'])
-        if now is None or now['state'] in kind.gone:
-            return now
-        try:
-            cloud.ec2(operation, about, **request)
-        except CloudError as error:
-            # A volume that is being detached, a snapshot that is being taken: possible in a moment.
-            return {**now, 'state_reason': error.text or str(error)}
-        return look(cloud, kind, leftover['id'])
-
-    # An instance that is shutting down still holds its volumes.
-    wait_for(ask, lambda now: now is None or now['state'] in kind.gone - {'shutting-down'}, f'{about} to be gone', timeout)
+def _remove_object(cloud: Cloud, location: str) -> None:
+    bucket, _slash, key = location.partition('/')
+    try:
+        cloud.s3('delete_object', location, Bucket=bucket, Key=key)
+    except CloudError as error:
+        if not error.not_found:
+            raise

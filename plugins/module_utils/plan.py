@@ -29,10 +29,13 @@ class Plan:
     def changed(self):
         return bool(self._calls)
 
-    def step(self, words, call, **changes):
+    def step(self, words, call, undo=None, **changes):
         """Add a step: its words ('create volume of 5 GiB'), its call (no arguments), the keys it changes in the
-        resource."""
-        self._add(words, call)
+        resource.
+
+        ``undo`` is called when a later step fails; it returns whether nothing is left of this one.
+        """
+        self._add(words, call, undo)
         self.after = dict(self.after or {}, **changes)
 
     def remove(self, words, call, after=None):
@@ -50,9 +53,18 @@ class Plan:
         return self.settled()
 
     def do_steps(self):
-        for words, call in self._calls:
-            call()
+        undos = []
+        for words, call, undo in self._calls:
+            try:
+                call()
+            except Exception:
+                for undone, undo in undos:
+                    if undo():
+                        self.done.remove(undone)
+                raise
             self.done.append(words)
+            if undo:
+                undos.append((words, undo))
 
     def settled(self):
         """The resource after the steps, waiting if need be."""
@@ -70,6 +82,6 @@ class Plan:
             'after': {key: after[key] for key in keys if key in after},
         }
 
-    def _add(self, words, call):
+    def _add(self, words, call, undo=None):
         self.words.append(words)
-        self._calls.append((words, call))
+        self._calls.append((words, call, undo))

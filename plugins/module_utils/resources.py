@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import read_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.waiter import wait_for
 
 Resource = dict[str, t.Any]
 
@@ -27,6 +28,7 @@ class Kind:
     read: t.Callable[[Resource], list[Resource]]  # reply -> resources
     gone: frozenset[str] = frozenset()  # states of what has been deleted and is only still listed
     narrow: Resource = field(default_factory=dict)  # parameters that keep other accounts' resources out of a search
+    remove: str = ''  # the operation that removes one; the request's parameter is the one for ids, alone or in a list
 
     @property
     def id(self) -> str:
@@ -57,6 +59,29 @@ def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[s
             resource for resource in resources if resource['name'] == name and resource['state'] not in kind.gone
         ]
     return sorted(resources, key=lambda resource: resource[kind.id])
+
+
+def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float) -> None:
+    """Ask for the removal, again and again while the cloud says "not yet", and wait until the resource is gone.
+
+    Raises WaitError, with the cloud's reason, when it is not after ``timeout`` seconds.
+    """
+    about = f'{kind.word} {resource_id}'
+    request = {kind.ids: [resource_id]} if kind.remove.endswith('s') else {kind.ids[:-1]: resource_id}
+
+    def ask() -> Resource | None:
+        now = look(cloud, kind, resource_id)
+        if now is None or now['state'] in kind.gone:
+            return now
+        try:
+            cloud.ec2(kind.remove, about, **request)
+        except CloudError as error:
+            # A volume that is being detached, a snapshot that is being taken: possible in a moment.
+            return {**now, 'state_reason': error.text or str(error)}
+        return look(cloud, kind, resource_id)
+
+    # An instance that is shutting down still holds its volumes.
+    wait_for(ask, lambda now: now is None or now['state'] in kind.gone - {'shutting-down'}, f'{about} to be gone', timeout)
 
 
 def find_one(cloud: Cloud, kind: Kind, resource_id: str | None, name: str | None) -> Resource | None:
@@ -185,6 +210,7 @@ VOLUME = Kind(
     'VolumeIds',
     lambda reply: [read_volume(raw) for raw in reply.get('Volumes') or []],
     gone=frozenset({'deleted', 'deleting'}),
+    remove='delete_volume',
 )
 SNAPSHOT = Kind(
     'snapshot',
@@ -193,7 +219,13 @@ SNAPSHOT = Kind(
     lambda reply: [read_snapshot(raw) for raw in reply.get('Snapshots') or []],
     gone=frozenset({'deleted', 'deleting'}),
     narrow={'OwnerIds': ['self']},
+    remove='delete_snapshot',
 )
 INSTANCE = Kind(
-    'instance', 'describe_instances', 'InstanceIds', _read_instances, gone=frozenset({'terminated', 'shutting-down'})
+    'instance',
+    'describe_instances',
+    'InstanceIds',
+    _read_instances,
+    gone=frozenset({'terminated', 'shutting-down'}),
+    remove='terminate_instances',
 )

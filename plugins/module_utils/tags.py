@@ -10,6 +10,11 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Clo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 SYSTEM = ('aws:', 'euca:')
+KEY_LENGTH, VALUE_LENGTH = 128, 256
+
+
+class BadTag(ValueError):
+    """A tag that no cloud takes; said before anything is created that would then lack it."""
 
 
 def read_tags(raw: dict[str, t.Any]) -> dict[str, str]:
@@ -20,7 +25,14 @@ def read_tags(raw: dict[str, t.Any]) -> dict[str, str]:
 def wanted_tags(params: dict[str, t.Any]) -> dict[str, str] | None:
     """The tags that the options ask for, the name among them; None when they say nothing."""
     tags = None if params.get('tags') is None else {str(key): str(value) for key, value in params['tags'].items()}
-    return tags if params.get('name') is None else {**(tags or {}), 'Name': params['name']}
+    tags = tags if params.get('name') is None else {**(tags or {}), 'Name': params['name']}
+    for key, value in (tags or {}).items():
+        if not key or key.startswith(SYSTEM) or len(key) >= KEY_LENGTH or len(value) >= VALUE_LENGTH:
+            raise BadTag(
+                f'The tag {key[:KEY_LENGTH]!r} cannot be set: keys have 1 to {KEY_LENGTH - 1} characters and do not begin with '
+                f'{" or ".join(SYSTEM)}, values have up to {VALUE_LENGTH - 1}.'
+            )
+    return tags
 
 
 def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params: dict[str, t.Any]) -> None:

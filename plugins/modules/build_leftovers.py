@@ -11,7 +11,7 @@ short_description: Remove what an interrupted or failed build left in the cloud
 version_added: 0.1.0
 description:
   - Finds all instances, volumes, images and snapshots that carry a build's tag, and removes them in the order in which the cloud
-    lets go of them. Waits until they are gone.
+    lets go of them. Waits until they are gone. When one does not go the others are removed all the same.
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
   - In Eucalyptus 3.1 and 3.2, which have no tags, it finds nothing.
 author:
@@ -20,7 +20,7 @@ options:
   name:
     required: true
   wait_timeout:
-    description: How long each resource may take to go away, in seconds.
+    description: How long all of it may take to go away, in seconds.
     type: int
     default: 600
 extends_documentation_fragment:
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leftovers:
-  description: What was found, in the order of removal.
+  description: What was found, in the order of removal. When the task fails, what could not be removed.
   returned: always
   type: list
   elements: dict
@@ -76,7 +76,6 @@ class BuildLeftoversModule(CloudModule):
     def plan(self, found):
         plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'])
         plan.after = found
-        plan.settle(lambda: found)
         return plan
 
 

@@ -318,6 +318,7 @@ class Instance(CloudModule):
         plan.step(
             f'run an instance of {self.params["image_id"]}',
             run,
+            lambda: self.take_back(INSTANCE, t.cast(str, self.id)),
             **dict.fromkeys(UNKNOWN),
             **predicted,
             state='running',

@@ -200,6 +200,7 @@ class Snapshot(CloudModule):
         plan.step(
             f'take snapshot of volume {volume_id}',
             take,
+            lambda: self.take_back(SNAPSHOT, t.cast(str, self.id)),
             snapshot_id=None,
             name=self.params['name'],
             state='completed',

@@ -201,6 +201,7 @@ class Volume(CloudModule):
         plan.step(
             f'create {words}',
             create,
+            lambda: self.take_back(VOLUME, t.cast(str, self.id)),
             volume_id=None,
             name=self.params['name'],
             state='available',

@@ -83,6 +83,30 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     assert result['changed'] is True
 
 
+def test_what_its_tag_has_not_reached_yet_is_known_by_token_and_volume(empty, run):
+    untagged = instance('running').replace(TAG, '<clientToken>debian-0123456789.1700000000</clientToken>')
+    empty.on('DescribeInstances', untagged)
+    empty.on('DescribeVolumes', volume('in-use'))
+    empty.on('DescribeSnapshots', snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>'))
+    result = run('build_leftovers', check=True, **OPTIONS)
+    assert [leftover['id'] for leftover in result['leftovers']] == ['i-1', 'vol-1', 'snap-1']
+    empty.on('DescribeInstances', untagged.replace('debian', 'another-debian'))
+    assert 'i-1' not in str(run('build_leftovers', check=True, **OPTIONS)['leftovers'])
+
+
+def test_one_that_does_not_go_keeps_nobody_from_removing_the_rest_and_is_named(empty, clock, run):
+    empty.on(f'HEAD {BUCKET}/debian-0123456789', (500, ''))
+    empty.on(f'DELETE {BUCKET}/debian-0123456789', (500, ''))
+    empty.on('DescribeInstances', instance('running'))
+    empty.on('TerminateInstances', (403, ''))
+    empty.on('DescribeVolumes', volume('available'), volume('available'), '<volumeSet/>')
+    empty.on('DeleteVolume', '<return>true</return>')
+    result = run('build_leftovers', **OPTIONS)
+    assert result['failed'] and 'answer-files-123456789012/debian-0123456789, instance i-1.' in result['msg']
+    assert [leftover['id'] for leftover in result['leftovers']] == ['answer-files-123456789012/debian-0123456789', 'i-1']
+    assert result['actions'] == ['remove volume vol-1']
+
+
 def test_check_mode_names_them_and_removes_nothing(empty, run):
     empty.on('DescribeVolumes', volume('available'))
     result = run('build_leftovers', check=True, **OPTIONS)

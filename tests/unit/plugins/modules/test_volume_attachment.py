@@ -194,4 +194,5 @@ def test_a_refusal_is_told_with_the_clouds_words(cloud, clock, run):
         'AttachVolume of volume vol-1 to instance i-1 failed: the cloud said VolumeInUse: already attached'
         in result['msg']
     )
-    assert result['failure'] == {'request': 'AttachVolume', 'code': 'VolumeInUse', 'message': 'already attached'}
+    assert result['failure'] == {
+        'request': 'AttachVolume', 'code': 'VolumeInUse', 'message': 'already attached', 'lost': False}
