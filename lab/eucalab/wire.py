@@ -18,6 +18,8 @@ from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
 from .errors import TransportError
 
+_INTEGER = re.compile(r'[+-]?0*\d{1,10}')
+
 
 class BindError(TransportError):
     def __init__(self, fields: list[tuple[str, str]]) -> None:
@@ -95,13 +97,11 @@ def _read_list(shape: ListShape, name: str, parameters: dict[str, str]) -> list[
 
 
 def _scalar(shape: Shape, name: str, text: str) -> Any:
-    try:
-        if shape.type_name in ('integer', 'long'):
-            return int(text)
-        if shape.type_name in ('float', 'double'):
-            return float(text)
-    except ValueError:
-        raise BindError([(name, text)]) from None
+    if shape.type_name == 'integer':
+        # Java's Integer.valueOf: no blanks, no underscores, 32 bits.
+        if not _INTEGER.fullmatch(text) or not -1 << 31 <= int(text) < 1 << 31:
+            raise BindError([(name, text)])
+        return int(text)
     if shape.type_name == 'boolean':
         return text.lower() == 'true'  # Java's Boolean.valueOf: everything else is false
     return text

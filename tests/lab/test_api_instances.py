@@ -339,6 +339,32 @@ def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(lab_api: LabApi
     lab_api.wait_for(lambda: not lab_api.config.volume_file(root['Ebs']['VolumeId']).exists(), 'the root volume is gone')
 
 
+@pytest.mark.parametrize('size', [101, (1 << 31) - 1])
+def test_a_block_device_larger_than_a_volume_may_be_starts_nothing(lab_api: LabApi, ebs_image: str, size: int) -> None:
+    before = lab_api.ec2().describe_instances()['Reservations']
+    with refused('VolumeLimitExceeded'):
+        run(lab_api, ebs_image, BlockDeviceMappings=[{'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': size}}])
+    assert lab_api.ec2().describe_instances()['Reservations'] == before
+
+
+@pytest.mark.parametrize('least, most', [(0, 0), (-3, -1)])
+def test_fewer_than_one_instance_cannot_be_asked_for(lab_api: LabApi, image: str, least: int, most: int) -> None:
+    with refused('InvalidParameterValue', f'({most})', 'maxCount'):
+        lab_api.ec2().run_instances(ImageId=image, MinCount=least, MaxCount=most)
+
+
+def test_more_instances_than_the_nodes_hold_are_refused(lab_api: LabApi, image: str) -> None:
+    many = (1 << 31) - 1
+    with refused('InsufficientInstanceCapacity', f'Not enough resources (100 in one < {many}): vm instances.', status=503):
+        lab_api.ec2().run_instances(ImageId=image, MinCount=many, MaxCount=many)
+
+
+def test_without_nodes_there_is_no_room_for_an_instance(make_lab_api: Callable[..., LabApi]) -> None:
+    lab = make_lab_api('without-nodes', nodes=())
+    with refused('InsufficientInstanceCapacity', '(0 in one < 1)', status=503):
+        run(lab, lab.register(lab.tenant, 'machine', 'images', **lab.published_boot()))
+
+
 def test_instance_store_instances_cannot_be_stopped(lab_api: LabApi, image: str) -> None:
     with refused('UnsupportedOperation'):
         lab_api.ec2().stop_instances(InstanceIds=[running(lab_api, image)])
