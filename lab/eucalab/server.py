@@ -12,7 +12,6 @@ import inspect
 import logging
 import re
 import signal
-import sqlite3
 import sys
 import time
 import uuid
@@ -115,9 +114,9 @@ class Server:
             response = await service.handle(self.cloud, caller, request, path[len(prefix):])
         except S3Error as error:
             response = _s3_error(request, error, request_id)
-        except ConnectionError:
-            raise  # the client has gone
-        except (sqlite3.Error, OSError) as error:
+        except (ConnectionError, web.HTTPException):
+            raise  # the client has gone, or has sent more than there is room for
+        except Exception as error:
             log.exception('%s %s', request.method, path)
             response = _s3_error(request, S3Error(500, 'InternalError', str(error)), request_id)
         log.info('%s %s %d', request.method, path, response.status)

@@ -11,12 +11,12 @@ import binascii
 import datetime
 import re
 from typing import Any
-from xml.sax.saxutils import escape
 
 import botocore.loaders
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
-from .errors import TransportError
+from .errors import ApiError, TransportError
+from .markup import escape, possible
 
 _INTEGER = re.compile(r'[+-]?0*\d{1,10}')
 
@@ -104,6 +104,9 @@ def _scalar(shape: Shape, name: str, text: str) -> Any:
         return int(text)
     if shape.type_name == 'boolean':
         return text.lower() == 'true'  # Java's Boolean.valueOf: everything else is false
+    if not possible(text):
+        # What Eucalyptus makes of it is not known; stored, it would break every reply that shows it.
+        raise ApiError('InvalidParameterValue', f'Value for parameter {name} has characters that XML does not allow.')
     return text
 
 
