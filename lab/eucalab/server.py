@@ -24,7 +24,7 @@ from . import auth, bootstrap, cluster
 from .cloud import Cloud
 from .config import Config
 from .ec2 import load_actions
-from .errors import ApiError, S3Error, TransportError
+from .errors import ApiError, LabError, S3Error, TransportError
 from .s3 import objects, service, signature, xml
 from .store import Store
 from .versions import PLAYED
@@ -192,6 +192,9 @@ def main(arguments: list[str] | None = None) -> int:
         config = Config.load(options.name)
     except FileNotFoundError as error:
         print(f'There is no lab {options.name}: {error.filename} is missing.', file=sys.stderr)
+        return 1
+    except LabError as problem:
+        print(problem, file=sys.stderr)
         return 1
     if config.play not in PLAYED:
         print(f'The lab cannot play Eucalyptus {config.play}; it knows {", ".join(PLAYED)}.', file=sys.stderr)
