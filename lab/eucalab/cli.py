@@ -15,7 +15,6 @@ import sys
 import time
 import urllib.error
 from collections.abc import Iterator
-from pathlib import Path
 
 from . import checks, direct, guests, labfiles, mirror, shared
 from .accounts import ADMIN, create_accounts
@@ -217,15 +216,15 @@ def _known(name: str) -> Config:
 def _remove(config: Config) -> None:
     for daemon in reversed(_daemons(config)):
         daemon.stop()
+    instances = {*_instances(config), *guests.running(config)}
     guests.destroy(config)
-    for instance in _instances(config):
-        for log in Path('/var/log/libvirt/qemu').glob(f'{instance}.log*'):
-            log.unlink()
+    for instance in instances:
+        guests.remove_log(instance)
     shutil.rmtree(config.home)
 
 
 def _instances(config: Config) -> list[str]:
-    """Ids of all instances that the lab ever had."""
+    """Ids of the instances that the lab has, those included that are terminated."""
     if not config.database.exists():
         return []
     try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from api_support import LabApi, refused
+from eucalab import guests
 
 
 @pytest.fixture(scope='module')
@@ -363,6 +365,20 @@ def test_without_nodes_there_is_no_room_for_an_instance(make_lab_api: Callable[.
     lab = make_lab_api('without-nodes', nodes=())
     with refused('InsufficientInstanceCapacity', '(0 in one < 1)', status=503):
         run(lab, lab.register(lab.tenant, 'machine', 'images', **lab.published_boot()))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not guests.LOGS.is_dir(), reason='libvirt writes its logs as root')
+def test_what_libvirt_logged_of_an_instance_goes_with_it(lab_api: LabApi, image: str) -> None:
+    instance = running(lab_api, image)
+    logs = [guests.LOGS / f'{instance}.log', guests.LOGS / f'{instance}.log.0']
+    for log in logs:
+        log.touch()
+    lab_api.ec2().terminate_instances(InstanceIds=[instance])
+    lab_api.report(instance, 'teardown')
+    await_state(lab_api, instance, 'terminated')
+    assert all(log.exists() for log in logs)
+    lab_api.ec2().terminate_instances(InstanceIds=[instance])  # the second time, the cloud forgets it
+    assert not any(log.exists() for log in logs)
 
 
 def test_instance_store_instances_cannot_be_stopped(lab_api: LabApi, image: str) -> None:
