@@ -9,6 +9,8 @@ tree := $(venv)/tree/ansible_collections/eucalyptus/cloud
 # Real interpreters only: ansible-test calls pythonX.Y by name and a pyenv shim may answer that it has none.
 export PATH := $(venv)/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PYTHONPATH := $(CURDIR)/lab
+# The lab is on loopback, where no proxy reaches it.
+export no_proxy := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 eucalab := $(venv)/bin/python -m eucalab
 lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

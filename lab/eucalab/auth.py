@@ -88,11 +88,16 @@ def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, s
         query = '&'.join(f'{quote(key, safe=safe)}={quote(value, safe=safe)}' for key, value in signed)
         text = '\n'.join((request.method, name, path, query))
         digest = hmac.new(caller.secret_key.encode(), text.encode(), method).digest()
-        if hmac.compare_digest(base64.b64encode(digest).decode(), given):
+        if same_signature(base64.b64encode(digest).decode(), given):
             for parameter in _V2_PARAMETERS:
                 parameters.pop(parameter, None)
             return caller
     raise TransportError(403, 'Signature validation failed')
+
+
+def same_signature(computed: str, given: str) -> bool:
+    """Compared in constant time; what was given may be any text."""
+    return hmac.compare_digest(computed.encode(), given.encode(errors='replace'))
 
 
 def _check_v2_time(parameters: dict[str, str], now: float) -> None:
@@ -133,7 +138,7 @@ def _authenticate_v4(store: Store, request: HttpRequest, body: bytes, now: float
     # The AWS SDK for Java signs "/" whatever the path is.
     for path in (request.path, '/'):
         canonical = v4_canonical_request(request, path, headers, body_hash)
-        if hmac.compare_digest(v4_signature(caller.secret_key, scope, signed_at, canonical), signature):
+        if same_signature(v4_signature(caller.secret_key, scope, signed_at, canonical), signature):
             return caller
     raise TransportError(403, 'Signature validation failed')
 

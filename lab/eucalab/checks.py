@@ -3,7 +3,9 @@
 """What has to be right before a lab can stand. Each problem is one line that says the way out."""
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import math
 import os
 import pwd
 import re
@@ -11,7 +13,9 @@ import shutil
 import socket
 
 from .config import Config, cache_root, state_root
+from .errors import LabError
 from .mirror import SYSTEMS
+from .versions import PLAYED
 
 FREE_BYTES = 3 << 30               # a build of the Debian system: volume, snapshot, images, and the copies on the way
 # Program and the Debian package that has it.
@@ -19,24 +23,30 @@ PROGRAMS = {'qemu-system-x86_64': 'qemu-system-x86', 'libvirtd': 'libvirt-daemon
             'virtlogd': 'libvirt-daemon-system', 'xsltproc': 'xsltproc', 'mke2fs': 'e2fsprogs'}
 
 
-class LabError(Exception):
-    """Why the command cannot do its work, and the way out, in one line."""
+def before_up(config: Config, has_port: bool) -> None:
+    """has_port: the lab's own API serves on it already.
 
-
-def before_up(config: Config, api_runs: bool) -> None:
-    """:raises LabError: for the first thing that is not right"""
-    if not re.fullmatch('[a-z0-9][a-z0-9-]{0,30}', config.name):
-        raise LabError(f'a lab cannot be called {config.name!r}: lower-case letters, digits and hyphens only')
-    if not 0 < config.port < 65536:
-        raise LabError(f'{config.port} is not a port')
-    if config.pace < 0:
-        raise LabError('the pace cannot be negative')
+    :raises LabError: for the first thing that is not right
+    """
+    values(config)
     if config.nodes:
         packages()
     _cache()
     _state(config)
-    if not api_runs:
+    if not has_port:
         _port(config)
+
+
+def values(config: Config) -> None:
+    """:raises LabError: for a setting that no lab can have"""
+    if not re.fullmatch('[a-z0-9][a-z0-9-]{0,30}', config.name):
+        raise LabError(f'a lab cannot be called {config.name!r}: lower-case letters, digits and hyphens only')
+    if not 0 < config.port < 65536:
+        raise LabError(f'{config.port} is not a port')
+    if not 0 <= config.pace < math.inf:
+        raise LabError(f'{config.pace} is not a pace: it is a number from 0 up; choose another: --pace')
+    if config.play not in PLAYED:
+        raise LabError(f"the lab cannot play Eucalyptus {config.play}; choose what it knows: --play {' or '.join(PLAYED)}")
 
 
 def root() -> None:
@@ -93,6 +103,7 @@ def _port(config: Config) -> None:
 
 def _by_lab(config: Config) -> str:
     for path in state_root().glob('*/config.json'):
-        if path.parent.name != config.name and Config.load(path.parent.name).port == config.port:
-            return f' (lab {path.parent.name} has it)'
+        with contextlib.suppress(FileNotFoundError, LabError):     # removed meanwhile, or damaged
+            if path.parent.name != config.name and Config.load(path.parent.name).port == config.port:
+                return f' (lab {path.parent.name} has it)'
     return ''

@@ -14,16 +14,15 @@ import sqlite3
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
-from . import checks, guests, labfiles, mirror, shared
+from . import checks, direct, guests, labfiles, mirror, shared
 from .accounts import ADMIN, create_accounts
 from .checks import LabError
 from .config import Config, state_root
 from .daemon import Daemon
 from .store import Store
+from .versions import PLAYED
 
 READY_SECONDS = 90                 # on a busy machine the interpreter alone may take ten
 
@@ -37,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     except LabError as problem:
         print(f'eucalab: {problem}', file=sys.stderr)
     except KeyboardInterrupt:
-        print('\neucalab: interrupted; "eucalab up" goes on, "eucalab down" removes what is there', file=sys.stderr)
+        name = f'--name {options.name}'
+        print(f'\neucalab: interrupted; go on with: eucalab up {name}; or remove what is there with: eucalab down {name}',
+              file=sys.stderr)
     return 1
 
 
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument('--pace', type=float, help="factor of the cloud's own delays; 1.0 is real (default: 0.1)")
             sub.add_argument('--accel', choices=['auto', 'kvm', 'tcg'], help='how guests run (default: auto)')
             sub.add_argument('--nodes', type=int, choices=range(10), metavar='N', help='node controllers (default: 2)')
-            sub.add_argument('--play', choices=['3.1', '3.4', '4.4', '5'], help='Eucalyptus version (default: 4.4)')
+            sub.add_argument('--play', choices=list(PLAYED), help='Eucalyptus version (default: 4.4)')
     return parser
 
 
@@ -77,15 +78,17 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def up(options: argparse.Namespace) -> int:
-    config = _wanted(options)
+    before, config = _before(options.name), _wanted(options)
     daemons = _daemons(config)
-    _stop_what_changed(config)
-    checks.before_up(config, api_runs=daemons[0].pid() is not None)
+    has_port = before is not None and before.port == config.port and daemons[0].pid() is not None
+    checks.before_up(config, has_port)
+    if before is not None:
+        _stop_what_changed(before, config)
     config.make_directories()
     config.save()
     if config.nodes:
         shared.hold(config)
-    with contextlib.closing(Store(config.database)) as store:
+    with _memory(config) as store:
         credentials = create_accounts(store, config)
         mirror.seed(store, config, credentials[ADMIN].number)
     labfiles.write(config, credentials)
@@ -99,15 +102,17 @@ def up(options: argparse.Namespace) -> int:
     return 0
 
 
+def _before(name: str) -> Config | None:
+    """The lab as it is."""
+    try:
+        return Config.load(name)
+    except FileNotFoundError:
+        return None
+
+
 def _wanted(options: argparse.Namespace) -> Config:
     """The lab as it is, changed by the options that were given; a new one where there is none."""
-    try:
-        config = Config.load(options.name)
-    except FileNotFoundError:
-        config = Config(options.name, hook_user=_hook_user())
-    except (ValueError, TypeError) as problem:
-        raise LabError(f'the configuration of lab {options.name} is damaged ({problem});'
-                       ' remove the lab with: eucalab down') from None
+    config = _before(options.name) or Config(options.name, hook_user=_hook_user())
     changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play')
                if getattr(options, field) is not None}
     if options.nodes is not None:
@@ -128,17 +133,24 @@ def _daemons(config: Config) -> list[Daemon]:
     return [Daemon(config, name) for name in ('api', *config.nodes)]
 
 
-def _stop_what_changed(config: Config) -> None:
-    """Processes that run with another configuration than the wanted one are ended, to be started with the new."""
+@contextlib.contextmanager
+def _memory(config: Config) -> Iterator[Store]:
+    """The lab's state, open. LabError when it cannot be used."""
     try:
-        before = Config.load(config.name)
-    except FileNotFoundError:
-        return
+        with contextlib.closing(Store(config.database)) as store:
+            yield store
+    except sqlite3.Error as problem:
+        raise LabError(f'{config.database} cannot be used ({problem}); if it is damaged, empty the lab and start it anew'
+                       f' with: eucalab reset --name {config.name}') from None
+
+
+def _stop_what_changed(before: Config, config: Config) -> None:
+    """Processes that run with another configuration than the wanted one are ended, to be started with the new."""
     if before != config:
         gone = set(before.nodes) - set(config.nodes)
         if gone and _instances(before):
             raise LabError(f"lab {config.name} has instances, so {' and '.join(sorted(gone))} cannot go;"
-                           ' use eucalab reset')
+                           f' remove all of them with: eucalab reset --name {config.name} --nodes {len(config.nodes)}')
         for daemon in reversed(_daemons(before)):
             daemon.stop()
 
@@ -161,7 +173,7 @@ def _wait_for(config: Config, daemon: Daemon, before: int) -> None:
 
 def _answers(config: Config) -> bool:
     try:
-        urllib.request.urlopen(config.endpoint, timeout=10)
+        direct.urlopen(config.endpoint, timeout=10)
     except urllib.error.HTTPError:
         return True                # it refuses whoever does not sign
     except OSError:
@@ -196,7 +208,7 @@ def _known(name: str) -> Config:
         raise LabError(f'{name!r} is not the name of a lab')
     try:
         return Config.load(name)
-    except (OSError, ValueError, TypeError):
+    except (FileNotFoundError, LabError):
         nodes = (state_root() / name / 'nodes').glob('*')
         return Config(name, nodes=tuple(path.name for path in nodes))
 
@@ -204,15 +216,15 @@ def _known(name: str) -> Config:
 def _remove(config: Config) -> None:
     for daemon in reversed(_daemons(config)):
         daemon.stop()
+    instances = {*_instances(config), *guests.running(config)}
     guests.destroy(config)
-    for instance in _instances(config):
-        for log in Path('/var/log/libvirt/qemu').glob(f'{instance}.log*'):
-            log.unlink()
+    for instance in instances:
+        guests.remove_log(instance)
     shutil.rmtree(config.home)
 
 
 def _instances(config: Config) -> list[str]:
-    """Ids of all instances that the lab ever had."""
+    """Ids of the instances that the lab has, those included that are terminated."""
     if not config.database.exists():
         return []
     try:
@@ -224,6 +236,7 @@ def _instances(config: Config) -> list[str]:
 
 def reset(options: argparse.Namespace) -> int:
     config = _wanted(options)
+    checks.values(config)          # before anything is lost
     if config.home.exists():
         _remove(config)
     config.save()                  # what "up" then finds
@@ -231,9 +244,9 @@ def reset(options: argparse.Namespace) -> int:
 
 
 def status(options: argparse.Namespace) -> int:
-    config = _known(options.name)
-    if not (config.home / 'config.json').exists():
-        raise LabError(f'there is no lab {config.name}; make one with: eucalab up --name {config.name}')
+    config = _before(options.name)
+    if config is None:
+        raise LabError(f'there is no lab {options.name}; make one with: eucalab up --name {options.name}')
     print(f'Lab {config.name}: {config.endpoint}, plays {config.play} at pace {config.pace:g}, {config.home}')
     good = True
     for daemon in _daemons(config):
@@ -250,7 +263,7 @@ def status(options: argparse.Namespace) -> int:
 
 
 def _print_resources(config: Config) -> None:
-    with contextlib.closing(Store(config.database)) as store:
+    with _memory(config) as store:
         for table in ('images', 'instances', 'volumes', 'snapshots'):
             counts = store.rows(f'SELECT state, count(*) AS number FROM {table} GROUP BY state ORDER BY state')
             text = ', '.join(f"{row['number']} {row['state']}" for row in counts)

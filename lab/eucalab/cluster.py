@@ -31,11 +31,11 @@ async def run(cloud: Cloud) -> None:
     poll_at = 0.0
     while True:
         try:
-            await storage.advance(cloud)
             if time.monotonic() >= poll_at:
                 poll_at = time.monotonic() + POLL * cloud.config.pace
                 poll(cloud)
-        except (sqlite3.OperationalError, OSError):
+            await storage.advance(cloud)
+        except Exception:
             # A full disk or a database that another process holds for too long: the rows say what is still to be done.
             log.exception('will be tried again')
         await asyncio.sleep(min(TICK, max(0.05, POLL * cloud.config.pace)))

@@ -8,6 +8,10 @@ import json
 import os
 from pathlib import Path
 
+from .errors import LabError
+
+_TYPES = {'str': str, 'int': int, 'float': (int, float), 'tuple[str, ...]': tuple}
+
 
 def state_root() -> Path:
     """Where labs keep their state. Not in a checkout: the users of hypervisor and hook may not enter a 0700 home."""
@@ -39,10 +43,21 @@ class Config:
 
     @classmethod
     def load(cls, name: str) -> Config:
-        """Read a lab's configuration. FileNotFoundError when there is no such lab."""
-        values = json.loads((state_root() / name / 'config.json').read_text())
-        values['nodes'] = tuple(values.get('nodes', cls.nodes))
-        return cls(**values)
+        """Read a lab's configuration. FileNotFoundError when there is no such lab, LabError when it is damaged."""
+        path = state_root() / name / 'config.json'
+        try:
+            values = json.loads(path.read_text())
+            if not isinstance(values, dict):
+                raise TypeError('it is not an object')
+            config = cls(**{**values, 'name': name, 'nodes': tuple(values.get('nodes', cls.nodes))})
+            for field in dataclasses.fields(config):
+                if not isinstance(getattr(config, field.name), _TYPES[field.type]):
+                    raise TypeError(f'{field.name} is not of type {field.type}')
+            return config
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, TypeError) as problem:
+            raise LabError(f'{path} is damaged ({problem}); remove the lab with: eucalab down --name {name}') from None
 
     def save(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

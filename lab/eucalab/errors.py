@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the services answer when they refuse."""
+"""What the services answer when they refuse, and what the command says."""
 from __future__ import annotations
+
+
+class LabError(Exception):
+    """Why the command cannot do its work, and the way out, in one line."""
 
 
 class ApiError(Exception):

@@ -12,6 +12,8 @@ from . import shared
 from .config import Config
 from .daemon import end
 
+LOGS = Path('/var/log/libvirt/qemu')
+
 
 def running(config: Config) -> dict[str, int]:
     """Name and process of each guest that has a disk or a kernel below the lab's state directory."""
@@ -24,6 +26,13 @@ def running(config: Config) -> dict[str, int]:
                 if name and f'{config.home.resolve()}/' in words:
                     found[name.group(1)] = int(entry.name)
     return found
+
+
+def remove_log(instance: str) -> None:
+    """Remove what libvirt wrote of an instance, which libvirt itself keeps for ever."""
+    for log in LOGS.glob(f'{instance}.log*'):
+        with contextlib.suppress(OSError):
+            log.unlink()
 
 
 def destroy(config: Config) -> None:

@@ -12,7 +12,6 @@ import inspect
 import logging
 import re
 import signal
-import sqlite3
 import sys
 import time
 import uuid
@@ -25,7 +24,7 @@ from . import auth, bootstrap, cluster
 from .cloud import Cloud
 from .config import Config
 from .ec2 import load_actions
-from .errors import ApiError, S3Error, TransportError
+from .errors import ApiError, LabError, S3Error, TransportError
 from .s3 import objects, service, signature, xml
 from .store import Store
 from .versions import PLAYED
@@ -115,9 +114,9 @@ class Server:
             response = await service.handle(self.cloud, caller, request, path[len(prefix):])
         except S3Error as error:
             response = _s3_error(request, error, request_id)
-        except ConnectionError:
-            raise  # the client has gone
-        except (sqlite3.Error, OSError) as error:
+        except (ConnectionError, web.HTTPException):
+            raise  # the client has gone, or has sent more than there is room for
+        except Exception as error:
             log.exception('%s %s', request.method, path)
             response = _s3_error(request, S3Error(500, 'InternalError', str(error)), request_id)
         log.info('%s %s %d', request.method, path, response.status)
@@ -193,6 +192,9 @@ def main(arguments: list[str] | None = None) -> int:
         config = Config.load(options.name)
     except FileNotFoundError as error:
         print(f'There is no lab {options.name}: {error.filename} is missing.', file=sys.stderr)
+        return 1
+    except LabError as problem:
+        print(problem, file=sys.stderr)
         return 1
     if config.play not in PLAYED:
         print(f'The lab cannot play Eucalyptus {config.play}; it knows {", ".join(PLAYED)}.', file=sys.stderr)

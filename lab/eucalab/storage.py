@@ -8,9 +8,12 @@ removed at the next start, and is done again, because the row still says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import sqlite3
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from .cloud import Cloud
@@ -41,10 +44,8 @@ def start_copy(cloud: Cloud, snapshot: str, volume: str) -> None:
         if before is not None:
             await before
         try:
-            await asyncio.to_thread(_copy, cloud.config.volume_file(volume), cloud.config.snapshot_file(snapshot), None)
-        except (OSError, subprocess.CalledProcessError) as error:
-            log.error('snapshot %s of %s: %s', snapshot, volume, error)
-            cloud.store.execute("UPDATE snapshots SET state = 'failed' WHERE id = ?", snapshot)
+            with _failing_alone(cloud, 'snapshots', snapshot):
+                await asyncio.to_thread(_copy, cloud.config.volume_file(volume), cloud.config.snapshot_file(snapshot), None)
         finally:
             if cloud.copies.get(volume) is task:
                 del cloud.copies[volume]
@@ -72,6 +73,18 @@ def _create_empty(target: Path, size: int) -> None:
     partial.replace(target)
 
 
+@contextlib.contextmanager
+def _failing_alone(cloud: Cloud, table: str, identifier: str) -> Iterator[None]:
+    """What goes wrong with one volume or snapshot is logged and makes that one failed; the others go on."""
+    try:
+        yield
+    except sqlite3.Error:
+        raise                      # not the resource's failure
+    except Exception:
+        log.exception('%s failed', identifier)
+        cloud.store.execute(f"UPDATE {table} SET state = 'failed' WHERE id = ?", identifier)
+
+
 async def advance(cloud: Cloud) -> None:
     """Move every volume and snapshot as far as its time has come. Called a few times in a second."""
     await _create_volumes(cloud)
@@ -81,17 +94,13 @@ async def advance(cloud: Cloud) -> None:
 
 async def _create_volumes(cloud: Cloud) -> None:
     for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'creating'"):
-        target = cloud.config.volume_file(row['id'])
-        state = 'available'
-        try:
+        with _failing_alone(cloud, 'volumes', row['id']):
+            target = cloud.config.volume_file(row['id'])
             if not target.exists() and not await _make_volume(cloud, target, row['snapshot_id'], row['size']):
                 continue
-        except (OSError, subprocess.CalledProcessError) as error:
-            log.error('volume %s: %s', row['id'], error)
-            state = 'failed'
-        if state == 'failed' or cloud.now() >= row['state_since'] + VOLUME_CREATION * cloud.config.pace:
-            cloud.store.execute("UPDATE volumes SET state = ?, state_since = ? WHERE id = ? AND state = 'creating'",
-                                state, cloud.now(), row['id'])
+            if cloud.now() >= row['state_since'] + VOLUME_CREATION * cloud.config.pace:
+                cloud.store.execute("UPDATE volumes SET state = 'available', state_since = ? WHERE id = ?"
+                                    " AND state = 'creating'", cloud.now(), row['id'])
 
 
 async def _make_volume(cloud: Cloud, target: Path, snapshot: str | None, size: int) -> bool:
@@ -112,8 +121,9 @@ def _delete_volumes(cloud: Cloud) -> None:
                                 now - VOLUME_DELETION * pace):
         if row['id'] in cloud.copies:
             continue
-        cloud.config.volume_file(row['id']).unlink(missing_ok=True)
-        cloud.store.execute("UPDATE volumes SET state = 'deleted', state_since = ? WHERE id = ?", now, row['id'])
+        with _failing_alone(cloud, 'volumes', row['id']):
+            cloud.config.volume_file(row['id']).unlink(missing_ok=True)
+            cloud.store.execute("UPDATE volumes SET state = 'deleted', state_since = ? WHERE id = ?", now, row['id'])
     for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'deleted' AND state_since <= ?",
                                 now - DELETED_SHOWN * pace):
         cloud.store.execute('DELETE FROM tags WHERE resource_id = ?', row['id'])

@@ -11,12 +11,14 @@ import binascii
 import datetime
 import re
 from typing import Any
-from xml.sax.saxutils import escape
 
 import botocore.loaders
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
-from .errors import TransportError
+from .errors import ApiError, TransportError
+from .markup import escape, possible
+
+_INTEGER = re.compile(r'[+-]?0*\d{1,10}')
 
 
 class BindError(TransportError):
@@ -95,15 +97,16 @@ def _read_list(shape: ListShape, name: str, parameters: dict[str, str]) -> list[
 
 
 def _scalar(shape: Shape, name: str, text: str) -> Any:
-    try:
-        if shape.type_name in ('integer', 'long'):
-            return int(text)
-        if shape.type_name in ('float', 'double'):
-            return float(text)
-    except ValueError:
-        raise BindError([(name, text)]) from None
+    if shape.type_name == 'integer':
+        # Java's Integer.valueOf: no blanks, no underscores, 32 bits.
+        if not _INTEGER.fullmatch(text) or not -1 << 31 <= int(text) < 1 << 31:
+            raise BindError([(name, text)])
+        return int(text)
     if shape.type_name == 'boolean':
         return text.lower() == 'true'  # Java's Boolean.valueOf: everything else is false
+    if not possible(text):
+        # What Eucalyptus makes of it is not known; stored, it would break every reply that shows it.
+        raise ApiError('InvalidParameterValue', f'Value for parameter {name} has characters that XML does not allow.')
     return text
 
 

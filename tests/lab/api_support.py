@@ -169,6 +169,11 @@ class LabApi:
         self._write('UPDATE attachments SET node_state = ?, node_reason = ? WHERE volume_id = ?',
                     node_state, reason, volume)
 
+    def insert(self, table: str, **columns: object) -> None:
+        """Write a row that no request would make."""
+        with contextlib.closing(Store(self.config.database)) as store:
+            store.insert(table, **columns)
+
     def _write(self, sql: str, *values: object) -> None:
         store = Store(self.config.database)
         store.execute(sql, *values)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from api_support import LabApi, free_port  # it puts the lab's package on the path
+from cli_support import Place
 from eucalab.accounts import create_accounts
 from eucalab.config import Config
 from eucalab.store import Store
@@ -51,3 +52,17 @@ def make_lab_api() -> Iterator[Callable[..., LabApi]]:
 def lab_api(make_lab_api: Callable[..., LabApi]) -> LabApi:
     """One lab for all tests that leave others' resources alone. Pace 0.02: polls every 0.2 s, snapshots take 0.6 s."""
     return make_lab_api('shared')
+
+
+@pytest.fixture(scope='module')
+def place() -> Iterator[Place]:
+    # Not pytest's own directory: the users of hooks and hypervisor may not enter it.
+    root = Path(tempfile.mkdtemp(prefix='eucalab-test-', dir='/var/tmp'))
+    root.chmod(0o755)
+    here = Place(root)
+    try:
+        yield here
+    finally:
+        for lab in here.state.glob('*'):
+            here.run('down', '--name', lab.name)
+        shutil.rmtree(root)

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives import padding, serialization
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from eucalab import shared
+from eucalab import guests, shared
 from eucalab.config import Config, cache_root
 from eucalab.node.model import Settings
 from eucalab.store import Store
@@ -168,8 +168,12 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
         store.insert('accounts', number='000000000009', name='(eucalyptus)aws-exec-read', is_admin=0)
         store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS,
                      secret_key=SECRET)
-        yield ScratchLab(config, objects, store, key)
-        store.close()
+        try:
+            yield ScratchLab(config, objects, store, key)
+        finally:
+            for row in store.rows('SELECT id FROM instances'):
+                guests.remove_log(row['id'])
+            store.close()
         if os.geteuid() == 0:      # only root's nodes have libvirt run
             shared.release(config)
     finally:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from api_support import LabApi, refused
+from eucalab import guests
 
 
 @pytest.fixture(scope='module')
@@ -337,6 +339,46 @@ def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(lab_api: LabApi
     await_state(lab_api, instance, 'stopped')
     assert ec2.terminate_instances(InstanceIds=[instance])['TerminatingInstances'][0]['CurrentState']['Name'] == 'terminated'
     lab_api.wait_for(lambda: not lab_api.config.volume_file(root['Ebs']['VolumeId']).exists(), 'the root volume is gone')
+
+
+@pytest.mark.parametrize('size', [101, (1 << 31) - 1])
+def test_a_block_device_larger_than_a_volume_may_be_starts_nothing(lab_api: LabApi, ebs_image: str, size: int) -> None:
+    before = lab_api.ec2().describe_instances()['Reservations']
+    with refused('VolumeLimitExceeded'):
+        run(lab_api, ebs_image, BlockDeviceMappings=[{'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': size}}])
+    assert lab_api.ec2().describe_instances()['Reservations'] == before
+
+
+@pytest.mark.parametrize('least, most', [(0, 0), (-3, -1)])
+def test_fewer_than_one_instance_cannot_be_asked_for(lab_api: LabApi, image: str, least: int, most: int) -> None:
+    with refused('InvalidParameterValue', f'({most})', 'maxCount'):
+        lab_api.ec2().run_instances(ImageId=image, MinCount=least, MaxCount=most)
+
+
+def test_more_instances_than_the_nodes_hold_are_refused(lab_api: LabApi, image: str) -> None:
+    many = (1 << 31) - 1
+    with refused('InsufficientInstanceCapacity', f'Not enough resources (100 in one < {many}): vm instances.', status=503):
+        lab_api.ec2().run_instances(ImageId=image, MinCount=many, MaxCount=many)
+
+
+def test_without_nodes_there_is_no_room_for_an_instance(make_lab_api: Callable[..., LabApi]) -> None:
+    lab = make_lab_api('without-nodes', nodes=())
+    with refused('InsufficientInstanceCapacity', '(0 in one < 1)', status=503):
+        run(lab, lab.register(lab.tenant, 'machine', 'images', **lab.published_boot()))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not guests.LOGS.is_dir(), reason='libvirt writes its logs as root')
+def test_what_libvirt_logged_of_an_instance_goes_with_it(lab_api: LabApi, image: str) -> None:
+    instance = running(lab_api, image)
+    logs = [guests.LOGS / f'{instance}.log', guests.LOGS / f'{instance}.log.0']
+    for log in logs:
+        log.touch()
+    lab_api.ec2().terminate_instances(InstanceIds=[instance])
+    lab_api.report(instance, 'teardown')
+    await_state(lab_api, instance, 'terminated')
+    assert all(log.exists() for log in logs)
+    lab_api.ec2().terminate_instances(InstanceIds=[instance])  # the second time, the cloud forgets it
+    assert not any(log.exists() for log in logs)
 
 
 def test_instance_store_instances_cannot_be_stopped(lab_api: LabApi, image: str) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import email.utils
 import gzip
 import hashlib
 import http.client
@@ -33,6 +34,21 @@ def test_a_body_comes_back_with_its_digest(lab_api: LabApi, bucket: str) -> None
 def test_an_empty_body_is_an_object(lab_api: LabApi, bucket: str) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key='empty', Body=b'')
     assert lab_api.s3().get_object(Bucket=bucket, Key='empty')['Body'].read() == b''
+
+
+def test_a_key_that_xml_cannot_say_does_not_break_the_list(lab_api: LabApi, bucket: str) -> None:
+    lab_api.s3().put_object(Bucket=bucket, Key='odd/\x01', Body=b'x')
+    listed = lab_api.fetch(lab_api.s3().generate_presigned_url('list_objects', {'Bucket': bucket, 'Prefix': 'odd/'}))
+    assert listed[0] == 200 and '<Key>odd/\ufffd</Key>' in listed[1]
+    assert lab_api.s3().get_object(Bucket=bucket, Key='odd/\x01')['Body'].read() == b'x'
+    lab_api.s3().delete_object(Bucket=bucket, Key='odd/\x01')
+
+
+def test_what_the_lab_did_not_expect_is_an_error_as_clients_know_it(lab_api: LabApi) -> None:
+    request = urllib.request.Request(lab_api.s3_url, headers={'Authorization': 'AWS not\xefutf-8:x',
+                                                              'Date': email.utils.formatdate(usegmt=True)})
+    status, body = lab_api.fetch(request)
+    assert (status, '<Code>InternalError</Code>' in body) == (500, True), body
 
 
 def test_content_encoding_is_kept_and_the_body_left_alone(lab_api: LabApi, bucket: str) -> None:

@@ -11,6 +11,7 @@ import hmac
 import time
 import urllib.parse
 import urllib.request
+from xml.etree import ElementTree
 
 import botocore.auth
 import botocore.awsrequest
@@ -38,6 +39,32 @@ def test_ec2_takes_both_signatures_and_refuses_another_secret(lab_api: LabApi, s
     nobody = dataclasses.replace(lab_api.tenant, access_key='AKINOBODY')
     with refused('403 Forbidden', status=403):
         lab_api.ec2(nobody, signature=signature).describe_volumes()
+
+
+def test_a_signature_in_other_letters_than_signatures_have_is_as_wrong_as_any(lab_api: LabApi) -> None:
+    """Signatures may come percent-encoded, and as raw bytes in a header, which need not even be UTF-8."""
+    wrong, access = urllib.parse.quote('sïgnatur€'), lab_api.tenant.access_key
+    stamp, date = time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), time.strftime('%Y%m%d', time.gmtime())
+    now = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+    v2 = (f'Action=DescribeVolumes&Version=2014-10-01&SignatureVersion=2&SignatureMethod=HmacSHA256&Timestamp={now}'
+          f'&AWSAccessKeyId={access}&Signature={wrong}')
+    v4 = f'Credential={access}/{date}/x/y/aws4_request, SignedHeaders=host, Signature=s\xefg'
+    status, body = lab_api.fetch(f'{lab_api.ec2_url}?{v2}')
+    assert (status, 'Signature validation failed' in body) == (403, True), body
+    status, body = lab_api.fetch(urllib.request.Request(
+        lab_api.ec2_url, b'Action=DescribeVolumes&Version=2014-10-01',
+        {'Authorization': f'AWS4-HMAC-SHA256 {v4}', 'X-Amz-Date': stamp}))
+    assert (status, 'Signature validation failed' in body) == (403, True), body
+    expires, headers = int(time.time()) + 60, {'X-Amz-Date': stamp, 'X-Amz-Content-SHA256': 'UNSIGNED-PAYLOAD'}
+    for query, authorization in (
+            (f'?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={access}/{date}/x/y/aws4_request&X-Amz-Date={stamp}'
+             f'&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature={wrong}', None),
+            (f'?AWSAccessKeyId={access}&Expires={expires}&Signature={wrong}', None),
+            ('', f'AWS4-HMAC-SHA256 {v4}'), ('', f'AWS {access}:s\xefg')):
+        sent = {**headers, 'Authorization': authorization} if authorization else {}
+        status, body = lab_api.fetch(urllib.request.Request(f'{lab_api.s3_url}/{BUCKET}{query}', headers=sent))
+        assert (status, 'SignatureDoesNotMatch' in body) == (403, True), body
+        ElementTree.fromstring(body)
 
 
 def test_an_unsigned_ec2_request_is_refused(lab_api: LabApi) -> None:

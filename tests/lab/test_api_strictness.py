@@ -83,6 +83,32 @@ def test_whatever_is_left_out_the_answer_is_a_service_error_or_a_reply(lab_api: 
     assert status in (200, 400, 403, 500) and ElementTree.fromstring(body.replace('xmlns=', 'ns=')) is not None
 
 
+@pytest.mark.parametrize('query', [
+    'Action=CreateTags&ResourceId.1={volume}&Tag.1.Key=a&Tag.1.Value=%01',
+    'Action=CreateTags&ResourceId.1={volume}&Tag.1.Key=%EF%BF%BF&Tag.1.Value=a',
+    'Action=CreateSnapshot&VolumeId={volume}&Description=%0B',
+])
+def test_text_that_no_reply_could_show_is_refused(lab_api: LabApi, query: str) -> None:
+    volume = lab_api.ec2().create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    status, body = lab_api.call(query.format(volume=volume))
+    assert (status, '<Code>InvalidParameterValue</Code>' in body) == (400, True), body
+
+
+def test_text_with_line_breaks_and_rare_letters_is_kept(lab_api: LabApi) -> None:
+    volume = lab_api.ec2().create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.ec2().create_tags(Resources=[volume], Tags=[{'Key': 'a', 'Value': 'tab\t, line\n, 🐨'}])
+    tags = lab_api.ec2().describe_volumes(VolumeIds=[volume])['Volumes'][0]['Tags']
+    assert tags == [{'Key': 'a', 'Value': 'tab\t, line\n, 🐨'}]
+
+
+def test_whatever_an_error_repeats_it_is_well_formed(lab_api: LabApi) -> None:
+    for query in ('Action=%01', 'Action=DescribeVolumes&Colour=%01', 'Action=DescribeVolumes&Version=2014-10-01&%02=x'):
+        status, body = lab_api.call(query)
+        assert status == 400 and ElementTree.fromstring(body) is not None
+    status, body = lab_api.fetch(f'{lab_api.s3_url}/no-such-bucket/%01')
+    assert status in (403, 404) and ElementTree.fromstring(body) is not None
+
+
 def test_an_unknown_action_is_refused(lab_api: LabApi) -> None:
     status, body = lab_api.call('Action=MakeTea')
     assert (status, 'MakeTea' in body) == (400, True)

@@ -3,6 +3,8 @@
 """Volumes and snapshots: real files behind them, every state seen, nothing of another account."""
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,6 +45,40 @@ def test_a_volume_is_creating_then_a_sparse_file_then_available(lab_api: LabApi)
     lab_api.wait_for(lambda: state(lab_api, made['VolumeId']) == 'available', 'available')
     status = lab_api.config.volume_file(made['VolumeId']).stat()
     assert (status.st_size, status.st_blocks) == (2 * GIB, 0)
+
+
+@pytest.mark.parametrize('size', ['101', '2147483647'])
+def test_a_volume_that_the_storage_controller_has_no_room_for_is_refused(lab_api: LabApi, size: str) -> None:
+    status, body = lab_api.call(f'Action=CreateVolume&Size={size}&AvailabilityZone=one')
+    assert (status, '<Code>VolumeLimitExceeded</Code>' in body) == (400, True), body
+
+
+def test_all_volumes_together_have_a_limit_too(make_lab_api: Callable[..., LabApi]) -> None:
+    ec2 = make_lab_api('full').ec2()
+    for _ in range(5):
+        ec2.create_volume(Size=100, AvailabilityZone='one')
+    with refused('VolumeLimitExceeded', 'Total Volume Size Limit Exceeded'):
+        ec2.create_volume(Size=1, AvailabilityZone='one')
+
+
+def test_a_volume_that_cannot_be_made_is_failed_and_the_others_go_on(lab_api: LabApi) -> None:
+    lab_api.insert('volumes', id='vol-0bad0bad', account=lab_api.tenant.number, size=1 << 40, zone='one', state='creating',
+                   state_since=time.time(), created=0)
+    lab_api.wait_for(lambda: state(lab_api, 'vol-0bad0bad') == 'failed', 'it is failed')
+    volume(lab_api, Size=1)
+    lab_api.ec2().delete_volume(VolumeId='vol-0bad0bad')
+
+
+def test_a_volume_that_cannot_be_removed_is_failed_and_the_others_go_on(lab_api: LabApi) -> None:
+    stuck, other = volume(lab_api, Size=1), volume(lab_api, Size=1)
+    file = lab_api.config.volume_file(stuck)
+    file.unlink()
+    file.mkdir()
+    for identifier in (stuck, other):
+        lab_api.ec2().delete_volume(VolumeId=identifier)
+    lab_api.wait_for(lambda: not lab_api.config.volume_file(other).exists(), 'the other is removed')
+    assert state(lab_api, stuck) == 'failed'
+    file.rmdir()
 
 
 def test_a_deleted_volume_is_deleting_then_deleted_then_gone(lab_api: LabApi) -> None:

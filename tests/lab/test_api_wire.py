@@ -76,10 +76,16 @@ def test_a_member_that_the_model_does_not_have_is_a_mistake_of_ours(wire: Ec2Wir
         wire.serialise('DescribeVolumes', '2014-10-01', 'x', {'Volumes': [{'Colour': 'blue'}]})
 
 
-@pytest.mark.parametrize('name, text', [('Size', 'ten'), ('Size', ''), ('Size', '1.5')])
+@pytest.mark.parametrize('name, text', [('Size', text) for text in (
+    'ten', '', '1.5', '1_0', ' 1 ', '0x1', '2147483648', '-2147483649', '9' * 5000)])
 def test_a_number_that_is_none_does_not_bind(wire: Ec2Wire, name: str, text: str) -> None:
     with pytest.raises(BindError, match=f'{name} = {text}'):
         wire.parse('CreateVolume', {name: text})
+
+
+@pytest.mark.parametrize('text, number', [('1', 1), ('+1', 1), ('-1', -1), ('0000000000001', 1), ('2147483647', 2147483647)])
+def test_a_number_has_digits_and_perhaps_a_sign(wire: Ec2Wire, text: str, number: int) -> None:
+    assert wire.parse('CreateVolume', {'Size': text}) == {'Size': number}
 
 
 def test_a_list_without_an_index_is_a_list_of_one(wire: Ec2Wire) -> None:

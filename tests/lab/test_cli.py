@@ -13,76 +13,16 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from api_support import LAB, free_port
+from cli_support import Place
 from eucalab import checks, shared
 from eucalab.config import Config
 from eucalab.daemon import start_time
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='a lab needs root')
-
-
-class Place:
-    """State and cache of labs, away from any demo. The cache has small files in the place of kernels and systems."""
-
-    def __init__(self, root: Path) -> None:
-        self.state, self.cache = root / 'state', root / 'cache'
-        for path in ('installer/vmlinuz', 'installer/initrd', 'debian/rootfs.tar', 'busybox/rootfs.tar'):
-            self.build(path, f'content of {path}')
-
-    def build(self, path: str, content: str) -> None:
-        """As the builder does: a directory named for its inputs, and a link to it."""
-        link = self.cache / Path(path).parent
-        directory = self.cache / f'.{link.name}-{abs(hash(content)):x}'
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / Path(path).name).write_text(content)
-        if link.is_symlink():
-            for file in link.iterdir():
-                if not (directory / file.name).exists():
-                    shutil.copy(file, directory)
-        link.unlink(missing_ok=True)
-        link.symlink_to(directory.name)
-
-    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, '-m', 'eucalab', *words], text=True, capture_output=True, cwd='/', timeout=200,
-                              check=False, env={**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(self.state),
-                                                'EUCALAB_CACHE': str(self.cache), **environment})
-
-    def up(self, name: str, *words: str, port: int | None = None) -> Config:
-        """Make a lab with one node; returns its configuration."""
-        done = self.run('up', '--name', name, '--port', str(port or free_port()), '--nodes', '1', '--accel', 'tcg', *words)
-        assert done.returncode == 0, done.stderr
-        return self.config(name)
-
-    def config(self, name: str) -> Config:
-        return Config(**json.loads((self.state / name / 'config.json').read_text()))
-
-    def pid(self, name: str, process: str) -> int:
-        return int((self.state / name / f'run/{process}.pid').read_text().split()[0])
-
-    def error(self, *words: str, **environment: str) -> str:
-        """What a command that fails says; it must be one line."""
-        done = self.run(*words, **environment)
-        assert done.returncode == 1, done
-        assert done.stderr.startswith('eucalab: ') and done.stderr.count('\n') == 1, done.stderr
-        return done.stderr[len('eucalab: '):-1]
-
-
-@pytest.fixture(scope='module')
-def place() -> Iterator[Place]:
-    # Not pytest's own directory: the users of hooks and hypervisor may not enter it.
-    root = Path(tempfile.mkdtemp(prefix='eucalab-test-', dir='/var/tmp'))
-    root.chmod(0o755)
-    here = Place(root)
-    try:
-        yield here
-    finally:
-        for lab in here.state.glob('*'):
-            here.run('down', '--name', lab.name)
-        shutil.rmtree(root)
 
 
 @pytest.fixture(scope='module')
@@ -286,7 +226,7 @@ def test_missing_packages_come_with_the_line_that_installs_them(place: Place, la
                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, 'which', lambda program, **_: None if program in ('xsltproc', 'libvirtd') else program)
     with pytest.raises(checks.LabError, match='apt-get install .* libvirt-daemon-system xsltproc$'):
-        checks.before_up(lab, api_runs=True)
+        checks.before_up(lab, has_port=True)
 
 
 def test_a_full_disk_is_noticed_before_anything_is_made(place: Place, lab: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +234,7 @@ def test_a_full_disk_is_noticed_before_anything_is_made(place: Place, lab: Confi
     monkeypatch.setenv('EUCALAB_CACHE', str(place.cache))
     monkeypatch.setattr(shutil, 'disk_usage', lambda _path: shutil._ntuple_diskusage(10, 9, 1 << 20))
     with pytest.raises(checks.LabError, match='has 1 MiB left, a lab needs 3072;'):
-        checks.before_up(lab, api_runs=True)
+        checks.before_up(lab, has_port=True)
 
 
 def test_somebody_without_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from api_support import LAB
 from cryptography.hazmat.primitives.asymmetric import rsa
 from eucalab.node.fetch import ImageCache
 from eucalab.node.model import NodeError
@@ -51,6 +54,17 @@ def part(number: int) -> str:
 def test_a_bundle_of_several_parts_becomes_its_image(lab: ScratchLab) -> None:
     assert fetch(lab) == IMAGE
     assert sum('part' in path for path in lab.objects.requests) > 2
+
+
+def test_a_proxy_is_not_asked_for_the_labs_objects(lab: ScratchLab) -> None:
+    proxy = {'http_proxy': 'http://127.0.0.1:9', 'no_proxy': ''}
+    # In a process of its own: what is named when Python starts may be kept.
+    script = f"""
+from eucalab.node.storage import ObjectReader
+reader = ObjectReader({lab.objects.endpoint!r}, {ACCESS!r}, {SECRET!r}, wait=lambda _seconds: None)
+assert reader.read({MANIFEST!r}, 1 << 20)
+"""
+    subprocess.run([sys.executable, '-c', script], env={**os.environ, **proxy, 'PYTHONPATH': str(LAB)}, check=True)
 
 
 def test_the_emptiness_of_an_image_takes_no_space(lab: ScratchLab) -> None:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from .. import nodes
+from .. import guests, nodes
 from ..auth import Caller
 from ..cloud import Cloud
 from ..errors import ApiError, failure
@@ -133,6 +133,7 @@ def release_volumes(cloud: Cloud, identifier: str) -> None:
 def bury(cloud: Cloud, identifier: str) -> None:
     release_volumes(cloud, identifier)
     tags.forget(cloud, identifier)
+    guests.remove_log(identifier)  # nothing knows the id from here on
     cloud.store.execute('DELETE FROM instances WHERE id = ?', identifier)
 
 

@@ -16,6 +16,7 @@ from ..wire import decode_base64
 from . import Reply, action, block_devices, ids, images, instances, manifests, volumes
 
 GIB = 1 << 30
+PER_NODE = 50                      # instances
 USER_DATA_KIB = 16                 # cloud.vmstate.user_data_max_size_kb
 
 
@@ -47,7 +48,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
                'groups': json.dumps(groups),
                'root_device_type': image['root_device_type'], 'root_device_name': image['root_device_name']}
     with cloud.store.transaction():
-        for index in range(_count(request)):
+        for index in range(_count(cloud, request)):
             _insert(cloud, columns, index, devices)
     return _reply(cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index',
                                           columns['reservation']))
@@ -57,11 +58,18 @@ def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
     return instances.reservation(rows[0], [instances.describe(cloud, row, {}) for row in rows])
 
 
-def _count(request: dict[str, Any]) -> int:
-    least, most = request.get('MinCount') or 1, request.get('MaxCount') or 1
+def _count(cloud: Cloud, request: dict[str, Any]) -> int:
+    least, most = request.get('MinCount', 1), request.get('MaxCount', 1)
     if most < least:
         raise failure('Maximum instance count must not be smaller than minimum instance count')
-    return most
+    if most < 1:
+        # The genuine 4.4 has no check here and reserves nothing, which no client can make sense of.
+        raise ApiError('InvalidParameterValue', f'Value ({most}) for parameter maxCount is invalid.')
+    available = PER_NODE * len(cloud.config.nodes)
+    if available < least:
+        raise ApiError('InsufficientInstanceCapacity',
+                       f'Not enough resources ({available} in {cloud.config.zone} < {least}): vm instances.', 503)
+    return min(most, available)
 
 
 def _instance_type(request: dict[str, Any]) -> tuple[InstanceType, str]:
@@ -171,7 +179,9 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
     cloud.store.insert('instances', id=identifier, launch_index=index, mac=mac, state='pending', state_since=now,
                        launched=now, node=nodes.choose(cloud), **columns)
     for device in devices:
-        size = device.get('size') or _snapshot_size(cloud, device)
+        size = device.get('size', 0)
+        if size <= 0:              # as good as none (ClusterAllocator.setupVolumeMessages)
+            size = _snapshot_size(cloud, device)
         volume = volumes.insert_volume(cloud, columns['account'], size, device.get('snapshot_id'))
         root = device['device_name'] == columns['root_device_name']
         # There from the start: the node waits for the volume itself.

@@ -11,6 +11,9 @@ from ..cloud import Cloud
 from ..errors import ApiError, failure, unauthorized
 from . import Reply, action, filters, ids, tags
 
+# GiB of one volume and of all together (StorageProperties.MAX_VOLUME_SIZE and .MAX_TOTAL_VOLUME_SIZE).
+MOST_GIB, MOST_TOTAL_GIB = 100, 500
+
 
 @action('CreateVolume')
 def create_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
@@ -41,11 +44,21 @@ def _usable_snapshot(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.R
 
 
 def insert_volume(cloud: Cloud, account: str, size: int, snapshot: str | None) -> str:
-    """A new volume in state creating; returns its id."""
+    """A new volume in state creating; returns its id. ApiError when the storage controller has no room for it."""
     now, identifier = cloud.now(), cloud.new_id('vol')
+    _check_room(cloud, identifier, size)
     cloud.store.insert('volumes', id=identifier, account=account, size=size, snapshot_id=snapshot,
                        zone=cloud.config.zone, state='creating', state_since=now, created=now)
     return identifier
+
+
+def _check_room(cloud: Cloud, identifier: str, size: int) -> None:
+    """BlockStorageController.CreateStorageVolume, as VolumeManager.handleException words it."""
+    used = cloud.store.row("SELECT total(size) AS gib FROM volumes WHERE state NOT IN ('failed', 'deleted')")['gib']
+    if used + size > MOST_TOTAL_GIB:
+        raise ApiError('VolumeLimitExceeded', f'Total Volume Size Limit Exceeded volume: {identifier}')
+    if size > MOST_GIB:
+        raise ApiError('VolumeLimitExceeded', f'Max Volume Size Limit Exceeded volume: {identifier}')
 
 
 @action('DeleteVolume')

@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import IO
 
+from .. import direct
 from .model import NodeError
 
 SERVICE_PATH = '/services/objectstorage'
@@ -74,7 +75,7 @@ class ObjectReader:
         digest, url = hashlib.sha1(), self.url(location)
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the caller closes it
         try:
-            with urllib.request.urlopen(self._request(url), timeout=TIMEOUT) as answer:
+            with direct.urlopen(self._request(url), timeout=TIMEOUT) as answer:
                 expected, received = answer.headers.get('Content-Length'), 0
                 while chunk := answer.read(CHUNK):
                     received += len(chunk)

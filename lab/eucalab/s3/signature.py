@@ -18,6 +18,7 @@ from ..auth import (
     V4Scope,
     find_caller,
     parse_http_or_iso_time,
+    same_signature,
     v4_canonical_request,
     v4_parts,
     v4_signature,
@@ -117,7 +118,7 @@ def _v2_login(store: Store, request: HttpRequest, access_key: str, signature: st
             text = '\n'.join((request.method, request.headers.get('Content-MD5', ''), one, date,
                               amz + path + _subresources(request)))
             digest = hmac.new(caller.secret_key.encode(), text.encode(), hashlib.sha1).digest()
-            if hmac.compare_digest(base64.b64encode(digest), signature.encode()):
+            if same_signature(base64.b64encode(digest).decode(), signature):
                 return caller
     raise _mismatch(access_key, signature, text)
 
@@ -191,6 +192,6 @@ def _v4_login(store: Store, request: HttpRequest, scope: V4Scope, signed_at: flo
               body_hash: str) -> Caller:
     caller = _caller(store, scope.access_key)
     canonical = v4_canonical_request(request, request.path, headers, body_hash)
-    if hmac.compare_digest(v4_signature(caller.secret_key, scope, signed_at, canonical), signature):
+    if same_signature(v4_signature(caller.secret_key, scope, signed_at, canonical), signature):
         return caller
     raise _mismatch(scope.access_key, signature, canonical)

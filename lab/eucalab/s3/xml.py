@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
-from xml.sax.saxutils import escape
+
+from ..markup import escape
 
 NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 # (name, content): content is text, or a list of such pairs.

@@ -1,0 +1,19 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text in XML."""
+from __future__ import annotations
+
+import re
+from xml.sax import saxutils
+
+# What is not in production Char of XML 1.0: no way of writing it is well-formed.
+_IMPOSSIBLE = re.compile('[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+
+
+def possible(text: str) -> bool:
+    return not _IMPOSSIBLE.search(text)
+
+
+def escape(text: str) -> str:
+    """Well-formed whatever the text is: characters that XML cannot have become replacement characters."""
+    return saxutils.escape(_IMPOSSIBLE.sub('\ufffd', text))
