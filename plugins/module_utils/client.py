@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 import traceback
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials
 
@@ -37,6 +38,7 @@ REGION = 'eucalyptus'
 CREATES = ('create_volume', 'create_snapshot', 'run_instances')
 READS = ('describe_', 'get_', 'head_', 'list_')
 ATTEMPTS = 3
+LOOPBACK = ('127.0.0.1', '::1', 'localhost')  # what no proxy can reach
 
 WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch', '401'}
 # (part of code and text, way out); the first that fits is told.
@@ -145,7 +147,7 @@ class Cloud:
                 endpoint_url=endpoint,
                 verify=self._verify,
                 api_version=EC2_API_VERSION if service == 'ec2' else None,
-                config=_config(service, self._connect_timeout),
+                config=_config(service, endpoint, self._connect_timeout),
                 aws_access_key_id=self.credentials.access_key,
                 aws_secret_access_key=self.credentials.secret_key,
                 aws_session_token=self.credentials.security_token,
@@ -212,7 +214,7 @@ class Cloud:
         return CloudError(message, request, code, text, status, lost)
 
 
-def _config(service: str, connect_timeout: float) -> t.Any:
+def _config(service: str, endpoint: str, connect_timeout: float) -> t.Any:
     options: dict[str, t.Any] = {
         'signature_version': 'v2' if service == 'ec2' else 's3',
         'connect_timeout': connect_timeout,
@@ -221,6 +223,8 @@ def _config(service: str, connect_timeout: float) -> t.Any:
         'use_fips_endpoint': False,
         'use_dualstack_endpoint': False,
     }
+    if urlsplit(endpoint).hostname in LOOPBACK:
+        options['proxies'] = {}
     if service == 's3':
         options['s3'] = {'addressing_style': 'path'}
     try:

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import ok, serving
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, SSLError
 
 EC2 = 'http://cloud.test:8773/services/compute'
@@ -68,6 +69,16 @@ def test_settings_for_amazon_are_left_out(cloud, monkeypatch, ours):
     cloud.on('DescribeVolumes', '<volumeSet/>')
     ours.ec2('describe_volumes')
     assert cloud.sent[0].url == EC2
+
+
+@pytest.mark.parametrize(('host', 'through_it'), [('127.0.0.1', False), ('localhost', False), ('cloud.test', True)])
+def test_a_proxy_is_used_but_never_for_the_own_machine(monkeypatch, host, through_it):
+    monkeypatch.setenv('no_proxy', '')
+    with serving(ok(b'<R><volumeSet/></R>')) as (cloud, asked), serving(ok(b'<R><volumeSet/></R>')) as (proxy, relayed):
+        monkeypatch.setenv('http_proxy', f'http://{proxy}')
+        url = f'http://{host}:{cloud.rpartition(":")[2]}/services/compute'
+        Cloud(Credentials(url, 'AKI', 'secret', origin='a test')).ec2('describe_volumes')
+        assert (len(asked), len(relayed)) == ((0, 1) if through_it else (1, 0))
 
 
 def test_the_message_says_what_was_tried_on_what_and_what_the_cloud_said(cloud, ours):
