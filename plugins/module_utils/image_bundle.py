@@ -19,7 +19,12 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import (
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import Certificates
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.deflate import Compressor
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import Manifest, render, wrap_secrets
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import (
+    Manifest,
+    check_block_devices,
+    render,
+    wrap_secrets,
+)
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import STEM_DIGITS, Bucket, Sent
 
 # What the cloud concludes from a manifest's name alone, before it looks inside.
@@ -47,6 +52,7 @@ class Spec:
     ramdisk_id: str | None = None
     virtualization_type: str | None = None
     root_device_name: str | None = None
+    more_devices: dict[str, str] | None = None    # virtual name -> device
 
     @property
     def plain_name(self) -> str:
@@ -61,16 +67,18 @@ class Spec:
         return f'{stem_prefix(self.name, self.image_type)}-{hashlib.sha256(told).hexdigest()[:STEM_DIGITS]}'
 
     def block_devices(self) -> dict[str, str]:
+        more = self.more_devices or {}
         if self.image_type != 'machine' or not self.root_device_name:
-            return {}
+            return more
         device = self.root_device_name.removeprefix('/dev/')
-        return {'ami': device, 'root': f'/dev/{device}'}
+        return {'ami': device, 'root': f'/dev/{device}', **more}
 
 
 class ImageBundle:
     """The bundle of one image: where it lies, sending it, taking it back. To be sealed before it is sent."""
 
     def __init__(self, bucket: Bucket, image: ImageFile, spec: Spec) -> None:
+        check_block_devices(spec.block_devices())
         self._bucket, self._image, self._spec = bucket, image, spec
         self._identity = identify(image, spec.plain_name)
         self._name = self._stem = spec.stem(self._identity)

@@ -9,7 +9,7 @@ import json
 
 class Live:
     """Each line of the file is JSON: {"text": "…", "note": true} is shown whatever else there is, {"text": "…"} if
-    there is room.
+    there is room, {"text": "…", "passing": true} if somebody is watching.
 
     Without a path nothing is written. Telling is an ornament, so a file that cannot be written is no error.
     """
@@ -22,6 +22,9 @@ class Live:
 
     def note(self, text: str) -> None:
         self._write({'text': text, 'note': True})
+
+    def passing(self, text: str) -> None:
+        self._write({'text': text, 'passing': True})
 
     def _write(self, what: dict[str, object]) -> None:
         if not self._path:

@@ -215,9 +215,7 @@ def _check(manifest: Manifest) -> None:
     _match('signature', manifest.signature, '[0-9a-fA-F]{1,4096}|' + UNSIGNED)
     for tag, value in (('kernel_id', manifest.kernel_id), ('ramdisk_id', manifest.ramdisk_id)):
         _match(tag, value or '', '[A-Za-z0-9-]{0,40}')
-    for virtual, device in manifest.block_devices.items():
-        _match('virtual', virtual, '[a-z0-9]{1,20}')
-        _match('device', device, '[a-z0-9/]{1,20}')
+    check_block_devices(manifest.block_devices)
     secrets = manifest.secrets
     for tag, value in (('ec2_encrypted_key', secrets.cloud_key), ('ec2_encrypted_iv', secrets.cloud_iv)):
         _match(tag, value, '[0-9a-fA-F]{1,4096}')
@@ -232,6 +230,12 @@ def _check(manifest: Manifest) -> None:
             raise ManifestError(f'{name[:60]!r} is not a plain file name (letters, digits, ".", "_", "-", no path)')
     if len({part.filename for part in manifest.parts}) != len(manifest.parts):
         raise ManifestError('the manifest names one file for several parts')
+
+
+def check_block_devices(devices: dict[str, str]) -> None:
+    for virtual, device in devices.items():
+        _match('virtual', virtual, '[a-z0-9]{1,20}')
+        _match('device', device, '[a-z0-9/]{1,20}')
 
 
 def _match(tag: str, value: str, pattern: str) -> None:

@@ -14,7 +14,7 @@ QUARTER = 25
 
 
 class Progress:
-    """Progress of `what` over `total` bytes. Beginning, quarters and end are told in any case, the rest if there is room."""
+    """Progress of `what` over `total` bytes. Beginning, quarters and end are told in any case, the rest to who is watching."""
 
     def __init__(self, live: Live, what: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._live, self._what, self._total, self._clock = live, what, total, clock
@@ -29,7 +29,7 @@ class Progress:
             return
         quarter = percent // QUARTER > self._percent // QUARTER
         if quarter or self._clock() - self._told_at >= EVERY:
-            (self._live.note if quarter else self._live.line)(self._text(percent, done))
+            (self._live.note if quarter else self._live.passing)(self._text(percent, done))
             self._told_at = self._clock()
         self._percent = percent
 

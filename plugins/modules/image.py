@@ -86,6 +86,11 @@ options:
     description:
       - Device of the image's root, for example V(/dev/sda1). With O(snapshot_id) the default is V(/dev/sda).
     type: str
+  block_devices:
+    description:
+      - Further block devices that a machine image from O(src) asks for in its manifest, C(ephemeral0) or C(swap) for
+        example, each with the guest's name for it. C(ami) and C(root) follow from O(root_device_name).
+    type: dict
   description:
     description: What the image is, up to 255 characters.
     type: str
@@ -127,6 +132,14 @@ options:
       - The user's private key, which signs the bundle. Up to Eucalyptus 4.1 an unsigned one is refused.
       - Otherwise E(EC2_PRIVATE_KEY) of O(eucarc) or the environment, or C(private-key) of the region's user.
     type: path
+  connections:
+    description: Number of parts that are uploaded at the same time, from 1 to 32. Each takes a part's size of memory.
+    type: int
+    default: 4
+  part_size:
+    description: Size of the bundle's parts in MiB, from 1 to 11. Node controllers of Eucalyptus 4 keep up to 11 MiB.
+    type: int
+    default: 10
   progress_file:
     description: Set by the task itself, which follows this file to show how far bundling and uploading are.
     type: path
@@ -274,7 +287,7 @@ import time
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, live, progress
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import BundleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import PART_SIZE, PART_SIZE_MAX, BundleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import CertificateError, find_certificates
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
     TAGS,
@@ -294,7 +307,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import I
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Resource, find_one, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import Bucket, UploadError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import CONNECTIONS, Bucket, UploadError
 
 NAME = re.compile(r'[A-Za-z0-9()./_-]{3,128}')
 
@@ -327,6 +340,7 @@ class Image(CloudModule):
         'ramdisk_id': {'type': 'str'},
         'virtualization_type': {'type': 'str', 'choices': ['paravirtual', 'hvm']},
         'root_device_name': {'type': 'str'},
+        'block_devices': {'type': 'dict'},
         'description': {'type': 'str'},
         'launch_permissions': {
             'type': 'dict',
@@ -337,6 +351,8 @@ class Image(CloudModule):
         'cloud_cert': {'type': 'path'},
         'user_cert': {'type': 'path'},
         'user_private_key': {'type': 'path', 'no_log': False},
+        'connections': {'type': 'int', 'default': CONNECTIONS},
+        'part_size': {'type': 'int', 'default': PART_SIZE >> 20},
         'progress_file': {'type': 'path'},
         **TAGS,
         **wait_options(600),
@@ -404,8 +420,12 @@ class Image(CloudModule):
         if not NAME.fullmatch(params['name']):
             raise ModuleError(f'An image cannot be named {params["name"]!r}: '
                               '3 to 128 letters, digits and ( ) . / _ - are allowed.')
-        if params['type'] != 'machine' and (params['kernel_id'] or params['ramdisk_id'] or params['snapshot_id']):
-            raise ModuleError(f'A {params["type"]} image has no kernel_id, ramdisk_id or snapshot_id.')
+        foreign = [option for option in ('kernel_id', 'ramdisk_id', 'snapshot_id', 'block_devices') if params[option]]
+        if params['type'] != 'machine' and foreign:
+            raise ModuleError(f'A {params["type"]} image has no {" and no ".join(foreign)}.')
+        for option, most in (('connections', 32), ('part_size', PART_SIZE_MAX >> 20)):
+            if not 1 <= params[option] <= most:
+                raise ModuleError(f'{option} is a number from 1 to {most}, not {params[option]}.')
         if params['snapshot_id']:
             what = images.snapshot_request(params['snapshot_id'], params['root_device_name'])
         else:
@@ -423,7 +443,8 @@ class Image(CloudModule):
         virtualization = params['virtualization_type'] or 'paravirtual'
         self.bundle = ImageBundle(self._bucket(), self.image, Spec(
             params['name'], params['type'], params['architecture'], account, params['kernel_id'] or None,
-            params['ramdisk_id'] or None, virtualization if machine else None, params['root_device_name'] or None))
+            params['ramdisk_id'] or None, virtualization if machine else None, params['root_device_name'] or None,
+            {str(key): str(value) for key, value in (params['block_devices'] or {}).items()} or None))
         request = {'ImageLocation': self.bundle.location}
         if machine:
             request.update(KernelId=params['kernel_id'], RamdiskId=params['ramdisk_id'],
@@ -442,7 +463,7 @@ class Image(CloudModule):
             with worded():
                 verify = params['validate_certs'] and (params['ca_path'] or True)
                 certificates = find_certificates(self.cloud.credentials, verify)
-                self.bundle.seal(self.cloud.credentials.secret_key, certificates)
+                self.bundle.seal(self.cloud.credentials.secret_key, certificates, params['part_size'] << 20)
             request['ImageLocation'] = self.bundle.location
             plan.step(f'bundle and upload {shown(params["src"])}', self._upload)
         if former:
@@ -458,7 +479,8 @@ class Image(CloudModule):
             owner=self.cloud.credentials.account_id, launch_permissions={'public': False, 'accounts': []}, tags={})
 
     def _bucket(self) -> Bucket:
-        return Bucket(self.cloud, self.params['bucket'] or self.cloud.credentials.own_bucket('images'))
+        name = self.params['bucket'] or self.cloud.credentials.own_bucket('images')
+        return Bucket(self.cloud, name, self.params['connections'])
 
     def _upload(self) -> None:
         what = f'{self.params["name"]}: bundling and uploading'

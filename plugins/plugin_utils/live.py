@@ -55,7 +55,7 @@ class Teller:
         for one in told:
             if one.get('note'):
                 self._show(one['text'])
-        lines = [one for one in told if not one.get('note')]
+        lines = [one for one in told if not (one.get('note') or one.get('passing'))]
         if lines and self._clock() >= self._next:
             self._next = self._clock() + EVERY
             self._show(lines[-1]['text'])

@@ -49,7 +49,6 @@ NONE = images_xml()
 @pytest.fixture(name='storage')
 def fixture_storage(cloud, clock, monkeypatch):
     monkeypatch.setattr(images, 'time', clock)
-    monkeypatch.setattr(upload, 'CONNECTIONS', 1)
     monkeypatch.setattr(upload.Bucket.__init__, '__defaults__', (1, 0.0, lambda _ended, _seconds: False))
     return Storage(cloud)
 
@@ -63,7 +62,7 @@ def fixture_world(tmp_path, storage):
     (tmp_path / 'key.pem').write_bytes(pair('user').key_pem())
     return {'name': 'kern', 'type': 'kernel', 'src': str(tmp_path / 'vmlinuz'), 'account_id': ACCOUNT,
             'cloud_cert': str(tmp_path / 'cloud.pem'), 'user_cert': str(tmp_path / 'cert.pem'),
-            'user_private_key': str(tmp_path / 'key.pem')}
+            'user_private_key': str(tmp_path / 'key.pem'), 'connections': 1}
 
 
 def registers(cloud, image_id: str = 'eki-1', found: str = NONE) -> None:
@@ -139,12 +138,13 @@ def test_everything_that_the_manifest_says_makes_another_bundle(cloud, run, worl
 def test_a_machine_image_is_registered_with_its_kernel_and_devices(cloud, run, world, storage):
     registers(cloud, 'emi-1')
     run('image', **{**world, 'type': 'machine', 'kernel_id': 'eki-1', 'ramdisk_id': 'eri-1', 'virtualization_type': 'paravirtual',
-                    'root_device_name': '/dev/sda1', 'description': 'd'})
+                    'root_device_name': '/dev/sda1', 'block_devices': {'swap': 'sda3'}, 'description': 'd'})
     asked = cloud.asked('RegisterImage')[0]
     assert (asked['KernelId'], asked['RamdiskId'], asked['VirtualizationType'], asked['Description']) == (
         'eki-1', 'eri-1', 'paravirtual', 'd')
     told = manifest.parse(storage.objects[asked['ImageLocation']])
-    assert (told.kernel_id, told.ramdisk_id, told.block_devices) == ('eki-1', 'eri-1', {'ami': 'sda1', 'root': '/dev/sda1'})
+    assert (told.kernel_id, told.ramdisk_id, told.block_devices) == (
+        'eki-1', 'eri-1', {'ami': 'sda1', 'root': '/dev/sda1', 'swap': 'sda3'})
 
 
 @pytest.mark.parametrize('name', ['vmlinuz-5', 'initrd.img', 'Windows-server'])
@@ -273,6 +273,9 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
 
 @pytest.mark.parametrize(('change', 'words'), [
     ({'src': '/nowhere/vmlinuz'}, 'Cannot read the image /nowhere/vmlinuz: No such file or directory'),
+    ({'type': 'machine', 'block_devices': {'swap': 'a<b'}}, "<device> of the manifest may not be 'a<b'"),
+    ({'block_devices': {'swap': 'sda3'}}, 'A kernel image has no block_devices'),
+    ({'connections': 0}, 'connections is a number from 1 to 32'), ({'part_size': 12}, 'part_size is a number from 1 to 11'),
     ({'src': '/etc'}, '/etc is neither a file nor a block device'),
     ({'checksum': 'sha256:' + '0' * 64}, 'has the sha256 checksum'),
     ({'checksum': 'sha256:1234'}, 'is not of the form sha256:HEX'),

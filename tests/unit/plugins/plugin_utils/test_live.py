@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
 import threading
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.live import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress import Progress
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import live
 
 
@@ -41,6 +43,19 @@ def test_a_log_gets_the_latest_line_every_30_seconds_and_all_notes():
         reader.teller.tell(lines(f'line {second}'))
     reader.teller.tell([{'text': 'i-1 is terminated', 'note': True}])
     assert reader.seen == ['line 30', 'line 60', 'line 90', 'i-1 is terminated']
+
+
+@pytest.mark.parametrize(('watched', 'percents'), [(True, list(range(0, 101, 5))), (False, [0, 25, 50, 75, 100])])
+def test_progress_is_a_line_every_two_seconds_for_who_watches_and_one_for_each_quarter_in_a_log(tmp_path, watched, percents):
+    path, reader = tmp_path / 'progress', Reader(watched)
+    shown = Progress(Live(str(path)), 'disk', 1000 << 20, lambda: reader.now)
+    for mebibytes in range(0, 1001, 10):
+        reader.now = mebibytes / 25    # 40 s for all of it: two seconds are 5 %
+        shown.reached(mebibytes << 20)
+    for line in path.read_text().splitlines():
+        reader.teller.tell([json.loads(line)])
+    assert [int(line.split()[1]) for line in reader.seen] == percents
+    assert '50 %, 500 of 1000 MiB, 25.0 MiB/s, 20 s left' in ' '.join(reader.seen)
 
 
 @pytest.mark.parametrize(('terminal', 'ci', 'watched'), [(True, '', True), (True, 'true', False), (False, '', False)])
