@@ -51,3 +51,9 @@ def make_lab_api() -> Iterator[Callable[..., LabApi]]:
 def lab_api(make_lab_api: Callable[..., LabApi]) -> LabApi:
     """One lab for all tests that leave others' resources alone. Pace 0.02: polls every 0.2 s, snapshots take 0.6 s."""
     return make_lab_api('shared')
+
+
+@pytest.fixture(scope='session')
+def slow_api(make_lab_api: Callable[..., LabApi]) -> LabApi:
+    """For tests that see every state: nothing gets on by itself while they look, but by ``poll`` and ``age``."""
+    return make_lab_api('slow', pace=1000.0)
