@@ -31,6 +31,7 @@ sys.path.insert(0, str(LAB))
 
 from eucalab import cluster  # noqa: E402
 from eucalab.accounts import ADMIN, TENANT, Credentials  # noqa: E402
+from eucalab.cli import READY_SECONDS  # noqa: E402
 from eucalab.cloud import Cloud  # noqa: E402
 from eucalab.config import Config  # noqa: E402
 from eucalab.store import Store  # noqa: E402
@@ -71,7 +72,7 @@ class LabApi:
             self.log_start = log.tell()
             self.process = subprocess.Popen([sys.executable, '-m', 'eucalab.server', self.config.name],
                                             env=environment, stdout=log, stderr=log)
-        self.wait_for(self._answers, 'the API process answers', 30)
+        self.wait_for(self._answers, 'the API process answers', READY_SECONDS)
 
     def _answers(self) -> bool:
         log = (self.config.home / 'api.log').read_bytes()[self.log_start:].decode()

@@ -32,13 +32,13 @@ def make_lab_api() -> Iterator[Callable[..., LabApi]]:
         store = Store(config.database)
         api = LabApi(config, create_accounts(store, config))
         store.close()
-        api.start()
         made.append(api)
+        api.start()
         return api
 
     yield make
     for api in made:
-        if api.process.poll() is None:
+        if api.process is not None and api.process.poll() is None:
             api.stop()
     shutil.rmtree(root)
     if before is None:
