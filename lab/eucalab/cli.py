@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.error
 from collections.abc import Iterator
+from pathlib import Path
 
 from . import checks, direct, guests, labfiles, mirror, shared
 from .accounts import ADMIN, create_accounts
@@ -62,19 +63,34 @@ def _parser() -> argparse.ArgumentParser:
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Two commands at a time would tread on each other."""
-    state_root().mkdir(mode=0o755, parents=True, exist_ok=True)
-    directory = os.open(state_root(), os.O_RDONLY)
+    root = state_root().resolve()
+    directory = _lock(root)
     try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            root.rmdir()           # only when no lab is left in it; still locked, so nobody has begun there
+        os.close(directory)
+
+
+def _lock(root: Path) -> int:
+    """The descriptor of the locked directory. Made anew when the command that had it removed it meanwhile."""
+    while True:
+        with contextlib.suppress(FileExistsError):
+            root.mkdir(mode=0o755, parents=True)
+        try:
+            directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print('eucalab: waiting for another eucalab command to end', file=sys.stderr)
             fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(directory), root.stat()):
+                return directory
         os.close(directory)
-        with contextlib.suppress(OSError):
-            state_root().rmdir()   # only when no lab is left in it
 
 
 def up(options: argparse.Namespace) -> int:

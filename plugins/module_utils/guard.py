@@ -87,8 +87,9 @@ def dismiss(path: Path, timeout: float = 30) -> bool:
             if time.monotonic() > deadline:
                 raise
             if held.pid and not signalled:
-                os.kill(held.pid, signal.SIGTERM)
-                signalled = True
+                with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                    os.kill(held.pid, signal.SIGTERM)
+                    signalled = True
             time.sleep(0.02)
         else:
             path.unlink(missing_ok=True)

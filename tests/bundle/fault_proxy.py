@@ -19,13 +19,14 @@ REFUSAL = {'refuse_500': b'500 Internal Server Error', 'refuse_503': b'503 Servi
 class FaultProxy:
     """`rate` of all requests for storage and of registrations suffer one of `kinds`, and a tenth of that of other requests:
     a task that cannot even ask what is there ends at once. Every answer comes `delay` seconds later. `puts` has the
-    paths of PUTs."""
+    paths of PUTs, `talks` the number of requests that are being served."""
 
     def __init__(self, upstream: int, seed: int, rate: float, kinds: tuple[str, ...] = KINDS, delay: float = 0.0) -> None:
         self._upstream, self._rate, self._kinds, self._delay = upstream, rate, kinds, delay
         self._random = random.Random(seed)
         self.faults: Counter[str] = Counter()
         self.puts: list[str] = []
+        self.talks = 0
         self.port = 0
 
     @contextlib.contextmanager
@@ -52,9 +53,11 @@ class FaultProxy:
             loop.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.talks += 1
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             # Each connection serves one request, as a bad line would have it.
             await self._serve(reader, writer)
+        self.talks -= 1
         writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -45,7 +45,7 @@ def running_lab(state: Path, play: str = '4.4') -> Iterator[Lab]:
     """Create a lab under `state` and run its API process."""
     os.environ['EUCALAB_STATE'] = str(state)
     sys.path.insert(0, str(REPOSITORY / 'lab'))
-    from eucalab import accounts, config, store
+    from eucalab import accounts, cli, config, store
 
     settings = config.Config(name='faults', port=free_port(), play=play, pace=0.0)
     settings.save()
@@ -58,7 +58,7 @@ def running_lab(state: Path, play: str = '4.4') -> Iterator[Lab]:
         [sys.executable, '-m', 'eucalab.server', settings.name], stdout=log, stderr=log,
         env={**os.environ, 'PYTHONPATH': str(REPOSITORY / 'lab')})
     try:
-        _await_port(settings.port, process)
+        _await_port(settings.port, process, cli.READY_SECONDS)
         yield Lab(settings.name, settings.port, settings.home, made, settings.database)
     finally:
         process.terminate()
@@ -66,8 +66,8 @@ def running_lab(state: Path, play: str = '4.4') -> Iterator[Lab]:
         log.close()
 
 
-def _await_port(port: int, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 30
+def _await_port(port: int, process: subprocess.Popen, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f'the lab\'s API process ended with {process.returncode}')

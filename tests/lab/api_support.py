@@ -29,9 +29,13 @@ import pytest
 LAB = Path(__file__).resolve().parents[2] / 'lab'
 sys.path.insert(0, str(LAB))
 
+from eucalab import cluster  # noqa: E402
 from eucalab.accounts import ADMIN, TENANT, Credentials  # noqa: E402
+from eucalab.cli import READY_SECONDS  # noqa: E402
+from eucalab.cloud import Cloud  # noqa: E402
 from eucalab.config import Config  # noqa: E402
 from eucalab.store import Store  # noqa: E402
+from eucalab.versions import PLAYED  # noqa: E402
 
 # One for all clients: it keeps the API models, which take a second to load.
 SESSION = botocore.session.Session()
@@ -68,7 +72,7 @@ class LabApi:
             self.log_start = log.tell()
             self.process = subprocess.Popen([sys.executable, '-m', 'eucalab.server', self.config.name],
                                             env=environment, stdout=log, stderr=log)
-        self.wait_for(self._answers, 'the API process answers', 30)
+        self.wait_for(self._answers, 'the API process answers', READY_SECONDS)
 
     def _answers(self) -> bool:
         log = (self.config.home / 'api.log').read_bytes()[self.log_start:].decode()
@@ -185,6 +189,16 @@ class LabApi:
         row = store.row(f'SELECT * FROM {table} WHERE id = ?', identifier)
         store.close()
         return dict(row)
+
+    def poll(self) -> None:
+        """Play the cluster controller: take in now what the nodes have reported."""
+        with contextlib.closing(Store(self.config.database)) as store:
+            cluster.poll(Cloud(self.config, store, PLAYED[self.config.play]))
+
+    def age(self, table: str, identifier: str, seconds: float) -> None:
+        """Let a resource be in its state for so many more of the cloud's seconds."""
+        since = 'started' if table == 'snapshots' else 'state_since'
+        self._write(f'UPDATE {table} SET {since} = {since} - ? WHERE id = ?', seconds * self.config.pace, identifier)
 
 
 def sign_path_as_sent(request: Any, **_: Any) -> None:

@@ -33,13 +33,13 @@ def make_lab_api() -> Iterator[Callable[..., LabApi]]:
         store = Store(config.database)
         api = LabApi(config, create_accounts(store, config))
         store.close()
-        api.start()
         made.append(api)
+        api.start()
         return api
 
     yield make
     for api in made:
-        if api.process.poll() is None:
+        if api.process is not None and api.process.poll() is None:
             api.stop()
     shutil.rmtree(root)
     if before is None:
@@ -66,3 +66,9 @@ def place() -> Iterator[Place]:
         for lab in here.state.glob('*'):
             here.run('down', '--name', lab.name)
         shutil.rmtree(root)
+
+
+@pytest.fixture(scope='session')
+def slow_api(make_lab_api: Callable[..., LabApi]) -> LabApi:
+    """For tests that see every state: nothing gets on by itself while they look, but by ``poll`` and ``age``."""
+    return make_lab_api('slow', pace=1000.0)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,19 +23,38 @@ def image(lab_api: LabApi) -> str:
 
 @pytest.fixture(scope='module')
 def snapshot(lab_api: LabApi) -> str:
+    return make_snapshot(lab_api)
+
+
+def make_snapshot(lab_api: LabApi) -> str:
     ec2 = lab_api.ec2()
-    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'the volume is available')
-    made = ec2.create_snapshot(VolumeId=volume)['SnapshotId']
+    made = ec2.create_snapshot(VolumeId=available_volume(lab_api))['SnapshotId']
+    lab_api.age('snapshots', made, 30)
     lab_api.wait_for(lambda: ec2.describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed', 'done')
     return made
 
 
+def available_volume(lab_api: LabApi) -> str:
+    volume = lab_api.ec2().create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    lab_api.age('volumes', volume, 8)
+    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'the volume is available')
+    return volume
+
+
 @pytest.fixture(scope='module')
 def ebs_image(lab_api: LabApi, snapshot: str) -> str:
+    return register_ebs(lab_api, snapshot)
+
+
+def register_ebs(lab_api: LabApi, snapshot: str) -> str:
     mapping = [{'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot}}]
     return lab_api.ec2().register_image(Name='an-ebs-image', Architecture='x86_64', RootDeviceName='/dev/sda',
                                         BlockDeviceMappings=mapping)['ImageId']
+
+
+@pytest.fixture(scope='module')
+def slow_ebs_image(slow_api: LabApi) -> str:
+    return register_ebs(slow_api, make_snapshot(slow_api))
 
 
 def volume_state(lab_api: LabApi, volume: str) -> str:
@@ -58,20 +76,13 @@ def await_state(lab_api: LabApi, instance: str, state: str) -> None:
 def running(lab_api: LabApi, image: str, **options: Any) -> str:
     instance = run(lab_api, image, **options)['InstanceId']
     lab_api.report(instance, 'running')
-    await_state(lab_api, instance, 'running')
+    assert state_after_poll(lab_api, instance) == 'running'
     return instance
 
 
-def states_until(lab_api: LabApi, last: str, current: Callable[[], str]) -> list[str]:
-    seen: list[str] = []
-
-    def note() -> bool:
-        state = current()
-        if state not in seen:
-            seen.append(state)
-        return state == last
-    lab_api.wait_for(note, last)
-    return seen
+def state_after_poll(lab_api: LabApi, instance: str) -> str:
+    lab_api.poll()
+    return describe(lab_api, instance)['State']['Name']
 
 
 def test_a_new_instance_is_pending_until_its_node_says_otherwise(lab_api: LabApi, image: str) -> None:
@@ -84,10 +95,9 @@ def test_a_new_instance_is_pending_until_its_node_says_otherwise(lab_api: LabApi
     assert row['kernel_id'].startswith('eki-') and row['ramdisk_id'].startswith('eri-')
     for report in ('staging', 'booting'):
         lab_api.report(made['InstanceId'], report)
-        time.sleep(0.5)
-        assert describe(lab_api, made['InstanceId'])['State']['Name'] == 'pending'
+        assert state_after_poll(lab_api, made['InstanceId']) == 'pending'
     lab_api.report(made['InstanceId'], 'running')
-    await_state(lab_api, made['InstanceId'], 'running')
+    assert state_after_poll(lab_api, made['InstanceId']) == 'running'
 
 
 def test_instances_go_to_the_nodes_in_turn(lab_api: LabApi, image: str) -> None:
@@ -99,21 +109,14 @@ def test_instances_go_to_the_nodes_in_turn(lab_api: LabApi, image: str) -> None:
     assert [len(one['Instances']) for one in described] == [4]
 
 
-def test_a_power_off_ends_an_instance_store_instance_after_shutting_down(lab_api: LabApi, image: str) -> None:
-    instance = running(lab_api, image)
-    lab_api.report(instance, 'teardown')
-    seen = states_until(lab_api, 'terminated', lambda: describe(lab_api, instance)['State']['Name'])
-    assert seen == ['running', 'shutting-down', 'terminated']
-
-
-def test_a_report_of_teardown_counts_only_after_the_settle_time(make_lab_api: Callable[..., LabApi]) -> None:
-    lab = make_lab_api('settle', pace=0.05)  # 40 s become 2, a poll every 0.5 s
-    ids = lab.published_boot()
-    instance = running(lab, lab.register(lab.tenant, 'machine', 'settle-images', **ids))
-    started = lab.row('instances', instance)['state_since']
-    lab.report(instance, 'teardown')
-    await_state(lab, instance, 'shutting-down')
-    assert lab.row('instances', instance)['state_since'] - started >= 2
+def test_a_power_off_ends_an_instance_store_instance_after_settling_and_shutting_down(slow_api: LabApi) -> None:
+    ids = slow_api.published_boot()
+    instance = running(slow_api, slow_api.register(slow_api.tenant, 'machine', 'slow-images', **ids))
+    slow_api.report(instance, 'teardown')
+    slow_api.age('instances', instance, 39)
+    assert state_after_poll(slow_api, instance) == 'running'
+    slow_api.age('instances', instance, 2)
+    assert [state_after_poll(slow_api, instance) for _ in range(2)] == ['shutting-down', 'terminated']
 
 
 def test_a_launch_that_fails_ends_terminated_with_the_nodes_reason(lab_api: LabApi, image: str) -> None:
@@ -128,8 +131,7 @@ def test_terminating_is_seen_and_ends_when_the_node_is_done(lab_api: LabApi, ima
     instance, ec2 = running(lab_api, image), lab_api.ec2()
     change = ec2.terminate_instances(InstanceIds=[instance])['TerminatingInstances'][0]
     assert (change['PreviousState']['Name'], change['CurrentState']['Name']) == ('running', 'shutting-down')
-    time.sleep(0.6)
-    assert describe(lab_api, instance)['State']['Name'] == 'shutting-down'
+    assert state_after_poll(lab_api, instance) == 'shutting-down'
     lab_api.report(instance, 'teardown')
     await_state(lab_api, instance, 'terminated')
     ec2.terminate_instances(InstanceIds=[instance])
@@ -252,38 +254,39 @@ def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(
     assert raw.startswith(b'hook: done\n') and raw.endswith(b'login: \xff')
 
 
-def test_an_attachment_is_attaching_until_the_node_has_it(lab_api: LabApi, image: str) -> None:
-    ec2, instance = lab_api.ec2(), running(lab_api, image)
-    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+def test_an_attachment_is_attaching_until_the_node_has_it(slow_api: LabApi, slow_ebs_image: str) -> None:
+    ec2, instance = slow_api.ec2(), running(slow_api, slow_ebs_image)
+    volume = available_volume(slow_api)
 
     def attachment() -> str:
         attachments = ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['Attachments']
         return attachments[0]['State'] if attachments else 'none'
+
+    def attachment_after_poll() -> str:
+        slow_api.poll()
+        return attachment()
     assert ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdc')['State'] == 'attaching'
-    assert (attachment(), volume_state(lab_api, volume)) == ('attaching', 'in-use')
+    assert (attachment(), volume_state(slow_api, volume)) == ('attaching', 'in-use')
     with refused('VolumeInUse'):
         ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdd')
     with refused('VolumeInUse'):
         ec2.delete_volume(VolumeId=volume)
-    lab_api.report_attachment(volume, 'attached')
-    assert states_until(lab_api, 'attached', attachment) == ['attaching', 'attached']
+    slow_api.report_attachment(volume, 'attached')
+    assert [attachment(), attachment_after_poll()] == ['attaching', 'attached']
     assert ec2.detach_volume(VolumeId=volume)['State'] == 'detaching'
-    assert attachment() == 'detaching'
-    lab_api.report_attachment(volume, 'failed', 'device is busy')
-    assert states_until(lab_api, 'attached', attachment) == ['detaching', 'attached']
+    slow_api.report_attachment(volume, 'failed', 'device is busy')
+    assert [attachment(), attachment_after_poll()] == ['detaching', 'attached']
     ec2.detach_volume(VolumeId=volume)
-    lab_api.report_attachment(volume, 'detached')
-    assert states_until(lab_api, 'none', attachment) == ['detaching', 'none']
-    assert volume_state(lab_api, volume) == 'available'
+    slow_api.report_attachment(volume, 'detached')
+    assert [attachment(), attachment_after_poll()] == ['detaching', 'none']
+    assert volume_state(slow_api, volume) == 'available'
     with refused('IncorrectState', 'Volume is not attached'):
         ec2.detach_volume(VolumeId=volume)
 
 
 def test_an_attachment_that_fails_makes_the_volume_available_again(lab_api: LabApi, image: str) -> None:
     ec2, instance = lab_api.ec2(), running(lab_api, image)
-    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+    volume = available_volume(lab_api)
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='vdb')
     lab_api.report_attachment(volume, 'failed', 'no slot')
     lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available again')
@@ -291,8 +294,7 @@ def test_an_attachment_that_fails_makes_the_volume_available_again(lab_api: LabA
 
 def test_attach_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
     ec2, pending = lab_api.ec2(), run(lab_api, image)['InstanceId']
-    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+    volume = available_volume(lab_api)
     for device in ('', 'sd', '/dev/sd-c', '/dev/sdccccc'):
         status, body = lab_api.call(f'Action=AttachVolume&VolumeId={volume}&InstanceId={pending}&Device={device}')
         assert (status, 'InvalidParameterValue' in body) == (400, True)
@@ -306,8 +308,7 @@ def test_attach_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
 
 def test_terminating_frees_the_attached_volumes(lab_api: LabApi, image: str) -> None:
     ec2, instance = lab_api.ec2(), running(lab_api, image)
-    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available')
+    volume = available_volume(lab_api)
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdc')
     ec2.terminate_instances(InstanceIds=[instance])
     assert volume_state(lab_api, volume) == 'in-use'
@@ -315,30 +316,32 @@ def test_terminating_frees_the_attached_volumes(lab_api: LabApi, image: str) -> 
     lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'the volume is free')
 
 
-def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(lab_api: LabApi, ebs_image: str) -> None:
-    ec2 = lab_api.ec2()
-    instance = running(lab_api, ebs_image, UserData='bootparams=x')
-    root = describe(lab_api, instance)['BlockDeviceMappings'][0]
+def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(slow_api: LabApi, slow_ebs_image: str) -> None:
+    ec2 = slow_api.ec2()
+    instance = running(slow_api, slow_ebs_image, UserData='bootparams=x')
+    root = describe(slow_api, instance)['BlockDeviceMappings'][0]
     assert (root['DeviceName'], root['Ebs']['Status'], root['Ebs']['DeleteOnTermination']) == (
         '/dev/sda', 'attached', True)
-    lab_api.wait_for(lambda: volume_state(lab_api, root['Ebs']['VolumeId']) == 'in-use', 'the root volume is in use')
+    slow_api.age('volumes', root['Ebs']['VolumeId'], 8)
+    slow_api.wait_for(lambda: volume_state(slow_api, root['Ebs']['VolumeId']) == 'in-use', 'the root volume is in use')
     with refused('IncorrectState', 'Cannot detach root volume'):
         ec2.detach_volume(VolumeId=root['Ebs']['VolumeId'])
-    lab_api.report(instance, 'teardown')  # the guest has powered off
-    seen = states_until(lab_api, 'stopped', lambda: describe(lab_api, instance)['State']['Name'])
-    assert seen == ['running', 'stopping', 'stopped']
+    slow_api.report(instance, 'teardown')  # the guest has powered off
+    slow_api.age('instances', instance, 41)
+    assert [state_after_poll(slow_api, instance) for _ in range(2)] == ['stopping', 'stopped']
     change = ec2.start_instances(InstanceIds=[instance])['StartingInstances'][0]
     assert (change['PreviousState']['Name'], change['CurrentState']['Name']) == ('stopped', 'pending')
-    row = lab_api.row('instances', instance)
+    row = slow_api.row('instances', instance)
     # The node gets no user data on a start, the metadata service still has it.
     assert (row['node_state'], row['node_user_data'], base64.b64decode(row['user_data'])) == (None, '', b'bootparams=x')
-    lab_api.report(instance, 'running')
-    await_state(lab_api, instance, 'running')
+    slow_api.report(instance, 'running')
+    assert state_after_poll(slow_api, instance) == 'running'
     assert ec2.stop_instances(InstanceIds=[instance])['StoppingInstances'][0]['CurrentState']['Name'] == 'stopping'
-    lab_api.report(instance, 'teardown')
-    await_state(lab_api, instance, 'stopped')
+    slow_api.report(instance, 'teardown')
+    assert state_after_poll(slow_api, instance) == 'stopped'
     assert ec2.terminate_instances(InstanceIds=[instance])['TerminatingInstances'][0]['CurrentState']['Name'] == 'terminated'
-    lab_api.wait_for(lambda: not lab_api.config.volume_file(root['Ebs']['VolumeId']).exists(), 'the root volume is gone')
+    slow_api.age('volumes', root['Ebs']['VolumeId'], 8)
+    slow_api.wait_for(lambda: not slow_api.config.volume_file(root['Ebs']['VolumeId']).exists(), 'the root volume is gone')
 
 
 @pytest.mark.parametrize('size', [101, (1 << 31) - 1])

@@ -17,6 +17,7 @@ def volume(lab_api: LabApi, **options: Any) -> str:
     """A new volume that is available."""
     options = {'AvailabilityZone': 'one', **options}
     identifier = lab_api.ec2().create_volume(**options)['VolumeId']
+    lab_api.age('volumes', identifier, 8)
     lab_api.wait_for(lambda: state(lab_api, identifier) == 'available', f'{identifier} is available')
     return identifier
 
@@ -81,19 +82,16 @@ def test_a_volume_that_cannot_be_removed_is_failed_and_the_others_go_on(lab_api:
     file.rmdir()
 
 
-def test_a_deleted_volume_is_deleting_then_deleted_then_gone(lab_api: LabApi) -> None:
-    identifier = volume(lab_api, Size=1)
-    ec2, seen = lab_api.ec2(), []
+def test_a_deleted_volume_is_deleting_then_deleted_then_gone(slow_api: LabApi) -> None:
+    identifier, ec2 = volume(slow_api, Size=1), slow_api.ec2()
     ec2.delete_volume(VolumeId=identifier)
-
-    def gone() -> bool:
-        volumes = ec2.describe_volumes(Filters=[{'Name': 'volume-id', 'Values': [identifier]}])['Volumes']
-        if volumes and volumes[0]['State'] not in seen:
-            seen.append(volumes[0]['State'])
-        return not volumes
-    lab_api.wait_for(gone, 'the volume is gone')
-    assert seen == ['deleting', 'deleted']
-    assert not lab_api.config.volume_file(identifier).exists()
+    assert state(slow_api, identifier) == 'deleting'
+    slow_api.age('volumes', identifier, 8)
+    slow_api.wait_for(lambda: state(slow_api, identifier) == 'deleted', 'the volume is deleted')
+    assert not slow_api.config.volume_file(identifier).exists()
+    slow_api.age('volumes', identifier, 60)
+    only = [{'Name': 'volume-id', 'Values': [identifier]}]
+    slow_api.wait_for(lambda: not ec2.describe_volumes(Filters=only)['Volumes'], 'the volume is gone')
 
 
 def test_volume_requests_that_make_no_sense(lab_api: LabApi) -> None:
@@ -110,29 +108,31 @@ def test_volume_requests_that_make_no_sense(lab_api: LabApi) -> None:
         ec2.create_snapshot(VolumeId='vol-12345678')
 
 
-def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(lab_api: LabApi) -> None:
-    ec2, identifier = lab_api.ec2(), volume(lab_api, Size=1)
-    with open(lab_api.config.volume_file(identifier), 'r+b') as file:
+def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(slow_api: LabApi) -> None:
+    ec2, identifier = slow_api.ec2(), volume(slow_api, Size=1)
+    with open(slow_api.config.volume_file(identifier), 'r+b') as file:
         file.seek(300 << 20)
         file.write(b'written by a guest')
     made = ec2.create_snapshot(VolumeId=identifier, Description='after the installation')
     assert (made['State'], made['Progress'], made['VolumeSize']) == ('pending', '0%', 1)
-    seen: list[tuple[str, str]] = []
 
-    def completed() -> bool:
-        one = ec2.describe_snapshots(SnapshotIds=[made['SnapshotId']])['Snapshots'][0]
-        seen.append((one['State'], one['Progress']))
-        return one['State'] == 'completed'
-    lab_api.wait_for(completed, 'the snapshot is completed')
-    assert seen[-1] == ('completed', '100%')
-    assert len({progress for name, progress in seen if name == 'pending'}) > 1
-    with open(lab_api.config.snapshot_file(made['SnapshotId']), 'rb') as file:
+    def await_progress(state: str, progress: str) -> None:
+        slow_api.age('snapshots', made['SnapshotId'], 12)  # of thirty
+
+        def shown() -> bool:
+            one = ec2.describe_snapshots(SnapshotIds=[made['SnapshotId']])['Snapshots'][0]
+            return (one['State'], one['Progress']) == (state, progress)
+        slow_api.wait_for(shown, f'{state} {progress}')
+    await_progress('pending', '40%')
+    await_progress('pending', '80%')
+    await_progress('completed', '100%')
+    with open(slow_api.config.snapshot_file(made['SnapshotId']), 'rb') as file:
         file.seek(300 << 20)
         assert file.read(18) == b'written by a guest'
-    assert lab_api.config.snapshot_file(made['SnapshotId']).stat().st_blocks * 512 < 1 << 20
+    assert slow_api.config.snapshot_file(made['SnapshotId']).stat().st_blocks * 512 < 1 << 20
 
-    copy = volume(lab_api, SnapshotId=made['SnapshotId'], Size=2)
-    with open(lab_api.config.volume_file(copy), 'rb') as file:
+    copy = volume(slow_api, SnapshotId=made['SnapshotId'], Size=2)
+    with open(slow_api.config.volume_file(copy), 'rb') as file:
         assert file.seek(0, 2) == 2 * GIB
         file.seek(300 << 20)
         assert file.read(18) == b'written by a guest'

@@ -326,6 +326,24 @@ def test_two_commands_at_a_time_wait_for_each_other(place: Place) -> None:
     place.run('down', '--name', 'raced')
 
 
+def test_commands_take_turns_although_each_removes_the_empty_state_directory(tmp_path: Path) -> None:
+    script = """
+import os
+from eucalab import cli, config
+alone = f'{config.state_root()}.alone'
+for _ in range(500):
+    with cli._one_at_a_time():
+        os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
+        os.unlink(alone)
+"""
+    environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(tmp_path / 'state')}
+    running = [subprocess.Popen([sys.executable, '-c', script], env=environment, stderr=subprocess.PIPE, text=True)
+               for _ in range(4)]
+    said = ''.join(process.communicate(timeout=120)[1] for process in running)
+    assert [process.returncode for process in running] == [0] * 4, said[-2000:]
+    assert not (tmp_path / 'state').exists()
+
+
 def test_up_that_is_killed_anywhere_can_be_taken_down(place: Place) -> None:
     words = [sys.executable, '-m', 'eucalab', 'up', '--name', 'cut', '--port', str(free_port()), '--nodes', '1', '--accel', 'tcg']
     environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(place.state), 'EUCALAB_CACHE': str(place.cache)}

@@ -8,9 +8,11 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from eucalab import daemon
 from eucalab.node import acceleration, daemons, disks
 from node_support import INSTALLER, wait_for
 
@@ -82,6 +84,18 @@ def test_a_daemon_is_known_by_its_program_not_by_words_in_somebodys_command_line
             process.kill()
             process.wait()
     assert daemons.running_pid('labtestd') is None
+
+
+def test_a_daemon_that_was_stopped_is_gone_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print("ready", flush=True); time.sleep(60)'
+    with subprocess.Popen([sys.executable, '-c', script], stdout=subprocess.PIPE) as slow:
+        slow.stdout.readline()
+        monkeypatch.setattr(daemons, 'running_pid', {'libvirtd': slow.pid}.get)
+        monkeypatch.setattr(daemon, 'STOP_SECONDS', 0.5)
+        daemons.stop_daemons(['libvirtd'])
+        ended = daemon.start_time(slow.pid) is None
+        slow.kill()
+    assert ended
 
 
 def test_a_disk_is_composed_of_image_ephemeral_and_swap_and_stays_sparse(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def ansible(program: str, *arguments: str | Path, **environment: str) -> subproc
     home = environment.pop('HOME', None)
     settings = {'ANSIBLE_COLLECTIONS_PATH': str(CHECKOUT / 'playbooks/collections'), 'ANSIBLE_NOCOLOR': '1',
                 'ANSIBLE_CONFIG': str(CHECKOUT / 'ansible.cfg'), 'ANSIBLE_LOCALHOST_WARNING': 'false',
-                'ANSIBLE_DEPRECATION_WARNINGS': 'false', **({'HOME': home} if home else {}), **environment}
+                'ANSIBLE_DEPRECATION_WARNINGS': 'false', 'ANSIBLE_TIMEOUT': '60', **({'HOME': home} if home else {}), **environment}
     return subprocess.Popen([str(BIN / program), *map(str, arguments)], env={**os.environ, **settings}, text=True, cwd=CHECKOUT,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
 

@@ -20,8 +20,13 @@ from .model import Cancelled, Instance, NodeError, Settings
 
 LOOK_SECONDS = 0.2             # requests reach a real node at once, so this is not paced
 MONITOR_SECONDS = 5.0          # MONITORING_PERIOD, paced
+MONITOR_LEAST = 1.0            # at any pace: until a domain counts as gone, clients that look every 2 s read its last words
 QUERY_RETRIES = 5              # LIBVIRT_QUERY_RETRIES: so many looks without the domain, 25 s, until it counts as gone
 log = logging.getLogger('eucalab.node')
+
+
+def monitoring_period(pace: float) -> float:
+    return max(MONITOR_LEAST, MONITOR_SECONDS * pace)
 
 
 class Worker:
@@ -80,7 +85,7 @@ class Controller:
                 self._look(store)
                 if time.monotonic() >= next_monitoring:
                     self._monitor(store)
-                    next_monitoring = time.monotonic() + MONITOR_SECONDS * self.settings.pace
+                    next_monitoring = time.monotonic() + monitoring_period(self.settings.pace)
             except Exception:
                 # Whatever it was, the instances need their node, and the rows say at the next look what is to be done.
                 log.exception('will try again')

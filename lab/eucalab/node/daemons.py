@@ -7,7 +7,6 @@ import grp
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import libvirt
 
 from ..checks import LabError
+from ..daemon import end
 from .hypervisor import URI
 
 # command, its pid file, the socket that shows that it serves
@@ -65,10 +65,7 @@ def stop_daemons(names: list[str]) -> None:
     for name, _pid_file, _socket in reversed(DAEMONS):
         pid = running_pid(name) if name in names else None
         if pid is not None:
-            os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + 10
-            while Path(f'/proc/{pid}').exists() and time.monotonic() < deadline:
-                time.sleep(0.1)
+            end(pid)
 
 
 def running_pid(name: str) -> int | None:

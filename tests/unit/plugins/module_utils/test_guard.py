@@ -3,7 +3,9 @@
 """The guard, with real processes."""
 from __future__ import annotations
 
+import os
 import subprocess
+import threading
 import time
 
 import pytest
@@ -76,4 +78,12 @@ def test_a_guard_that_was_killed_leaves_no_lock(tmp_path, start):
 
 
 def test_dismissing_where_no_guard_is_changes_nothing(tmp_path):
+    assert guard.dismiss(tmp_path / 'lock') is False
+
+
+def test_a_guard_that_ends_just_before_it_is_told_to_was_none(tmp_path):
+    lock = guard.take_lock(tmp_path / 'lock')
+    with subprocess.Popen(['true']) as ended:
+        os.pwrite(lock, f'{ended.pid}\n'.encode(), 0)
+    threading.Timer(0.3, os.close, [lock]).start()
     assert guard.dismiss(tmp_path / 'lock') is False

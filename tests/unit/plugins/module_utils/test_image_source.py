@@ -204,7 +204,10 @@ def test_a_qcow2_image_that_changes_while_it_is_converted_is_not_bundled(tmp_pat
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_is_ended_takes_what_it_has_unpacked_with_it(tmp_path, spool, number):
     (tmp_path / 'image.gz').write_bytes(gzip.compress(DATA))
-    code = (f'import time\nfrom {image_source.__name__} import raw_image\n'
+    # Tests may themselves run where some of the signals are ignored, by nohup for example.
+    code = (f'import signal, time\nsignal.signal({int(number)}, signal.SIG_DFL)\n'
+            f'if signal.SIGINT == {int(number)}: signal.signal({int(number)}, signal.default_int_handler)\n'
+            f'from {image_source.__name__} import raw_image\n'
             f'with raw_image("{tmp_path}/image.gz", "machine"): print(flush=True); time.sleep(60)')
     with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           env={**os.environ, 'PYTHONPATH': ':'.join(sys.path)}) as running:
