@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from .conftest import ROOT, run
+from .bad_line import bad_line
+from .conftest import PORT, ROOT, run
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,19 @@ def test_a_wrong_secret_is_called_that_and_not_shown(lab):
 def test_an_unreachable_endpoint_is_named(lab):
     connection = {'eucarc': lab.facts()['lab_tenant_eucarc'], 'ec2_url': 'http://127.0.0.1:9/services/compute'}
     fails(lab.build({**lab.variables('busybox'), 'image_build_connection': connection}), 'http://127.0.0.1:9', 'cannot be reached')
+
+
+@pytest.mark.parametrize(('action', 'refused', 'words'), [
+    ('CreateTags', True, ('failed at: create the volume', 'CreateTags', 'Everything that it created was removed')),
+    ('RunInstances', False, ('failed at: start the installer', 'may have been done all the same', 'Everything that is known'))])
+def test_what_its_tag_never_reached_is_removed_too(lab, action, refused, words):
+    facts = lab.facts()
+    with bad_line(PORT, action, refused) as port:
+        connection = {'eucarc': facts['lab_tenant_eucarc'], 'ec2_url': f'http://127.0.0.1:{port}/services/compute'}
+        variables = {**lab.variables('busybox'), 'image_build_name': f'untagged-{action.lower()}',
+                     'image_build_connection': connection}
+        fails(lab.build(variables), *words)
+    assert lab.left_behind() == []
 
 
 def test_a_missing_kernel_file_is_named(lab):
