@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
@@ -66,3 +67,13 @@ def fixture_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         return open(file, mode)
 
     monkeypatch.setattr(console, 'open', opened, raising=False)
+
+
+@pytest.fixture(name='spool')
+def fixture_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Path]:
+    """The directory where images are unpacked; in the end nothing may be left in it."""
+    spool = tmp_path / 'spool'
+    spool.mkdir()
+    monkeypatch.setenv('TMPDIR', str(spool))
+    yield spool
+    assert os.listdir(spool) == [], 'something was left behind'

@@ -20,15 +20,7 @@ from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import s
 DATA = b'disk' * 300_000 + bytes(5 << 20) + b'end'
 NUMBERS = gzip.compress(b''.join(b'%d,' % number for number in range(30_000)))
 needs_qemu_img = pytest.mark.skipif(not shutil.which('qemu-img'), reason='needs qemu-img')
-
-
-@pytest.fixture(name='spool', autouse=True)
-def fixture_spool(tmp_path, monkeypatch):
-    spool = tmp_path / 'spool'
-    spool.mkdir()
-    monkeypatch.setenv('TMPDIR', str(spool))
-    yield spool
-    assert os.listdir(spool) == [], 'something was left behind'
+pytestmark = pytest.mark.usefixtures('spool')
 
 
 def content(src: str | Path, image_type: str = 'machine', **options) -> bytes:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import ssl
 import subprocess
 from pathlib import Path
@@ -15,15 +14,7 @@ from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import o
 
 DATA = b'disk' * 300_000 + b'end'
 NEVER = 'sha256:' + '0' * 64
-
-
-@pytest.fixture(name='spool', autouse=True)
-def fixture_spool(tmp_path, monkeypatch):
-    spool = tmp_path / 'spool'
-    spool.mkdir()
-    monkeypatch.setenv('TMPDIR', str(spool))
-    yield spool
-    assert os.listdir(spool) == [], 'something was left behind'
+pytestmark = pytest.mark.usefixtures('spool')
 
 
 def content(src: str, image_type: str = 'machine', checksum: str = sha256(DATA), **options) -> bytes:
