@@ -227,6 +227,8 @@ class Bundler:
         self.image.check_unchanged()
 
     def _close(self, part: _OpenPart, position: int) -> Part:
+        if len(self.entries) == manifest.MAX_PARTS:
+            raise BundleError(f'{self.image.path} makes more than {manifest.MAX_PARTS} parts: choose larger ones')
         sha1, md5 = part.close()
         filename = f'{self.name}.part.{len(self.entries):02}'
         self.entries.append(manifest.PartEntry(filename, sha1))

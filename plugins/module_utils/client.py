@@ -38,6 +38,7 @@ REGION = 'eucalyptus'
 CREATES = ('create_volume', 'create_snapshot', 'run_instances')
 READS = ('describe_', 'get_', 'head_', 'list_')
 ATTEMPTS = 3
+GATEWAY = (502, 503, 504)
 LOOPBACK = ('127.0.0.1', '::1', 'localhost')  # what no proxy can reach
 
 WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch', '401'}
@@ -207,7 +208,9 @@ class Cloud:
             hint = f'Is the cloud up, and is {service}_url right? It came from {self.credentials.origin}.'
         else:
             message, hint = f'{head}: {error}.', ''
-        lost = operation.startswith(CREATES) and _may_have_arrived(error)
+        # With a code it is the cloud that speaks; without, something between us and it.
+        gateway = status in GATEWAY and code in ('', str(status))
+        lost = operation.startswith(CREATES) and (gateway or isinstance(error, (HTTPClientError, ResponseParserError)))
         if lost:
             hint = f'{hint} The answer never came, so it may have been done all the same: look before you do it again.'.strip()
         message = f'{message} {hint}'.strip().replace(self.credentials.secret_key, '…')
@@ -242,17 +245,9 @@ def _sign_as_sent(request: t.Any, **_rest: t.Any) -> None:
 
 def _passing(error: Exception) -> bool:
     """Could the same request succeed in a moment?"""
-    return _gateway(error) or isinstance(error, (ConnectionError, HTTPClientError)) and not isinstance(error, SSLError)
-
-
-def _may_have_arrived(error: Exception) -> bool:
-    """Not when there was no connection in the first place."""
-    return _gateway(error) or isinstance(error, (HTTPClientError, ResponseParserError))
-
-
-def _gateway(error: Exception) -> bool:
-    """Is it the answer of something between us and the cloud?"""
-    return isinstance(error, ClientError) and error.response['ResponseMetadata'].get('HTTPStatusCode') in (502, 503, 504)
+    if isinstance(error, ClientError):
+        return error.response.get('ResponseMetadata', {}).get('HTTPStatusCode') in GATEWAY
+    return isinstance(error, (ConnectionError, HTTPClientError)) and not isinstance(error, SSLError)
 
 
 def _hint(code: str, text: str, status: int | None, origin: str) -> str:

@@ -33,7 +33,7 @@ CONNECTION: dict[str, t.Any] = {
     'ca_path': {'type': 'path'},
 }
 # Seconds for the cloud to let go of what was just created.
-TAKE_BACK = 120
+TAKE_BACK = 60
 TAGS: dict[str, t.Any] = {'tags': {'type': 'dict'}, 'purge_tags': {'type': 'bool', 'default': False}}
 
 
@@ -72,6 +72,7 @@ class CloudModule:
         )
         self.params: dict[str, t.Any] = self.module.params
         self.told: dict[str, t.Any] = {}  # further keys of the result, also of a failure
+        self.stays = False  # something was created that lacks its tags
         self._require_libraries()
 
     def find(self) -> t.Any:
@@ -98,7 +99,8 @@ class CloudModule:
             plan = self.plan(self.find())
             resource = self.returned(plan.after if self.module.check_mode else self._apply(plan))
         except client.CloudError as error:
-            self._fail(error, plan, {'request': error.request, 'code': error.code, 'message': error.text, 'lost': error.lost})
+            said = {'request': error.request, 'code': error.code, 'message': error.text}
+            self._fail(error, plan, {**said, 'lost': error.lost or self.stays})
         except WaitError as error:
             if error.resource is not None:
                 self.told.setdefault(self.key, error.resource)
@@ -144,6 +146,7 @@ class CloudModule:
             remove(self.cloud, kind, resource_id, TAKE_BACK)
         except (client.CloudError, WaitError) as error:
             self.module.warn(f'{kind.word} {resource_id} was created, and could not be removed again: {error}')
+            self.stays = True
             return False
         return True
 

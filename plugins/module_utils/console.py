@@ -29,7 +29,8 @@ SIGNATURE = re.compile(
     rb'(?:' + BREAK + rb'[\w+/%]){27,81}?' + BREAK + rb'(?:=|%' + BREAK + rb'3' + BREAK + rb'D)'
     rb'|(?:' + BREAK + rb'[\w+/%]){1,81}' + BREAK + rb'\Z'
     rb'|[^&\s\'"]+)'
-    rb'|\A' + BREAK + rb'(?:[\w+/%]' + BREAK + rb'){1,81}=?' + BREAK + rb'(?=&Expires=)'
+    # What comes before it may be out of the window, or broken in two itself.
+    rb'|(?:[\w+/%=]' + BREAK + rb'){1,92}(?=&Expires=)'
 )
 CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 

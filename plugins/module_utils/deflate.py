@@ -27,6 +27,7 @@ HEADER = b'\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03'
 _LAST_BLOCK = b'\x03\x00'  # an empty block of fixed codes with the final bit
 _STORED_MAX = 0xffff
 _PIECE = 256 * 1024
+_TRIAL = b''.join(b'%d,' % number for number in range(10_000))
 _GRAIN, _SAMPLE = 128 * 1024, 2048  # what is judged as a whole, and how much of it is looked at, twice
 
 
@@ -37,11 +38,13 @@ class Compressor:
         if library == 'isal' and isal_zlib is None:
             raise ValueError('the Python library isal is not installed')
         self.library = library or ('isal' if isal_zlib else 'zlib')
-        # The same data and the same recipe give the same bytes.
-        self.recipe = f'isal {isal.__version__}' if self.library == 'isal' else f'zlib {zlib.ZLIB_RUNTIME_VERSION}'
         # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
         # Samples are judged by the fastest of all. That of ISA-L makes noise a quarter larger, and less of anything else.
         self._zlib, self._sample_level, self._noise = (isal_zlib, 0, 1.2) if self.library == 'isal' else (zlib, 1, 0.97)
+        # The same data and the same recipe give the same bytes. A sample tells what a version does not: both libraries choose
+        # their code by the processor.
+        version = isal.__version__ if self.library == 'isal' else zlib.ZLIB_RUNTIME_VERSION
+        self.recipe = f'{self.library} {version} {crc32(self._zlib.compress(_TRIAL, 1)):08x}'
         # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
         self.zero_block = b''.join(_deflate(zlib, memoryview(ZEROS), 9))
 

@@ -34,7 +34,8 @@ _TELLING = ('vmlinuz', 'initrd', 'windows')
 def stem_prefix(name: str, image_type: str) -> str:
     """What the files of all bundles of images of that name begin with; a dash and the content's digits follow."""
     plain = _plain(name)
-    return f'{image_type}-{plain}' if plain.lower().startswith(_TELLING) else plain
+    told = plain if plain == name else f'{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}'
+    return f'{image_type}-{told}' if plain.lower().startswith(_TELLING) else told
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Kind, Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_tags, read_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import SYSTEM, plan_tags, read_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import UploadError, stem_of
 
 EVERYBODY = 'all'
@@ -188,7 +188,8 @@ def _restore(cloud: Cloud, former: Resource) -> str:
         new_id = register(cloud, _request_again(former))
         plan = Plan()
         plan_permissions(plan, cloud, lambda: new_id, former['launch_permissions'])
-        plan_tags(plan, cloud, lambda: new_id, {'tags': former['tags']})
+        own = {key: value for key, value in former['tags'].items() if not key.startswith(SYSTEM)}
+        plan_tags(plan, cloud, lambda: new_id, {'tags': own})
         plan.apply()
 
     failure = _try(restore, f'The former image {former["image_id"]} is deregistered and was not restored wholly')

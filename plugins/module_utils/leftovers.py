@@ -10,6 +10,7 @@ Eucalyptus 3.1 and 3.2 have no tags: there, only images are found.
 from __future__ import annotations
 
 import functools
+import re
 import time
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
@@ -33,6 +34,7 @@ ANSWER_FILE = 'answer file'
 KINDS = {kind.word: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
 # A client token has up to 64 characters: the end of the build's name, which is its own, a dot, and what the role likes.
 TOKEN_LENGTH = 40
+BUILD = re.compile('.*-[0-9a-f]{10}')    # what the role calls a build; other names have nothing to do with tokens
 
 
 class LeftoversRemain(WaitError):
@@ -46,18 +48,18 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
     answer files.
     """
     bucket = bucket or cloud.credentials.own_bucket('answer-files')
-    found = [_leftover(ANSWER_FILE, f'{bucket}/{name}', 'available')] if _object_may_exist(cloud, bucket, name) else []
-    kept, volumes = set(), set()
+    found = _answer_file(cloud, bucket, name)
+    kept, volumes, token = set(), set(), f'{name[-TOKEN_LENGTH:]}.'
 
     def ours(kind: Kind, resource: Resource) -> bool:
         return resource['tags'].get(tag) == name or (
             kind is IMAGE and resource['name'] == name
-            or kind is INSTANCE and (resource['client_token'] or '').startswith(f'{name[-TOKEN_LENGTH:]}.')
-            or kind is SNAPSHOT and resource['volume_id'] in volumes)
+            or kind is INSTANCE and BUILD.fullmatch(name) and (resource['client_token'] or '').startswith(token)
+            or kind is SNAPSHOT and resource['volume_id'] in volumes and not resource['tags'])
 
     for kind in KINDS.values():
         for resource in listing(cloud, kind):
-            if kind is IMAGE and f'{tag}-key' in resource['tags']:
+            if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not ours(kind, resource)):
                 kept.add(resource['snapshot_id'])
             elif ours(kind, resource) and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.word, resource[kind.id], resource['state']))
@@ -103,14 +105,16 @@ def _leftover(kind: str, resource_id: str, state: str | None) -> Leftover:
     return {'type': kind, 'id': resource_id, 'state': state or ''}
 
 
-def _object_may_exist(cloud: Cloud, bucket: str, key: str) -> bool:
+def _answer_file(cloud: Cloud, bucket: str, key: str) -> list[Leftover]:
+    state = 'available'
     try:
         cloud.s3('head_object', f'{bucket}/{key}', Bucket=bucket, Key=key)
     except CloudError as error:
-        # A bucket of somebody else's holds no answer file of ours. And a storage that is away keeps nobody from clearing up
-        # the rest.
-        return not (error.not_found or error.status == 403)
-    return True
+        # Where no storage is configured, and in a bucket of somebody else's, is no answer file of ours.
+        if error.not_found or error.status == 403 or error.request == 'connect':
+            return []
+        state = 'unknown'    # storage that is away keeps nobody from clearing up the rest
+    return [_leftover(ANSWER_FILE, f'{bucket}/{key}', state)]
 
 
 def _remove_object(cloud: Cloud, location: str) -> None:

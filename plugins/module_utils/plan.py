@@ -58,8 +58,8 @@ class Plan:
             try:
                 call()
             except Exception:
-                for undone, undo in undos:
-                    if undo():
+                for undone, revert in reversed(undos):
+                    if revert():
                         self.done.remove(undone)
                 raise
             self.done.append(words)

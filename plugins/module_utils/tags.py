@@ -25,14 +25,7 @@ def read_tags(raw: dict[str, t.Any]) -> dict[str, str]:
 def wanted_tags(params: dict[str, t.Any]) -> dict[str, str] | None:
     """The tags that the options ask for, the name among them; None when they say nothing."""
     tags = None if params.get('tags') is None else {str(key): str(value) for key, value in params['tags'].items()}
-    tags = tags if params.get('name') is None else {**(tags or {}), 'Name': params['name']}
-    for key, value in (tags or {}).items():
-        if not key or key.startswith(SYSTEM) or len(key) >= KEY_LENGTH or len(value) >= VALUE_LENGTH:
-            raise BadTag(
-                f'The tag {key[:KEY_LENGTH]!r} cannot be set: keys have 1 to {KEY_LENGTH - 1} characters and do not begin with '
-                f'{" or ".join(SYSTEM)}, values have up to {VALUE_LENGTH - 1}.'
-            )
-    return tags
+    return tags if params.get('name') is None else {**(tags or {}), 'Name': params['name']}
 
 
 def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params: dict[str, t.Any]) -> None:
@@ -43,6 +36,12 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
         return
     present = (plan.after or {}).get('tags') or {}
     missing = {key: value for key, value in wanted.items() if present.get(key) != value}
+    for key, value in missing.items():
+        if not key or key.startswith(SYSTEM) or len(key) >= KEY_LENGTH or len(value) >= VALUE_LENGTH:
+            raise BadTag(
+                f'The tag {key[:KEY_LENGTH]!r} cannot be set: keys have 1 to {KEY_LENGTH - 1} characters and do not begin with '
+                f'{" or ".join(SYSTEM)}, values have up to {VALUE_LENGTH - 1}.'
+            )
     # purge_tags speaks of the tags option: without it, naming a resource would strip it of all its tags.
     purge = params.get('purge_tags') and params.get('tags') is not None
     surplus = {

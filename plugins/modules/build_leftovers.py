@@ -12,8 +12,10 @@ version_added: 0.1.0
 description:
   - Finds all instances, volumes, images and snapshots that carry a build's tag, and removes them in the order in which the cloud
     lets go of them. Waits until they are gone. When one does not go the others are removed all the same.
+  - Found as well are, because they get their tag a moment later, images of that name, instances with the client token that
+    the role gives them, untagged snapshots of the build's volumes, and the build's answer file.
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
-  - In Eucalyptus 3.1 and 3.2, which have no tags, it finds nothing.
+  - In Eucalyptus 3.1 and 3.2, which have no tags, it finds images and the answer file only.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:

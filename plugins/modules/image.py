@@ -359,7 +359,8 @@ class Image(CloudModule):
     }
     rules = {
         'required_one_of': [('image_id', 'name')],
-        'mutually_exclusive': [('src', 'snapshot_id'), ('src', 'image_id'), ('snapshot_id', 'image_id')],
+        'mutually_exclusive': [('src', 'snapshot_id'), ('src', 'image_id'), ('snapshot_id', 'image_id'),
+                               ('snapshot_id', 'block_devices')],
         'required_by': {'checksum': 'src', 'src': 'name', 'snapshot_id': 'name'},
     }
     libraries = IMPORT_ERRORS
@@ -389,7 +390,7 @@ class Image(CloudModule):
         former = found if request and found and not images.is_of(found, request) else None
         if request and (former or not found):
             self._plan_register(plan, former, request)
-        elif self.params['description'] not in (None, found['description'] or ''):
+        elif self.params['description'] and self.params['description'] != found['description']:
             plan.step('set the description', self._describe, description=self.params['description'])
         if request and self.params['state'] == 'replaced':
             self._plan_cleanup(plan.step, former, keep=request.get('ImageLocation') or self.params['snapshot_id'])
@@ -496,8 +497,7 @@ class Image(CloudModule):
             self.id = images.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
 
     def _take_back(self) -> None:
-        """Remove what was uploaded, unless another host with the same task has registered it meanwhile."""
-        if self.params['src'] and all(image['location'] != self.bundle.location for image in images.registered(self.cloud)):
+        if self.params['src'] and not self._is_registered(self.bundle.location):
             self.bundle.take_back()
 
     def _describe(self) -> None:
@@ -531,16 +531,22 @@ class Image(CloudModule):
         used = {keep, *(one['location'] for one in others)}
         found = [image['location']] if image and image['location'] else []
         name = image['name'] if image else self.params['name']
-        if name:
+        credentials = self.cloud.credentials
+        if name and credentials.s3_url and (self.params['bucket'] or credentials.account_id):
             bucket = self._bucket()
             keys = bucket.bundles(stem_prefix(name, image['type'] if image else self.params['type']))
             found += [f'{bucket.name}/{key}' for key in keys]
         return [location for location in dict.fromkeys(found) if location not in used]
 
     def _delete_bundle(self, location: str) -> None:
-        bucket, _slash, key = location.partition('/')
-        with worded():
-            Bucket(self.cloud, bucket).remove_bundle(key)
+        if not self._is_registered(location):
+            bucket, _slash, key = location.partition('/')
+            with worded():
+                Bucket(self.cloud, bucket).remove_bundle(key)
+
+    def _is_registered(self, location: str) -> bool:
+        """Asked before anything is deleted: another host with the same task may have registered it meanwhile."""
+        return any(image['location'] == location for image in images.registered(self.cloud))
 
 
 def main() -> None:

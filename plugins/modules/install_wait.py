@@ -259,7 +259,8 @@ class InstallWait(CloudModule):
     def _was_terminated(self, state: str | None) -> bool:
         """Only where its root is on a volume does the cloud tell termination from power-off, which leaves it stopped
         (VmStateCallback.handleReportedTeardown, 3.1 to 4.4)."""
-        return state in INSTANCE.gone and self.instance is not None and self.instance['root_device_type'] == 'ebs'
+        ebs = self.instance is not None and self.instance['root_device_type'] == 'ebs'
+        return ebs and (state is None or state in INSTANCE.gone)
 
     def _complaint(self, result: dict[str, t.Any]) -> str:
         words = {'failed': 'failed', 'silent': 'has probably stopped', 'timeout': 'takes too long'}[result['ended']]

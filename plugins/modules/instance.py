@@ -318,7 +318,8 @@ class Instance(CloudModule):
         plan.step(
             f'run an instance of {self.params["image_id"]}',
             run,
-            lambda: self.take_back(INSTANCE, t.cast(str, self.id)),
+            # With a token it may be another host's, and is found again by it.
+            None if self.params['client_token'] else lambda: self.take_back(INSTANCE, t.cast(str, self.id)),
             **dict.fromkeys(UNKNOWN),
             **predicted,
             state='running',

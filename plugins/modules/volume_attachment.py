@@ -263,7 +263,8 @@ class VolumeAttachment(CloudModule):
             )
         except CloudError:
             # The cloud detaches by itself when an instance ends, and that may have begun since the volume was looked at.
-            if self._look() == found:
+            now = self._look()
+            if now['instance_id'] == found['instance_id'] and now['state'] != 'detaching':
                 raise
 
     def _wait_detached(self, found: Resource) -> Resource:

@@ -64,6 +64,7 @@ def test_a_failure_in_the_middle_tells_what_was_done_and_what_was_refused(cloud,
     assert result['failed'] and result['changed']
     assert result['actions'] == ['create volume of 5 GiB']
     assert 'volume vol-1 was created, and could not be removed again' in str(result['warnings'])
+    assert result['failure']['lost'] is True
 
 
 def test_a_creation_whose_answer_was_lost_is_said_to_be_perhaps_done(cloud, clock, run):
@@ -71,8 +72,11 @@ def test_a_creation_whose_answer_was_lost_is_said_to_be_perhaps_done(cloud, cloc
     cloud.on('CreateVolume', ConnectionClosedError(endpoint_url='x'))
     result = run('volume', name='disk', size=5, zone='one')
     assert result['failure']['lost'] and 'may have been done all the same' in result['msg']
-    cloud.on('CreateVolume', EndpointConnectionError(endpoint_url='x', error='refused'))
-    assert not run('volume', name='disk', size=5, zone='one')['failure']['lost']
+    cloud.on('CreateVolume', (504, '<html>gateway timeout</html>'))
+    assert run('volume', name='disk', size=5, zone='one')['failure']['lost']
+    for refusal in (EndpointConnectionError(endpoint_url='x', error='refused'), error('VolumeLimitExceeded', 'full', 503)):
+        cloud.on('CreateVolume', refusal)
+        assert not run('volume', name='disk', size=5, zone='one')['failure']['lost']
 
 
 @pytest.mark.parametrize('tags', [{'aws:x': '1'}, {'euca:x': '1'}, {'': '1'}, {'k' * 128: '1'}, {'k': 'v' * 256}])

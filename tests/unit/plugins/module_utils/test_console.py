@@ -160,7 +160,16 @@ def test_a_signature_that_the_terminal_breaks_in_two_is_hidden_whole(place, line
     # Nor when the window ends, or begins, within it.
     for end in range(printed.index(SIGNATURE[:place]) + 1, printed.index('&Expires')):
         assert without_signatures(printed.encode()[:end]).strip() == b'ks=http://c/k?AWSAccessKeyId=AKI&Signature=(hidden)'
-        assert without_signatures(printed.encode()[end:]) == b'(hidden)&Expires=179 ip=dhcp\n'
+        assert without_signatures(printed.encode()[end:]).lstrip() == b'(hidden)&Expires=179 ip=dhcp\n'
+
+
+@pytest.mark.parametrize('before', ['', 'what the hook has said\n', 'AWSAccessKeyId=AKI&'])
+def test_a_signature_whose_name_is_cut_or_broken_is_hidden_too(before):
+    name = 'Signature='
+    for place in range(1, len(name)):
+        for left in ('', f'{name[:place]}\r\n'):
+            hidden = without_signatures(f'{before}{left}{name[place:]}{SIGNATURE}&Expires=179'.encode())
+            assert hidden.endswith(b'(hidden)&Expires=179') and SIGNATURE[-20:].encode() not in hidden
 
 
 def test_what_follows_a_signature_on_the_next_line_is_not_hidden():

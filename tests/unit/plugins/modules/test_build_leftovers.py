@@ -94,6 +94,27 @@ def test_what_its_tag_has_not_reached_yet_is_known_by_token_and_volume(empty, ru
     assert 'i-1' not in str(run('build_leftovers', check=True, **OPTIONS)['leftovers'])
 
 
+def test_a_snapshot_that_somebody_has_tagged_or_registered_stays(empty, run):
+    empty.on('DescribeVolumes', volume('available'))
+    mine = snapshot('completed').replace(
+        TAG, '<volumeId>vol-1</volumeId><tagSet><item><key>Name</key><value>mine</value></item></tagSet>')
+    empty.on('DescribeSnapshots', mine)
+    assert [leftover['id'] for leftover in run('build_leftovers', check=True, **OPTIONS)['leftovers']] == ['vol-1']
+    empty.on('DescribeSnapshots', snapshot('completed').replace(TAG, '<volumeId>vol-1</volumeId>'))
+    empty.on('DescribeImages', image(tags='').replace('debian-0123456789', 'my-image'))
+    assert [leftover['id'] for leftover in run('build_leftovers', check=True, **OPTIONS)['leftovers']] == ['vol-1']
+
+
+def test_tokens_are_looked_at_for_builds_only(empty, run):
+    empty.on('DescribeInstances', instance('running').replace(TAG, '<clientToken>web.1</clientToken>'))
+    empty.on(f'HEAD {BUCKET}/web', (404, ''))
+    assert run('build_leftovers', check=True, **{**OPTIONS, 'name': 'web'})['leftovers'] == []
+
+
+def test_where_no_storage_is_configured_there_is_no_answer_file(empty, run):
+    assert run('build_leftovers', check=True, **OPTIONS, s3_url='')['leftovers'] == []
+
+
 def test_one_that_does_not_go_keeps_nobody_from_removing_the_rest_and_is_named(empty, clock, run):
     empty.on(f'HEAD {BUCKET}/debian-0123456789', (500, ''))
     empty.on(f'DELETE {BUCKET}/debian-0123456789', (500, ''))

@@ -338,7 +338,7 @@ def test_the_new_image_is_uploaded_before_the_old_one_goes(cloud, run, world, st
 
 
 def test_when_the_new_one_is_refused_the_old_one_is_registered_again(cloud, run, world, storage):
-    old = image_xml('eki-7', location='b/old.manifest.xml', purpose='test')
+    old = image_xml('eki-7', location='b/old.manifest.xml', **{'purpose': 'test', 'euca:image-conversion-state': 'complete'})
     registers(cloud, found=images_xml(old))
     cloud.on('DescribeImageAttribute', permissions_xml('000000000001'))
     cloud.on('DeregisterImage', DONE)
@@ -351,7 +351,8 @@ def test_when_the_new_one_is_refused_the_old_one_is_registered_again(cloud, run,
     again = cloud.asked('RegisterImage')[1]
     assert (again['ImageLocation'], again['Name']) == ('b/old.manifest.xml', 'kern')
     assert cloud.asked('ModifyImageAttribute')[0]['LaunchPermission.Add.1.UserId'] == '000000000001'
-    assert cloud.asked('CreateTags')[0]['Tag.1.Key'] == 'purpose'
+    asked = cloud.asked('CreateTags')[0]
+    assert asked['Tag.1.Key'] == 'purpose' and 'Tag.2.Key' not in asked    # the cloud's own it sets itself
     assert storage.objects == {}
 
 
@@ -422,6 +423,37 @@ def test_absent_also_deletes_the_bundles_that_interrupted_runs_have_left(cloud, 
     assert result['actions'] == predicted['actions'] and len(result['actions']) == 2
     assert sorted(storage.objects) == sorted(f'{BUCKET}/{key}' for key in others)
     assert run('image', **options)['changed'] is False
+
+
+def test_a_bundle_that_another_host_has_registered_since_it_was_planned_to_go_stays(cloud, run, world, storage):
+    registers(cloud)
+    theirs = location_of(run, {**world, 'secret_key': 'another-secret'})
+    storage.buckets, storage.objects = [BUCKET], {theirs: b'manifest'}
+    cloud.on('DescribeImages', NONE, NONE, images_xml(image_xml(location=theirs)))
+    cloud.on('RegisterImage', error('InvalidAMIName.Duplicate', 'in use'))
+    result = run('image', state='replaced', delete_bundle=True, **world)
+    assert result['image']['location'] == theirs
+    assert storage.objects == {theirs: b'manifest'}
+
+
+def test_bundles_of_names_that_are_only_alike_stay(cloud, run, world, storage):
+    registers(cloud)
+    cloud.on('RegisterImage', ConnectionClosedError(endpoint_url='x'))
+    cloud.on('DescribeImages', NONE)
+    storage.buckets = [BUCKET]
+    key = location_of(run, {**world, 'name': 'fedora-40'})
+    storage.objects = {key: b''}
+    assert run('image', name='fedora.40', state='absent', delete_bundle=True, account_id=ACCOUNT)['changed'] is False
+    assert run('image', name='fedora-40', state='absent', delete_bundle=True, account_id=ACCOUNT)['changed'] is True
+
+
+def test_what_is_known_is_deleted_also_without_an_account_number(cloud, run, storage):
+    storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
+    cloud.on('DescribeImages', images_xml(image_xml()), NONE)
+    cloud.on('DescribeImageAttribute', NOBODY)
+    cloud.on('DeregisterImage', DONE)
+    result = run('image', name='kern', state='absent', delete_bundle=True)
+    assert result['actions'] == ['deregister image eki-1', 'delete bundle b/k.manifest.xml'] and storage.objects == {}
 
 
 def test_absent_leaves_bundle_and_snapshot_unless_asked(cloud, run, storage):

@@ -15,6 +15,7 @@ from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
     volume,
     volumes,
 )
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 
 NONE = instances()
 RUNNING = instances(instance('running', Name='box'))
@@ -184,3 +185,11 @@ def test_instances_are_listed_by_name_without_the_terminated(cloud, clock, run):
     cloud.on('DescribeInstances', both)
     assert [one['instance_id'] for one in run('instance_info', name='box')['instances']] == ['i-1']
     assert [one['instance_id'] for one in run('instance_info')['instances']] == ['i-0', 'i-1']
+
+
+def test_an_instance_that_is_known_by_its_token_is_not_terminated_when_its_tags_are_refused(cloud, clock, run):
+    cloud.on('DescribeInstances', instances())
+    cloud.on('RunInstances', started())
+    cloud.on('CreateTags', error('TagLimitExceeded', 'too many'))
+    result = run('instance', name='web', client_token='web-1', image_id='emi-1')
+    assert result['failed'] and 'TerminateInstances' not in cloud.writes

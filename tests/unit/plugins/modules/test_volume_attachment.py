@@ -169,6 +169,13 @@ def test_a_volume_that_the_cloud_detaches_by_itself_meanwhile_is_detached(cloud,
     assert result['volume_attachment']['instance_id'] == 'i-1'
 
 
+def test_a_refusal_because_the_volume_is_still_being_attached_is_a_failure(cloud, clock, run):
+    cloud.on('DescribeVolumes', volumes(volume('in-use', attached=attachment('attaching'))), ATTACHED)
+    cloud.on('DetachVolume', error('IncorrectState', 'still attaching'))
+    result = run('volume_attachment', volume_id='vol-1', state='absent', wait=False)
+    assert result['failed'] and 'still attaching' in result['msg']
+
+
 def test_a_detachment_that_the_cloud_refuses_is_a_failure(cloud, clock, run):
     cloud.on('DescribeVolumes', ATTACHED)
     cloud.on('DetachVolume', error('IncorrectState', 'Cannot detach root volume vol-1'))
