@@ -28,6 +28,8 @@ _LAST_BLOCK = b'\x03\x00'  # an empty block of fixed codes with the final bit
 _STORED_MAX = 0xffff
 _PIECE = 256 * 1024
 _TRIAL = b''.join(b'%d,' % number for number in range(10_000))
+# Window and memory that are enough for a sample: setting up the usual ones would take zlib longer than the sample itself.
+_SMALL = (-13, 6)
 _GRAIN, _SAMPLE = 128 * 1024, 2048  # what is judged as a whole, and how much of it is looked at, twice
 
 
@@ -67,7 +69,8 @@ class Compressor:
         """Whether samples of it shrink at all. Compressing noise is the dearest way to store it."""
         quarter = len(grain) // 4
         sample = bytes(grain[quarter:quarter + _SAMPLE]) + bytes(grain[3 * quarter:3 * quarter + _SAMPLE])
-        return len(self._zlib.compress(sample, self._sample_level)) < self._noise * len(sample)
+        squeezer = self._zlib.compressobj(self._sample_level, zlib.DEFLATED, *_SMALL)
+        return len(squeezer.compress(sample)) + len(squeezer.flush()) < self._noise * len(sample)
 
 
 def trailer(crc: int, size: int) -> bytes:
