@@ -265,6 +265,9 @@ def _hint(code: str, text: str, status: int | None, origin: str) -> str:
 def _reason(error: Exception) -> str:
     """The innermost cause, short: 'Connection refused'."""
     inner: t.Any = getattr(error, 'kwargs', {}).get('error') or error
-    while isinstance(getattr(inner, 'reason', None) or getattr(inner, '__cause__', None), BaseException):
-        inner = getattr(inner, 'reason', None) or inner.__cause__
+    while deeper := [
+        one for one in (getattr(inner, 'reason', None), getattr(inner, '__cause__', None), *getattr(inner, 'args', ())[-1:])
+        if isinstance(one, BaseException)
+    ]:
+        inner = deeper[0]
     return getattr(inner, 'strerror', None) or str(inner).rpartition(': ')[2]

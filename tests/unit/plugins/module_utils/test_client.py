@@ -121,6 +121,12 @@ def test_an_unreachable_cloud_is_named_with_the_cause_and_asked_again_a_few_time
     assert len(cloud.requests) == 3
 
 
+def test_a_connection_that_is_closed_is_called_so():
+    with serving(b'') as (host, _asked):
+        silent = Cloud(Credentials(f'http://{host}/services/compute', 'AKI', 'secret', origin='a test'))
+        assert '(Remote end closed connection without response).' in complaint(silent, 'delete_volume', VolumeId='vol-1')
+
+
 def test_what_changes_something_is_never_sent_twice(cloud, clock, ours):
     cloud.on('CreateVolume', ConnectTimeoutError(endpoint_url=EC2), '<volumeId>vol-1</volumeId>')
     complaint(ours, 'create_volume', Size=1, AvailabilityZone='one')
