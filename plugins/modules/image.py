@@ -519,7 +519,7 @@ class Image(CloudModule):
             with worded():
                 locations = self._unused_bundles(image, keep)
             for location in locations:
-                step(f'delete bundle {location}', functools.partial(self._delete_bundle, location))
+                step(f'delete bundle {location}', functools.partial(self._delete_bundle, location, image))
         snapshot = image and image['snapshot_id']
         if self.params['delete_snapshot'] and snapshot and snapshot != keep:
             step(f'delete snapshot {snapshot}',
@@ -527,8 +527,7 @@ class Image(CloudModule):
 
     def _unused_bundles(self, image: Resource | None, keep: str | None) -> list[str]:
         """Where the deregistered image's bundle lies, and those that interrupted runs for the same name have left."""
-        others = [one for one in images.registered(self.cloud) if not image or one['image_id'] != image['image_id']]
-        used = {keep, *(one['location'] for one in others)}
+        used = {keep, *(one['location'] for one in self._others(image))}
         found = [image['location']] if image and image['location'] else []
         name = image['name'] if image else self.params['name']
         credentials = self.cloud.credentials
@@ -538,15 +537,19 @@ class Image(CloudModule):
             found += [f'{bucket.name}/{key}' for key in keys]
         return [location for location in dict.fromkeys(found) if location not in used]
 
-    def _delete_bundle(self, location: str) -> None:
-        if not self._is_registered(location):
+    def _delete_bundle(self, location: str, deregistered: Resource | None) -> None:
+        if not self._is_registered(location, deregistered):
             bucket, _slash, key = location.partition('/')
             with worded():
                 Bucket(self.cloud, bucket).remove_bundle(key)
 
-    def _is_registered(self, location: str) -> bool:
+    def _is_registered(self, location: str, deregistered: Resource | None = None) -> bool:
         """Asked before anything is deleted: another host with the same task may have registered it meanwhile."""
-        return any(image['location'] == location for image in images.registered(self.cloud))
+        return any(one['location'] == location for one in self._others(deregistered))
+
+    def _others(self, image: Resource | None) -> list[Resource]:
+        """The account's images but this, which a cloud may still list for a moment."""
+        return [one for one in images.registered(self.cloud) if not image or one['image_id'] != image['image_id']]
 
 
 def main() -> None:
