@@ -143,9 +143,7 @@ class Bucket:
         At most as many parts as there are connections are in memory, besides the one in the making.
         """
         present = self.listing(f'{name}.part.')
-        sent = Sent()
-
-        ended = threading.Event()
+        sent, ended = Sent(), threading.Event()
 
         def send_one(part: Part) -> Part:
             if present.get(part.filename) == (len(part.data), part.md5.hex()):
@@ -192,11 +190,12 @@ class Bucket:
         self._again(attempt, sent, ended)
 
     def get(self, key: str, limit: int) -> bytes | None:
-        """An object's content, a byte more than `limit` at the most; None when it is not there."""
+        """An object's content, of which no more than two bytes beyond `limit` are read; None when it is not there."""
         def attempt() -> bytes:
             reply = self._cloud.s3('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
             try:
-                return reply['Body'].read(limit + 1)
+                content = reply['Body'].read(limit + 1)
+                return content + reply['Body'].read(1)    # only who meets the end learns that it came too early
             except BotoCoreError as error:
                 raise _Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
 

@@ -13,6 +13,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Par
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import Storage, s3_error
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import ok, serving
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError, SSLError
 
 URL = 'http://cloud.test:8773/services/objectstorage'
@@ -284,3 +285,17 @@ def test_a_body_can_be_read_again_and_in_pieces():
     assert (len(body), body.seek(0, 2), body.tell()) == (len(data),) * 3
     body.seek(len(data) - 3)
     assert body.read() == data[-3:]
+
+
+def test_an_object_is_read_whole_or_up_to_the_limit_and_never_taken_for_whole_when_it_was_cut_short():
+    for answer, content in ((ok(b'manifest'), b'manifest'), (ok(b'x' * 1000), b'x' * 102), (ok(b'manifest', length=20), None)):
+        with serving(answer) as (host, asked):
+            url = f'http://{host}/services/objectstorage'
+            cloud = Cloud(Credentials(ec2_url=url, s3_url=url, access_key='key', secret_key='secret'))
+            bucket = upload.Bucket(cloud, 'b', wait=lambda _ended, _seconds: False)
+            if content is None:
+                with pytest.raises(upload.UploadError, match='cut short'):
+                    bucket.get('k', 100)
+                assert len(asked) == upload.ATTEMPTS
+            else:
+                assert bucket.get('k', 100) == content
