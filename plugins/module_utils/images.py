@@ -121,9 +121,9 @@ class Unknown(Exception):
 
 
 def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudError) -> Resource | None:
-    # A request whose answer was lost, here or at a gateway, may still be under way: look a few times before concluding
-    # that it is not there.
-    lost = error.status is None or error.status >= 500
+    # A request whose answer was lost, here or at a gateway that has no code of the cloud's, may still be under way: look a
+    # few times before concluding that it is not there.
+    lost = error.status is None or error.code in ('', str(error.status))
     for _look in range(3 if lost else 1):
         try:
             images = registered(cloud)
