@@ -94,7 +94,8 @@ def _lock(root: Path) -> int:
 
 
 def up(options: argparse.Namespace) -> int:
-    before, config = _before(options.name), _wanted(options)
+    before = _before(options.name)
+    config = _wanted(options, before)
     daemons = _daemons(config)
     has_port = before is not None and before.port == config.port and daemons[0].pid() is not None
     checks.before_up(config, has_port)
@@ -126,9 +127,9 @@ def _before(name: str) -> Config | None:
         return None
 
 
-def _wanted(options: argparse.Namespace) -> Config:
+def _wanted(options: argparse.Namespace, before: Config | None) -> Config:
     """The lab as it is, changed by the options that were given; a new one where there is none."""
-    config = _before(options.name) or Config(options.name, hook_user=_hook_user())
+    config = before or Config(options.name, hook_user=_hook_user())
     changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play')
                if getattr(options, field) is not None}
     if options.nodes is not None:
@@ -251,7 +252,7 @@ def _instances(config: Config) -> list[str]:
 
 
 def reset(options: argparse.Namespace) -> int:
-    config = _wanted(options)
+    config = _wanted(options, _before(options.name))
     checks.values(config)          # before anything is lost
     if config.home.exists():
         _remove(config)

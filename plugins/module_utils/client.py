@@ -208,9 +208,7 @@ class Cloud:
             hint = f'Is the cloud up, and is {service}_url right? It came from {self.credentials.origin}.'
         else:
             message, hint = f'{head}: {error}.', ''
-        # With a code it is the cloud that speaks; without, something between us and it.
-        gateway = status in GATEWAY and code in ('', str(status))
-        lost = operation.startswith(CREATES) and (gateway or isinstance(error, (HTTPClientError, ResponseParserError)))
+        lost = operation.startswith(CREATES) and _may_have_arrived(error, code, status)
         if lost:
             hint = f'{hint} The answer never came, so it may have been done all the same: look before you do it again.'.strip()
         message = f'{message} {hint}'.strip().replace(self.credentials.secret_key, '…')
@@ -248,6 +246,12 @@ def _passing(error: Exception) -> bool:
     if isinstance(error, ClientError):
         return error.response.get('ResponseMetadata', {}).get('HTTPStatusCode') in GATEWAY
     return isinstance(error, (ConnectionError, HTTPClientError)) and not isinstance(error, SSLError)
+
+
+def _may_have_arrived(error: Exception, code: str | None, status: int | None) -> bool:
+    # With a code it is the cloud that speaks; without, something between us and it.
+    gateway = status in GATEWAY and code in ('', str(status))
+    return gateway or isinstance(error, (HTTPClientError, ResponseParserError))
 
 
 def _hint(code: str, text: str, status: int | None, origin: str) -> str:

@@ -5,7 +5,7 @@
 It is known by the build's tag. Where the tag may not be there yet, because it is a request of its own: an image also by
 its name, an instance by its client token, a snapshot by the volume. A finished image carries the build's key besides (the
 tag's name with ``-key`` behind), and is never a leftover, nor is its snapshot.
-Eucalyptus 3.1 and 3.2 have no tags: there, only images are found.
+Eucalyptus 3.1 and 3.2 have no tags: there, only images and the answer file are found.
 """
 from __future__ import annotations
 
@@ -59,11 +59,13 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
 
     for kind in KINDS.values():
         for resource in listing(cloud, kind):
-            if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not ours(kind, resource)):
+            is_ours = ours(kind, resource)
+            if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
-            elif ours(kind, resource) and resource['state'] not in kind.gone and resource[kind.id] not in kept:
+            elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.word, resource[kind.id], resource['state']))
-                volumes.update({resource[kind.id]} if kind is VOLUME else ())
+                if kind is VOLUME:
+                    volumes.add(resource[kind.id])
     return found
 
 

@@ -485,10 +485,10 @@ class Image(CloudModule):
 
     def _upload(self) -> None:
         what = f'{self.params["name"]}: bundling and uploading'
-        shown = progress.Progress(live.Live(self.params['progress_file']), what, self.image.size)
+        reporting = progress.Progress(live.Live(self.params['progress_file']), what, self.image.size)
         start = time.monotonic()
         with worded():
-            sent = self.bundle.send(shown.reached)
+            sent = self.bundle.send(reporting.reached)
         self.told['upload'] = {'parts_sent': sent.parts, 'parts_present': sent.present, 'retries': sent.retries,
                                'seconds': round(time.monotonic() - start, 1)}
 
