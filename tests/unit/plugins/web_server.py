@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import socket
 import ssl
 import threading
@@ -19,6 +20,21 @@ def ok(body: bytes, *headers: str, length: int | None = None) -> bytes:
 
 def sha256(data: bytes) -> str:
     return f'sha256:{hashlib.sha256(data).hexdigest()}'
+
+
+def _request(stream: socket.socket) -> bytes:
+    # With its body: what is not read when a connection is closed resets it, and the answer may be lost.
+    request = b''
+    while (end := request.find(b'\r\n\r\n')) < 0 or len(request) < end + 4 + _length(request[:end]):
+        if not (data := stream.recv(65536)):
+            break
+        request += data
+    return request
+
+
+def _length(head: bytes) -> int:
+    found = re.search(rb'(?im)^content-length: *(\d+)', head)
+    return int(found[1]) if found else 0
 
 
 @contextlib.contextmanager
@@ -36,10 +52,7 @@ def serving(answer: bytes, tls: ssl.SSLContext | None = None) -> Iterator[tuple[
             with contextlib.suppress(OSError), connection:
                 connection.settimeout(10)
                 with tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
-                    request = b''
-                    while b'\r\n\r\n' not in request and (data := stream.recv(65536)):
-                        request += data
-                    asked.append(request)
+                    asked.append(_request(stream))
                     stream.sendall(answer)
 
     thread = threading.Thread(target=serve, daemon=True)
