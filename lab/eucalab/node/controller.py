@@ -135,6 +135,8 @@ class Controller:
 
     def _look(self, store: Store) -> None:
         """Start what the rows ask for."""
+        # Before the rows are read: what a worker has done by its end is in them then, and not asked for again.
+        self._workers = {instance_id: worker for instance_id, worker in self._workers.items() if worker.busy}
         for row in self._rows(store, "state IN ('pending', 'running', 'shutting-down', 'stopping') "
                                      "AND (node_state IS NULL OR node_state <> 'teardown')"):
             ending = row['state'] in ('shutting-down', 'stopping')
@@ -203,11 +205,8 @@ class Controller:
         return store.rows(f'SELECT * FROM instances WHERE node = ? AND {condition}', self.settings.node)
 
     def _busy(self, instance_id: str) -> bool:
-        worker = self._workers.get(instance_id)
-        if worker is not None and not worker.busy:
-            del self._workers[instance_id]
-            worker = None
-        return worker is not None
+        """Whether a worker had it when the rows were read, which may be older than what the worker has done since."""
+        return instance_id in self._workers
 
     def _spawn(self, what: str, row: sqlite3.Row, job: Callable[[Store, threading.Event], None]) -> None:
         self._workers[row['id']] = Worker(f"{what} {row['id']}", job, self.settings)
