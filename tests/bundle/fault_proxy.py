@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import socket
 import threading
@@ -18,11 +19,12 @@ REFUSAL = {'refuse_500': b'500 Internal Server Error', 'refuse_503': b'503 Servi
 
 class FaultProxy:
     """`rate` of all requests for storage and of registrations suffer one of `kinds`, and a tenth of that of other requests:
-    a task that cannot even ask what is there ends at once. Every answer comes `delay` seconds later. `puts` has the
-    paths of PUTs, `talks` the number of requests that are being served."""
+    a task that cannot even ask what is there ends at once. After `most_parts` parts have been stored, no other one is, and
+    who sends one waits. `puts` has the paths of PUTs, `talks` the number of requests that are being served."""
 
-    def __init__(self, upstream: int, seed: int, rate: float, kinds: tuple[str, ...] = KINDS, delay: float = 0.0) -> None:
-        self._upstream, self._rate, self._kinds, self._delay = upstream, rate, kinds, delay
+    def __init__(self, upstream: int, seed: int, rate: float, kinds: tuple[str, ...] = KINDS,
+                 most_parts: float = math.inf) -> None:
+        self._upstream, self._rate, self._kinds, self.most_parts = upstream, rate, kinds, most_parts
         self._random = random.Random(seed)
         self.faults: Counter[str] = Counter()
         self.puts: list[str] = []
@@ -88,11 +90,15 @@ class FaultProxy:
         body = bytearray(await reader.readexactly(length) if storage else asked)
         if fault == 'corrupt_request' and body:
             body[int(len(body) * place)] ^= 0x10
+        if '.part.' in lines[0] and sum('.part.' in put for put in self.puts) >= self.most_parts:
+            await reader.read()    # until who sent it has gone
+            return
         if fault in REFUSAL:
             answer = b'HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' % REFUSAL[fault]
         else:
             answer = await self._forward(lines, bytes(body))
-        await asyncio.sleep(STALL_SECONDS if fault == 'stall' else self._delay)
+        if fault == 'stall':
+            await asyncio.sleep(STALL_SECONDS)
         if fault == 'cut_answer':
             answer = answer[:int(len(answer) * place)]
         elif fault == 'corrupt_answer':

@@ -41,19 +41,19 @@ class Outcome:
     upload: dict = field(default_factory=dict)
 
 
-def run_image(options: dict) -> dict:
-    """Run the module as a process of its own and return its result."""
-    done = start_image(options)
+def run_image(options: dict, bad_line: int | None = None) -> dict:
+    """Run the module as a process of its own and return its result. `bad_line`: the port of one that may stall."""
+    done = start_image(options, bad_line)
     out, errors = done.communicate(timeout=300)
     if not out.strip():
         raise AssertionError(f'the module said nothing:\n{errors}')
     return json.loads(out)
 
 
-def start_image(options: dict) -> subprocess.Popen:
+def start_image(options: dict, bad_line: int | None = None) -> subprocess.Popen:
     process = subprocess.Popen([sys.executable, str(IMPATIENT)], text=True,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdin.write(json.dumps({'_part_size': PART_SIZE, **options}))
+    process.stdin.write(json.dumps({'_part_size': PART_SIZE, '_bad_line': bad_line, **options}))
     process.stdin.close()
     process.stdin = None
     return process
@@ -108,7 +108,7 @@ def one_run(lab: lab_process.Lab, directory: Path, seed: int) -> Outcome:
     rate = dice.choice((0.1, 0.25, 0.5, 0.8))
     started = time.monotonic()
     with fault_proxy.FaultProxy(lab.port, seed, rate).running() as proxy:
-        result = run_image({**lab.options(proxy.port), **options})
+        result = run_image({**lab.options(proxy.port), **options}, proxy.port)
     seconds = time.monotonic() - started
     failed = bool(result.get('failed'))
     message = result.get('msg', '')
