@@ -39,6 +39,7 @@ from eucalab.versions import PLAYED  # noqa: E402
 
 # One for all clients: it keeps the API models, which take a second to load.
 SESSION = botocore.session.Session()
+KEPT_PORTS: list[socket.socket] = []
 
 
 @dataclasses.dataclass
@@ -75,8 +76,9 @@ class LabApi:
         self.wait_for(self._answers, 'the API process answers', READY_SECONDS)
 
     def _answers(self) -> bool:
+        ended = self.process.poll() is not None     # asked first: then the log below has its last words
         log = (self.config.home / 'api.log').read_bytes()[self.log_start:].decode()
-        if self.process.poll() is not None:
+        if ended:
             raise AssertionError(log)
         return f'at {self.config.endpoint}\n' in log
 
@@ -207,9 +209,13 @@ def sign_path_as_sent(request: Any, **_: Any) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A port that nobody else is given as long as this process lives: neither before its server is up, nor between two
+    servers. A socket that is bound and does not listen keeps it, and lets in who sets SO_REUSEADDR as it does."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(('127.0.0.1', 0))
+    KEPT_PORTS.append(keeper)
+    return keeper.getsockname()[1]
 
 
 @contextlib.contextmanager
