@@ -72,18 +72,18 @@ def test_a_kvm_device_that_only_root_may_open_is_given_to_its_group_and_others_a
 
 
 def test_a_daemon_is_known_by_its_program_not_by_words_in_somebodys_command_line(tmp_path: Path) -> None:
-    program = tmp_path / 'labtestd'
+    program = tmp_path / f'labd{os.getpid()}'      # other runs of this test on the machine have theirs
     shutil.copy('/bin/sleep', program)
     bystander = subprocess.Popen(['/bin/sleep', '60'], executable='/bin/sleep')
     daemon = subprocess.Popen([str(program), '60'])
     try:
         # A moment after its start a process has no command line yet.
-        wait_for('the daemon is known', lambda: daemons.running_pid('labtestd') == daemon.pid)
+        wait_for('the daemon is known', lambda: daemons.running_pid(program.name) == daemon.pid)
     finally:
         for process in (daemon, bystander):
             process.kill()
             process.wait()
-    assert daemons.running_pid('labtestd') is None
+    assert daemons.running_pid(program.name) is None
 
 
 def test_a_daemon_that_was_stopped_is_gone_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
