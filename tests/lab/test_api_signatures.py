@@ -44,8 +44,9 @@ def test_ec2_takes_both_signatures_and_refuses_another_secret(lab_api: LabApi, s
 def test_a_signature_in_other_letters_than_signatures_have_is_as_wrong_as_any(lab_api: LabApi) -> None:
     """Signatures may come percent-encoded, and as raw bytes in a header, which need not even be UTF-8."""
     wrong, access = urllib.parse.quote('sïgnatur€'), lab_api.tenant.access_key
-    stamp, date = time.strftime('%Y%m%dT%H%M%SZ', time.gmtime()), time.strftime('%Y%m%d', time.gmtime())
-    now = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+    moment = time.gmtime()         # one for all: asked for twice, it may be another day
+    stamp, date = time.strftime('%Y%m%dT%H%M%SZ', moment), time.strftime('%Y%m%d', moment)
+    now = time.strftime('%Y-%m-%dT%H:%M:%SZ', moment)
     v2 = (f'Action=DescribeVolumes&Version=2014-10-01&SignatureVersion=2&SignatureMethod=HmacSHA256&Timestamp={now}'
           f'&AWSAccessKeyId={access}&Signature={wrong}')
     v4 = f'Credential={access}/{date}/x/y/aws4_request, SignedHeaders=host, Signature=s\xefg'

@@ -99,7 +99,8 @@ class Machine:
         self.console = ''
         self.heard = time.monotonic()
         self._changed = threading.Condition()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         while data := os.read(self.process.stdout.fileno(), 65536):
@@ -112,7 +113,8 @@ class Machine:
         """Until the console shows the pattern; gives up when the console has been silent for long, or the machine ended."""
         with self._changed:
             while not (found := re.search(pattern, self.console)):
-                ended = self.process.poll() is not None
+                # The listener ends with the console, when it has taken in the machine's last words.
+                ended = not self._listener.is_alive()
                 self._changed.wait(1)
                 if ended and not re.search(pattern, self.console):
                     pytest.fail(f'the machine ended without {pattern!r}:\n{self.console[-3000:]}')
