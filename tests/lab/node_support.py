@@ -241,7 +241,6 @@ def wait_for(what: str, condition: Callable[[], object], seconds: float = 20,
 GUEST_INIT = """#!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-echo 1 > /proc/sys/kernel/printk  # the kernel would speak in the middle of our lines
 modprobe -a virtio_pci virtio_blk
 echo "guest: cmdline $(cat /proc/cmdline)"
 while read _ _ blocks name; do case $name in vd*) echo "guest: $name $blocks";; esac; done < /proc/partitions
