@@ -87,7 +87,7 @@ class LabApi:
         self.process.send_signal(number)
         return self.process.wait(20)
 
-    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             result = condition()

@@ -225,7 +225,7 @@ def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int
     return objects
 
 
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 20,
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 60,
              progress: Callable[[], object] = lambda: 0):
     """Wait until a condition holds. Time counts anew, to a limit, when ``progress`` changes (a guest's console)."""
     deadline, last, limit = time.monotonic() + seconds, progress(), time.monotonic() + 5 * seconds

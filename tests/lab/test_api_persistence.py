@@ -103,4 +103,4 @@ def test_at_pace_1_the_cloud_is_as_slow_as_the_real_one(make_lab_api: Callable[.
     lab.wait_for(lambda: ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['State'] == 'available', 'available')
     assert time.monotonic() - started >= 8
     lab.wait_for(lambda: ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]['State'][
-        'Name'] == 'running', 'the next poll has come', seconds=30)
+        'Name'] == 'running', 'the next poll has come')

@@ -65,7 +65,7 @@ class Node:
 
     def end(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(120)
         for row in self.lab.store.rows('SELECT id FROM instances'):
             virsh('destroy', row['id'])
         print((self.lab.config.log / 'node.log').read_text())
@@ -107,7 +107,7 @@ def test_an_instance_boots_by_the_hook_sees_volumes_come_and_go_and_switches_its
     assert lab.attachment(volume)['node_state'] == 'attached', lab.attachment(volume)
     node.wait_console(instance, f'guest: disk vdb euca-{volume}-dev-sdf'[:len('guest: disk vdb ') + 20])
     lab.store.execute("UPDATE attachments SET state = 'detaching' WHERE volume_id = ?", volume)
-    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'detached', 60)
+    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'detached')
     assert lab.config.volume_file(volume).read_bytes().startswith(b'guest was here\n')
 
     folder = Path(str(lab.instance(instance)['instance_path']))
@@ -169,7 +169,7 @@ def test_an_instance_boots_from_its_root_volume_as_soon_as_that_is_made(bare_nod
     lab.config.volume_file(volume).write_bytes(boot_sector('second life', True).ljust(1 << 20, b'\0'))
     lab.store.execute("UPDATE instances SET state = 'pending', node_state = NULL WHERE id = ?", instance)
     # Not by the states in between, which may be over before somebody looks.
-    wait_for('the new start', lambda: calls(lab).count(f'euca-nc-pre-boot {folder}') == 2, 60)
+    wait_for('the new start', lambda: calls(lab).count(f'euca-nc-pre-boot {folder}') == 2)
     bare_node.wait_state(instance, 'teardown')
 
 
