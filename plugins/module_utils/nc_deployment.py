@@ -140,7 +140,9 @@ class Deployment:
         return plan
 
     def _plan_leftovers(self, plan):
-        paths = self.trials.leftovers()
+        for path in self.trials.leftovers():
+            plan.step('remove {0}, left by an interrupted run'.format(path), lambda path=path: nc_trial.remove(path))
+        paths = []
         installers = list(self.record['installers']) + list(self.wanted_installers)
         for place in sorted({os.path.dirname(path) for path in installers}):
             paths += nc_files.leftovers(place)

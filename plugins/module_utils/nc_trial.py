@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import nc_node
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import nc_files, nc_node
 
 SCRIPT = 'try-bootparams'
 POLICY = 'policy.conf'
@@ -118,8 +118,15 @@ class Trials:
         os.setuid(self.account.pw_uid)
 
 
+def remove(scratch):
+    """Remove the scratch directory of a run that was killed. What that run had started in it lives on for a moment, and would go on
+    writing there."""
+    wait_for_calls(scratch)
+    nc_files.remove(scratch)
+
+
 def wait_for_calls(hook):
-    """Wait until the calls of a hook that run at this moment have ended."""
+    """Wait until the calls of a hook, or of what is below a directory, that run at this moment have ended."""
     running = calls_in_flight(hook)
     deadline = time.time() + IN_FLIGHT_TIMEOUT
     while running & calls_in_flight(hook) and time.time() < deadline:
@@ -127,12 +134,13 @@ def wait_for_calls(hook):
 
 
 def calls_in_flight(hook):
-    """Process ids of the calls of a hook that run at this moment."""
+    """Process ids of the calls of a hook, or of what is below a directory, that run at this moment."""
     found = set()
     for name in os.listdir('/proc'):
         if name.isdigit():
             words = nc_node.read('/proc/{0}/cmdline'.format(name)).split(b'\0')
             # /bin/sh PATH EVENT ...; a packaged node's $EUCALYPTUS is "/", so the path then begins with "//"
-            if any(word.decode('utf-8', 'replace').replace('//', '/') == hook for word in words[:3]):
+            paths = [word.decode('utf-8', 'replace').replace('//', '/') for word in words[:3]]
+            if any(path == hook or path.startswith(hook + '/') for path in paths):
                 found.add(name)
     return found

@@ -119,9 +119,9 @@ actions:
 
 import base64
 import hashlib
-import time
 import typing as t
 from datetime import datetime, timezone
+from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
@@ -251,8 +251,8 @@ class AnswerFile(CloudModule):
         }
         if resource:
             seconds = self.params['expires']
-            until = datetime.fromtimestamp(int(time.time()) + seconds, timezone.utc)
             url = self.cloud.presigned_get(self.bucket, self.object, seconds, self.params['guest_s3_url'])
+            until = datetime.fromtimestamp(int(parse_qs(urlsplit(url).query)['Expires'][0]), timezone.utc)
             result.update(url=url, sha256=self.sha256, expires_at=until.isoformat())
         return result
 

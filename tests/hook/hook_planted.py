@@ -10,21 +10,24 @@ import time
 from pathlib import Path
 
 from hook_shapes import Shape, encode
-from hook_world import ENVIRONMENT, PRE_BOOT, SHELLS, World
+from hook_world import ENVIRONMENT, PRE_BOOT, SHELLS, World, orphans
 
-SECONDS = 5
 PLANTED = ('link', 'dangling link', 'tenant FIFO', 'FIFO', 'temporary', 'dangling temporary', 'original', 'dangling original')
 
 
-def planted(world: World, what: str, shell: str = 'dash') -> bool:
-    """Run the hook with something planted; tell whether it ended, and neither it nor what a link names was written to."""
+def planted(world: World, what: str, shell: str = 'dash', seconds: float = 60) -> bool:
+    """Run the hook with something planted; tell whether it ended, and neither it nor what a link names was written to.
+
+    A hook that has not ended after so many seconds waits for ever, as at a FIFO.
+    """
     world.put(Shape(), encode(b'bootparams=a\n'))
     victim = world.home / 'victim'
     victim.unlink(missing_ok=True)
     if not what.startswith('dangling'):
         victim.write_bytes(b'precious\n')
     before = victim.exists()
-    code = run(world, shell, what.split()[-1], victim, fifo={'tenant FIFO': world.told, 'FIFO': world.log}.get(what))
+    fifo = {'tenant FIFO': world.told, 'FIFO': world.log}.get(what)
+    code = run(world, shell, what.split()[-1], victim, fifo, seconds)
     right = victim.exists() == before and (not before or victim.read_bytes() == b'precious\n')
     if what.endswith('original'):
         return right and code == 1 and world.libvirt_file.read_bytes() == world.domain
@@ -32,7 +35,7 @@ def planted(world: World, what: str, shell: str = 'dash') -> bool:
     return right and code == 0 and done and not world.libvirt_file.is_symlink()
 
 
-def run(world: World, shell: str, kind: str, victim: Path, fifo: Path | None) -> int | None:
+def run(world: World, shell: str, kind: str, victim: Path, fifo: Path | None, seconds: float) -> int | None:
     """Give the exit status, None when it had to be ended."""
     if fifo:
         os.mkfifo(fifo)
@@ -41,7 +44,7 @@ def run(world: World, shell: str, kind: str, victim: Path, fifo: Path | None) ->
     elif kind == 'original':
         Path(f'{world.libvirt_file}.orig').symlink_to(victim)
     pid = start_with_link(world, shell, victim) if kind == 'temporary' else world.start(shell)
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -49,6 +52,7 @@ def run(world: World, shell: str, kind: str, victim: Path, fifo: Path | None) ->
         time.sleep(0.005)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    orphans()  # what it had started is not to be taken for the next one's
     return None
 
 

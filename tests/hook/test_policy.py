@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-import time
+import resource
 
 import pytest
 from hook_check import check
@@ -198,23 +198,29 @@ def test_a_parameter_that_only_resembles_a_forbidden_one(build, any_shell, value
     assert check(world, any_shell).applied
 
 
+def spent() -> float:
+    """CPU seconds of all hooks so far. How long they took says more about what else the machine had to do."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 @pytest.mark.parametrize('glob', ['*a*b', '*?*b', '*[a]*[b]', '*a_*b=c', '*aaaaaaaa*b'])
 def test_no_word_makes_matching_a_pattern_slow(build, shell, glob):
     """Two * try each pair of places of a word, that is two million: the most that a policy can ask for."""
     world = build(forbidden=glob)
     world.put(Shape(), encode(b'bootparams=' + b'a' * 2040 + b"'\n"))
-    began = time.monotonic()
+    before = spent()
     assert check(world, shell).applied
-    assert time.monotonic() - began < 2
+    assert spent() - before < 2
 
 
 @pytest.mark.parametrize('key', ['accounts', 'forbidden'])
 def test_a_pattern_that_would_take_for_ever_breaks_the_policy(build, shell, key):
     world = build(**{key: '*a*a*a*a*b'})
     world.put(Shape(), encode(b'bootparams=' + b'a' * 2040))
-    began = time.monotonic()
+    before = spent()
     assert check(world, shell).code == 1
-    assert time.monotonic() - began < 2
+    assert spent() - before < 2
     assert b'policy.conf is broken: line 1 ' in world.log.read_bytes()
 
 

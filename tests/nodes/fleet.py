@@ -150,7 +150,7 @@ class Fleet:
             sshd = subprocess.Popen(['/usr/sbin/sshd', '-D', '-e', '-f', str(configuration)],
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._sshds.append(sshd)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError), socket.create_connection((self.address(names[-1]), self.port), timeout=1):
                 return

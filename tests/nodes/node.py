@@ -112,7 +112,7 @@ class Launches:
     def stop(self) -> dict[str, t.Any]:
         """{'count': launches, 'variants': {name: count}, 'problems': [the first 20, in words]}"""
         self._stop.set()
-        self._process.join(30)
+        self._process.join(120)
         return json.loads(self.result.read_text())
 
     def _work(self) -> None:

@@ -50,7 +50,7 @@ def serving(answer: bytes, tls: ssl.SSLContext | None = None) -> Iterator[tuple[
             except OSError:  # closed: the test is over
                 return
             with contextlib.suppress(OSError), connection:
-                connection.settimeout(10)
+                connection.settimeout(60)
                 with tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
                     asked.append(_request(stream))
                     stream.sendall(answer)

@@ -162,10 +162,10 @@ DOCTYPES = {
 def test_document_types_and_entities_are_refused_at_once(name, encoding):
     doctype, use = DOCTYPES[name]
     text = DOMAIN.split(b'\n', 1)[1].replace(b'<!-- made by hand -->', doctype).replace(b'<name>one</name>', use)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(domain_xml.DomainError):
         domain_xml.rewrite(text.decode().encode(encoding), 'a')
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @settings(deadline=None, database=None)

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import guard
 
 
-def wait_until(true, seconds=10):
+def wait_until(true, seconds=60):
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -201,11 +201,11 @@ def test_a_run_that_is_ended_takes_what_it_has_unpacked_with_it(tmp_path, spool,
     code = (f'import signal, time\nsignal.signal({int(number)}, signal.SIG_DFL)\n'
             f'if signal.SIGINT == {int(number)}: signal.signal({int(number)}, signal.default_int_handler)\n'
             f'from {image_source.__name__} import raw_image\n'
-            f'with raw_image("{tmp_path}/image.gz", "machine"): print(flush=True); time.sleep(60)')
+            f'with raw_image("{tmp_path}/image.gz", "machine"): print(flush=True); time.sleep(600)')
     with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           env={**os.environ, 'PYTHONPATH': ':'.join(sys.path)}) as running:
         running.stdout.readline()
         assert os.listdir(spool) != []
         running.send_signal(number)
-        assert running.wait(20) != 0
+        assert running.wait(60) != 0
     assert os.listdir(spool) == []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -68,10 +69,11 @@ def test_a_url_that_cannot_be_fetched_is_said(answer, words):
 
 
 def test_a_server_that_cannot_be_reached_is_said():
-    with serving(b'') as (host, _asked):
-        pass
-    with pytest.raises(image_source.SourceError, match=f'http://{host}/image cannot be fetched: .*Connection refused'):
-        content(f'http://{host}/image')
+    with socket.socket() as taken:  # and not listening: a port that nobody has could be somebody's by now
+        taken.bind(('127.0.0.1', 0))
+        url = f'http://127.0.0.1:{taken.getsockname()[1]}/image'
+        with pytest.raises(image_source.SourceError, match=f'{url} cannot be fetched: .*Connection refused'):
+            content(url)
 
 
 def test_a_download_that_does_not_fit_is_not_begun():

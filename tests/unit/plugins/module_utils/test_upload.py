@@ -6,6 +6,7 @@ import hashlib
 import random
 import ssl
 import threading
+import time
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import upload
@@ -186,18 +187,26 @@ class SlowCloud:
             return {'IsTruncated': False}
         with self.lock:
             self.flying += 1
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         return {'ETag': hashlib.md5(parameters['Body'].read()).hexdigest()}
 
 
 def test_no_more_parts_are_made_than_there_are_connections():
     slow, made = SlowCloud(), []
 
+    def look():
+        deadline = time.monotonic() + 30
+        while slow.flying < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.2)  # for what should not come
+        counts.append((len(made), slow.flying))
+        slow.gate.set()
+
     def parts():
         for index in range(12):
             made.append(index)
             if index == 3:
-                threading.Timer(0.2, lambda: (counts.append((len(made), slow.flying)), slow.gate.set())).start()
+                threading.Thread(target=look).start()
             yield part(index, 10)
 
     counts: list[tuple[int, int]] = []
