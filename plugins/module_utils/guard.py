@@ -32,15 +32,18 @@ class Held(Exception):
 
 def take_lock(path: Path) -> int:
     """Return the descriptor of the locked file. The lock lives until all its copies are closed. Raises Held."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid = _pid_in(descriptor)
-        os.close(descriptor)
-        raise Held(pid) from None
-    os.ftruncate(descriptor, 0)    # what an earlier guard wrote is no longer true
-    return descriptor
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _pid_in(descriptor)
+            os.close(descriptor)
+            raise Held(pid) from None
+        if _is_at(path, descriptor):
+            os.ftruncate(descriptor, 0)    # what an earlier guard wrote is no longer true
+            return descriptor
+        os.close(descriptor)    # dismiss() has removed it between opening and locking
 
 
 def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) -> int:
@@ -80,7 +83,7 @@ def dismiss(path: Path, timeout: float = 30) -> bool:
     signalled = False
     while True:
         try:
-            os.close(take_lock(path))
+            lock = take_lock(path)
         except FileNotFoundError:
             return False
         except Held as held:
@@ -92,8 +95,16 @@ def dismiss(path: Path, timeout: float = 30) -> bool:
                     signalled = True
             time.sleep(0.02)
         else:
-            path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)    # still locked: nobody begins with a file that then goes
+            os.close(lock)
             return signalled
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _pid_in(descriptor: int) -> int:

@@ -3,8 +3,12 @@
 """Complete builds in a lab of their own, beside any demo that may be running."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
+import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,13 +20,15 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-# With pytest-xdist each worker has a lab of its own.
-WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
-NAME, PORT = f'build{WORKER}', 8873 + WORKER
+# Labs of these tests, each named for the process that has it: with pytest-xdist each worker has one of its own, and several
+# runs at a time on one machine leave each other's alone.
+STATES, NAME = Path('/var/tmp'), 'build'
+STATE = STATES / f'eucalab-build-{os.getpid()}'
+EUCALAB = (sys.executable, '-m', 'eucalab')
 # Nothing of the caller's environment gets in, least of all an eucarc.
 ENVIRONMENT = {
     'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'HOME': os.environ.get('HOME', '/root'), 'LC_ALL': 'C.UTF-8',
-    'PYTHONPATH': str(ROOT / 'lab'), 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'CI': 'true'}
+    'PYTHONPATH': str(ROOT / 'lab'), 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'CI': 'true', 'EUCALAB_STATE': str(STATE)}
 BUILD = ('ansible-playbook', str(ROOT / 'playbooks/build_image.yml'))
 
 
@@ -47,9 +53,28 @@ class Lab:
         """ansible-playbook build_image.yml with these variables."""
         return run(*BUILD, '-e', json.dumps(variables), *words, **environment)
 
-    def start_build(self, variables: dict) -> subprocess.Popen[str]:
-        return subprocess.Popen([*BUILD, '-e', json.dumps(variables)], env=ENVIRONMENT, cwd='/', text=True, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, start_new_session=True)
+    def start_build(self, variables: dict, output: Path) -> subprocess.Popen[bytes]:
+        """A build that goes on by itself and writes into ``output``: a pipe would be full some day, and stay open as long as a
+        module lives that outlived its playbook."""
+        with output.open('wb') as file:
+            return subprocess.Popen([*BUILD, '-e', json.dumps(variables)], env=ENVIRONMENT, cwd='/', stdout=file,
+                                    stderr=subprocess.STDOUT, start_new_session=True)
+
+    def installs(self, build: subprocess.Popen[bytes]) -> bool:
+        """Wait until the build's installer has its volume; False when the build ended before."""
+        while build.poll() is None:
+            if self.rows("SELECT 1 FROM attachments WHERE state = 'attached' AND NOT is_root"):
+                return True
+            time.sleep(0.2)
+        return False
+
+    @property
+    def port(self) -> int:
+        return int(self.facts()['lab_endpoint'].rpartition(':')[2])
+
+    def requests(self) -> list[str]:
+        """What the cloud has been asked, in order: EC2's actions, and the methods of object storage."""
+        return re.findall(r'eucalab\.server INFO (\w+) (?:/\S* )?\d{3}\b', (self.home / 'log/api.log').read_text())
 
     def rows(self, sql: str, *values: object) -> list[tuple]:
         """Look into the lab's own memory, which no credentials restrict."""
@@ -67,25 +92,40 @@ class Lab:
                             "FROM images, json_each(images.block_devices) WHERE images.state = 'available')")
                 + self.rows("SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%'"))
 
-    def settled(self, seconds: float = 90) -> list[tuple]:
-        """left_behind, once nothing changes for the better any more."""
+    def settled(self, seconds: float = 300) -> list[tuple]:
+        """left_behind, once nothing changes for the better any more. A guard needs 15 s, on a busy machine far more."""
         deadline = time.monotonic() + seconds
         while self.left_behind() and time.monotonic() < deadline:
             time.sleep(1)
         return self.left_behind()
 
 
+def free_port() -> int:
+    """A port that nobody gets who asks the kernel for any: those begin at 32768."""
+    while True:
+        port = random.randrange(20000, 32768)
+        with contextlib.suppress(OSError), socket.create_server(('127.0.0.1', port)):
+            return port
+
+
+def remove_orphans() -> None:
+    """Remove the labs of runs that were killed."""
+    for state in STATES.glob('eucalab-build-*'):
+        if state == STATE or not Path('/proc', state.name.rpartition('-')[2]).exists():
+            run(*EUCALAB, 'down', '--name', NAME, EUCALAB_STATE=str(state))
+
+
 @pytest.fixture(scope='session')
 def lab():
     if os.geteuid() != 0:
         pytest.skip('builds need root, for libvirt')
-    state = Path(os.environ.get('EUCALAB_STATE', '/var/lib/eucalab'))
-    eucalab = (sys.executable, '-m', 'eucalab')
-    run(*eucalab, 'down', '--name', NAME)
-    up = run(*eucalab, 'up', '--name', NAME, '--port', str(PORT))
-    assert up.returncode == 0, up.stdout + up.stderr
-    lab = Lab(state / NAME)
+    remove_orphans()
+    STATE.mkdir()
+    STATE.chmod(0o755)    # whatever the umask: the users of hooks and guests enter it
     try:
+        up = run(*EUCALAB, 'up', '--name', NAME, '--port', str(free_port()))
+        assert up.returncode == 0, up.stdout + up.stderr
+        lab = Lab(STATE / NAME)
         for system in ('busybox', 'debian'):
             ready = run('ansible-playbook', '-i', str(lab.home / 'inventory.ini'), '-e', f'lab_home={lab.home}',
                         '-e', f'lab_system={system}', str(ROOT / 'playbooks/lab.yml'))
@@ -93,6 +133,6 @@ def lab():
             (lab.home / 'build.yml').rename(lab.home / f'build-{system}.yml')
         yield lab
     finally:
-        down = run(*eucalab, 'down', '--name', NAME)
+        down = run(*EUCALAB, 'down', '--name', NAME)
         assert down.returncode == 0, down.stdout + down.stderr
-        assert not lab.home.exists()
+        assert not STATE.exists()

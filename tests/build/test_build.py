@@ -8,8 +8,9 @@ import os
 import re
 import signal
 import threading
-import time
 from pathlib import Path
+
+from .bad_line import bad_line
 
 
 def text(process) -> str:
@@ -46,41 +47,38 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     kept = [text(built), *(file.read_text() for file in directory.iterdir())]
     assert not [found for found in kept if re.search('Signature=[A-Za-z0-9%]', found)]
 
-    started = time.monotonic()
+    asked = len(lab.requests())
     again = lab.build(variables)
-    took = time.monotonic() - started
     assert again.returncode == 0, text(again)
     assert image_of(again) == image
     assert 'nothing had to be done' in again.stdout
     assert 'changed=0' in again.stdout
-    assert took < 60    # 15 s on an idle machine; CI machines are busy
+    # It takes seconds, because it only looks whether the image is there. How many seconds is the machine's affair.
+    assert set(lab.requests()[asked:]) == {'DescribeImages', 'DescribeImageAttribute'}
 
 
 def test_a_volume_that_is_attached_a_minute_late_is_still_found(lab):
-    """The node controllers are held for a minute between the instance's start and the attachment."""
+    """The node controllers are held for a minute when the instance runs and the attachment is asked for."""
     variables = {**lab.variables('busybox'), 'image_build_name': 'late-volume'}
-    held: list[float] = []
+    nodes = [int(file.read_text().split()[0]) for file in (lab.home / 'run').glob('node*.pid')]
+    held: list[threading.Timer] = []
 
     def hold_the_nodes() -> None:
-        nodes = [int(file.read_text().split()[0]) for file in (lab.home / 'run').glob('node*.pid')]
-        while not lab.rows("SELECT id FROM instances WHERE node_state = 'running' AND state != 'terminated'"):
-            time.sleep(0.05)
         for node in nodes:
             os.kill(node, signal.SIGSTOP)
-        held.append(time.monotonic())
-        while not lab.rows("SELECT 1 FROM attachments WHERE state = 'attaching'"):
-            time.sleep(0.1)
-        time.sleep(60)
+        held.append(threading.Timer(60, let_go))
+        held[-1].start()
+
+    def let_go() -> None:
         for node in nodes:
             os.kill(node, signal.SIGCONT)
-        held.append(time.monotonic())
 
-    holder = threading.Thread(target=hold_the_nodes, daemon=True)
-    holder.start()
-    built = lab.build(variables)
-    holder.join(timeout=5)
+    with bad_line(lab.port, 'AttachVolume', answered=True, before=hold_the_nodes) as port:
+        variables['image_build_connection'] = {
+            **variables['image_build_connection'], 'ec2_url': f'http://127.0.0.1:{port}/services/compute'}
+        built = lab.build(variables)
     assert built.returncode == 0, text(built)
-    assert held[1] - held[0] >= 60
+    assert len(held) == 1
     assert image_of(built)
 
 

@@ -6,12 +6,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
 from .bad_line import bad_line
-from .conftest import PORT, ROOT, run
+from .conftest import ROOT, run
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +50,7 @@ def test_an_unreachable_endpoint_is_named(lab):
     ('RunInstances', False, ('failed at: start the installer', 'may have been done all the same', 'Everything that is known'))])
 def test_what_its_tag_never_reached_is_removed_too(lab, action, refused, words):
     facts = lab.facts()
-    with bad_line(PORT, action, refused) as port:
+    with bad_line(lab.port, action, refused) as port:
         connection = {'eucarc': facts['lab_tenant_eucarc'], 'ec2_url': f'http://127.0.0.1:{port}/services/compute'}
         variables = {**lab.variables('busybox'), 'image_build_name': f'untagged-{action.lower()}',
                      'image_build_connection': connection}
@@ -77,9 +76,12 @@ def test_an_answer_file_that_the_installer_refuses_fails_with_its_words(lab):
     fails(lab.build(variables), 'failed at: install', 'installer: FAILED')
 
 
+ENDLESS = '%pre\nwhile :; do echo still waiting > /dev/console; sleep 5; done\n%end\npoweroff\n'
+
+
 def test_an_installer_that_never_ends_is_stopped_at_the_time_limit(lab, tmp_path):
     answer = tmp_path / 'endless.ks'
-    answer.write_text('%pre\nwhile :; do echo still waiting > /dev/console; sleep 5; done\n%end\npoweroff\n')
+    answer.write_text(ENDLESS)
     variables = {**lab.variables('busybox'), 'image_build_name': 'endless', 'image_build_answer_file': str(answer),
                  'image_build_timeout': 45}
     fails(lab.build(variables), 'failed at: install', 'takes too long')  # a busy machine may not have booted it by then
@@ -95,9 +97,9 @@ def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
 
 def test_an_installer_that_dies_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
     answer = tmp_path / 'dying.ks'
-    # Not before it has got its disk: an instance that ends earlier fails the attachment instead.
-    answer.write_text('%pre\nuntil [ -e /sys/block/vdb ]; do sleep 1; done\necho giving up > /dev/console\nsync\npoweroff -f\n'
-                      '%end\npoweroff\n')
+    # Not before it has got its disk, and the build has seen that: an instance that ends earlier fails the attachment instead.
+    answer.write_text('%pre\nuntil [ -e /sys/block/vdb ]; do sleep 1; done\nsleep 5\necho giving up > /dev/console\nsync\n'
+                      'poweroff -f\n%end\npoweroff\n')
     variables = {**lab.variables('busybox'), 'image_build_name': 'dying', 'image_build_answer_file': str(answer),
                  'image_build_boot_report': False, 'image_build_boot_test_timeout': 30}
     fails(lab.build(variables), 'failed at: test the image')
@@ -117,30 +119,28 @@ def test_a_node_without_the_hook_is_recognised(lab):
 
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGKILL], ids=['Ctrl-C', 'kill -9'])
-def test_an_interrupted_build_is_cleaned_up_after(lab, how):
-    variables = {**lab.variables('busybox'), 'image_build_name': f'interrupted-{int(how)}'}
-    build = lab.start_build(variables)
+def test_an_interrupted_build_is_cleaned_up_after(lab, tmp_path, how):
+    answer = tmp_path / 'endless.ks'
+    answer.write_text(ENDLESS)
+    variables = {**lab.variables('busybox'), 'image_build_name': f'interrupted-{int(how)}', 'image_build_answer_file': str(answer)}
+    build = lab.start_build(variables, tmp_path / 'output')
     try:
-        deadline = time.monotonic() + 120
-        while not lab.rows("SELECT 1 FROM attachments WHERE state = 'attached'") and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert build.poll() is None
+        assert lab.installs(build), (tmp_path / 'output').read_text()
         os.kill(build.pid, how)
-        build.communicate(timeout=60)
+        build.wait(timeout=300)
     finally:
         build.kill()
     assert lab.settled() == []
 
 
-def test_the_same_build_twice_at_once_is_refused_the_second_time(lab):
+def test_the_same_build_twice_at_once_is_refused_the_second_time(lab, tmp_path):
     variables = {**lab.variables('busybox'), 'image_build_name': 'twice'}
-    first = lab.start_build(variables)
+    first = lab.start_build(variables, tmp_path / 'output')
     try:
-        deadline = time.monotonic() + 120
-        while not lab.rows("SELECT 1 FROM attachments WHERE state = 'attached'") and time.monotonic() < deadline:
-            time.sleep(0.2)
+        assert lab.installs(first), (tmp_path / 'output').read_text()
+        os.kill(first.pid, signal.SIGSTOP)    # it does not end before the second comes to its guard
         fails(lab.build(variables), 'is being built already')
-        out, _err = first.communicate(timeout=600)
-        assert first.returncode == 0, out
+        os.kill(first.pid, signal.SIGCONT)
+        assert first.wait(timeout=1500) == 0, (tmp_path / 'output').read_text()
     finally:
         first.kill()

@@ -20,7 +20,8 @@ from .model import Cancelled, Instance, NodeError, Settings
 
 LOOK_SECONDS = 0.2             # requests reach a real node at once, so this is not paced
 MONITOR_SECONDS = 5.0          # MONITORING_PERIOD, paced
-MONITOR_LEAST = 1.0            # at any pace: until a domain counts as gone, clients that look every 2 s read its last words
+MONITOR_LEAST = 2.0            # at any pace: until a domain counts as gone, clients that look every 2 s read its last words,
+                               # also on a busy machine that lets them wait for some seconds
 QUERY_RETRIES = 5              # LIBVIRT_QUERY_RETRIES: so many looks without the domain, 25 s, until it counts as gone
 log = logging.getLogger('eucalab.node')
 

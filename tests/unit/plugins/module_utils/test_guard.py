@@ -87,3 +87,35 @@ def test_a_guard_that_ends_just_before_it_is_told_to_was_none(tmp_path):
         os.pwrite(lock, f'{ended.pid}\n'.encode(), 0)
     threading.Timer(0.3, os.close, [lock]).start()
     assert guard.dismiss(tmp_path / 'lock') is False
+
+
+def test_a_lock_on_a_file_that_was_dismissed_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    path, flock = tmp_path / 'lock', guard.fcntl.flock
+    earlier = guard.take_lock(path)
+
+    def after_the_earlier_one(descriptor, how):
+        monkeypatch.setattr(guard.fcntl, 'flock', flock)
+        path.unlink()
+        os.close(earlier)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(guard.fcntl, 'flock', after_the_earlier_one)
+    lock = guard.take_lock(path)
+    assert os.path.samestat(os.fstat(lock), path.stat())
+    with pytest.raises(guard.Held):
+        guard.take_lock(path)
+    os.close(lock)
+
+
+def test_the_lock_is_held_until_its_file_is_gone(tmp_path, monkeypatch):
+    path, unlink = tmp_path / 'lock', guard.Path.unlink
+    os.close(guard.take_lock(path))
+
+    def unlink_late(self, **options):
+        with pytest.raises(guard.Held):
+            guard.take_lock(path)
+        unlink(self, **options)
+
+    monkeypatch.setattr(guard.Path, 'unlink', unlink_late)
+    assert guard.dismiss(path) is False
+    assert not path.exists()

@@ -58,6 +58,16 @@ def test_a_snapshot_that_is_still_pending_is_waited_for_without_a_change(cloud, 
     assert result['snapshot']['state'] == 'completed'
 
 
+def test_without_waiting_a_snapshot_is_returned_as_it_is_after_one_look(cloud, clock, run):
+    cloud.on('DescribeSnapshots', NONE, snapshots(snapshot('pending', Name='s')), DONE_ONE)
+    cloud.on('DescribeVolumes', volumes(volume('available')))
+    cloud.on('CreateSnapshot', '<snapshotId>snap-1</snapshotId>')
+    cloud.on('CreateTags', DONE)
+    result = run('snapshot', name='s', volume_id='vol-1', wait=False)
+    assert result['changed'] is True
+    assert result['snapshot']['state'] == 'pending'
+
+
 def test_a_snapshot_of_that_name_of_another_volume_is_an_error(cloud, clock, run):
     cloud.on('DescribeSnapshots', DONE_ONE)
     result = run('snapshot', name='s', volume_id='vol-2')

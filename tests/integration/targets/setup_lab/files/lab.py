@@ -8,8 +8,10 @@ its state is removed, when the process that runs the tests has ended: ansible-te
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -60,8 +62,11 @@ def main(collection: str) -> None:
 
 
 def free_port() -> int:
-    with socket.create_server(('127.0.0.1', 0)) as server:
-        return server.getsockname()[1]
+    """A port that nobody gets who asks the kernel for any: those begin at 32768."""
+    while True:
+        port = random.randrange(20000, 32768)
+        with contextlib.suppress(OSError), socket.create_server(('127.0.0.1', port)):
+            return port
 
 
 def owner() -> int:
@@ -83,7 +88,7 @@ def supervise(home: Path, collection: str, until: int) -> None:
     environment = {**os.environ, 'PYTHONPATH': f'{collection}/lab'}
     log = open(home / 'log' / 'integration.log', 'ab')  # noqa: SIM115 - the children keep it
     commands = [
-        [sys.executable, '-m', 'eucalab.server', NAME],
+        [sys.executable, str(Path(__file__).with_name('api.py')), NAME],
         [sys.executable, str(Path(__file__).with_name('node_double.py')), NAME, NODE],
     ]
     if os.fork() == 0:

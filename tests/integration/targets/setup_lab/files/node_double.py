@@ -3,7 +3,8 @@
 """A DOUBLE of a node controller, for tests of modules only: it reports states, and runs nothing.
 
 It keeps the protocol of the lab's store, so that the API believes instances run and volumes are attached. The word
-``double=`` among an instance's boot parameters says what its console shows:
+``double=`` among an instance's boot parameters says what its console shows, each line or block only when those before have
+been read (api.py):
 
 =========  =========================================================================================================
 install    an installation that powers off at the end
@@ -28,19 +29,16 @@ from pathlib import Path
 from eucalab.config import Config
 from eucalab.store import Store
 
-PARTS = 6
-PART_SECONDS = 0.4
-# Parts' time between the last words and the power-off being noticed, as a real node needs its time for that.
-AFTER = 8
 BOOTS = ['Linux version 6.1.0 (double)\n', 'double login: ']
-INSTALLS = ['installer: begins\n', *[f'installer: step {number}\n' for number in range(1, PARTS)]]
+INSTALLS = ['installer: begins\n', *[f'installer: step {number}\n' for number in range(1, 6)]]
 SCRIPTS = {
     'install': [*INSTALLS, 'installer: done, powering off\n'],
     'fail': [*INSTALLS, 'installer: FAILED: no disk vdb\n'],
     'silent': ['installer: begins\n'],
     'nohook': INSTALLS,
-    # Silent at first, then 8 KiB/s: whoever looks on a busy machine has eight seconds between two looks.
-    'flood': [*[''] * 10, *(''.join(f'{part}-{number} {"=" * 60}\n' for number in range(50)) for part in range(40))],
+    # 27 KiB at a time.
+    'flood': [''.join(f'{part}-{number} {"=" * 60}\n' for part in range(first, first + 8) for number in range(50))
+              for first in range(0, 40, 8)],
     '': BOOTS,
 }
 POWERS_OFF = ('install', 'flood')
@@ -83,13 +81,17 @@ class Double:
             self.speak(row, path / 'console.log', play)
 
     def speak(self, row, console: Path, play: str) -> None:
-        """As many parts of the script as the time since the start of the instance allows."""
-        due = int((time.time() - row['state_since']) / PART_SECONDS)
-        script = SCRIPTS.get(play, BOOTS)
-        text = ''.join(script[:due])
-        if console.read_text() != text:
-            console.write_text(text)
-        if due > len(script) + AFTER and play in POWERS_OFF:
+        """The next part of the script, when all before has been read; after the last one perhaps the power-off."""
+        said = console.stat().st_size
+        if not console.with_name(f'seen-{said}').exists():
+            return
+        for part in SCRIPTS.get(play, BOOTS):
+            if said <= 0:
+                with console.open('a') as file:  # never rewritten: the reader may come in between
+                    file.write(part)
+                return
+            said -= len(part)
+        if play in POWERS_OFF:
             self.report(row, 'teardown')
 
     def report(self, row, state: str) -> None:
