@@ -33,9 +33,9 @@ def install_hook(lab: ScratchLab, policy: str = '') -> None:
     lab.add_hook('bootparams', (FILES / 'bootparams').read_text())
 
 
-def add_instance(lab: ScratchLab, user_data: str) -> str:
+def add_instance(lab: ScratchLab, user_data: str, **columns: str) -> str:
     data = base64.b64encode(user_data.encode()).decode()
-    return lab.add_instance(user_data=data, node_user_data=data)
+    return lab.add_instance(user_data=data, node_user_data=data, **columns)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def node() -> Iterator[Node]:
 def test_a_hostile_tenants_guest_boots_with_a_harmless_literal_command_line(node: Node, tmp_path: Path) -> None:
     install_hook(node.lab)
     tmp_path.chmod(0o777)
-    attack = f"""x!;1e touch {tmp_path}/taken #$(touch {tmp_path}/taken)`id` a=b&c=<d>]]> 'e  f' ="g,h\""""
+    attack = f"""x!;1e touch {tmp_path}/taken #$(touch {tmp_path}/taken)`id` a=b&c=<d>]]> 'e  f' ="g,h" no_timer_check"""
     instance = add_instance(node.lab, f'#cloud-config\nbootparams={attack}\n')
     node.wait_state(instance, 'running')
     console = node.wait_console(instance, 'guest: disk vda').replace('\r', '')
@@ -65,8 +65,7 @@ def test_a_hostile_tenants_guest_boots_with_a_harmless_literal_command_line(node
 
 def test_a_guest_that_reboots_does_not_start_over(node: Node) -> None:
     install_hook(node.lab)
-    instance = node.lab.add_instance(
-        ramdisk_id='eri-00000002', **dict.fromkeys(['user_data', 'node_user_data'], base64.b64encode(b'bootparams=a').decode()))
+    instance = add_instance(node.lab, 'bootparams=no_timer_check', ramdisk_id='eri-00000002')
     volume = node.lab.add_volume(1 << 20)
     node.wait_state(instance, 'running')
     node.lab.store.execute("UPDATE instances SET state = 'running' WHERE id = ?", instance)

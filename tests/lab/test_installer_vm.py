@@ -39,7 +39,7 @@ cat > /tmp/disk.ks <<DISK
 clearpart --all --drives=disk/by-id/virtio-{VOLUME}
 part swap --size=16
 part / --fstype=ext4 --grow
-bootloader --append="console=ttyS0 printk.time=1"
+bootloader --append="console=ttyS0 no_timer_check printk.time=1"
 DISK
 %end
 %post
@@ -169,7 +169,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if cmdline is not None:
             installer = cache_root() / 'installer'
             options += ['-kernel', str(installer / 'vmlinuz'), '-initrd', str(installer / 'initrd'),
-                        '-append', f'console=ttyS0 loglevel=4 {cmdline}']
+                        '-append', f'console=ttyS0 no_timer_check loglevel=4 {cmdline}']
         started.append(Machine(tmp_path, options, mac))
         return started[-1]
 
