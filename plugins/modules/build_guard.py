@@ -78,7 +78,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 TIMEOUT = 600
 # Of one look: what came after it may hold what it found, as an image that was registered meanwhile holds its snapshot.
-PASS = 60
+LOOK_TIMEOUT = 60
 
 
 class BuildGuardModule(CloudModule):
@@ -139,7 +139,7 @@ class BuildGuardModule(CloudModule):
         while quiet < 2 and time.monotonic() < deadline and self._lock.exists():
             try:
                 found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
-                plan_leftovers(self.cloud, found, PASS).apply()
+                plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
             except Exception as error:    # the cloud may be away for a while; only time ends this
                 tell(f'build {name}: {error}')
             else:

@@ -3,12 +3,9 @@
 """Complete builds in a lab of their own, beside any demo that may be running."""
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bundle.lab_process import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 # Labs of these tests, each named for the process that has it: with pytest-xdist each worker has one of its own, and several
@@ -98,14 +96,6 @@ class Lab:
         while self.left_behind() and time.monotonic() < deadline:
             time.sleep(1)
         return self.left_behind()
-
-
-def free_port() -> int:
-    """A port that nobody gets who asks the kernel for any: those begin at 32768."""
-    while True:
-        port = random.randrange(20000, 32768)
-        with contextlib.suppress(OSError), socket.create_server(('127.0.0.1', port)):
-            return port
 
 
 def remove_orphans() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+KEPT_PORTS: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class Lab:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A port that nobody else is given as long as this process lives: neither before its server is up, nor between two
+    servers. A socket that is bound and does not listen keeps it, and lets in who sets SO_REUSEADDR as it does."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.bind(('127.0.0.1', 0))
+    KEPT_PORTS.append(keeper)
+    return keeper.getsockname()[1]
 
 
 @contextlib.contextmanager

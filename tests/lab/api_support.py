@@ -10,7 +10,6 @@ import hmac
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ import botocore.session
 import pytest
 
 LAB = Path(__file__).resolve().parents[2] / 'lab'
-sys.path.insert(0, str(LAB))
+sys.path[:0] = [str(LAB), str(LAB.parent / 'tests' / 'bundle')]
 
 from eucalab import cluster  # noqa: E402
 from eucalab.accounts import ADMIN, TENANT, Credentials  # noqa: E402
@@ -39,7 +38,6 @@ from eucalab.versions import PLAYED  # noqa: E402
 
 # One for all clients: it keeps the API models, which take a second to load.
 SESSION = botocore.session.Session()
-KEPT_PORTS: list[socket.socket] = []
 
 
 @dataclasses.dataclass
@@ -206,16 +204,6 @@ class LabApi:
 def sign_path_as_sent(request: Any, **_: Any) -> None:
     """botocore signs /BUCKET/ for a request that it sends to …/BUCKET; Eucalyptus computes over what was sent."""
     request.auth_path = urllib.parse.urlsplit(request.url).path
-
-
-def free_port() -> int:
-    """A port that nobody else is given as long as this process lives: neither before its server is up, nor between two
-    servers. A socket that is bound and does not listen keeps it, and lets in who sets SO_REUSEADDR as it does."""
-    keeper = socket.socket()
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    keeper.bind(('127.0.0.1', 0))
-    KEPT_PORTS.append(keeper)
-    return keeper.getsockname()[1]
 
 
 @contextlib.contextmanager

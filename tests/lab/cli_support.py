@@ -10,8 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from api_support import LAB, free_port
+from api_support import LAB
 from eucalab.config import Config
+from lab_process import free_port
 
 
 class Place:

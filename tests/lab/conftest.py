@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import LabApi, free_port  # it puts the lab's package on the path
+from api_support import LabApi  # it puts the lab's package on the path
 from cli_support import Place
 from eucalab.accounts import create_accounts
 from eucalab.config import Config
 from eucalab.store import Store
+from lab_process import free_port
 
 
 @pytest.fixture(scope='session')

@@ -17,11 +17,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from api_support import LAB, free_port
+from api_support import LAB
 from cli_support import Place
 from eucalab import checks, shared
 from eucalab.config import Config
 from eucalab.daemon import start_time
+from lab_process import free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='a lab needs root')
 

@@ -7,19 +7,15 @@ import json
 import math
 import random
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import fault_proxy
+import faults
+import lab_process
 import pytest
 from conftest import LabApi
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'bundle'))
-
-import fault_proxy  # noqa: E402
-import faults  # noqa: E402
-import lab_process  # noqa: E402
 
 
 @pytest.fixture(name='lab', scope='module')

@@ -8,13 +8,10 @@ its state is removed, when the process that runs the tests has ended: ansible-te
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,12 +27,13 @@ ENDED = b'The API process has ended.\n'
 
 def main(collection: str) -> None:
     until = owner()
-    sys.path.insert(0, f'{collection}/lab')
+    sys.path[:0] = [f'{collection}/lab', f'{collection}/tests/bundle']
     os.environ['EUCALAB_STATE'] = f'{tempfile.gettempdir()}/eucalab-integration-{until}'
     from eucalab import labfiles
     from eucalab.accounts import TENANT, create_accounts
     from eucalab.config import Config
     from eucalab.store import Store
+    from lab_process import free_port
 
     try:
         config = Config.load(NAME)
@@ -59,14 +57,6 @@ def main(collection: str) -> None:
             }
         )
     )
-
-
-def free_port() -> int:
-    """A port that nobody gets who asks the kernel for any: those begin at 32768."""
-    while True:
-        port = random.randrange(20000, 32768)
-        with contextlib.suppress(OSError), socket.create_server(('127.0.0.1', port)):
-            return port
 
 
 def owner() -> int:
