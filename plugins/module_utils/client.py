@@ -57,6 +57,10 @@ HINTS = (
         "Kernels and ramdisks are registered by the cloud's administrator (account eucalyptus), who can then "
         'share them.',
     ),
+    (
+        'kernel id must be specified',
+        'Give virtualization_type=hvm for a disk with a boot loader of its own, or kernel_id and ramdisk_id.',
+    ),
     ('limitexceeded', 'Delete what is no longer needed, or ask the administrator for a higher quota.'),
 )
 
@@ -259,7 +263,7 @@ def _hint(code: str, text: str, status: int | None, origin: str) -> str:
     for part, hint in HINTS:
         if part in said:
             return hint
-    if code in WRONG_KEYS or status == 401 or 'signature' in said:
+    if code in WRONG_KEYS or status == 401 or 'signature' in said or 'access key id' in said:
         return f'Are access_key and secret_key right? They came from {origin}.'
     if code in ('AccessDenied', 'UnauthorizedOperation', '403') or status == 403:
         return f'The keys from {origin} are not allowed to do this, or the secret key is wrong.'

@@ -179,7 +179,7 @@ class Volume(CloudModule):
             )
         if not self.params['size'] and not self.params['snapshot_id']:
             raise ModuleError(
-                f'There is no volume named {self.params["name"]}; to create it, its size or a snapshot_id is needed.'
+                f'There is no volume named {self.params["name"]}; to create it, a size (1 GiB or more) or a snapshot_id is needed.'
             )
         request = {'AvailabilityZone': self._zone()}
         request.update(

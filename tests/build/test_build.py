@@ -48,7 +48,7 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     assert not [found for found in kept if re.search('Signature=[A-Za-z0-9%]', found)]
 
     asked = len(lab.requests())
-    again = lab.build(variables)
+    again = lab.build(variables, '-e', 'image_build_volume_size=2 image_build_boot_test=true')    # words, and the same inputs
     assert again.returncode == 0, text(again)
     assert image_of(again) == image
     assert 'nothing had to be done' in again.stdout

@@ -63,6 +63,13 @@ def test_a_missing_kernel_file_is_named(lab):
     fails(lab.build(variables), '/no/such/vmlinuz')
 
 
+def test_what_is_missing_or_malformed_is_named_before_anything_is_made(lab):
+    given = lab.variables('busybox')
+    remote = {'image_build_kernel_id': '', 'image_build_kernel': 'http://127.0.0.1:9/vmlinuz'}
+    fails(lab.build({**given, **remote}), 'image_build_kernel_checksum is needed')
+    fails(lab.build(given, '-e', 'image_build_packages=cloud-init'), 'image_build_packages: a word is no list')
+
+
 def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):
     facts = lab.facts()
     variables = {**lab.variables('busybox'), 'image_build_name': 'no-admin', 'image_build_kernel_id': '',
@@ -73,7 +80,8 @@ def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):
 def test_an_answer_file_that_the_installer_refuses_fails_with_its_words(lab):
     variables = {**lab.variables('busybox'), 'image_build_name': 'refused',
                  'image_build_install_url': lab.facts()['lab_mirror_url'] + '/no-such-system'}
-    fails(lab.build(variables), 'failed at: install', 'installer: FAILED')
+    # A word is as good as false: what failed is not kept.
+    fails(lab.build(variables, '-e', 'image_build_keep_failed=false'), 'failed at: install', 'installer: FAILED')
 
 
 ENDLESS = '%pre\nwhile :; do echo still waiting > /dev/console; sleep 5; done\n%end\npoweroff\n'
