@@ -186,8 +186,10 @@ def _restore(cloud: Cloud, former: Resource) -> str:
     def restore() -> None:
         nonlocal new_id
         new_id = register(cloud, _request_again(former))
-        plan = Plan()
-        plan_permissions(plan, cloud, lambda: new_id, former['launch_permissions'])
+        # Whether everybody may launch a new image is the cloud's setting, so it is always brought to what it was.
+        permissions = former['launch_permissions']
+        plan = Plan({'launch_permissions': {'public': not permissions['public'], 'accounts': []}})
+        plan_permissions(plan, cloud, lambda: new_id, permissions)
         own = {key: value for key, value in former['tags'].items() if not key.startswith(SYSTEM)}
         plan_tags(plan, cloud, lambda: new_id, {'tags': own})
         plan.apply()

@@ -456,6 +456,8 @@ class Image(CloudModule):
 
     def _plan_register(self, plan: Plan, former: Resource | None, request: dict[str, t.Any]) -> None:
         params, name = self.params, self.params['name']
+        # Whether everybody may launch a new image is the cloud's setting, so private is always asked for.
+        maybe_public = (params['launch_permissions'] or {}).get('public') is False
         if former and params['state'] != 'replaced':
             made_of = former['location'] or former['snapshot_id']
             raise ModuleError(f'The image {name} ({self.id}) was made from something else ({made_of}). '
@@ -477,7 +479,7 @@ class Image(CloudModule):
             kernel_id=params['kernel_id'], ramdisk_id=params['ramdisk_id'],
             virtualization_type=params['virtualization_type'], root_device_name=params['root_device_name'],
             root_device_type='ebs' if params['snapshot_id'] else 'instance-store',
-            owner=self.cloud.credentials.account_id, launch_permissions={'public': False, 'accounts': []}, tags={})
+            owner=self.cloud.credentials.account_id, launch_permissions={'public': maybe_public, 'accounts': []}, tags={})
 
     def _bucket(self) -> Bucket:
         name = self.params['bucket'] or self.cloud.credentials.own_bucket('images')

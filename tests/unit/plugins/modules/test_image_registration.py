@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image module where clouds, accounts and interrupts differ from what one expects."""
+from __future__ import annotations
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, upload
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, tag_set
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
+
+NOBODY = '<launchPermission/>'
+EVERYBODY = '<launchPermission><item><group>all</group></item></launchPermission>'
+SYSTEM = {'name': 'system', 'snapshot_id': 'snap-1', 'account_id': ACCOUNT}
+
+
+def ebs_xml(image_id: str = 'emi-9', name: str = 'system', snapshot: str = 'snap-1', state: str = 'available') -> str:
+    return (
+        f'<item><imageId>{image_id}</imageId><imageLocation>{ACCOUNT}/{name}</imageLocation><imageState>{state}</imageState>'
+        f'<imageOwnerId>{ACCOUNT}</imageOwnerId><isPublic>false</isPublic><architecture>x86_64</architecture>'
+        f'<imageType>machine</imageType><name>{name}</name><rootDeviceType>ebs</rootDeviceType>'
+        f'<virtualizationType>hvm</virtualizationType><rootDeviceName>/dev/sda</rootDeviceName><blockDeviceMapping><item>'
+        f'<deviceName>/dev/sda</deviceName><ebs><snapshotId>{snapshot}</snapshotId></ebs></item></blockDeviceMapping>'
+        f'{tag_set({})}</item>')
+
+
+def bundle_xml(image_id: str, name: str, location: str = 'b/k.manifest.xml', owner: str = ACCOUNT) -> str:
+    return (
+        f'<item><imageId>{image_id}</imageId><imageLocation>{location}</imageLocation><imageState>available</imageState>'
+        f'<imageOwnerId>{owner}</imageOwnerId><isPublic>false</isPublic><architecture>x86_64</architecture>'
+        f'<imageType>machine</imageType><name>{name}</name><rootDeviceType>instance-store</rootDeviceType>'
+        f'<blockDeviceMapping/>{tag_set({})}</item>')
+
+
+def images_xml(*items: str) -> str:
+    return f'<imagesSet>{"".join(items)}</imagesSet>'
+
+
+@pytest.fixture(name='storage')
+def fixture_storage(cloud, clock, monkeypatch):
+    monkeypatch.setattr(images, 'time', clock)
+    monkeypatch.setattr(upload.Bucket.__init__, '__defaults__', (1, 0.0, lambda _ended, _seconds: False))
+    return Storage(cloud)
+
+
+@pytest.fixture(name='registers')
+def fixture_registers(cloud):
+    """The cloud registers a snapshot; nothing is registered before."""
+    cloud.on('DescribeImages', images_xml(), images_xml(ebs_xml()))
+    cloud.on('DescribeImageAttribute', NOBODY)
+    cloud.on('RegisterImage', '<imageId>emi-9</imageId>')
+    for action in ('ModifyImageAttribute', 'DeregisterImage', 'DeleteSnapshot'):
+        cloud.on(action, DONE)
+
+
+# --- a cloud whose new images are everybody's
+
+
+def test_a_new_image_that_is_to_be_private_is_made_private_whatever_the_clouds_default_is(cloud, run, registers):
+    cloud.on('DescribeImages', images_xml())
+    predicted = run('image', check=True, **SYSTEM, launch_permissions={'public': False, 'accounts': []})
+    cloud.on('DescribeImages', images_xml(), images_xml(ebs_xml()))
+    result = run('image', **SYSTEM, launch_permissions={'public': False, 'accounts': []})
+    assert [asked['LaunchPermission.Remove.1.Group'] for asked in cloud.asked('ModifyImageAttribute')] == ['all']
+    assert predicted['actions'] == result['actions']
+    assert predicted['image']['launch_permissions'] == result['image']['launch_permissions'] == {'public': False, 'accounts': []}
+
+
+def test_a_new_image_of_which_nothing_is_said_stays_as_the_cloud_makes_it(cloud, run, registers):
+    run('image', **SYSTEM)
+    assert cloud.asked('ModifyImageAttribute') == []
+
+
+@pytest.mark.parametrize(('former', 'change'), [(NOBODY, 'Remove'), (EVERYBODY, 'Add')])
+def test_a_former_image_that_is_registered_again_is_as_private_as_it_was(cloud, run, registers, former, change):
+    cloud.on('DescribeImages', images_xml(ebs_xml(snapshot='snap-0')))
+    cloud.on('DescribeImageAttribute', former)
+    cloud.on('RegisterImage', error('InvalidParameter', 'no'), '<imageId>emi-10</imageId>')
+    result = run('image', **SYSTEM, state='replaced')
+    assert result['msg'].endswith('The former image is registered again, as emi-10.')
+    asked, = cloud.asked('ModifyImageAttribute')
+    assert (asked['ImageId'], asked[f'LaunchPermission.{change}.1.Group']) == ('emi-10', 'all')
