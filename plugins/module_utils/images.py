@@ -138,9 +138,9 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
     return None
 
 
-def registered(cloud: Cloud) -> list[Resource]:
-    """The account's images, all of them for certain. Raises CloudError."""
-    reply = cloud.ec2('describe_images', 'the images', **IMAGE.narrow)
+def registered(cloud: Cloud, *owners: str) -> list[Resource]:
+    """The account's images, and these owners', all of them for certain. Raises CloudError."""
+    reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
         raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
     return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]

@@ -550,8 +550,10 @@ class Image(CloudModule):
         return any(one['location'] == location for one in self._others(deregistered))
 
     def _others(self, image: Resource | None) -> list[Resource]:
-        """The account's images but this, which a cloud may still list for a moment."""
-        return [one for one in images.registered(self.cloud) if not image or one['image_id'] != image['image_id']]
+        """The account's images but this, which a cloud may still list for a moment, and those of this one's owner: an
+        administrator takes back other accounts' images too."""
+        owner = [image['owner']] if image and image['owner'] else []
+        return [one for one in images.registered(self.cloud, *owner) if not image or one['image_id'] != image['image_id']]
 
 
 def main() -> None:

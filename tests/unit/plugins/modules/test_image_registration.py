@@ -80,3 +80,24 @@ def test_a_former_image_that_is_registered_again_is_as_private_as_it_was(cloud, 
     assert result['msg'].endswith('The former image is registered again, as emi-10.')
     asked, = cloud.asked('ModifyImageAttribute')
     assert (asked['ImageId'], asked[f'LaunchPermission.{change}.1.Group']) == ('emi-10', 'all')
+
+
+# --- an administrator and other accounts
+
+
+def test_a_bundle_from_which_its_owner_has_registered_another_image_stays(cloud, run, storage):
+    tenant = '000987654321'
+    storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
+    all_images = [bundle_xml('emi-1', 'one', owner=tenant), bundle_xml('emi-2', 'two', owner=tenant)]
+
+    def listed(parameters):
+        asked = [value for key, value in parameters.items() if key.startswith(('Owner.', 'ImageId.'))]
+        return images_xml(*(one for one in all_images if any(word in one for word in asked)))
+
+    cloud.on('DescribeImages', listed)
+    cloud.on('DeregisterImage', DONE)
+    options = {'image_id': 'emi-1', 'state': 'absent', 'delete_bundle': True, 'account_id': ACCOUNT}
+    assert run('image', **options)['actions'] == ['deregister image emi-1']
+    del all_images[1]
+    assert run('image', **options)['actions'] == ['deregister image emi-1', 'delete bundle b/k.manifest.xml']
+    assert storage.objects == {}
