@@ -293,6 +293,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module impo
     TAGS,
     CloudModule,
     ModuleError,
+    _interrupts_held,
     wait_options,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec, stem_prefix
@@ -368,6 +369,7 @@ class Image(CloudModule):
     def run(self) -> None:
         self.module.no_log_values |= secrets(self.params['src'] or '')
         with contextlib.ExitStack() as self.open:
+            self.held = self.open.enter_context(contextlib.ExitStack())
             super().run()
 
     def find(self) -> Resource | None:
@@ -470,7 +472,7 @@ class Image(CloudModule):
             request['ImageLocation'] = self.bundle.location
             plan.step(f'bundle and upload {shown(params["src"])}', self._upload)
         if former:
-            plan.step(f'deregister image {self.id}', lambda: images.deregister(self.cloud, former['image_id']))
+            plan.step(f'deregister image {self.id}', lambda: self._deregister_to_replace(former))
         plan.step(
             f'register {params["type"]} image {name}',
             lambda: self._register(request, former),
@@ -494,9 +496,15 @@ class Image(CloudModule):
         self.told['upload'] = {'parts_sent': sent.parts, 'parts_present': sent.present, 'retries': sent.retries,
                                'seconds': round(time.monotonic() - start, 1)}
 
+    def _deregister_to_replace(self, former: Resource) -> None:
+        # Until the new one is registered, or the former again, there is no image: an interrupt counts only then.
+        self.held.enter_context(_interrupts_held())
+        images.deregister(self.cloud, former['image_id'])
+
     def _register(self, request: dict[str, t.Any], former: Resource | None) -> None:
         with worded():
             self.id = images.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
+        self.held.close()    # after a failure only `run` does, so that what became of the former image is told
 
     def _take_back(self) -> None:
         if self.params['src'] and not self._is_registered(self.bundle.location):

@@ -3,6 +3,9 @@
 """The image module where clouds, accounts and interrupts differ from what one expects."""
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, upload
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage
@@ -101,3 +104,49 @@ def test_a_bundle_from_which_its_owner_has_registered_another_image_stays(cloud,
     del all_images[1]
     assert run('image', **options)['actions'] == ['deregister image emi-1', 'delete bundle b/k.manifest.xml']
     assert storage.objects == {}
+
+
+# --- interrupts
+
+
+@pytest.fixture(name='caught')
+def fixture_caught(monkeypatch):
+    """The signals that have come through, instead of ending the tests."""
+    seen = []
+    before = {one: signal.signal(one, lambda number, _frame: seen.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    yield seen
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+@pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('refused', [False, True])
+def test_an_interrupt_counts_only_when_the_new_image_or_the_former_is_registered(cloud, run, registers, caught, sent, refused):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    seen_by = {}
+
+    def interrupted(action, reply):
+        def answer(_parameters):
+            os.kill(os.getpid(), sent)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())    # whatever may come through has come then
+            seen_by[action] = list(caught)
+            return reply
+        return answer
+
+    cloud.on('DescribeImages', images_xml(ebs_xml(snapshot='snap-0')), images_xml(ebs_xml()))
+    cloud.on('DeregisterImage', interrupted('deregister', DONE))
+    first = error('InvalidParameter', 'no') if refused else '<imageId>emi-9</imageId>'
+    cloud.on('RegisterImage', interrupted('register', first), interrupted('again', '<imageId>emi-9</imageId>'))
+    result = run('image', **SYSTEM, state='replaced')
+    assert ('is registered again' in result.get('msg', '')) is refused
+    assert set(seen_by) == {'deregister', 'register', *(['again'] if refused else [])}
+    assert not any(seen_by.values()) and caught == [sent]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+def test_after_a_failed_deregistration_interrupts_count_again(cloud, run, registers):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    cloud.on('DescribeImages', images_xml(ebs_xml(snapshot='snap-0')))
+    cloud.on('DeregisterImage', error('InvalidParameter', 'no'))
+    assert run('image', **SYSTEM, state='replaced')['failed']
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
