@@ -71,15 +71,16 @@ options:
     choices: [i386, x86_64]
     default: x86_64
   kernel_id:
-    description: Kernel that a paravirtual machine image is started with.
+    description: Kernel that a paravirtual machine image from O(src) is started with.
     type: str
   ramdisk_id:
-    description: Ramdisk that a paravirtual machine image is started with.
+    description: Ramdisk that a paravirtual machine image from O(src) is started with.
     type: str
   virtualization_type:
     description:
       - How a machine image from a file is started. V(paravirtual), the cloud's default, needs O(kernel_id) and
         O(ramdisk_id); V(hvm) boots from the image's own boot loader. Eucalyptus 3.1 does not know this option.
+      - A machine image from a snapshot is always V(hvm).
     type: str
     choices: [paravirtual, hvm]
   root_device_name:
@@ -426,6 +427,11 @@ class Image(CloudModule):
         foreign = [option for option in ('kernel_id', 'ramdisk_id', 'snapshot_id', 'block_devices') if params[option]]
         if params['type'] != 'machine' and foreign:
             raise ModuleError(f'A {params["type"]} image has no {" and no ".join(foreign)}.')
+        unheard = [option for option in ('kernel_id', 'ramdisk_id') if params[option]]
+        unheard += ['virtualization_type: paravirtual'] if params['virtualization_type'] == 'paravirtual' else []
+        if params['snapshot_id'] and unheard:
+            raise ModuleError(f'An image from a snapshot has no {" and no ".join(unheard)}: the cloud boots it from its own '
+                              'boot loader.')
         for option, most in (('connections', 32), ('part_size', PART_SIZE_MAX >> 20)):
             if not 1 <= params[option] <= most:
                 raise ModuleError(f'{option} is a number from 1 to {most}, not {params[option]}.')
@@ -478,8 +484,11 @@ class Image(CloudModule):
             lambda: self._register(request, former),
             image_id=None, name=name, type=params['type'], state='available', description=params['description'],
             location=request.get('ImageLocation'), snapshot_id=params['snapshot_id'], architecture=params['architecture'],
-            kernel_id=params['kernel_id'], ramdisk_id=params['ramdisk_id'],
-            virtualization_type=params['virtualization_type'], root_device_name=params['root_device_name'],
+            kernel_id=params['kernel_id'] or None, ramdisk_id=params['ramdisk_id'] or None,
+            virtualization_type='hvm' if params['snapshot_id'] else params['virtualization_type'],
+            # The cloud makes the whole disk of a root that is named like its first partition.
+            root_device_name=re.sub(r'^/dev/sda1$', '/dev/sda', request['RootDeviceName']) if params['snapshot_id']
+            else params['root_device_name'],
             root_device_type='ebs' if params['snapshot_id'] else 'instance-store',
             owner=self.cloud.credentials.account_id, launch_permissions={'public': maybe_public, 'accounts': []}, tags={})
 

@@ -150,3 +150,23 @@ def test_after_a_failed_deregistration_interrupts_count_again(cloud, run, regist
     cloud.on('DeregisterImage', error('InvalidParameter', 'no'))
     assert run('image', **SYSTEM, state='replaced')['failed']
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+# --- an image from a snapshot
+
+
+@pytest.mark.parametrize('option', [{'kernel_id': 'eki-1'}, {'ramdisk_id': 'eri-1'}, {'virtualization_type': 'paravirtual'}])
+def test_what_the_cloud_does_not_heed_for_a_snapshot_is_refused(cloud, run, registers, option):
+    for check in (True, False):
+        result = run('image', check=check, **SYSTEM, **option)
+        assert result['failed'] and f'An image from a snapshot has no {next(iter(option))}' in result['msg']
+    assert cloud.writes == []
+
+
+@pytest.mark.parametrize('options', [{}, {'virtualization_type': 'hvm', 'root_device_name': '/dev/sda1', 'kernel_id': ''}])
+def test_check_mode_predicts_an_image_from_a_snapshot(cloud, run, registers, options):
+    cloud.on('DescribeImages', images_xml())
+    predicted = run('image', check=True, **SYSTEM, **options)
+    cloud.on('DescribeImages', images_xml(), images_xml(ebs_xml()))
+    real = run('image', **SYSTEM, **options)
+    assert {**predicted['image'], 'image_id': 'emi-9'} == real['image']
