@@ -312,6 +312,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import CONNECTIONS, Bucket, UploadError
 
 NAME = re.compile(r'[A-Za-z0-9()./_-]{3,128}')
+DESCRIPTION = 255    # characters
 
 
 @contextlib.contextmanager
@@ -385,6 +386,7 @@ class Image(CloudModule):
         if self.params['state'] == 'absent':
             self._plan_absent(plan, found)
             return plan
+        self._check_told()
         with worded():
             request = self._request()
         if request is None and found is None:
@@ -415,6 +417,21 @@ class Image(CloudModule):
         return images.with_permissions(self.cloud, image)
 
     # --- what to register
+
+    def _check_told(self) -> None:
+        """Refuse what the cloud would refuse too, but only when everything is uploaded, or the image is registered."""
+        params = self.params
+        if len(params['description'] or '') > DESCRIPTION:
+            raise ModuleError(f'The description has {len(params["description"])} characters; {DESCRIPTION} are allowed.')
+        for account in (params['launch_permissions'] or {}).get('accounts') or []:
+            if not re.fullmatch('[0-9]{12}', account.replace('-', '')):
+                raise ModuleError(f'launch_permissions: {account!r} is not an account\'s number, 12 digits (in quotes, '
+                                  'otherwise YAML drops the zeros it begins with).')
+        for option in ('kernel', 'ramdisk'):
+            given = params[f'{option}_id']
+            if given and not re.fullmatch(images.ID_PREFIX[option] + '[0-9A-Fa-f]+', given):
+                raise ModuleError(f'{option}_id: {given!r} is not the id of a {option} image '
+                                  f'({images.ID_PREFIX[option]}1a2b3c4d).')
 
     def _request(self) -> dict[str, t.Any] | None:
         """The request that registers the image as wanted; None when the options name nothing to make it of."""

@@ -170,3 +170,26 @@ def test_check_mode_predicts_an_image_from_a_snapshot(cloud, run, registers, opt
     cloud.on('DescribeImages', images_xml(), images_xml(ebs_xml()))
     real = run('image', **SYSTEM, **options)
     assert {**predicted['image'], 'image_id': 'emi-9'} == real['image']
+
+
+# --- what the cloud would refuse later
+
+
+@pytest.mark.parametrize(('option', 'words'), [
+    ({'description': 'x' * 256}, 'The description has 256 characters; 255 are allowed'),
+    ({'launch_permissions': {'accounts': ['000000000001', '123']}}, "'123' is not an account's number"),
+    ({'launch_permissions': {'accounts': ['all']}}, "'all' is not an account's number"),
+    ({'kernel_id': 'eki_12345678'}, "kernel_id: 'eki_12345678' is not the id of a kernel image (eki-1a2b3c4d)"),
+    ({'ramdisk_id': 'eki-12345678'}, "ramdisk_id: 'eki-12345678' is not the id of a ramdisk image"),
+])
+def test_what_the_cloud_would_refuse_is_refused_before_anything_is_read_or_sent(cloud, run, registers, storage, option, words):
+    cloud.on('DescribeImages', images_xml())
+    for check in (True, False):
+        result = run('image', check=check, name='one', src='/nowhere', account_id=ACCOUNT, **option)
+        assert result['failed'] and words in result['msg']
+    assert cloud.writes == []
+
+
+def test_the_longest_description_and_an_account_with_dashes_are_taken(cloud, run, registers):
+    permissions = {'accounts': ['0000-0000-0001']}
+    assert 'failed' not in run('image', **SYSTEM, description='x' * 255, launch_permissions=permissions)
