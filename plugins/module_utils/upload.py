@@ -220,7 +220,12 @@ class Bucket:
         return len(keys)
 
     def bundles(self, prefix: str) -> list[str]:
-        """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole."""
+        """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole.
+
+        In a bucket that somebody else owns there are none of ours.
+        """
+        if not self._is_ours():
+            return []
         ours = re.compile(f'({re.escape(prefix)}-[0-9a-f]{{{STEM_DIGITS}}}{_RECIPE}){_FILE}')
         matches = map(ours.fullmatch, self.listing(f'{prefix}-'))
         return sorted({f'{match[1]}.manifest.xml' for match in matches if match})

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, upload
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage, s3_error
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, tag_set
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 
@@ -193,3 +193,19 @@ def test_what_the_cloud_would_refuse_is_refused_before_anything_is_read_or_sent(
 def test_the_longest_description_and_an_account_with_dashes_are_taken(cloud, run, registers):
     permissions = {'accounts': ['0000-0000-0001']}
     assert 'failed' not in run('image', **SYSTEM, description='x' * 255, launch_permissions=permissions)
+
+
+# --- somebody else's bucket
+
+
+def test_a_default_bucket_that_somebody_else_owns_does_not_hinder_a_removal(cloud, run, storage):
+    theirs = f'images-{ACCOUNT}'
+    storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
+    cloud.on('DescribeImages', images_xml(bundle_xml('emi-1', 'one')))
+    cloud.on('DescribeImageAttribute', NOBODY)
+    cloud.on('DeregisterImage', DONE)
+    answer = storage.answer
+    storage.answer = lambda action, parameters: (
+        s3_error('AccessDenied', 'Access Denied', 403) if theirs in action else answer(action, parameters))
+    result = run('image', name='one', state='absent', delete_bundle=True, account_id=ACCOUNT)
+    assert result['actions'] == ['deregister image emi-1', 'delete bundle b/k.manifest.xml'] and storage.objects == {}
