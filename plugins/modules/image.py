@@ -114,7 +114,9 @@ options:
     type: bool
     default: false
   delete_snapshot:
-    description: Whether to delete the snapshot of an image that is deregistered too, by V(absent) or V(replaced).
+    description:
+      - Whether to delete the snapshot of an image that is deregistered too, by V(absent) or V(replaced).
+      - One that another image is registered from stays, with a warning.
     type: bool
     default: false
   cloud_cert:
@@ -290,6 +292,7 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, live, progress
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import PART_SIZE, PART_SIZE_MAX, BundleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import CertificateError, find_certificates
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
     TAGS,
     CloudModule,
@@ -558,8 +561,20 @@ class Image(CloudModule):
                 step(f'delete bundle {location}', functools.partial(self._delete_bundle, location, image))
         snapshot = image and image['snapshot_id']
         if self.params['delete_snapshot'] and snapshot and snapshot != keep:
-            step(f'delete snapshot {snapshot}',
-                 lambda: self.gone('delete_snapshot', f'snapshot {snapshot}', SnapshotId=snapshot))
+            users = [one['image_id'] for one in self._others(image) if one['snapshot_id'] == snapshot]
+            if users:
+                self.module.warn(f'The snapshot {snapshot} stays: {", ".join(users)} was registered from it, too.')
+            else:
+                step(f'delete snapshot {snapshot}', lambda: self._delete_snapshot(snapshot))
+
+    def _delete_snapshot(self, snapshot: str) -> None:
+        try:
+            self.gone('delete_snapshot', f'snapshot {snapshot}', SnapshotId=snapshot)
+        except CloudError as error:
+            # The next run does not find the image any more, and with it the snapshot.
+            text = (f'{error} The image is deregistered already, so another run does not delete the snapshot {snapshot}: '
+                    'delete it with the module snapshot (state: absent).')
+            raise CloudError(text, error.request, error.code, error.text, error.status, error.lost) from error
 
     def _unused_bundles(self, image: Resource | None, keep: str | None) -> list[str]:
         """Where the deregistered image's bundle lies, and those that interrupted runs for the same name have left."""

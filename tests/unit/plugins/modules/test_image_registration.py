@@ -209,3 +209,28 @@ def test_a_default_bucket_that_somebody_else_owns_does_not_hinder_a_removal(clou
         s3_error('AccessDenied', 'Access Denied', 403) if theirs in action else answer(action, parameters))
     result = run('image', name='one', state='absent', delete_bundle=True, account_id=ACCOUNT)
     assert result['actions'] == ['deregister image emi-1', 'delete bundle b/k.manifest.xml'] and storage.objects == {}
+
+
+# --- the snapshot of a deregistered image
+
+
+GONE = {'name': 'system', 'state': 'absent', 'delete_snapshot': True, 'account_id': ACCOUNT}
+
+
+def test_a_snapshot_that_another_image_is_registered_from_stays_with_a_warning(cloud, run, registers):
+    cloud.on('DescribeImages', images_xml(ebs_xml(), ebs_xml('emi-10', 'other')))
+    predicted = run('image', check=True, **GONE)
+    result = run('image', **GONE)
+    assert predicted['actions'] == result['actions'] == ['deregister image emi-9']
+    assert 'The snapshot snap-1 stays: emi-10 was registered from it' in str(result['warnings'])
+    cloud.on('DescribeImages', images_xml(ebs_xml('emi-10', 'other')))
+    assert run('image', **{**GONE, 'name': 'other'})['actions'] == ['deregister image emi-10', 'delete snapshot snap-1']
+
+
+def test_a_snapshot_that_cannot_be_deleted_is_named_with_what_to_do(cloud, run, registers):
+    cloud.on('DescribeImages', images_xml(ebs_xml()))
+    cloud.on('DeleteSnapshot', error('InvalidSnapshot.InUse', 'in use'))
+    result = run('image', **GONE)
+    assert result['failed'] and result['failure']['code'] == 'InvalidSnapshot.InUse'
+    assert 'snapshot snap-1: delete it with the module snapshot' in result['msg']
+    assert result['actions'] == ['deregister image emi-9']
