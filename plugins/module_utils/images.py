@@ -219,6 +219,10 @@ def deregister(cloud: Cloud, image_id: str) -> None:
     try:
         cloud.ec2('deregister_image', f'image {image_id}', ImageId=image_id)
     except CloudError as error:
-        # A second call deletes what the first has hidden; when the first one's answer was lost there is nothing left.
-        if not error.not_found and look(cloud, IMAGE, image_id) is not None:
+        # When the answer was lost the image may be gone all the same: hidden, deleted by a second call, or, by Eucalyptus 3,
+        # still listed as deregistered.
+        if error.not_found:
+            return
+        image = look(cloud, IMAGE, image_id)
+        if image and image['state'] not in IMAGE.gone:
             raise

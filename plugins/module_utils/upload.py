@@ -211,8 +211,9 @@ class Bucket:
         nothing incomplete ever looks whole. A bucket that `ensure` created goes too when it is empty then."""
         name = manifest_key.removesuffix('.manifest.xml')
         ours = re.compile(re.escape(name) + _FILE)
-        keys = [key for key in self.listing(name + '.') if ours.fullmatch(key)]
-        for key in sorted(keys, key=lambda key: (not key.endswith('.manifest.xml'), key)):
+        # A manifest that others have made may be called otherwise.
+        keys = [key for key in self.listing(name) if key == manifest_key or ours.fullmatch(key)]
+        for key in sorted(keys, key=lambda key: (key != manifest_key, key)):
             self._delete('delete_object', f'{self.name}/{key}', Key=key)
         if self.created and not self.listing(''):
             self._delete('delete_bucket', f'bucket {self.name}')

@@ -11,6 +11,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, up
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage, s3_error
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, tag_set
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
+from botocore.exceptions import ConnectionClosedError
 
 NOBODY = '<launchPermission/>'
 EVERYBODY = '<launchPermission><item><group>all</group></item></launchPermission>'
@@ -209,6 +210,18 @@ def test_a_default_bucket_that_somebody_else_owns_does_not_hinder_a_removal(clou
         s3_error('AccessDenied', 'Access Denied', 403) if theirs in action else answer(action, parameters))
     result = run('image', name='one', state='absent', delete_bundle=True, account_id=ACCOUNT)
     assert result['actions'] == ['deregister image emi-1', 'delete bundle b/k.manifest.xml'] and storage.objects == {}
+
+
+# --- a deregistration whose answer is lost
+
+
+@pytest.mark.parametrize('state', ['available', 'deregistered', 'deregistered_cleanup', None])
+def test_only_an_image_that_is_still_there_makes_a_lost_answer_a_failure(cloud, run, registers, state):
+    cloud.on('DescribeImages', images_xml(ebs_xml()), images_xml(*([ebs_xml(state=state)] if state else [])))
+    cloud.on('DeregisterImage', ConnectionClosedError(endpoint_url='x'))
+    result = run('image', name='system', state='absent', account_id=ACCOUNT)
+    assert result.get('failed', False) is (state == 'available')
+    assert result['changed'] is (state != 'available')
 
 
 # --- the snapshot of a deregistered image
