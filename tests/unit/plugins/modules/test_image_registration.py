@@ -3,7 +3,6 @@
 """The image module where clouds, accounts and interrupts differ from what one expects."""
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
@@ -128,7 +127,7 @@ def test_an_interrupt_counts_only_when_the_new_image_or_the_former_is_registered
 
     def interrupted(action, reply):
         def answer(_parameters):
-            os.kill(os.getpid(), sent)
+            signal.raise_signal(sent)
             signal.pthread_sigmask(signal.SIG_BLOCK, ())    # whatever may come through has come then
             seen_by[action] = list(caught)
             return reply
