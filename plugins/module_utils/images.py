@@ -138,9 +138,9 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
     return None
 
 
-def registered(cloud: Cloud) -> list[Resource]:
-    """The account's images, all of them for certain. Raises CloudError."""
-    reply = cloud.ec2('describe_images', 'the images', **IMAGE.narrow)
+def registered(cloud: Cloud, *owners: str) -> list[Resource]:
+    """The account's images, and these owners', all of them for certain. Raises CloudError."""
+    reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
         raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
     return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]
@@ -186,8 +186,10 @@ def _restore(cloud: Cloud, former: Resource) -> str:
     def restore() -> None:
         nonlocal new_id
         new_id = register(cloud, _request_again(former))
-        plan = Plan()
-        plan_permissions(plan, cloud, lambda: new_id, former['launch_permissions'])
+        # Whether everybody may launch a new image is the cloud's setting, so it is always brought to what it was.
+        permissions = former['launch_permissions']
+        plan = Plan({'launch_permissions': {'public': not permissions['public'], 'accounts': []}})
+        plan_permissions(plan, cloud, lambda: new_id, permissions)
         own = {key: value for key, value in former['tags'].items() if not key.startswith(SYSTEM)}
         plan_tags(plan, cloud, lambda: new_id, {'tags': own})
         plan.apply()
@@ -217,6 +219,10 @@ def deregister(cloud: Cloud, image_id: str) -> None:
     try:
         cloud.ec2('deregister_image', f'image {image_id}', ImageId=image_id)
     except CloudError as error:
-        # A second call deletes what the first has hidden; when the first one's answer was lost there is nothing left.
-        if not error.not_found and look(cloud, IMAGE, image_id) is not None:
+        # When the answer was lost the image may be gone all the same: hidden, deleted by a second call, or, by Eucalyptus 3,
+        # still listed as deregistered.
+        if error.not_found:
+            return
+        image = look(cloud, IMAGE, image_id)
+        if image and image['state'] not in IMAGE.gone:
             raise

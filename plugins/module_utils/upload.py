@@ -211,8 +211,9 @@ class Bucket:
         nothing incomplete ever looks whole. A bucket that `ensure` created goes too when it is empty then."""
         name = manifest_key.removesuffix('.manifest.xml')
         ours = re.compile(re.escape(name) + _FILE)
-        keys = [key for key in self.listing(name + '.') if ours.fullmatch(key)]
-        for key in sorted(keys, key=lambda key: (not key.endswith('.manifest.xml'), key)):
+        # A manifest that others have made may be called otherwise.
+        keys = [key for key in self.listing(name) if key == manifest_key or ours.fullmatch(key)]
+        for key in sorted(keys, key=lambda key: (key != manifest_key, key)):
             self._delete('delete_object', f'{self.name}/{key}', Key=key)
         if self.created and not self.listing(''):
             self._delete('delete_bucket', f'bucket {self.name}')
@@ -220,7 +221,12 @@ class Bucket:
         return len(keys)
 
     def bundles(self, prefix: str) -> list[str]:
-        """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole."""
+        """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole.
+
+        In a bucket that somebody else owns there are none of ours.
+        """
+        if not self._is_ours():
+            return []
         ours = re.compile(f'({re.escape(prefix)}-[0-9a-f]{{{STEM_DIGITS}}}{_RECIPE}){_FILE}')
         matches = map(ours.fullmatch, self.listing(f'{prefix}-'))
         return sorted({f'{match[1]}.manifest.xml' for match in matches if match})

@@ -71,15 +71,16 @@ options:
     choices: [i386, x86_64]
     default: x86_64
   kernel_id:
-    description: Kernel that a paravirtual machine image is started with.
+    description: Kernel that a paravirtual machine image from O(src) is started with.
     type: str
   ramdisk_id:
-    description: Ramdisk that a paravirtual machine image is started with.
+    description: Ramdisk that a paravirtual machine image from O(src) is started with.
     type: str
   virtualization_type:
     description:
       - How a machine image from a file is started. V(paravirtual), the cloud's default, needs O(kernel_id) and
         O(ramdisk_id); V(hvm) boots from the image's own boot loader. Eucalyptus 3.1 does not know this option.
+      - A machine image from a snapshot is always V(hvm).
     type: str
     choices: [paravirtual, hvm]
   root_device_name:
@@ -113,7 +114,9 @@ options:
     type: bool
     default: false
   delete_snapshot:
-    description: Whether to delete the snapshot of an image that is deregistered too, by V(absent) or V(replaced).
+    description:
+      - Whether to delete the snapshot of an image that is deregistered too, by V(absent) or V(replaced).
+      - One that another image is registered from stays, with a warning.
     type: bool
     default: false
   cloud_cert:
@@ -289,10 +292,12 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, live, progress
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import PART_SIZE, PART_SIZE_MAX, BundleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import CertificateError, find_certificates
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
     TAGS,
     CloudModule,
     ModuleError,
+    _interrupts_held,
     wait_options,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec, stem_prefix
@@ -310,6 +315,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import CONNECTIONS, Bucket, UploadError
 
 NAME = re.compile(r'[A-Za-z0-9()./_-]{3,128}')
+DESCRIPTION = 255    # characters
 
 
 @contextlib.contextmanager
@@ -368,6 +374,7 @@ class Image(CloudModule):
     def run(self) -> None:
         self.module.no_log_values |= secrets(self.params['src'] or '')
         with contextlib.ExitStack() as self.open:
+            self.held = self.open.enter_context(contextlib.ExitStack())
             super().run()
 
     def find(self) -> Resource | None:
@@ -382,6 +389,7 @@ class Image(CloudModule):
         if self.params['state'] == 'absent':
             self._plan_absent(plan, found)
             return plan
+        self._check_told()
         with worded():
             request = self._request()
         if request is None and found is None:
@@ -413,6 +421,21 @@ class Image(CloudModule):
 
     # --- what to register
 
+    def _check_told(self) -> None:
+        """Refuse what the cloud would refuse too, but only when everything is uploaded, or the image is registered."""
+        params = self.params
+        if len(params['description'] or '') > DESCRIPTION:
+            raise ModuleError(f'The description has {len(params["description"])} characters; {DESCRIPTION} are allowed.')
+        for account in (params['launch_permissions'] or {}).get('accounts') or []:
+            if not re.fullmatch('[0-9]{12}', account.replace('-', '')):
+                raise ModuleError(f'launch_permissions: {account!r} is not an account\'s number, 12 digits (in quotes, '
+                                  'otherwise YAML drops the zeros it begins with).')
+        for option in ('kernel', 'ramdisk'):
+            given = params[f'{option}_id']
+            if given and not re.fullmatch(images.ID_PREFIX[option] + '[0-9A-Fa-f]+', given):
+                raise ModuleError(f'{option}_id: {given!r} is not the id of a {option} image '
+                                  f'({images.ID_PREFIX[option]}1a2b3c4d).')
+
     def _request(self) -> dict[str, t.Any] | None:
         """The request that registers the image as wanted; None when the options name nothing to make it of."""
         params = self.params
@@ -424,6 +447,11 @@ class Image(CloudModule):
         foreign = [option for option in ('kernel_id', 'ramdisk_id', 'snapshot_id', 'block_devices') if params[option]]
         if params['type'] != 'machine' and foreign:
             raise ModuleError(f'A {params["type"]} image has no {" and no ".join(foreign)}.')
+        unheard = [option for option in ('kernel_id', 'ramdisk_id') if params[option]]
+        unheard += ['virtualization_type: paravirtual'] if params['virtualization_type'] == 'paravirtual' else []
+        if params['snapshot_id'] and unheard:
+            raise ModuleError(f'An image from a snapshot has no {" and no ".join(unheard)}: the cloud boots it from its own '
+                              'boot loader.')
         for option, most in (('connections', 32), ('part_size', PART_SIZE_MAX >> 20)):
             if not 1 <= params[option] <= most:
                 raise ModuleError(f'{option} is a number from 1 to {most}, not {params[option]}.')
@@ -456,6 +484,8 @@ class Image(CloudModule):
 
     def _plan_register(self, plan: Plan, former: Resource | None, request: dict[str, t.Any]) -> None:
         params, name = self.params, self.params['name']
+        # Whether everybody may launch a new image is the cloud's setting, so private is always asked for.
+        maybe_public = (params['launch_permissions'] or {}).get('public') is False
         if former and params['state'] != 'replaced':
             made_of = former['location'] or former['snapshot_id']
             raise ModuleError(f'The image {name} ({self.id}) was made from something else ({made_of}). '
@@ -468,16 +498,19 @@ class Image(CloudModule):
             request['ImageLocation'] = self.bundle.location
             plan.step(f'bundle and upload {shown(params["src"])}', self._upload)
         if former:
-            plan.step(f'deregister image {self.id}', lambda: images.deregister(self.cloud, former['image_id']))
+            plan.step(f'deregister image {self.id}', lambda: self._deregister_to_replace(former))
         plan.step(
             f'register {params["type"]} image {name}',
             lambda: self._register(request, former),
             image_id=None, name=name, type=params['type'], state='available', description=params['description'],
             location=request.get('ImageLocation'), snapshot_id=params['snapshot_id'], architecture=params['architecture'],
-            kernel_id=params['kernel_id'], ramdisk_id=params['ramdisk_id'],
-            virtualization_type=params['virtualization_type'], root_device_name=params['root_device_name'],
+            kernel_id=params['kernel_id'] or None, ramdisk_id=params['ramdisk_id'] or None,
+            virtualization_type='hvm' if params['snapshot_id'] else params['virtualization_type'],
+            # The cloud makes the whole disk of a root that is named like its first partition.
+            root_device_name=re.sub(r'^/dev/sda1$', '/dev/sda', request['RootDeviceName']) if params['snapshot_id']
+            else params['root_device_name'],
             root_device_type='ebs' if params['snapshot_id'] else 'instance-store',
-            owner=self.cloud.credentials.account_id, launch_permissions={'public': False, 'accounts': []}, tags={})
+            owner=self.cloud.credentials.account_id, launch_permissions={'public': maybe_public, 'accounts': []}, tags={})
 
     def _bucket(self) -> Bucket:
         name = self.params['bucket'] or self.cloud.credentials.own_bucket('images')
@@ -492,9 +525,15 @@ class Image(CloudModule):
         self.told['upload'] = {'parts_sent': sent.parts, 'parts_present': sent.present, 'retries': sent.retries,
                                'seconds': round(time.monotonic() - start, 1)}
 
+    def _deregister_to_replace(self, former: Resource) -> None:
+        # Until the new one is registered, or the former again, there is no image: an interrupt counts only then.
+        self.held.enter_context(_interrupts_held())
+        images.deregister(self.cloud, former['image_id'])
+
     def _register(self, request: dict[str, t.Any], former: Resource | None) -> None:
         with worded():
             self.id = images.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
+        self.held.close()    # after a failure only `run` does, so that what became of the former image is told
 
     def _take_back(self) -> None:
         if self.params['src'] and not self._is_registered(self.bundle.location):
@@ -522,8 +561,20 @@ class Image(CloudModule):
                 step(f'delete bundle {location}', functools.partial(self._delete_bundle, location, image))
         snapshot = image and image['snapshot_id']
         if self.params['delete_snapshot'] and snapshot and snapshot != keep:
-            step(f'delete snapshot {snapshot}',
-                 lambda: self.gone('delete_snapshot', f'snapshot {snapshot}', SnapshotId=snapshot))
+            users = [one['image_id'] for one in self._others(image) if one['snapshot_id'] == snapshot]
+            if users:
+                self.module.warn(f'The snapshot {snapshot} stays: {", ".join(users)} was registered from it, too.')
+            else:
+                step(f'delete snapshot {snapshot}', lambda: self._delete_snapshot(snapshot))
+
+    def _delete_snapshot(self, snapshot: str) -> None:
+        try:
+            self.gone('delete_snapshot', f'snapshot {snapshot}', SnapshotId=snapshot)
+        except CloudError as error:
+            # The next run does not find the image any more, and with it the snapshot.
+            text = (f'{error} The image is deregistered already, so another run does not delete the snapshot {snapshot}: '
+                    'delete it with the module snapshot (state: absent).')
+            raise CloudError(text, error.request, error.code, error.text, error.status, error.lost) from error
 
     def _unused_bundles(self, image: Resource | None, keep: str | None) -> list[str]:
         """Where the deregistered image's bundle lies, and those that interrupted runs for the same name have left."""
@@ -548,8 +599,10 @@ class Image(CloudModule):
         return any(one['location'] == location for one in self._others(deregistered))
 
     def _others(self, image: Resource | None) -> list[Resource]:
-        """The account's images but this, which a cloud may still list for a moment."""
-        return [one for one in images.registered(self.cloud) if not image or one['image_id'] != image['image_id']]
+        """The account's images but this, which a cloud may still list for a moment, and those of this one's owner: an
+        administrator takes back other accounts' images too."""
+        owner = [image['owner']] if image and image['owner'] else []
+        return [one for one in images.registered(self.cloud, *owner) if not image or one['image_id'] != image['image_id']]
 
 
 def main() -> None:

@@ -270,6 +270,13 @@ def test_a_bundle_is_removed_manifest_first_and_nothing_else(storage, bucket):
     assert storage.buckets == ['b']
 
 
+@pytest.mark.parametrize('key', ['centos.xml', 'manifest', 'img.manifest.xml.old'])
+def test_a_manifest_that_is_called_otherwise_is_removed_too(storage, bucket, key):
+    storage.objects = {f'b/{name}': b'' for name in (key, f'{key}2', 'img.manifest.xml')}
+    assert bucket.remove_bundle(key) == 1
+    assert set(storage.objects) == {f'b/{key}2', 'b/img.manifest.xml'}
+
+
 def test_a_bucket_made_for_the_bundle_goes_with_it(storage, bucket):
     storage.buckets = []
     bucket.ensure()
