@@ -42,7 +42,7 @@ def wait_options(timeout: int) -> dict[str, t.Any]:
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> t.Iterator[None]:
+def interrupts_held() -> t.Iterator[None]:
     """Ctrl-C and termination count only afterwards."""
     held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
@@ -115,7 +115,7 @@ class CloudModule:
             )
 
     def _apply(self, plan: Plan) -> t.Any:
-        with _interrupts_held() if self.whole else contextlib.nullcontext():
+        with interrupts_held() if self.whole else contextlib.nullcontext():
             plan.do_steps()
         return plan.settled()
 

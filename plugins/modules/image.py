@@ -297,7 +297,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module impo
     TAGS,
     CloudModule,
     ModuleError,
-    _interrupts_held,
+    interrupts_held,
     wait_options,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec, stem_prefix
@@ -432,7 +432,8 @@ class Image(CloudModule):
                                   'otherwise YAML drops the zeros it begins with).')
         for option in ('kernel', 'ramdisk'):
             given = params[f'{option}_id']
-            if given and not re.fullmatch(images.ID_PREFIX[option] + '[0-9A-Fa-f]+', given):
+            known = images.ID_PREFIX[option] + '[0-9A-Fa-f]+' + ('|windows' if option == 'kernel' else '')    # makes it hvm
+            if given and not re.fullmatch(known, given):
                 raise ModuleError(f'{option}_id: {given!r} is not the id of a {option} image '
                                   f'({images.ID_PREFIX[option]}1a2b3c4d).')
 
@@ -527,7 +528,7 @@ class Image(CloudModule):
 
     def _deregister_to_replace(self, former: Resource) -> None:
         # Until the new one is registered, or the former again, there is no image: an interrupt counts only then.
-        self.held.enter_context(_interrupts_held())
+        self.held.enter_context(interrupts_held())
         images.deregister(self.cloud, former['image_id'])
 
     def _register(self, request: dict[str, t.Any], former: Resource | None) -> None:
