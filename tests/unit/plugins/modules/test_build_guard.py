@@ -51,3 +51,25 @@ def test_an_image_that_is_registered_while_the_guard_looks_goes_with_its_snapsho
     run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, s3_url='', account_id='123456789012')
     assert there == set()
     assert interrupted[-1] == f'build {NAME}: nothing is left'
+
+
+def test_an_untagged_snapshot_that_is_pending_for_longer_than_a_look_is_found_again(cloud, clock, interrupted, run, tmp_path):
+    there = {'snapshot', 'volume'}
+    completed = clock.now + 1.5 * build_guard.LOOK_TIMEOUT
+
+    def delete_snapshot(_parameters):
+        if clock.now >= completed:    # before, it is pending, and nothing happens
+            there.discard('snapshot')
+        return '<return>true</return>'
+
+    volume = f'<volumeSet><item><volumeId>vol-1</volumeId><status>available</status>{TAG}</item></volumeSet>'
+    snapshot = SNAPSHOT.replace(TAG, '<volumeId>vol-1</volumeId>').replace('completed', 'pending')
+    cloud.on('DescribeInstances', '<reservationSet/>')
+    cloud.on('DescribeVolumes', lambda _parameters: volume if 'volume' in there else '<volumeSet/>')
+    cloud.on('DescribeImages', '<imagesSet/>')
+    cloud.on('DescribeSnapshots', lambda _parameters: snapshot if 'snapshot' in there else '<snapshotSet/>')
+    cloud.on('DeleteSnapshot', delete_snapshot)
+    cloud.on('DeleteVolume', lambda _parameters: there.discard('volume') or '<return>true</return>')
+    run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, s3_url='', account_id='123456789012')
+    assert there == set()
+    assert interrupted[-1] == f'build {NAME}: nothing is left'
