@@ -148,9 +148,11 @@ def _birth(pid: int) -> str | None:
 
 
 def _tell(terminal: str | None, text: str) -> None:
-    line = f'{text}\n'
-    os.write(1, line.encode())
+    """Nothing may keep the guard from its work: not a full disk, not a terminal that is closed or stopped with Ctrl-S."""
+    line = f'{text}\n'.encode()
+    with contextlib.suppress(OSError):
+        os.write(1, line)
     if terminal:
-        # It may have been closed since.
-        with contextlib.suppress(OSError), open(terminal, 'w') as screen:
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+        with contextlib.suppress(OSError), open(os.open(terminal, flags), 'wb', buffering=0) as screen:
             screen.write(line)
