@@ -99,7 +99,7 @@ class BuildGuardModule(CloudModule):
         if self.params['state'] == 'present':
             plan.step('start the guard', lambda: found.update(pid=self._start()))
             plan.settle(lambda: found)
-        else:
+        elif self._lock.exists():
             plan.remove('dismiss the guard', self._dismiss, after=found)
         return plan
 
@@ -122,8 +122,7 @@ class BuildGuardModule(CloudModule):
         return guard.start(lock, self.params['playbook'], self._log, self._clean)
 
     def _dismiss(self):
-        if self._lock.exists():
-            guard.dismiss(self._lock)
+        guard.dismiss(self._lock)
         if self._log.exists() and not self._log.stat().st_size:
             self._log.unlink()
 

@@ -73,3 +73,14 @@ def test_an_untagged_snapshot_that_is_pending_for_longer_than_a_look_is_found_ag
     run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, s3_url='', account_id='123456789012')
     assert there == set()
     assert interrupted[-1] == f'build {NAME}: nothing is left'
+
+
+def test_dismissing_changes_something_only_where_a_lock_is(cloud, run, tmp_path):
+    dismiss = {'directory': str(tmp_path), 'state': 'absent'}
+    (tmp_path / 'lock').touch()
+    assert run('build_guard', check=True, **dismiss)['changed'] is True
+    assert (tmp_path / 'lock').exists()
+    assert run('build_guard', **dismiss)['changed'] is True
+    assert not (tmp_path / 'lock').exists()
+    for check in (True, False):
+        assert run('build_guard', check=check, **dismiss)['changed'] is False
