@@ -140,6 +140,7 @@ class BuildGuardModule(CloudModule):
                 found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
                 plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
             except Exception as error:    # the cloud may be away for a while; only time ends this
+                quiet = 0
                 tell(f'build {name}: {error}')
             else:
                 quiet = 0 if found else quiet + 1

@@ -84,3 +84,13 @@ def test_dismissing_changes_something_only_where_a_lock_is(cloud, run, tmp_path)
     assert not (tmp_path / 'lock').exists()
     for check in (True, False):
         assert run('build_guard', check=check, **dismiss)['changed'] is False
+
+
+def test_what_was_not_there_at_the_first_look_and_does_not_go_is_not_called_nothing(cloud, interrupted, run, tmp_path):
+    cloud.on('DescribeInstances', '<reservationSet/>')
+    cloud.on('DescribeVolumes', '<volumeSet/>')
+    cloud.on('DescribeImages', '<imagesSet/>')
+    cloud.on('DescribeSnapshots', '<snapshotSet/>', SNAPSHOT)
+    cloud.on('DeleteSnapshot', IN_USE)
+    run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, s3_url='', account_id='123456789012')
+    assert interrupted[-1] == f'build {NAME}: not everything could be removed; the next build tries again'
