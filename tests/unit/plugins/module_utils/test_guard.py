@@ -84,6 +84,13 @@ def test_a_full_disk_does_not_stop_the_guard(tmp_path, playbook, start):
     assert wait_until((tmp_path / 'cleaned').exists)
 
 
+def test_a_guard_that_cannot_write_its_log_is_not_taken_for_one(tmp_path, start):
+    (tmp_path / 'cleanup.log').mkdir()
+    with pytest.raises(IsADirectoryError):
+        start()
+    os.close(guard.take_lock(tmp_path / 'lock'))
+
+
 def test_a_zombie_counts_as_gone(tmp_path, playbook, start):
     start()
     playbook.kill()    # not waited for: its parent has not noticed yet
