@@ -50,16 +50,22 @@ def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) 
     """Start the guard, which takes over ``lock``, and return its process id.
 
     When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``, and
-    to the playbook's terminal if it has one. Raises OSError where /proc does not show the process.
+    to the playbook's terminal if it has one. Raises OSError where /proc does not show the process, and where the log cannot be
+    written: the guard itself would have nobody to tell that.
     """
-    if _birth(playbook) is None:
+    try:
+        if _birth(playbook) is None:
+            raise OSError(f'process {playbook}, which is to be watched, cannot be seen in /proc')
+        kept = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:
         os.close(lock)
-        raise OSError(f'process {playbook}, which is to be watched, cannot be seen in /proc')
+        raise
     terminal = _terminal_of(playbook)
     reader, writer = os.pipe()
     if os.fork():
         os.close(writer)
         os.close(lock)
+        os.close(kept)
         with os.fdopen(reader) as pipe:
             return int(pipe.read())
     os.setsid()
@@ -70,7 +76,7 @@ def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) 
         os.write(writer, str(os.getpid()).encode())
         os.close(writer)
         os.close(reader)
-        _leave_the_caller(log)
+        _leave_the_caller(kept)
         _watch(playbook)
         clean(functools.partial(_tell, terminal))
     finally:
@@ -120,15 +126,14 @@ def _terminal_of(pid: int) -> str | None:
     return name if name.startswith(('/dev/pts/', '/dev/tty')) else None
 
 
-def _leave_the_caller(log: Path) -> None:
+def _leave_the_caller(log: int) -> None:
     """Close what Ansible waits for, and let nothing but SIGTERM end this process."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.chdir('/')
     nothing = os.open(os.devnull, os.O_RDWR)
-    kept = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for source, target in ((nothing, 0), (kept, 1), (kept, 2)):
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
 
 
@@ -148,9 +153,11 @@ def _birth(pid: int) -> str | None:
 
 
 def _tell(terminal: str | None, text: str) -> None:
-    line = f'{text}\n'
-    os.write(1, line.encode())
+    """Nothing may keep the guard from its work: not a full disk, not a terminal that is closed or stopped with Ctrl-S."""
+    line = f'{text}\n'.encode()
+    with contextlib.suppress(OSError):
+        os.write(1, line)
     if terminal:
-        # It may have been closed since.
-        with contextlib.suppress(OSError), open(terminal, 'w') as screen:
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+        with contextlib.suppress(OSError), open(os.open(terminal, flags), 'wb', buffering=0) as screen:
             screen.write(line)

@@ -30,7 +30,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.waiter import Wai
 Leftover = dict[str, str]    # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
 ANSWER_FILE = 'answer file'
-# An instance holds its volumes and its image, an image its snapshot.
+# The order of looking. An instance holds its volumes and its image, an image its snapshot.
 KINDS = {kind.word: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
 # A client token has up to 64 characters: the end of the build's name, which is its own, a dot, and what the role likes.
 TOKEN_LENGTH = 40
@@ -60,13 +60,14 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
     for kind in KINDS.values():
         for resource in listing(cloud, kind):
             is_ours = ours(kind, resource)
+            if kind is VOLUME and is_ours:
+                volumes.add(resource['volume_id'])    # one that is gone and only still listed names its snapshots, too
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.word, resource[kind.id], resource['state']))
-                if kind is VOLUME:
-                    volumes.add(resource[kind.id])
-    return found
+    # Volumes go last: without its volume nobody would find an untagged snapshot again.
+    return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.word)
 
 
 def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
@@ -78,6 +79,8 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
 
     def attempt(leftover: Leftover) -> None:
         try:
+            if leftover['type'] == VOLUME.word and any(failed['type'] == SNAPSHOT.word for failed, _error in failures):
+                raise WaitError(f"Volume {leftover['id']} stays until its snapshot is gone.", None)
             if leftover['type'] == ANSWER_FILE:
                 _remove_object(cloud, leftover['id'])
             else:

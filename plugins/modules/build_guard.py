@@ -99,7 +99,7 @@ class BuildGuardModule(CloudModule):
         if self.params['state'] == 'present':
             plan.step('start the guard', lambda: found.update(pid=self._start()))
             plan.settle(lambda: found)
-        else:
+        elif self._lock.exists():
             plan.remove('dismiss the guard', self._dismiss, after=found)
         return plan
 
@@ -122,8 +122,7 @@ class BuildGuardModule(CloudModule):
         return guard.start(lock, self.params['playbook'], self._log, self._clean)
 
     def _dismiss(self):
-        if self._lock.exists():
-            guard.dismiss(self._lock)
+        guard.dismiss(self._lock)
         if self._log.exists() and not self._log.stat().st_size:
             self._log.unlink()
 
@@ -141,6 +140,7 @@ class BuildGuardModule(CloudModule):
                 found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
                 plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
             except Exception as error:    # the cloud may be away for a while; only time ends this
+                quiet = 0
                 tell(f'build {name}: {error}')
             else:
                 quiet = 0 if found else quiet + 1

@@ -11,7 +11,8 @@ short_description: Remove what an interrupted or failed build left in the cloud
 version_added: 0.1.0
 description:
   - Finds all instances, volumes, images and snapshots that carry a build's tag, and removes them in the order in which the cloud
-    lets go of them. Waits until they are gone. When one does not go the others are removed all the same.
+    lets go of them. Waits until they are gone. When one does not go the others are removed all the same, only a volume stays
+    while a snapshot does, because by it an untagged snapshot is found again.
   - Found as well are, because they get their tag a moment later, images of that name, instances with the client token that
     the role gives them, untagged snapshots of the build's volumes, and the build's answer file.
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import subprocess
+import termios
 import threading
 import time
 
@@ -20,8 +23,17 @@ def wait_until(true, seconds=60):
 
 
 @pytest.fixture
-def playbook():
-    process = subprocess.Popen(['sleep', '60'])
+def terminal():
+    """The playbook's, as its user and as its programs see it."""
+    ends = pty.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+@pytest.fixture
+def playbook(terminal):
+    process = subprocess.Popen(['sleep', '60'], stderr=terminal[1])
     yield process
     process.kill()
     process.wait()
@@ -47,6 +59,36 @@ def test_a_killed_playbook_is_cleaned_up_after(tmp_path, playbook, start):
     playbook.kill()
     assert wait_until((tmp_path / 'cleaned').exists)
     assert (tmp_path / 'cleanup.log').read_text() == 'cleaning up\n'
+
+
+def test_what_it_does_is_told_on_the_playbooks_terminal(terminal, playbook, start):
+    start()
+    playbook.kill()
+    assert select.select([terminal[0]], [], [], 60)[0]
+    with open(terminal[0], 'rb', buffering=0, closefd=False) as screen:
+        assert screen.readline() == b'cleaning up\r\n'
+
+
+def test_a_terminal_stopped_with_ctrl_s_does_not_stop_the_guard(tmp_path, terminal, playbook, start):
+    start()
+    termios.tcflow(terminal[1], termios.TCOOFF)
+    playbook.kill()
+    assert wait_until((tmp_path / 'cleaned').exists)
+    assert (tmp_path / 'cleanup.log').read_text() == 'cleaning up\n'
+
+
+def test_a_full_disk_does_not_stop_the_guard(tmp_path, playbook, start):
+    (tmp_path / 'cleanup.log').symlink_to('/dev/full')
+    start()
+    playbook.kill()
+    assert wait_until((tmp_path / 'cleaned').exists)
+
+
+def test_a_guard_that_cannot_write_its_log_is_not_taken_for_one(tmp_path, start):
+    (tmp_path / 'cleanup.log').mkdir()
+    with pytest.raises(IsADirectoryError):
+        start()
+    os.close(guard.take_lock(tmp_path / 'lock'))
 
 
 def test_a_zombie_counts_as_gone(tmp_path, playbook, start):

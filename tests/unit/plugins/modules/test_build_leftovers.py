@@ -76,10 +76,10 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     for action in ('TerminateInstances', 'DeregisterImage', 'DeleteSnapshot'):
         empty.on(action, '<return>true</return>')
     result = run('build_leftovers', **OPTIONS)
-    assert empty.writes == [f'DELETE {BUCKET}/debian-0123456789', 'TerminateInstances', 'DeleteVolume', 'DeleteVolume',
-                            'DeregisterImage', 'DeleteSnapshot']
+    assert empty.writes == [f'DELETE {BUCKET}/debian-0123456789', 'TerminateInstances', 'DeregisterImage', 'DeleteSnapshot',
+                            'DeleteVolume', 'DeleteVolume']
     assert [leftover['id'] for leftover in result['leftovers']] == [
-        'answer-files-123456789012/debian-0123456789', 'i-1', 'vol-1', 'emi-1', 'snap-1']
+        'answer-files-123456789012/debian-0123456789', 'i-1', 'emi-1', 'snap-1', 'vol-1']
     assert result['changed'] is True
 
 
@@ -89,9 +89,31 @@ def test_what_its_tag_has_not_reached_yet_is_known_by_token_and_volume(empty, ru
     empty.on('DescribeVolumes', volume('in-use'))
     empty.on('DescribeSnapshots', snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>'))
     result = run('build_leftovers', check=True, **OPTIONS)
-    assert [leftover['id'] for leftover in result['leftovers']] == ['i-1', 'vol-1', 'snap-1']
+    assert [leftover['id'] for leftover in result['leftovers']] == ['i-1', 'snap-1', 'vol-1']
     empty.on('DescribeInstances', untagged.replace('debian', 'another-debian'))
     assert 'i-1' not in str(run('build_leftovers', check=True, **OPTIONS)['leftovers'])
+
+
+def test_the_volume_by_which_a_pending_snapshot_is_found_stays_as_long_as_that(empty, clock, run):
+    untagged = snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>')
+    empty.on('DescribeVolumes', volume('available'))
+    empty.on('DescribeSnapshots', untagged)
+    empty.on('DeleteSnapshot', '<return>true</return>')    # Eucalyptus does not say that it does nothing
+    result = run('build_leftovers', **OPTIONS)
+    assert result['failed'] and 'Volume vol-1 stays until its snapshot is gone' in result['msg']
+    assert [leftover['id'] for leftover in result['leftovers']] == ['snap-1', 'vol-1']
+    assert 'DeleteVolume' not in empty.writes
+
+    empty.on('DescribeVolumes', volume('available'), volume('available'), '<volumeSet/>')
+    empty.on('DescribeSnapshots', untagged, untagged, '<snapshotSet/>')
+    empty.on('DeleteVolume', '<return>true</return>')
+    assert run('build_leftovers', **OPTIONS)['actions'] == ['remove snapshot snap-1', 'remove volume vol-1']
+
+
+def test_a_volume_that_is_gone_and_still_listed_leads_to_its_snapshot(empty, run):
+    empty.on('DescribeVolumes', volume('deleting'))
+    empty.on('DescribeSnapshots', snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>'))
+    assert [leftover['id'] for leftover in run('build_leftovers', check=True, **OPTIONS)['leftovers']] == ['snap-1']
 
 
 def test_a_snapshot_that_somebody_has_tagged_or_registered_stays(empty, run):
