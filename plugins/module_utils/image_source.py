@@ -17,6 +17,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import tarfile
 import tempfile
 import typing as t
 import urllib.error
@@ -28,7 +29,18 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Ima
 
 _CHUNK = 1 << 20
 _ZEROS = bytes(_CHUNK)
-_GZIP, _XZ, _QCOW2, _ZSTD = b'\x1f\x8b', b'\xfd7zXZ\0', b'QFI\xfb', b'\x28\xb5\x2f\xfd'
+_GZIP, _XZ, _QCOW2 = b'\x1f\x8b', b'\xfd7zXZ\0', b'QFI\xfb'
+# What would not boot if it was stored as it is: how it begins, what it is, and what to do. A raw disk may begin with any
+# code, so what is short goes with what must follow it; a VDI has no signature of a boot sector at byte 510.
+_FOREIGN = [(re.compile(begin, re.DOTALL), what, way) for begin, what, way in (
+    (rb'\x28\xb5\x2f\xfd', 'compressed with zstd', 'unpack it with zstd -d first'),
+    (rb'BZh[1-9](1AY&SY|\x17rE8P\x90)', 'compressed with bzip2', 'unpack it with bzip2 -d first'),
+    (rb'\x5d\0\0(?!\0\0)..(\xff{8}|.{5}\0{3})\0', 'compressed with lzma', 'unpack it with unlzma first'),
+    (rb'PK\x03\x04', 'a zip archive', 'unpack it with unzip first'),
+    (rb'KDMV|# Disk DescriptorFile', 'a VMDK disk', 'convert it with qemu-img convert -O raw first'),
+    (rb'vhdxfile', 'a VHDX disk', 'convert it with qemu-img convert -O raw first'),
+    (rb'.{64}\x7f\x10\xda\xbe.{442}(?!\x55\xaa)', 'a VDI disk', 'convert it with qemu-img convert -O raw first'),
+)]
 _LAYERS = 3
 # A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
 _URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
@@ -80,6 +92,8 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
             raw = _unpacked(path, name, scratch) if image_type == 'machine' else path
             if raw != path:
                 image = stack.enter_context(ImageFile(raw))
+            if image_type == 'machine' and not image.size:
+                raise SourceError(f'{name} is empty: a machine image of 0 bytes cannot be run.')
             # It is opened by its name for every layer, and may be another file by then.
             if _state(path) != before:
                 raise SourceError(f'{name} was changed while it was read: run the task again when nothing writes to it.')
@@ -178,17 +192,30 @@ def _verify(image: ImageFile, name: str, checksum: str) -> None:
 def _unpacked(path: str, name: str, scratch: _Scratch, layers: int = _LAYERS) -> str:
     """Unpack what is compressed or qcow2; both, for an image.qcow2.xz. `name` is what the user calls it."""
     with open(path, 'rb') as file:
-        magic = file.read(8)
+        magic = file.read(512)
     if magic.startswith(_QCOW2):
         return _from_qcow2(path, name, scratch)
-    if magic.startswith(_ZSTD):
-        raise SourceError(f'{name} is compressed with zstd, which is not supported: unpack it with zstd -d first.')
+    for begin, what, way in _FOREIGN:
+        if begin.match(magic):
+            raise SourceError(f'{name} is {what}, which is not supported: {way}.')
+    if _is_tar(magic):
+        raise SourceError(f'{name} is a tar archive, which is not supported: give the disk that tar -x takes out of it.')
     if not magic.startswith((_GZIP, _XZ)):
         return path
     if not layers:
         raise SourceError(f'{name} is compressed more than {_LAYERS} times over: unpack it first.')
     opener = gzip.open if magic.startswith(_GZIP) else lzma.open
     return _unpacked(_decompressed(path, name, scratch, opener), name, scratch, layers - 1)
+
+
+def _is_tar(head: bytes) -> bool:
+    if head[257:262] != b'ustar':
+        return False
+    try:
+        tarfile.TarInfo.frombuf(head, 'utf-8', 'surrogateescape')
+    except tarfile.HeaderError:  # its checksum is wrong: a boot sector that happens to say so
+        return False
+    return True
 
 
 def _decompressed(path: str, name: str, scratch: _Scratch, opener: t.Callable[[str], t.BinaryIO]) -> str:
