@@ -77,6 +77,8 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
     """
     remote = src.lower().startswith(('http://', 'https://'))
     name = shown(src)
+    if '\0' in src:
+        raise SourceError(f'{name!r} is no path and no URL: it has a NUL byte in it.')
     if remote and not checksum:
         raise SourceError(f'{name} is a URL, so its checksum is needed: give checksum as sha256:HEX.')
     # Images are large and /tmp is often in memory.
@@ -137,8 +139,14 @@ class _Scratch:
     def new(self) -> str:
         if self._directory is None:
             self._stack.enter_context(_ended_like_ctrl_c())
-            self._directory = self._stack.enter_context(
-                tempfile.TemporaryDirectory(prefix='eucalyptus-image-', dir=self._parent))
+            try:
+                directory = tempfile.TemporaryDirectory(prefix='eucalyptus-image-', dir=self._parent)
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise
+                raise SourceError(f'Nothing can be unpacked in {self._parent or "/tmp"}: {error.strerror}. '
+                                  'Set TMPDIR to a directory that can be written to.') from error
+            self._directory = self._stack.enter_context(directory)
         self._count += 1
         return os.path.join(self._directory, str(self._count))
 
@@ -236,6 +244,7 @@ def _decompressed(path: str, name: str, scratch: _Scratch, opener: t.Callable[[s
 def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
     if not shutil.which('qemu-img'):
         raise SourceError(f'{name} is a qcow2 image and qemu-img is not installed (Debian: apt-get install qemu-utils).')
+    path = os.path.abspath(path)  # qemu-img takes deb:12.qcow2 for a protocol, and -x.qcow2 for options
     info = json.loads(_qemu_img(name, 'info', '--output=json', '-f', 'qcow2', path))
     # A qcow2 file can name any other file of this machine as its base or its data; it came from who knows where.
     details = info.get('format-specific', {}).get('data', {})
@@ -244,7 +253,7 @@ def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
     # Convert takes zeros for what is missing. Check ends with 2 for corruption and 3 for leaks, which harm nobody.
     if json.loads(_qemu_img(name, 'check', '--output=json', '-f', 'qcow2', path, fine=(0, 2, 3))).get('corruptions'):
         raise SourceError(f'{name} is a damaged qcow2 image, perhaps cut short: fetch it again, or see qemu-img check.')
-    target = scratch.new()
+    target = os.path.abspath(scratch.new())
     _qemu_img(name, 'convert', '-f', 'qcow2', '-O', 'raw', path, target)
     return target
 

@@ -196,6 +196,29 @@ def test_a_full_disk_is_said_with_the_way_out(tmp_path, monkeypatch):
         content(path)
 
 
+@pytest.mark.parametrize('scratch', ['missing', 'a file'])
+def test_a_scratch_directory_that_cannot_be_used_is_not_blamed_on_the_image(tmp_path, monkeypatch, scratch):
+    (tmp_path / 'a file').touch()
+    (tmp_path / 'image').write_bytes(gzip.compress(DATA))
+    monkeypatch.setenv('TMPDIR', str(tmp_path / scratch))
+    with pytest.raises(image_source.SourceError, match=f'be unpacked in {tmp_path}/{scratch}: .*Set TMPDIR'):
+        content(tmp_path / 'image')
+
+
+def test_a_path_with_a_nul_byte_is_a_clear_error():
+    with pytest.raises(image_source.SourceError, match='NUL byte'):
+        content('/tmp/a\0b')
+
+
+@needs_qemu_img
+@pytest.mark.parametrize('name', ['deb:12.qcow2', '-x.qcow2'])
+def test_a_qcow2_image_may_have_a_name_that_qemu_img_takes_for_something_else(tmp_path, monkeypatch, name):
+    subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', tmp_path / 'image', '1M'], check=True)
+    (tmp_path / 'image').rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert content(name) == bytes(1 << 20)
+
+
 def fake_qemu_img(folder: Path, monkeypatch, words: str) -> None:
     """One that fails to convert with these words."""
     folder.mkdir()
