@@ -65,6 +65,12 @@ notes:
   - Endpoint and keys are taken from the options, completed by B(one) further source, the first that applies of
     O(eucarc), the O(region) of the ini files, the environment, the default region of the ini files. Two sources are
     never mixed.
+  - When O(ec2_url), O(access_key) and O(secret_key) are all given, without O(eucarc) and O(region), the options are
+    B(all) that counts. Neither the environment nor the ini files are read then, not for certificates or O(s3_url)
+    either, because they could be another cloud's.
+  - In an C(eucarc) and in the environment the secret key is the one of the same kind as the access key, C(EC2_) or
+    C(AWS_). E(AWS_SECURITY_TOKEN) or E(AWS_SESSION_TOKEN) is sent only when E(AWS_ACCESS_KEY) or
+    E(AWS_ACCESS_KEY_ID) is the access key.
   - Requests are signed with version 2 signatures, which every Eucalyptus from 3.1 to 5 accepts. The clock of the
     machine that runs the module must not be ahead of the cloud's by more than 20 seconds.
 """

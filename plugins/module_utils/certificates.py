@@ -3,6 +3,7 @@
 """The keys of a bundle: the cloud's certificate, without which there is none, and the user's own pair, which signs it."""
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -59,7 +60,7 @@ def find_certificates(credentials: Credentials, verify: bool | str = True) -> Ce
 
 def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
     try:
-        with open(path, 'rb') as file:
+        with open(os.path.expanduser(path), 'rb') as file:  # ini files and eucarcs say ~/.euca/…
             return file.read(1 << 20)
     except OSError as error:
         raise CertificateError(f'Cannot read the {what} {path}: {error.strerror}. The path came from {credentials.origin}; '

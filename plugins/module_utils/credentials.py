@@ -78,17 +78,22 @@ Source = tuple[str, dict[str, str]]
 def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> Credentials:
     """Complete what the options say from ONE further source; two sources are never mixed, they could be two clouds.
 
-    With the option ``eucarc`` that file is the source, with ``region`` that region of the ini files; otherwise the
-    environment,
-    if it completes the set, otherwise the default region of the ini files. Raises CredentialsError.
+    With the option ``eucarc`` that file is the source, with ``region`` that region of the ini files. Otherwise there
+    is none when the options have endpoint and keys, and else it is the environment, if it completes the set, or the
+    default region of the ini files. Raises CredentialsError.
     """
     given = {name: str(options[name]) for name in VARIABLES if options.get(name)}
+    # A certificate that lies around in the environment may be another cloud's, which could open the bundle instead.
+    if given.keys() >= set(NEEDED) and not (options.get('eucarc') or options.get('region')):
+        return Credentials(**given)
     lacks = []
     for origin, source in _sources(options, environ):
+        if given.get('access_key', source.get('access_key')) != source.get('access_key'):
+            source.pop('security_token', None)  # it is that of the source's own access key
         found = dict(source, **given)
         missing = [name for name in NEEDED if not found.get(name)]
         if not missing:
-            used = source and any(source.get(name) and name not in given for name in NEEDED)
+            used = source.keys() - given.keys()
             return Credentials(
                 **found, origin=f'the options and {origin}' if used and given else origin if used else 'the options'
             )
@@ -121,10 +126,14 @@ def _eucarc(path: str) -> Source:
 
 
 def _from_variables(variables: t.Mapping[str, str]) -> dict[str, str]:
-    firsts = {
-        name: next((variables[key] for key in keys if variables.get(key)), '') for name, keys in VARIABLES.items()
-    }
-    return {name: value for name, value in firsts.items() if value}
+    # Where EC2_… are the keys of this cloud, AWS_… may be the user's at Amazon: the secret key is one of the access
+    # key's own kind, and the token is taken only when the access key is that of AWS_… too.
+    kind = next((name[:4] for name in VARIABLES['access_key'] if variables.get(name)), '')
+    names = {**VARIABLES, 'secret_key': [name for name in VARIABLES['secret_key'] if name.startswith(kind)]}
+    firsts = {key: next((variables[name] for name in names[key] if variables.get(name)), '') for key in names}
+    if firsts['access_key'] not in (variables.get('AWS_ACCESS_KEY'), variables.get('AWS_ACCESS_KEY_ID')):
+        firsts['security_token'] = ''
+    return {key: value for key, value in firsts.items() if value}
 
 
 def _ini(region: str | None, environ: t.Mapping[str, str]) -> Source:

@@ -49,8 +49,8 @@ def _plain_directory(line: str, directory: str) -> str:
 
 
 def _words(line: str) -> t.Iterator[str]:
-    """The words of a leading ``export`` or of plain assignments; quoting is resolved, a literal character is marked
-    with NUL."""
+    """The assignments that a line begins with, plain or of ``export``, also several commands of them; quoting is
+    resolved, a literal character is marked with NUL."""
     words, word, quote, rest = [], '', '', iter(line)
     for char in rest:
         if quote == "'":
@@ -62,20 +62,24 @@ def _words(line: str) -> t.Iterator[str]:
         elif char == "'" and not quote:
             quote = "'"
         elif not quote and (char.isspace() or char in ';&'):
-            words.append(word)
+            words += [word, '' if char.isspace() else ';']
             word = ''
         elif not quote and char == '#' and not word:
             break
         else:
             word += char
     words.append(word)
-    words = [word for word in words if word]
-    if words and words[0] == 'export':
-        del words[0]
-    for word in words:
-        if not ASSIGNMENT.match(word):
-            return  # a command (alias, if, ec2-…): what follows are its arguments
-        yield word
+    exporting = False
+    for word in filter(None, words):
+        plain = re.sub('\0.', '', word, flags=re.DOTALL)
+        if word in (';', 'export'):
+            exporting = word == 'export'
+        elif plain.count('$(') > plain.count(')') or plain.count('`') % 2:
+            return  # cut out of $(touch x; export A=b): what follows is inside
+        elif ASSIGNMENT.match(word):
+            yield word
+        elif not (exporting and word.isidentifier()):
+            return  # a command (alias, if, ec2-…): what follows are its arguments, or may depend on it
 
 
 def _expand(value: str, known: dict[str, str]) -> str | None:

@@ -17,6 +17,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import tarfile
 import tempfile
 import typing as t
 import urllib.error
@@ -28,7 +29,18 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import Ima
 
 _CHUNK = 1 << 20
 _ZEROS = bytes(_CHUNK)
-_GZIP, _XZ, _QCOW2, _ZSTD = b'\x1f\x8b', b'\xfd7zXZ\0', b'QFI\xfb', b'\x28\xb5\x2f\xfd'
+_GZIP, _XZ, _QCOW2 = b'\x1f\x8b', b'\xfd7zXZ\0', b'QFI\xfb'
+# What would not boot if it was stored as it is: how it begins, what it is, and what to do. A raw disk may begin with any
+# code, so what is short goes with what must follow it; a VDI has no signature of a boot sector at byte 510.
+_FOREIGN = [(re.compile(begin, re.DOTALL), what, way) for begin, what, way in (
+    (rb'\x28\xb5\x2f\xfd', 'compressed with zstd', 'unpack it with zstd -d first'),
+    (rb'BZh[1-9](1AY&SY|\x17rE8P\x90)', 'compressed with bzip2', 'unpack it with bzip2 -d first'),
+    (rb'\x5d\0\0(?!\0\0)..(\xff{8}|.{5}\0{3})\0', 'compressed with lzma', 'unpack it with unlzma first'),
+    (rb'PK\x03\x04', 'a zip archive', 'unpack it with unzip first'),
+    (rb'KDMV|# Disk DescriptorFile', 'a VMDK disk', 'convert it with qemu-img convert -O raw first'),
+    (rb'vhdxfile', 'a VHDX disk', 'convert it with qemu-img convert -O raw first'),
+    (rb'.{64}\x7f\x10\xda\xbe.{442}(?!\x55\xaa)', 'a VDI disk', 'convert it with qemu-img convert -O raw first'),
+)]
 _LAYERS = 3
 # A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
 _URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
@@ -65,6 +77,8 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
     """
     remote = src.lower().startswith(('http://', 'https://'))
     name = shown(src)
+    if '\0' in src:
+        raise SourceError(f'{name!r} is no path and no URL: it has a NUL byte in it.')
     if remote and not checksum:
         raise SourceError(f'{name} is a URL, so its checksum is needed: give checksum as sha256:HEX.')
     # Images are large and /tmp is often in memory.
@@ -80,6 +94,8 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
             raw = _unpacked(path, name, scratch) if image_type == 'machine' else path
             if raw != path:
                 image = stack.enter_context(ImageFile(raw))
+            if image_type == 'machine' and not image.size:
+                raise SourceError(f'{name} is empty: a machine image of 0 bytes cannot be run.')
             # It is opened by its name for every layer, and may be another file by then.
             if _state(path) != before:
                 raise SourceError(f'{name} was changed while it was read: run the task again when nothing writes to it.')
@@ -123,8 +139,14 @@ class _Scratch:
     def new(self) -> str:
         if self._directory is None:
             self._stack.enter_context(_ended_like_ctrl_c())
-            self._directory = self._stack.enter_context(
-                tempfile.TemporaryDirectory(prefix='eucalyptus-image-', dir=self._parent))
+            try:
+                directory = tempfile.TemporaryDirectory(prefix='eucalyptus-image-', dir=self._parent)
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise
+                raise SourceError(f'Nothing can be unpacked in {self._parent or "/tmp"}: {error.strerror}. '
+                                  'Set TMPDIR to a directory that can be written to.') from error
+            self._directory = self._stack.enter_context(directory)
         self._count += 1
         return os.path.join(self._directory, str(self._count))
 
@@ -178,17 +200,30 @@ def _verify(image: ImageFile, name: str, checksum: str) -> None:
 def _unpacked(path: str, name: str, scratch: _Scratch, layers: int = _LAYERS) -> str:
     """Unpack what is compressed or qcow2; both, for an image.qcow2.xz. `name` is what the user calls it."""
     with open(path, 'rb') as file:
-        magic = file.read(8)
+        magic = file.read(512)
     if magic.startswith(_QCOW2):
         return _from_qcow2(path, name, scratch)
-    if magic.startswith(_ZSTD):
-        raise SourceError(f'{name} is compressed with zstd, which is not supported: unpack it with zstd -d first.')
+    for begin, what, way in _FOREIGN:
+        if begin.match(magic):
+            raise SourceError(f'{name} is {what}, which is not supported: {way}.')
+    if _is_tar(magic):
+        raise SourceError(f'{name} is a tar archive, which is not supported: give the disk that tar -x takes out of it.')
     if not magic.startswith((_GZIP, _XZ)):
         return path
     if not layers:
         raise SourceError(f'{name} is compressed more than {_LAYERS} times over: unpack it first.')
     opener = gzip.open if magic.startswith(_GZIP) else lzma.open
     return _unpacked(_decompressed(path, name, scratch, opener), name, scratch, layers - 1)
+
+
+def _is_tar(head: bytes) -> bool:
+    if head[257:262] != b'ustar':
+        return False
+    try:
+        tarfile.TarInfo.frombuf(head, 'utf-8', 'surrogateescape')
+    except tarfile.HeaderError:  # its checksum is wrong: a boot sector that happens to say so
+        return False
+    return True
 
 
 def _decompressed(path: str, name: str, scratch: _Scratch, opener: t.Callable[[str], t.BinaryIO]) -> str:
@@ -209,6 +244,7 @@ def _decompressed(path: str, name: str, scratch: _Scratch, opener: t.Callable[[s
 def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
     if not shutil.which('qemu-img'):
         raise SourceError(f'{name} is a qcow2 image and qemu-img is not installed (Debian: apt-get install qemu-utils).')
+    path = os.path.abspath(path)  # qemu-img takes deb:12.qcow2 for a protocol, and -x.qcow2 for options
     info = json.loads(_qemu_img(name, 'info', '--output=json', '-f', 'qcow2', path))
     # A qcow2 file can name any other file of this machine as its base or its data; it came from who knows where.
     details = info.get('format-specific', {}).get('data', {})
@@ -217,7 +253,7 @@ def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
     # Convert takes zeros for what is missing. Check ends with 2 for corruption and 3 for leaks, which harm nobody.
     if json.loads(_qemu_img(name, 'check', '--output=json', '-f', 'qcow2', path, fine=(0, 2, 3))).get('corruptions'):
         raise SourceError(f'{name} is a damaged qcow2 image, perhaps cut short: fetch it again, or see qemu-img check.')
-    target = scratch.new()
+    target = os.path.abspath(scratch.new())
     _qemu_img(name, 'convert', '-f', 'qcow2', '-O', 'raw', path, target)
     return target
 

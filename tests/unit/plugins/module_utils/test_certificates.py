@@ -47,6 +47,12 @@ def test_the_files_that_the_credentials_name_are_read(tmp_path):
     assert found.user_key.private_numbers() == pair('user').key.private_numbers()
 
 
+def test_a_path_may_begin_with_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'cloud').write_bytes(pair('cloud').certificate_pem())
+    assert find_certificates(account(cloud_cert='~/cloud')).cloud == pair('cloud').certificate
+
+
 def test_without_a_file_the_cloud_is_asked_with_a_version_4_signature(cloud):
     cloud.on('DescribeServiceCertificates', (200, described()))
     found = find_certificates(account())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import CredentialsError, find_credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials, CredentialsError, find_credentials
 
 ENVIRONMENT = {
     'EC2_URL': 'http://env:8773/services/compute',
@@ -47,6 +47,40 @@ def test_options_come_before_everything(home):
     options = {'ec2_url': 'http://o/', 'access_key': 'o-key', 'secret_key': 'o-secret', 'eucarc': str(home / 'eucarc')}
     found = find_credentials(options, ENVIRONMENT)
     assert (found.ec2_url, found.access_key, found.secret_key) == ('http://o/', 'o-key', 'o-secret')
+
+
+COMPLETE = {'ec2_url': 'http://o/', 'access_key': 'o-key', 'secret_key': 'o-secret'}
+
+
+def test_complete_options_take_nothing_from_another_cloud_in_the_environment(home):
+    environment = {**ENVIRONMENT, 'EUCALYPTUS_CERT': '/a/cloud.pem', 'EC2_CERT': '/a/cert.pem', 'EC2_PRIVATE_KEY': '/a/key',
+                   'AWS_ACCESS_KEY_ID': 'amazon', 'AWS_SESSION_TOKEN': 'token', 'HOME': str(home)}
+    assert find_credentials(COMPLETE, environment) == Credentials(**COMPLETE)
+    assert find_credentials(COMPLETE, {'HOME': str(home)}) == Credentials(**COMPLETE)
+
+
+def test_complete_options_are_completed_by_what_is_named_and_the_origin_says_so(home):
+    found = find_credentials({**COMPLETE, 'region': 'one'}, {'HOME': str(home)})
+    assert (found.ec2_url, found.cloud_cert) == ('http://o/', '/certs/one.pem')
+    assert found.origin == 'the options and region one of ~/.euca/*.ini'
+    found = find_credentials({**COMPLETE, 'eucarc': str(home / 'eucarc')}, {})
+    assert (found.s3_url, found.origin) == ('http://rc-s3/', f'the options and the eucarc file {home}/eucarc')
+
+
+def test_keys_of_the_cloud_and_keys_for_amazon_in_one_environment_are_not_mixed():
+    amazon = {'AWS_ACCESS_KEY_ID': 'amazon', 'AWS_SECRET_ACCESS_KEY': 'amazon-secret', 'AWS_SESSION_TOKEN': 'token'}
+    found = find_credentials({}, {**ENVIRONMENT, **amazon})
+    assert (found.access_key, found.secret_key, found.security_token) == ('env-key', 'env-secret', None)
+    found = find_credentials({}, {'EC2_URL': 'http://env/', 'EC2_SECRET_KEY': 'env-secret', **amazon})
+    assert (found.access_key, found.secret_key, found.security_token) == ('amazon', 'amazon-secret', 'token')
+    found = find_credentials({'access_key': 'o-key', 'secret_key': 'o-secret'}, {'EC2_URL': 'http://env/', **amazon})
+    assert (found.access_key, found.ec2_url, found.security_token) == ('o-key', 'http://env/', None)
+
+
+def test_a_token_of_the_cloud_goes_with_its_key_under_both_names():
+    """As where a temporary key is exported for every tool."""
+    environment = {**ENVIRONMENT, 'AWS_ACCESS_KEY_ID': 'env-key', 'AWS_SECURITY_TOKEN': 'token'}
+    assert find_credentials({}, environment).security_token == 'token'
 
 
 def test_with_an_eucarc_neither_environment_nor_ini_are_read(home):

@@ -38,7 +38,8 @@ def test_the_genuine_file_is_understood():
 
 
 @pytest.mark.parametrize(
-    'line', ['export A=$(touch {0})', 'A=`touch {0}`', 'A="$(touch {0})"', '$(touch {0})', 'touch {0}']
+    'line', ['export Z=$(touch {0}; export A=b)', 'Z=`touch {0}; A=b`', 'export Z=$(touch {0} A=b)',
+             'export A=$(touch {0})', 'A=`touch {0}`', 'A="$(touch {0})"', '$(touch {0})', 'touch {0}']
 )
 def test_no_command_in_the_file_is_run(line, tmp_path):
     victim = tmp_path / 'victim'
@@ -59,6 +60,12 @@ def test_a_directory_with_odd_characters_stays_as_it_is(directory, line):
         ('  export   A=b', 'b'),
         ('export Z=1 A=b', 'b'),
         ('Z=1; A=b', 'b'),
+        ('export Z=1; export A=b', 'b'),
+        ('export Z=1 && export A=b;', 'b'),
+        ('export Z=$(date); export A=b', 'b'),
+        ('Z=1; export Z; A=b; export A', 'b'),
+        ('export Z=";" A=b', 'b'),
+        ("export Z='$(`'; export A=b", 'b'),
         ("A='b c'", 'b c'),
         ('A="b \\"c\\""', 'b "c"'),
         ('A=b\\ c', 'b c'),
@@ -77,6 +84,7 @@ def test_values_mean_what_they_mean_to_a_shell(line, value):
     assert parse_eucarc(line, '/d')['A'] == value
 
 
-@pytest.mark.parametrize('line', ['# A=b', 'echo A=b', 'alias x="y"; true A=b', 'if true; then A=b; fi', 'A = b', ''])
+@pytest.mark.parametrize('line', ['# A=b', 'echo A=b', 'alias x="y"; true A=b', 'if true; then A=b; fi', 'false && export A=b',
+                                  'A = b', ''])
 def test_what_is_no_assignment_sets_nothing(line):
     assert 'A' not in parse_eucarc(line, '/d')

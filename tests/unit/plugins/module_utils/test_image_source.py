@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import bz2
 import errno
 import gzip
+import io
 import lzma
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -101,6 +105,72 @@ def test_what_cannot_be_unpacked_is_said(tmp_path, data, words):
         content(path)
 
 
+def tar(form: int) -> bytes:
+    target, member = io.BytesIO(), tarfile.TarInfo('disk.raw')
+    member.size = 512
+    with tarfile.open(fileobj=target, mode='w', format=form) as file:
+        file.addfile(member, io.BytesIO(bytes(512)))
+    return target.getvalue()
+
+
+def zipped() -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, 'w') as file:
+        file.writestr('disk.raw', bytes(512))
+    return target.getvalue()
+
+
+TAR = tar(tarfile.GNU_FORMAT)
+FOREIGN = {
+    'bzip2': (bz2.compress(DATA), 'compressed with bzip2, .* bzip2 -d'),
+    'bzip2 of nothing': (bz2.compress(b''), 'compressed with bzip2'),
+    'lzma': (lzma.compress(DATA, lzma.FORMAT_ALONE), 'compressed with lzma, .* unlzma'),
+    'lzma of known size': (b'\x5d\0\0\x80\0' + len(DATA).to_bytes(8, 'little') + bytes(100), 'compressed with lzma'),
+    'zip': (zipped(), 'a zip archive, .* unzip'),
+    'tar of GNU': (TAR, 'a tar archive, .* tar -x'),
+    'tar of POSIX': (tar(tarfile.USTAR_FORMAT), 'a tar archive'),
+    'tar in xz': (lzma.compress(TAR), 'a tar archive'),
+    'tar in gzip': (gzip.compress(TAR), 'a tar archive'),
+    'vmdk': (b'KDMV' + bytes(1020), 'a VMDK disk, .* qemu-img convert -O raw'),
+    'vmdk in parts': (b'# Disk DescriptorFile\nversion=1\n', 'a VMDK disk'),
+    'vhdx': (b'vhdxfile' + bytes(1016), 'a VHDX disk, .* qemu-img convert -O raw'),
+    'vdi': (b'<<< QEMU VM Virtual Disk Image >>>'.ljust(64, b'\0') + b'\x7f\x10\xda\xbe' + bytes(956), 'a VDI disk, .* qemu-img'),
+}
+
+
+@pytest.mark.parametrize(('data', 'words'), FOREIGN.values(), ids=FOREIGN)
+def test_what_would_be_stored_as_if_it_was_a_raw_disk_is_refused(tmp_path, data, words):
+    (tmp_path / 'image').write_bytes(data)
+    with pytest.raises(image_source.SourceError, match=f'image is {words}'):
+        content(tmp_path / 'image')
+    assert content(tmp_path / 'image', 'ramdisk') == data
+
+
+@needs_qemu_img
+@pytest.mark.parametrize('form', ['vmdk', 'vdi', 'vhdx'])
+def test_the_disks_that_qemu_img_makes_are_known(tmp_path, form):
+    subprocess.run(['qemu-img', 'create', '-q', '-f', form, tmp_path / 'image', '8M'], check=True)
+    with pytest.raises(image_source.SourceError, match=f'a {form.upper()} disk'):
+        content(tmp_path / 'image')
+
+
+@pytest.mark.parametrize(('at', 'words'), [
+    (0, b'BZh9'), (0, b'\x5d\0\0'), (0, b'PK'), (64, b'\x7f\x10\xda\xbe'), (257, b'ustar'), (257, b'ustar\00000'),
+])
+def test_a_boot_sector_is_not_taken_for_something_else(tmp_path, at, words):
+    sector = bytearray(b'\xeb\x63\x90'.ljust(510, b'\x90') + b'\x55\xaa')
+    sector[at:at + len(words)] = words
+    (tmp_path / 'image').write_bytes(bytes(sector) + DATA)
+    assert content(tmp_path / 'image') == bytes(sector) + DATA
+
+
+@pytest.mark.parametrize('pack', [bytes, gzip.compress])
+def test_an_empty_machine_image_is_refused(tmp_path, pack):
+    (tmp_path / 'image').write_bytes(pack(b''))
+    with pytest.raises(image_source.SourceError, match='image is empty'):
+        content(tmp_path / 'image')
+
+
 def test_an_image_that_is_compressed_over_and_over_is_refused(tmp_path):
     path, data = tmp_path / 'image.gz', DATA
     for _layer in range(3):
@@ -124,6 +194,29 @@ def test_a_full_disk_is_said_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr(image_source, '_decompressed', full)
     with pytest.raises(image_source.SourceError, match='No space left .* set TMPDIR'):
         content(path)
+
+
+@pytest.mark.parametrize('scratch', ['missing', 'a file'])
+def test_a_scratch_directory_that_cannot_be_used_is_not_blamed_on_the_image(tmp_path, monkeypatch, scratch):
+    (tmp_path / 'a file').touch()
+    (tmp_path / 'image').write_bytes(gzip.compress(DATA))
+    monkeypatch.setenv('TMPDIR', str(tmp_path / scratch))
+    with pytest.raises(image_source.SourceError, match=f'be unpacked in {tmp_path}/{scratch}: .*Set TMPDIR'):
+        content(tmp_path / 'image')
+
+
+def test_a_path_with_a_nul_byte_is_a_clear_error():
+    with pytest.raises(image_source.SourceError, match='NUL byte'):
+        content('/tmp/a\0b')
+
+
+@needs_qemu_img
+@pytest.mark.parametrize('name', ['deb:12.qcow2', '-x.qcow2'])
+def test_a_qcow2_image_may_have_a_name_that_qemu_img_takes_for_something_else(tmp_path, monkeypatch, name):
+    subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', tmp_path / 'image', '1M'], check=True)
+    (tmp_path / 'image').rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert content(name) == bytes(1 << 20)
 
 
 def fake_qemu_img(folder: Path, monkeypatch, words: str) -> None:
