@@ -81,6 +81,7 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
         raise SourceError(f'{name!r} is no path and no URL: it has a NUL byte in it.')
     if remote and not checksum:
         raise SourceError(f'{name} is a URL, so its checksum is needed: give checksum as sha256:HEX.')
+    wanted = _algorithm_and_digest(checksum) if checksum else None
     # Images are large and /tmp is often in memory.
     spool = os.environ.get('TMPDIR') or ('/var/tmp' if os.path.isdir('/var/tmp') else None)
     with contextlib.ExitStack() as stack:
@@ -89,8 +90,8 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
             path = _download(src, scratch, validate_certs, ca_path) if remote else os.path.expanduser(os.path.expandvars(src))
             before = _state(path)
             image = stack.enter_context(ImageFile(path))
-            if checksum:
-                _verify(image, name, checksum)
+            if wanted:
+                _verify(image, name, *wanted)
             raw = _unpacked(path, name, scratch) if image_type == 'machine' else path
             if raw != path:
                 image = stack.enter_context(ImageFile(raw))
@@ -186,15 +187,19 @@ def _opened(url: str, validate_certs: bool, ca_path: str | None) -> http.client.
     return fetch(ca_path=ca_path)
 
 
-def _verify(image: ImageFile, name: str, checksum: str) -> None:
+def _algorithm_and_digest(checksum: str) -> tuple[str, str]:
     match = _CHECKSUM.fullmatch(checksum.strip())
     if not match or len(match[2]) != 2 * hashlib.new(match[1], usedforsecurity=False).digest_size:
         raise SourceError(f'The checksum {checksum!r} is not of the form sha256:HEX (or md5, sha1, sha224, sha384, sha512).')
-    digest = hashlib.new(match[1], usedforsecurity=False)
+    return match[1], match[2].lower()
+
+
+def _verify(image: ImageFile, name: str, algorithm: str, wanted: str) -> None:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     for stretch in image.stretches():
         digest.update(image.read(stretch))
-    if digest.hexdigest() != match[2].lower():
-        raise SourceError(f'{name} has the {match[1]} checksum {digest.hexdigest()}, not {match[2].lower()} as asked for.')
+    if digest.hexdigest() != wanted:
+        raise SourceError(f'{name} has the {algorithm} checksum {digest.hexdigest()}, not {wanted} as asked for.')
 
 
 def _unpacked(path: str, name: str, scratch: _Scratch, layers: int = _LAYERS) -> str:

@@ -117,8 +117,8 @@ class BuildGuardModule(CloudModule):
         try:
             lock = guard.take_lock(self._lock)
         except guard.Held as held:
-            raise ModuleError(f"{self.params['name']} is being built already (its guard is process {held.pid}). "
-                              'Wait until it is finished, or interrupt it.') from held
+            raise ModuleError(f"{self.params['name']} is being built already, or cleared up after an interruption: "
+                              f'process {held.pid} sees to that. Wait until it has ended, or interrupt the build.') from held
         return guard.start(lock, self.params['playbook'], self._log, self._clean)
 
     def _dismiss(self):

@@ -64,7 +64,7 @@ leftovers:
   sample: [{"type": "volume", "id": "vol-7f2e4011", "state": "available"}]
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.leftovers import find_leftovers, plan_leftovers
 
 
@@ -74,6 +74,8 @@ class BuildLeftoversModule(CloudModule):
                'answer_file_bucket': {'type': 'str'}, 'wait_timeout': {'type': 'int', 'default': 600}}
 
     def find(self):
+        if not self.params['name']:
+            raise ModuleError('name is empty: give the name of the build whose leftovers are to be removed.')
         return find_leftovers(self.cloud, self.params['tag'], self.params['name'], self.params['answer_file_bucket'])
 
     def plan(self, found):

@@ -68,6 +68,13 @@ def test_a_url_that_cannot_be_fetched_is_said(answer, words):
     assert refusal(answer) == f'http://HOST/image cannot be fetched: {words}.'
 
 
+def test_a_checksum_is_understood_before_anything_is_fetched():
+    with serving(ok(DATA)) as (host, asked):
+        with pytest.raises(image_source.SourceError, match='not of the form sha256:HEX'):
+            content(f'http://{host}/image', checksum='sha256:abc')
+        assert asked == []
+
+
 def test_a_server_that_cannot_be_reached_is_said():
     with socket.socket() as taken:  # and not listening: a port that nobody has could be somebody's by now
         taken.bind(('127.0.0.1', 0))

@@ -47,6 +47,12 @@ def test_where_nothing_is_left_nothing_is_asked_for(empty, run):
     assert (result['changed'], result['leftovers'], empty.writes) == (False, [], [])
 
 
+def test_without_a_name_nothing_is_looked_for(empty, run):
+    result = run('build_leftovers', **{**OPTIONS, 'name': ''})
+    assert 'name is empty' in result['msg']
+    assert empty.requests == []
+
+
 def test_what_carries_another_builds_tag_or_none_stays(empty, run):
     empty.on('DescribeVolumes', volume('available', TAG.replace('0123456789', '9876543210')))
     assert run('build_leftovers', **OPTIONS)['leftovers'] == []
