@@ -13,13 +13,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import bundle, deflate, manifest
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import ACCOUNT
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import FakeCloud
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-ACCOUNT = '000123456789'
 STORAGE = '/services/objectstorage'
 
 

@@ -8,6 +8,8 @@ import base64
 
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Reply, error
 
+ACCOUNT = '000123456789'
+
 
 def tag_set(tags: dict[str, str]) -> str:
     items = ''.join(f'<item><key>{key}</key><value>{value}</value></item>' for key, value in tags.items())
@@ -72,6 +74,36 @@ def console(text: str | bytes) -> str:
     return f'<instanceId>i-1</instanceId><output>{base64.b64encode(data).decode()}</output>'
 
 
+def image(
+    image_id: str = 'eki-1', name: str = 'kern', location: str = 'b/k.manifest.xml', state: str = 'available',
+    kind: str = 'kernel', public: bool = False, description: str = '', owner: str = ACCOUNT, **tags: str,
+) -> str:
+    return (
+        f'<item><imageId>{image_id}</imageId><imageLocation>{location}</imageLocation><imageState>{state}</imageState>'
+        f'<imageOwnerId>{owner}</imageOwnerId><isPublic>{str(public).lower()}</isPublic><architecture>x86_64</architecture>'
+        f'<imageType>{kind}</imageType><name>{name}</name><description>{description}</description>'
+        f'<rootDeviceType>instance-store</rootDeviceType><blockDeviceMapping/>{tag_set(tags)}</item>'
+    )
+
+
+def ebs_image(
+    image_id: str = 'emi-9', name: str = 'system', snapshot_id: str = 'snap-1', state: str = 'available', **tags: str
+) -> str:
+    return (
+        f'<item><imageId>{image_id}</imageId><imageLocation>{ACCOUNT}/{name}</imageLocation><imageState>{state}</imageState>'
+        f'<imageOwnerId>{ACCOUNT}</imageOwnerId><isPublic>false</isPublic><architecture>x86_64</architecture>'
+        f'<imageType>machine</imageType><name>{name}</name><rootDeviceType>ebs</rootDeviceType>'
+        '<virtualizationType>hvm</virtualizationType><rootDeviceName>/dev/sda</rootDeviceName><blockDeviceMapping><item>'
+        f'<deviceName>/dev/sda</deviceName><ebs><snapshotId>{snapshot_id}</snapshotId></ebs></item></blockDeviceMapping>'
+        f'{tag_set(tags)}</item>'
+    )
+
+
+def images(*items: str) -> str:
+    return f'<imagesSet>{"".join(items)}</imagesSet>'
+
+
+NOBODY = '<launchPermission/>'
 DONE = '<return>true</return>'
 NO_CONSOLE: Reply = error('InternalFailure', 'Instance i-1 is not in a running state.', 500)
 

@@ -6,14 +6,22 @@ from __future__ import annotations
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils import leftovers
 from ansible_collections.eucalyptus.cloud.plugins.modules import build_guard
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
+    DONE,
+    ebs_image,
+    images,
+    instances,
+    snapshot,
+    snapshots,
+    volume,
+    volumes,
+)
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 
 NAME = 'debian-0123456789'
-TAG = f'<tagSet><item><key>eucalyptus.cloud/build</key><value>{NAME}</value></item></tagSet>'
-SNAPSHOT = f'<snapshotSet><item><snapshotId>snap-1</snapshotId><status>completed</status>{TAG}</item></snapshotSet>'
-IMAGE = (f'<imagesSet><item><imageId>emi-1</imageId><imageState>available</imageState><name>{NAME}</name>'
-         '<rootDeviceType>ebs</rootDeviceType><blockDeviceMapping><item><deviceName>/dev/sda</deviceName><ebs>'
-         f'<snapshotId>snap-1</snapshotId></ebs></item></blockDeviceMapping>{TAG}</item></imagesSet>')
-IN_USE = (400, '<Response><Errors><Error><Code>InvalidSnapshot.InUse</Code><Message>in use</Message></Error></Errors></Response>')
+TAGS = {'eucalyptus.cloud/build': NAME}
+OURS = snapshot('completed', **TAGS)
+IN_USE = error('InvalidSnapshot.InUse', 'in use')
 
 
 @pytest.fixture(name='interrupted')
@@ -29,9 +37,9 @@ def fixture_interrupted(clock, monkeypatch):
 def test_an_image_that_is_registered_while_the_guard_looks_goes_with_its_snapshot(cloud, interrupted, run, tmp_path):
     there = {'snapshot'}
 
-    def images(_parameters):
+    def described(_parameters):
         # The module that outlived its playbook has its image registered just after the first look.
-        now = IMAGE if 'image' in there else '<imagesSet/>'
+        now = images(*[ebs_image('emi-1', NAME, **TAGS)] * ('image' in there))
         if not cloud.asked('DescribeSnapshots'):
             there.add('image')
         return now
@@ -40,13 +48,13 @@ def test_an_image_that_is_registered_while_the_guard_looks_goes_with_its_snapsho
         if 'image' in there:
             return IN_USE
         there.discard('snapshot')
-        return '<return>true</return>'
+        return DONE
 
-    cloud.on('DescribeInstances', '<reservationSet/>')
-    cloud.on('DescribeVolumes', '<volumeSet/>')
-    cloud.on('DescribeImages', images)
-    cloud.on('DescribeSnapshots', lambda _parameters: SNAPSHOT if 'snapshot' in there else '<snapshotSet/>')
-    cloud.on('DeregisterImage', lambda _parameters: there.discard('image') or '<return>true</return>')
+    cloud.on('DescribeInstances', instances())
+    cloud.on('DescribeVolumes', volumes())
+    cloud.on('DescribeImages', described)
+    cloud.on('DescribeSnapshots', lambda _parameters: snapshots(*[OURS] * ('snapshot' in there)))
+    cloud.on('DeregisterImage', lambda _parameters: there.discard('image') or DONE)
     cloud.on('DeleteSnapshot', delete_snapshot)
     run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, s3_url='', account_id='123456789012')
     assert there == set()
@@ -60,16 +68,14 @@ def test_an_untagged_snapshot_that_is_pending_for_longer_than_a_look_is_found_ag
     def delete_snapshot(_parameters):
         if clock.now >= completed:    # before, it is pending, and nothing happens
             there.discard('snapshot')
-        return '<return>true</return>'
+        return DONE
 
-    volume = f'<volumeSet><item><volumeId>vol-1</volumeId><status>available</status>{TAG}</item></volumeSet>'
-    snapshot = SNAPSHOT.replace(TAG, '<volumeId>vol-1</volumeId>').replace('completed', 'pending')
-    cloud.on('DescribeInstances', '<reservationSet/>')
-    cloud.on('DescribeVolumes', lambda _parameters: volume if 'volume' in there else '<volumeSet/>')
-    cloud.on('DescribeImages', '<imagesSet/>')
-    cloud.on('DescribeSnapshots', lambda _parameters: snapshot if 'snapshot' in there else '<snapshotSet/>')
+    cloud.on('DescribeInstances', instances())
+    cloud.on('DescribeVolumes', lambda _parameters: volumes(*[volume('available', **TAGS)] * ('volume' in there)))
+    cloud.on('DescribeImages', images())
+    cloud.on('DescribeSnapshots', lambda _parameters: snapshots(*[snapshot('pending')] * ('snapshot' in there)))
     cloud.on('DeleteSnapshot', delete_snapshot)
-    cloud.on('DeleteVolume', lambda _parameters: there.discard('volume') or '<return>true</return>')
+    cloud.on('DeleteVolume', lambda _parameters: there.discard('volume') or DONE)
     run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, s3_url='', account_id='123456789012')
     assert there == set()
     assert interrupted[-1] == f'build {NAME}: nothing is left'
@@ -87,10 +93,10 @@ def test_dismissing_changes_something_only_where_a_lock_is(cloud, run, tmp_path)
 
 
 def test_what_was_not_there_at_the_first_look_and_does_not_go_is_not_called_nothing(cloud, interrupted, run, tmp_path):
-    cloud.on('DescribeInstances', '<reservationSet/>')
-    cloud.on('DescribeVolumes', '<volumeSet/>')
-    cloud.on('DescribeImages', '<imagesSet/>')
-    cloud.on('DescribeSnapshots', '<snapshotSet/>', SNAPSHOT)
+    cloud.on('DescribeInstances', instances())
+    cloud.on('DescribeVolumes', volumes())
+    cloud.on('DescribeImages', images())
+    cloud.on('DescribeSnapshots', snapshots(), snapshots(OURS))
     cloud.on('DeleteSnapshot', IN_USE)
     run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, s3_url='', account_id='123456789012')
     assert interrupted[-1] == f'build {NAME}: not everything could be removed; the next build tries again'

@@ -5,37 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, manifest, unbundle, upload
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage, pair, s3_error
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, tag_set
+from ansible_collections.eucalyptus.cloud.plugins.module_utils import manifest, unbundle
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, pair, s3_error
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, NOBODY, ebs_image, image, images
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import ok, serving, sha256
 from botocore.exceptions import ConnectionClosedError
 
 BUCKET = f'images-{ACCOUNT}'
-NOBODY = '<launchPermission/>'
-
-
-def images_xml(*items: str) -> str:
-    return f'<imagesSet>{"".join(items)}</imagesSet>'
-
-
-def image_xml(image_id: str = 'eki-1', name: str = 'kern', location: str = 'b/k.manifest.xml', state: str = 'available',
-              kind: str = 'kernel', public: bool = False, description: str = '', **tags: str) -> str:
-    return (
-        f'<item><imageId>{image_id}</imageId><imageLocation>{location}</imageLocation><imageState>{state}</imageState>'
-        f'<imageOwnerId>{ACCOUNT}</imageOwnerId><isPublic>{str(public).lower()}</isPublic><architecture>x86_64</architecture>'
-        f'<imageType>{kind}</imageType><name>{name}</name><description>{description}</description>'
-        f'<rootDeviceType>instance-store</rootDeviceType><blockDeviceMapping/>{tag_set(tags)}</item>')
-
-
-def ebs_xml(image_id: str = 'emi-9', name: str = 'system', snapshot: str = 'snap-1') -> str:
-    return (
-        f'<item><imageId>{image_id}</imageId><imageLocation>{ACCOUNT}/{name}</imageLocation><imageState>available</imageState>'
-        f'<imageOwnerId>{ACCOUNT}</imageOwnerId><isPublic>false</isPublic><architecture>x86_64</architecture>'
-        f'<imageType>machine</imageType><name>{name}</name><rootDeviceType>ebs</rootDeviceType>'
-        f'<rootDeviceName>/dev/sda</rootDeviceName><blockDeviceMapping><item><deviceName>/dev/sda</deviceName>'
-        f'<ebs><snapshotId>{snapshot}</snapshotId></ebs></item></blockDeviceMapping></item>')
 
 
 def permissions_xml(*accounts: str, everybody: bool = False) -> str:
@@ -43,14 +20,7 @@ def permissions_xml(*accounts: str, everybody: bool = False) -> str:
     return f'<launchPermission>{groups}{"".join(f"<item><userId>{one}</userId></item>" for one in accounts)}</launchPermission>'
 
 
-NONE = images_xml()
-
-
-@pytest.fixture(name='storage')
-def fixture_storage(cloud, clock, monkeypatch):
-    monkeypatch.setattr(images, 'time', clock)
-    monkeypatch.setattr(upload.Bucket.__init__, '__defaults__', (1, 0.0, lambda _ended, _seconds: False))
-    return Storage(cloud)
+NONE = images()
 
 
 @pytest.fixture(name='world')
@@ -69,8 +39,8 @@ def registers(cloud, image_id: str = 'eki-1', found: str = NONE) -> None:
     """The cloud registers what comes and shows it from then on."""
 
     def register(parameters):
-        shown = image_xml(image_id, parameters['Name'], parameters.get('ImageLocation', ''))
-        cloud.on('DescribeImages', images_xml(shown))
+        shown = image(image_id, parameters['Name'], parameters.get('ImageLocation', ''))
+        cloud.on('DescribeImages', images(shown))
         return f'<imageId>{image_id}</imageId>'
 
     cloud.on('DescribeImages', found)
@@ -123,7 +93,7 @@ def test_check_mode_predicts_the_real_result_and_writes_nothing(cloud, run, worl
 def test_the_same_bytes_change_nothing(cloud, run, world, storage):
     registers(cloud)
     location = location_of(run, world)
-    cloud.on('DescribeImages', images_xml(image_xml(location=location)))
+    cloud.on('DescribeImages', images(image(location=location)))
     result = run('image', **world)
     assert result['changed'] is False and result['actions'] == []
     assert cloud.writes == []
@@ -155,7 +125,7 @@ def test_a_machine_image_is_not_taken_for_something_else_by_its_files_name(cloud
 
 
 def test_a_snapshot_is_registered_with_its_architecture(cloud, run, world, storage):
-    cloud.on('DescribeImages', NONE, images_xml(ebs_xml()))
+    cloud.on('DescribeImages', NONE, images(ebs_image()))
     cloud.on('RegisterImage', '<imageId>emi-9</imageId>')
     cloud.on('DescribeImageAttribute', NOBODY)
     result = run('image', name='system', snapshot_id='snap-1', account_id=ACCOUNT)
@@ -184,7 +154,7 @@ def test_a_refused_registration_takes_its_bundle_and_its_bucket_with_it(cloud, r
 def test_a_registration_whose_answer_was_lost_is_found_and_kept(cloud, run, world, storage):
     registers(cloud)
     location = location_of(run, world)
-    cloud.on('DescribeImages', NONE, images_xml(image_xml(location=location)))
+    cloud.on('DescribeImages', NONE, images(image(location=location)))
     cloud.on('RegisterImage', ConnectionClosedError(endpoint_url='x'))
     result = run('image', **world)
     assert result['changed'] is True and result['image']['image_id'] == 'eki-1'
@@ -214,7 +184,7 @@ def test_when_nobody_can_tell_whether_it_was_registered_nothing_is_removed(cloud
 def test_what_was_uploaded_for_an_image_that_another_host_has_registered_meanwhile_is_removed(cloud, run, world, storage):
     registers(cloud)
     theirs = location_of(run, {**world, 'secret_key': 'another-secret'})
-    cloud.on('DescribeImages', NONE, images_xml(image_xml(location=theirs)))
+    cloud.on('DescribeImages', NONE, images(image(location=theirs)))
     cloud.on('RegisterImage', error('InvalidAMIName.Duplicate', 'in use'))
     result = run('image', **world)
     assert (result['image']['image_id'], result['image']['location']) == ('eki-1', theirs)
@@ -224,7 +194,7 @@ def test_what_was_uploaded_for_an_image_that_another_host_has_registered_meanwhi
 def test_a_refused_registration_leaves_the_bundle_that_another_host_has_registered(cloud, run, world, storage):
     registers(cloud)
     location = location_of(run, world)
-    cloud.on('DescribeImages', NONE, images_xml(image_xml(location=location)))
+    cloud.on('DescribeImages', NONE, images(image(location=location)))
     cloud.on('RegisterImage', error('AuthFailure', 'Manifest is not accessible'))
     result = run('image', **world)
     assert result['failed'] and 'Manifest is not accessible' in result['msg']
@@ -306,14 +276,14 @@ def test_what_a_url_holds_of_secrets_is_told_nowhere(cloud, run, world, storage,
 
 
 def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, world, storage):
-    registers(cloud, found=images_xml(image_xml('eki-7', location='b/old.manifest.xml')))
+    registers(cloud, found=images(image('eki-7', location='b/old.manifest.xml')))
     result = run('image', **world)
     assert result['failed'] and 'The image kern (eki-7) was made from something else (b/old.manifest.xml)' in result['msg']
     assert cloud.writes == [] and storage.puts == []
 
 
 def test_two_images_of_one_name_are_an_error_that_lists_them(cloud, run, world, storage):
-    registers(cloud, found=images_xml(image_xml('eki-7'), image_xml('eki-8')))
+    registers(cloud, found=images(image('eki-7'), image('eki-8')))
     assert 'eki-7 (available), eki-8 (available)' in run('image', **world)['msg']
 
 
@@ -327,7 +297,7 @@ def test_an_image_that_is_not_there_and_has_no_source_is_an_error(cloud, run, st
 
 def test_the_new_image_is_uploaded_before_the_old_one_goes(cloud, run, world, storage):
     storage.buckets, storage.objects = ['b'], {'b/old.manifest.xml': b'', 'b/old.part.00': b'', 'b/older.part.00': b''}
-    registers(cloud, found=images_xml(image_xml('eki-7', location='b/old.manifest.xml')))
+    registers(cloud, found=images(image('eki-7', location='b/old.manifest.xml')))
     cloud.on('DeregisterImage', DONE)
     result = run('image', state='replaced', delete_bundle=True, **world)
     assert result['changed'] is True and result['image']['image_id'] == 'eki-1'
@@ -338,8 +308,8 @@ def test_the_new_image_is_uploaded_before_the_old_one_goes(cloud, run, world, st
 
 
 def test_when_the_new_one_is_refused_the_old_one_is_registered_again(cloud, run, world, storage):
-    old = image_xml('eki-7', location='b/old.manifest.xml', **{'purpose': 'test', 'euca:image-conversion-state': 'complete'})
-    registers(cloud, found=images_xml(old))
+    old = image('eki-7', location='b/old.manifest.xml', **{'purpose': 'test', 'euca:image-conversion-state': 'complete'})
+    registers(cloud, found=images(old))
     cloud.on('DescribeImageAttribute', permissions_xml('000000000001'))
     cloud.on('DeregisterImage', DONE)
     cloud.on('RegisterImage', error('AuthFailure', 'Manifest is not accessible'), '<imageId>eki-8</imageId>')
@@ -360,7 +330,7 @@ def test_when_the_new_one_is_refused_the_old_one_is_registered_again(cloud, run,
 
 
 def test_permissions_are_brought_to_exactly_what_is_wanted(cloud, run, storage):
-    cloud.on('DescribeImages', images_xml(image_xml(public=True)))
+    cloud.on('DescribeImages', images(image(public=True)))
     cloud.on('DescribeImageAttribute', permissions_xml('000000000001', '000000000002', everybody=True))
     cloud.on('ModifyImageAttribute', DONE)
     result = run('image', name='kern', account_id=ACCOUNT,
@@ -372,7 +342,7 @@ def test_permissions_are_brought_to_exactly_what_is_wanted(cloud, run, storage):
 
 
 def test_permissions_that_are_not_spoken_of_stay(cloud, run, storage):
-    cloud.on('DescribeImages', images_xml(image_xml(public=True)))
+    cloud.on('DescribeImages', images(image(public=True)))
     cloud.on('DescribeImageAttribute', permissions_xml('000000000001', everybody=True))
     assert run('image', name='kern', account_id=ACCOUNT)['changed'] is False
     assert run('image', name='kern', account_id=ACCOUNT, launch_permissions={'public': True})['changed'] is False
@@ -383,13 +353,13 @@ def test_permissions_that_are_not_spoken_of_stay(cloud, run, storage):
 def test_an_empty_option_is_one_that_was_not_given(cloud, run, world, storage):
     registers(cloud)
     location = location_of(run, world)
-    cloud.on('DescribeImages', images_xml(image_xml(location=location)))
+    cloud.on('DescribeImages', images(image(location=location)))
     result = run('image', **world, description='', kernel_id='', ramdisk_id='', root_device_name='')
     assert result['changed'] is False
 
 
 def test_tags_and_description_are_changed_by_id(cloud, run, storage):
-    cloud.on('DescribeImages', images_xml(image_xml('eki-5', description='old', a='1')))
+    cloud.on('DescribeImages', images(image('eki-5', description='old', a='1')))
     cloud.on('DescribeImageAttribute', NOBODY)
     for action in ('ModifyImageAttribute', 'CreateTags'):
         cloud.on(action, DONE)
@@ -401,7 +371,7 @@ def test_tags_and_description_are_changed_by_id(cloud, run, storage):
 
 def test_absent_deregisters_and_deletes_what_was_asked_for(cloud, run, storage):
     storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
-    cloud.on('DescribeImages', images_xml(image_xml()), NONE)
+    cloud.on('DescribeImages', images(image()), NONE)
     cloud.on('DescribeImageAttribute', NOBODY)
     cloud.on('DeregisterImage', DONE)
     result = run('image', name='kern', state='absent', account_id=ACCOUNT, delete_bundle=True)
@@ -416,7 +386,7 @@ def test_absent_also_deletes_the_bundles_that_interrupted_runs_have_left(cloud, 
     left = ['kern-' + digits + '.1a2b3c4d.part.00', 'kern-' + digits[::-1] + '.manifest.xml']
     others = ['kern-' + '0' * 24 + '.manifest.xml', 'kern-2-' + digits + '.part.00', 'kern-notes.txt']
     storage.buckets, storage.objects = [BUCKET], {f'{BUCKET}/{key}': b'' for key in left + others}
-    cloud.on('DescribeImages', images_xml(image_xml('eki-8', 'another', location=f'{BUCKET}/{others[0]}')))
+    cloud.on('DescribeImages', images(image('eki-8', 'another', location=f'{BUCKET}/{others[0]}')))
     options = {'name': 'kern', 'state': 'absent', 'account_id': ACCOUNT, 'delete_bundle': True}
     predicted = run('image', check=True, **options)
     result = run('image', **options)
@@ -429,7 +399,7 @@ def test_a_bundle_that_another_host_has_registered_since_it_was_planned_to_go_st
     registers(cloud)
     theirs = location_of(run, {**world, 'secret_key': 'another-secret'})
     storage.buckets, storage.objects = [BUCKET], {theirs: b'manifest'}
-    cloud.on('DescribeImages', NONE, NONE, images_xml(image_xml(location=theirs)))
+    cloud.on('DescribeImages', NONE, NONE, images(image(location=theirs)))
     cloud.on('RegisterImage', error('InvalidAMIName.Duplicate', 'in use'))
     result = run('image', state='replaced', delete_bundle=True, **world)
     assert result['image']['location'] == theirs
@@ -449,7 +419,7 @@ def test_bundles_of_names_that_are_only_alike_stay(cloud, run, world, storage):
 
 def test_what_is_known_is_deleted_also_without_an_account_number(cloud, run, storage):
     storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
-    cloud.on('DescribeImages', images_xml(image_xml()))    # it goes on listing it for a moment
+    cloud.on('DescribeImages', images(image()))    # it goes on listing it for a moment
     cloud.on('DescribeImageAttribute', NOBODY)
     cloud.on('DeregisterImage', DONE)
     result = run('image', name='kern', state='absent', delete_bundle=True)
@@ -457,7 +427,7 @@ def test_what_is_known_is_deleted_also_without_an_account_number(cloud, run, sto
 
 
 def test_absent_leaves_bundle_and_snapshot_unless_asked(cloud, run, storage):
-    cloud.on('DescribeImages', images_xml(ebs_xml()))
+    cloud.on('DescribeImages', images(ebs_image()))
     cloud.on('DescribeImageAttribute', NOBODY)
     cloud.on('DeregisterImage', DONE)
     cloud.on('DeleteSnapshot', DONE)
@@ -471,7 +441,7 @@ def test_the_last_state_of_an_image_that_fails_is_told(cloud, run, world, storag
     registers(cloud)
     location = location_of(run, world)
     cloud.on('RegisterImage', lambda parameters: (
-        cloud.on('DescribeImages', images_xml(image_xml(location=location, state='failed'))), '<imageId>eki-1</imageId>')[1])
+        cloud.on('DescribeImages', images(image(location=location, state='failed'))), '<imageId>eki-1</imageId>')[1])
     result = run('image', **world)
     assert result['failed'] and 'its last state is failed' in result['msg'] and result['image']['image_id'] == 'eki-1'
 
@@ -497,7 +467,7 @@ def test_images_are_listed_in_the_same_shape_with_their_manifests(cloud, run, wo
 
 
 def test_deregistered_images_and_other_names_are_not_listed(cloud, run, storage):
-    cloud.on('DescribeImages', images_xml(image_xml('eki-1'), image_xml('eki-2', 'x'), image_xml('eki-3', state='deregistered')))
+    cloud.on('DescribeImages', images(image('eki-1'), image('eki-2', 'x'), image('eki-3', state='deregistered')))
     cloud.on('DescribeImageAttribute', NOBODY)
     assert [image['image_id'] for image in run('image_info', account_id=ACCOUNT)['images']] == ['eki-1', 'eki-2']
     assert [image['image_id'] for image in run('image_info', account_id=ACCOUNT, name='x')['images']] == ['eki-2']
@@ -506,7 +476,7 @@ def test_deregistered_images_and_other_names_are_not_listed(cloud, run, storage)
 
 def test_a_manifest_that_cannot_be_read_is_a_warning_and_null(cloud, run, storage):
     storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'<html/>'}
-    cloud.on('DescribeImages', images_xml(image_xml()))
+    cloud.on('DescribeImages', images(image()))
     cloud.on('DescribeImageAttribute', NOBODY)
     result = run('image_info', account_id=ACCOUNT, manifest=True)
     assert result['images'][0]['manifest'] is None

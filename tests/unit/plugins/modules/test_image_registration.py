@@ -6,50 +6,19 @@ from __future__ import annotations
 import signal
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, upload
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, Storage, s3_error
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, tag_set
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, s3_error
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, NOBODY, ebs_image, image, images
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 from botocore.exceptions import ConnectionClosedError
 
-NOBODY = '<launchPermission/>'
 EVERYBODY = '<launchPermission><item><group>all</group></item></launchPermission>'
 SYSTEM = {'name': 'system', 'snapshot_id': 'snap-1', 'account_id': ACCOUNT}
-
-
-def ebs_xml(image_id: str = 'emi-9', name: str = 'system', snapshot: str = 'snap-1', state: str = 'available') -> str:
-    return (
-        f'<item><imageId>{image_id}</imageId><imageLocation>{ACCOUNT}/{name}</imageLocation><imageState>{state}</imageState>'
-        f'<imageOwnerId>{ACCOUNT}</imageOwnerId><isPublic>false</isPublic><architecture>x86_64</architecture>'
-        f'<imageType>machine</imageType><name>{name}</name><rootDeviceType>ebs</rootDeviceType>'
-        f'<virtualizationType>hvm</virtualizationType><rootDeviceName>/dev/sda</rootDeviceName><blockDeviceMapping><item>'
-        f'<deviceName>/dev/sda</deviceName><ebs><snapshotId>{snapshot}</snapshotId></ebs></item></blockDeviceMapping>'
-        f'{tag_set({})}</item>')
-
-
-def bundle_xml(image_id: str, name: str, location: str = 'b/k.manifest.xml', owner: str = ACCOUNT) -> str:
-    return (
-        f'<item><imageId>{image_id}</imageId><imageLocation>{location}</imageLocation><imageState>available</imageState>'
-        f'<imageOwnerId>{owner}</imageOwnerId><isPublic>false</isPublic><architecture>x86_64</architecture>'
-        f'<imageType>machine</imageType><name>{name}</name><rootDeviceType>instance-store</rootDeviceType>'
-        f'<blockDeviceMapping/>{tag_set({})}</item>')
-
-
-def images_xml(*items: str) -> str:
-    return f'<imagesSet>{"".join(items)}</imagesSet>'
-
-
-@pytest.fixture(name='storage')
-def fixture_storage(cloud, clock, monkeypatch):
-    monkeypatch.setattr(images, 'time', clock)
-    monkeypatch.setattr(upload.Bucket.__init__, '__defaults__', (1, 0.0, lambda _ended, _seconds: False))
-    return Storage(cloud)
 
 
 @pytest.fixture(name='registers')
 def fixture_registers(cloud):
     """The cloud registers a snapshot; nothing is registered before."""
-    cloud.on('DescribeImages', images_xml(), images_xml(ebs_xml()))
+    cloud.on('DescribeImages', images(), images(ebs_image()))
     cloud.on('DescribeImageAttribute', NOBODY)
     cloud.on('RegisterImage', '<imageId>emi-9</imageId>')
     for action in ('ModifyImageAttribute', 'DeregisterImage', 'DeleteSnapshot'):
@@ -60,9 +29,9 @@ def fixture_registers(cloud):
 
 
 def test_a_new_image_that_is_to_be_private_is_made_private_whatever_the_clouds_default_is(cloud, run, registers):
-    cloud.on('DescribeImages', images_xml())
+    cloud.on('DescribeImages', images())
     predicted = run('image', check=True, **SYSTEM, launch_permissions={'public': False, 'accounts': []})
-    cloud.on('DescribeImages', images_xml(), images_xml(ebs_xml()))
+    cloud.on('DescribeImages', images(), images(ebs_image()))
     result = run('image', **SYSTEM, launch_permissions={'public': False, 'accounts': []})
     assert [asked['LaunchPermission.Remove.1.Group'] for asked in cloud.asked('ModifyImageAttribute')] == ['all']
     assert predicted['actions'] == result['actions']
@@ -76,7 +45,7 @@ def test_a_new_image_of_which_nothing_is_said_stays_as_the_cloud_makes_it(cloud,
 
 @pytest.mark.parametrize(('former', 'change'), [(NOBODY, 'Remove'), (EVERYBODY, 'Add')])
 def test_a_former_image_that_is_registered_again_is_as_private_as_it_was(cloud, run, registers, former, change):
-    cloud.on('DescribeImages', images_xml(ebs_xml(snapshot='snap-0')))
+    cloud.on('DescribeImages', images(ebs_image(snapshot_id='snap-0')))
     cloud.on('DescribeImageAttribute', former)
     cloud.on('RegisterImage', error('InvalidParameter', 'no'), '<imageId>emi-10</imageId>')
     result = run('image', **SYSTEM, state='replaced')
@@ -91,11 +60,11 @@ def test_a_former_image_that_is_registered_again_is_as_private_as_it_was(cloud, 
 def test_a_bundle_from_which_its_owner_has_registered_another_image_stays(cloud, run, storage):
     tenant = '000987654321'
     storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
-    all_images = [bundle_xml('emi-1', 'one', owner=tenant), bundle_xml('emi-2', 'two', owner=tenant)]
+    all_images = [image('emi-1', 'one', kind='machine', owner=tenant), image('emi-2', 'two', kind='machine', owner=tenant)]
 
     def listed(parameters):
         asked = [value for key, value in parameters.items() if key.startswith(('Owner.', 'ImageId.'))]
-        return images_xml(*(one for one in all_images if any(word in one for word in asked)))
+        return images(*(one for one in all_images if any(word in one for word in asked)))
 
     cloud.on('DescribeImages', listed)
     cloud.on('DeregisterImage', DONE)
@@ -133,7 +102,7 @@ def test_an_interrupt_counts_only_when_the_new_image_or_the_former_is_registered
             return reply
         return answer
 
-    cloud.on('DescribeImages', images_xml(ebs_xml(snapshot='snap-0')), images_xml(ebs_xml()))
+    cloud.on('DescribeImages', images(ebs_image(snapshot_id='snap-0')), images(ebs_image()))
     cloud.on('DeregisterImage', interrupted('deregister', DONE))
     first = error('InvalidParameter', 'no') if refused else '<imageId>emi-9</imageId>'
     cloud.on('RegisterImage', interrupted('register', first), interrupted('again', '<imageId>emi-9</imageId>'))
@@ -146,7 +115,7 @@ def test_an_interrupt_counts_only_when_the_new_image_or_the_former_is_registered
 
 def test_after_a_failed_deregistration_interrupts_count_again(cloud, run, registers):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    cloud.on('DescribeImages', images_xml(ebs_xml(snapshot='snap-0')))
+    cloud.on('DescribeImages', images(ebs_image(snapshot_id='snap-0')))
     cloud.on('DeregisterImage', error('InvalidParameter', 'no'))
     assert run('image', **SYSTEM, state='replaced')['failed']
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
@@ -165,9 +134,9 @@ def test_what_the_cloud_does_not_heed_for_a_snapshot_is_refused(cloud, run, regi
 
 @pytest.mark.parametrize('options', [{}, {'virtualization_type': 'hvm', 'root_device_name': '/dev/sda1', 'kernel_id': ''}])
 def test_check_mode_predicts_an_image_from_a_snapshot(cloud, run, registers, options):
-    cloud.on('DescribeImages', images_xml())
+    cloud.on('DescribeImages', images())
     predicted = run('image', check=True, **SYSTEM, **options)
-    cloud.on('DescribeImages', images_xml(), images_xml(ebs_xml()))
+    cloud.on('DescribeImages', images(), images(ebs_image()))
     real = run('image', **SYSTEM, **options)
     assert {**predicted['image'], 'image_id': 'emi-9'} == real['image']
 
@@ -183,7 +152,7 @@ def test_check_mode_predicts_an_image_from_a_snapshot(cloud, run, registers, opt
     ({'ramdisk_id': 'eki-12345678'}, "ramdisk_id: 'eki-12345678' is not the id of a ramdisk image"),
 ])
 def test_what_the_cloud_would_refuse_is_refused_before_anything_is_read_or_sent(cloud, run, registers, storage, option, words):
-    cloud.on('DescribeImages', images_xml())
+    cloud.on('DescribeImages', images())
     for check in (True, False):
         result = run('image', check=check, name='one', src='/nowhere', account_id=ACCOUNT, **option)
         assert result['failed'] and words in result['msg']
@@ -201,7 +170,7 @@ def test_the_longest_description_and_an_account_with_dashes_are_taken(cloud, run
 def test_a_default_bucket_that_somebody_else_owns_does_not_hinder_a_removal(cloud, run, storage):
     theirs = f'images-{ACCOUNT}'
     storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
-    cloud.on('DescribeImages', images_xml(bundle_xml('emi-1', 'one')))
+    cloud.on('DescribeImages', images(image('emi-1', 'one', kind='machine')))
     cloud.on('DescribeImageAttribute', NOBODY)
     cloud.on('DeregisterImage', DONE)
     answer = storage.answer
@@ -216,7 +185,7 @@ def test_a_default_bucket_that_somebody_else_owns_does_not_hinder_a_removal(clou
 
 @pytest.mark.parametrize('state', ['available', 'deregistered', 'deregistered_cleanup', None])
 def test_only_an_image_that_is_still_there_makes_a_lost_answer_a_failure(cloud, run, registers, state):
-    cloud.on('DescribeImages', images_xml(ebs_xml()), images_xml(*([ebs_xml(state=state)] if state else [])))
+    cloud.on('DescribeImages', images(ebs_image()), images(*([ebs_image(state=state)] if state else [])))
     cloud.on('DeregisterImage', ConnectionClosedError(endpoint_url='x'))
     result = run('image', name='system', state='absent', account_id=ACCOUNT)
     assert result.get('failed', False) is (state == 'available')
@@ -230,17 +199,17 @@ GONE = {'name': 'system', 'state': 'absent', 'delete_snapshot': True, 'account_i
 
 
 def test_a_snapshot_that_another_image_is_registered_from_stays_with_a_warning(cloud, run, registers):
-    cloud.on('DescribeImages', images_xml(ebs_xml(), ebs_xml('emi-10', 'other')))
+    cloud.on('DescribeImages', images(ebs_image(), ebs_image('emi-10', 'other')))
     predicted = run('image', check=True, **GONE)
     result = run('image', **GONE)
     assert predicted['actions'] == result['actions'] == ['deregister image emi-9']
     assert 'The snapshot snap-1 stays: emi-10 was registered from it' in str(result['warnings'])
-    cloud.on('DescribeImages', images_xml(ebs_xml('emi-10', 'other')))
+    cloud.on('DescribeImages', images(ebs_image('emi-10', 'other')))
     assert run('image', **{**GONE, 'name': 'other'})['actions'] == ['deregister image emi-10', 'delete snapshot snap-1']
 
 
 def test_a_snapshot_that_cannot_be_deleted_is_named_with_what_to_do(cloud, run, registers):
-    cloud.on('DescribeImages', images_xml(ebs_xml()))
+    cloud.on('DescribeImages', images(ebs_image()))
     cloud.on('DeleteSnapshot', error('InvalidSnapshot.InUse', 'in use'))
     result = run('image', **GONE)
     assert result['failed'] and result['failure']['code'] == 'InvalidSnapshot.InUse'
