@@ -18,6 +18,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import functools
 import hashlib
 import json
 import os
@@ -140,14 +141,14 @@ class Deployment:
         return plan
 
     def _plan_leftovers(self, plan):
-        for path in self.trials.leftovers():
-            plan.step('remove {0}, left by an interrupted run'.format(path), lambda path=path: nc_trial.remove(path))
         paths = []
         installers = list(self.record['installers']) + list(self.wanted_installers)
         for place in sorted({os.path.dirname(path) for path in installers}):
             paths += nc_files.leftovers(place)
-        for path in paths + nc_files.leftovers(self.node.configuration):
-            plan.step('remove {0}, left by an interrupted run'.format(path), lambda path=path: nc_files.remove(path))
+        paths += nc_files.leftovers(self.node.configuration)
+        for remove, left in ((nc_trial.remove, self.trials.leftovers()), (nc_files.remove, paths)):
+            for path in left:
+                plan.step('remove {0}, left by an interrupted run'.format(path), functools.partial(remove, path))
 
     def _plan_configuration(self, plan):
         path = self.node.configuration
