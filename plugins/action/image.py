@@ -3,7 +3,7 @@
 """Runs the module image and shows how far bundling and uploading are."""
 from __future__ import annotations
 
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.live import LiveAction
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction
 
 
 class ActionModule(LiveAction):

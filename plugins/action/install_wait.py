@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.live import LiveAction
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction
 
 
 class ActionModule(LiveAction):

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as core_version
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.nc_fetch import FetchFailed, fetch
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
 
 COLLECTION = Path(__file__).resolve().parents[2]
 NEEDED = ('bootparams', 'get-user-data.xsl', 'insert-boot-params.xsl', 'try-bootparams')

@@ -123,11 +123,11 @@ import typing as t
 from datetime import datetime, timezone
 from urllib.parse import parse_qs, urlsplit
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Resource
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import Bucket, UploadError
 
 
 class AnswerFile(CloudModule):

@@ -71,9 +71,9 @@ guard:
 import time
 from pathlib import Path
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import guard
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.leftovers import find_leftovers, plan_leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import guard
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 TIMEOUT = 600

@@ -64,8 +64,8 @@ leftovers:
   sample: [{"type": "volume", "id": "vol-7f2e4011", "state": "available"}]
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.leftovers import find_leftovers, plan_leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 
 
 class BuildLeftoversModule(CloudModule):

@@ -106,16 +106,16 @@ console:
 
 import time
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import Console
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console_follow import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import (
     Follower,
     compile_patterns,
     first_match,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.live import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Resource
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
 
 
 class ConsoleLog(CloudModule):

@@ -289,30 +289,31 @@ import re
 import time
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import images, live, progress
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.bundle import PART_SIZE, PART_SIZE_MAX, BundleError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import CertificateError, find_certificates
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import (
     TAGS,
     CloudModule,
     ModuleError,
     interrupts_held,
     wait_options,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_bundle import ImageBundle, Spec, stem_prefix
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image_source import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, find_one, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import PART_SIZE, PART_SIZE_MAX, BundleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import CertificateError, find_certificates
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import IMPORT_ERRORS, ManifestError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.sealing import ImageBundle, Spec, stem_prefix
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.source import (
     SourceError,
     raw_image,
     secrets,
     shown,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import IMPORT_ERRORS, ManifestError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import CONNECTIONS, Bucket, UploadError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Resource, find_one, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import CONNECTIONS, Bucket, UploadError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress import report
 
 NAME = re.compile(r'[A-Za-z0-9()./_-]{3,128}')
 DESCRIPTION = 255    # characters
@@ -323,7 +324,7 @@ def worded() -> t.Iterator[None]:
     """The errors of those who know nothing of Ansible, as the base reports them."""
     try:
         yield
-    except (BundleError, CertificateError, ManifestError, SourceError, UploadError, images.Unknown) as error:
+    except (BundleError, CertificateError, ManifestError, SourceError, UploadError, registration.Unknown) as error:
         text = str(error)
         # A sentence; but a URL, a path or an object's key that begins it stays as it is.
         text = re.sub(r'^[a-z]+(?= )', lambda word: word[0].capitalize(), text)
@@ -382,7 +383,7 @@ class Image(CloudModule):
         if found and found['state'] in IMAGE.gone:
             found = None
         self.id: str | None = found and found['image_id']
-        return images.with_permissions(self.cloud, found)
+        return registration.with_permissions(self.cloud, found)
 
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)
@@ -395,14 +396,14 @@ class Image(CloudModule):
         if request is None and found is None:
             wanted = self.params['image_id'] or f'named {self.params["name"]}'
             raise ModuleError(f'There is no image {wanted}. To register one, give a name and src or snapshot_id.')
-        former = found if request and found and not images.is_of(found, request) else None
+        former = found if request and found and not registration.is_of(found, request) else None
         if request and (former or not found):
             self._plan_register(plan, former, request)
         elif self.params['description'] and self.params['description'] != found['description']:
             plan.step('set the description', self._describe, description=self.params['description'])
         if request and self.params['state'] == 'replaced':
             self._plan_cleanup(plan.step, former, keep=request.get('ImageLocation') or self.params['snapshot_id'])
-        images.plan_permissions(plan, self.cloud, self._id, self.params['launch_permissions'])
+        registration.plan_permissions(plan, self.cloud, self._id, self.params['launch_permissions'])
         plan_tags(plan, self.cloud, self._id, {**self.params, 'name': None})
         plan.settle(self._settled)
         return plan
@@ -417,7 +418,7 @@ class Image(CloudModule):
             f'image {self.id} to become available',
             lambda image: image['state'] in ('failed', 'error', *IMAGE.gone),
         )
-        return images.with_permissions(self.cloud, image)
+        return registration.with_permissions(self.cloud, image)
 
     # --- what to register
 
@@ -432,10 +433,10 @@ class Image(CloudModule):
                                   'otherwise YAML drops the zeros it begins with).')
         for option in ('kernel', 'ramdisk'):
             given = params[f'{option}_id']
-            known = images.ID_PREFIX[option] + '[0-9A-Fa-f]+' + ('|windows' if option == 'kernel' else '')    # makes it hvm
+            known = registration.ID_PREFIX[option] + '[0-9A-Fa-f]+' + ('|windows' if option == 'kernel' else '')    # makes it hvm
             if given and not re.fullmatch(known, given):
                 raise ModuleError(f'{option}_id: {given!r} is not the id of a {option} image '
-                                  f'({images.ID_PREFIX[option]}1a2b3c4d).')
+                                  f'({registration.ID_PREFIX[option]}1a2b3c4d).')
 
     def _request(self) -> dict[str, t.Any] | None:
         """The request that registers the image as wanted; None when the options name nothing to make it of."""
@@ -457,7 +458,7 @@ class Image(CloudModule):
             if not 1 <= params[option] <= most:
                 raise ModuleError(f'{option} is a number from 1 to {most}, not {params[option]}.')
         if params['snapshot_id']:
-            what = images.snapshot_request(params['snapshot_id'], params['root_device_name'])
+            what = registration.snapshot_request(params['snapshot_id'], params['root_device_name'])
         else:
             what = self._bundle_request()
         request = {'Name': params['name'], 'Architecture': params['architecture'],
@@ -519,7 +520,7 @@ class Image(CloudModule):
 
     def _upload(self) -> None:
         what = f'{self.params["name"]}: bundling and uploading'
-        reporting = progress.Progress(live.Live(self.params['progress_file']), what, self.image.size)
+        reporting = report.Progress(report.Live(self.params['progress_file']), what, self.image.size)
         start = time.monotonic()
         with worded():
             sent = self.bundle.send(reporting.reached)
@@ -529,11 +530,11 @@ class Image(CloudModule):
     def _deregister_to_replace(self, former: Resource) -> None:
         # Until the new one is registered, or the former again, there is no image: an interrupt counts only then.
         self.held.enter_context(interrupts_held())
-        images.deregister(self.cloud, former['image_id'])
+        registration.deregister(self.cloud, former['image_id'])
 
     def _register(self, request: dict[str, t.Any], former: Resource | None) -> None:
         with worded():
-            self.id = images.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
+            self.id = registration.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
         self.held.close()    # after a failure only `run` does, so that what became of the former image is told
 
     def _take_back(self) -> None:
@@ -549,7 +550,7 @@ class Image(CloudModule):
     def _plan_absent(self, plan: Plan, found: Resource | None) -> None:
         gone = found and {**found, 'state': 'deregistered'}
         if found:
-            plan.remove(f'deregister image {self.id}', lambda: images.deregister(self.cloud, found['image_id']), after=gone)
+            plan.remove(f'deregister image {self.id}', lambda: registration.deregister(self.cloud, found['image_id']), after=gone)
         self._plan_cleanup(lambda words, call: plan.remove(words, call, after=gone), found)
 
     def _plan_cleanup(self, step: t.Callable[[str, t.Callable[[], t.Any]], None], image: Resource | None,
@@ -603,7 +604,7 @@ class Image(CloudModule):
         """The account's images but this, which a cloud may still list for a moment, and those of this one's owner: an
         administrator takes back other accounts' images too."""
         owner = [image['owner']] if image and image['owner'] else []
-        return [one for one in images.registered(self.cloud, *owner) if not image or one['image_id'] != image['image_id']]
+        return [one for one in registration.registered(self.cloud, *owner) if not image or one['image_id'] != image['image_id']]
 
 
 def main() -> None:

@@ -84,19 +84,19 @@ images:
 
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import images
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.images import IMAGE
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.manifest import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import (
     IMPORT_ERRORS,
     MAX_BYTES,
     UNSIGNED,
     ManifestError,
     parse,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import Bucket, UploadError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
 
 
 class ImageInfo(CloudModule):
@@ -111,7 +111,7 @@ class ImageInfo(CloudModule):
 
     def find(self) -> list[Resource]:
         found = [image for image in self._listed() if self.params['name'] in (None, image['name'])]
-        found = [t.cast(Resource, images.with_permissions(self.cloud, image)) for image in found]
+        found = [t.cast(Resource, registration.with_permissions(self.cloud, image)) for image in found]
         if self.params['manifest']:
             found = [{**image, 'manifest': self._manifest(image['location'])} for image in found]
         return sorted(found, key=lambda image: image['image_id'])

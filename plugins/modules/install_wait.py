@@ -138,17 +138,17 @@ install:
 import time
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule, ModuleError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import Console
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console_follow import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import (
     ENDED,
     Follower,
     compile_patterns,
     first_match,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.live import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import INSTANCE, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
 
 FAILURE_PATTERNS = [
     'installer: FAILED',

@@ -193,14 +193,13 @@ actions:
 
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import (
     TAGS,
     CloudModule,
     ModuleError,
     wait_options,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
     Ambiguous,
     Resource,
@@ -209,8 +208,9 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import 
     look,
     with_volumes,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.user_data import UserDataError, compose
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 # Options that are sent as they are, with RunInstances' names for them.
 SENT = {

@@ -48,8 +48,8 @@ instances:
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
     Resource,
     listing,

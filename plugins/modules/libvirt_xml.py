@@ -117,7 +117,7 @@ import traceback
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.text.converters import to_native, to_text
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import domain_xml
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml
 
 ARGUMENT_SPEC = {
     'path': {'type': 'path', 'required': True},

@@ -112,7 +112,7 @@ import stat
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import libvirt_xsl, nc_files, nc_node
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, files, libvirt_xsl
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 WARNING = ('Every instance that is launched on this node from now on has a VNC display on {0}. {1} This holds for all tenants, '
@@ -142,7 +142,7 @@ class Stylesheet:
             if libvirt_xsl.state(self.text) == 'by hand' and self._says(options):
                 return self.text, self.access
             return libvirt_xsl.turn_on(self.text, **options), self.plain_access
-        account = nc_node.find_account(os.path.dirname(self.path))
+        account = controller.find_account(os.path.dirname(self.path))
         if account is None:
             raise libvirt_xsl.Refused('the account that runs the node controller is unknown (EUCA_USER in eucalyptus.conf '
                                       'beside it), so a password in it could not be kept from others')
@@ -183,14 +183,14 @@ def make_plan(module):
     if text == sheet.text and access == sheet.access:
         return sheet, text, plan
     if text != sheet.text:
-        xsltproc = nc_node.find_tool('xsltproc')
+        xsltproc = controller.find_tool('xsltproc')
         if xsltproc is None:
             raise libvirt_xsl.Refused('xsltproc is missing, so the changed stylesheet cannot be tried')
         libvirt_xsl.try_out(sheet.text, text, module.params['listen'] if module.params['vnc'] else None, xsltproc)
 
     def write():
         context = module.selinux_context(sheet.path) if module.selinux_enabled() else None
-        wanted = nc_files.Wanted(sheet.path, text.encode('utf-8'), access[0], access[1])
+        wanted = files.Wanted(sheet.path, text.encode('utf-8'), access[0], access[1])
         wanted.uid = os.stat(sheet.path).st_uid
         wanted.write(os.path.dirname(sheet.path),
                      lambda path: context and module.set_context_if_different(path, context, False))

@@ -257,9 +257,9 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import nc_files, nc_node, nc_policy
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.nc_deployment import HOOK, Deployment, Refused
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.nc_installers import PARTS, Unusable
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, files, policy
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.deployment import HOOK, Deployment, Refused
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.installers import PARTS, Unusable
 
 POLICY = {
     'accounts': {'type': 'list', 'elements': 'str'}, 'kernels': {'type': 'list', 'elements': 'str'},
@@ -306,20 +306,20 @@ def read_installers(params, home):
     return found
 
 
-def deployment_of(module, node, files):
+def deployment_of(module, node, contents):
     """The Deployment that the options ask for."""
     params = module.params
-    if HOOK not in files:
+    if HOOK not in contents:
         raise Refused('the files of the hook were not brought: this module works only through its action plugin')
-    policy = dict(params['policy'], installers=sorted(each['name'] for each in params['installers']) or None)
+    wanted = dict(params['policy'], installers=sorted(each['name'] for each in params['installers']) or None)
     if params['installers_dir'] != OPTIONS['installers_dir']['default']:
-        policy['installers_dir'] = params['installers_dir']
+        wanted['installers_dir'] = params['installers_dir']
 
     def label(path, temporary):
         module.set_context_if_different(temporary, module.selinux_default_context(path), False)
 
     return Deployment(
-        node, {name: to_bytes(content) for name, content in files.items()}, nc_policy.render(policy),
+        node, {name: to_bytes(content) for name, content in contents.items()}, policy.render(wanted),
         read_installers(params, node.home), params['release'], label if module.selinux_enabled() else None)
 
 
@@ -334,9 +334,9 @@ def label_warnings(module, node):
             'restorecon -R {0}'.format(node.hooks, found[2], wanted[2])]
 
 
-def run(module, node, files, told):
+def run(module, node, contents, told):
     """Do what is asked for; returns the arguments of exit_json."""
-    deployment = deployment_of(module, node, files)
+    deployment = deployment_of(module, node, contents)
     if module.params['state'] == 'inspected':
         return {'changed': False, 'steps': [], 'nc_hook': dict(deployment.describe(), **told)}
     if module.params['state'] == 'absent':
@@ -354,10 +354,10 @@ def run(module, node, files, told):
 def main():
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     os.umask(0o022)
-    files = module.params.pop('files')  # some 30 KB, which every answer would repeat to the controller
+    contents = module.params.pop('files')  # some 30 KB, which every answer would repeat to the controller
     inspecting = module.params['state'] == 'inspected'
     try:
-        node = nc_node.Node(module.params['eucalyptus_home'], module.params['user'])
+        node = controller.Node(module.params['eucalyptus_home'], module.params['user'])
     except KeyError:
         module.fail_json(msg='The account {0} does not exist on this node'.format(module.params['user']))
     told = {'problems': node.problems(), 'warnings': node.warnings() + label_warnings(module, node)}
@@ -366,11 +366,11 @@ def main():
         module.fail_json(msg='This node cannot have the hook: ' + '; '.join(fatal), nc_hook=told)
     try:
         if inspecting and not os.path.isdir(node.hooks):
-            result = run(module, node, files, told)
+            result = run(module, node, contents, told)
         else:
-            with nc_files.locked(node.hooks):
-                result = run(module, node, files, told)
-    except (Refused, Unusable, nc_files.Busy, nc_policy.Unfit) as error:
+            with files.locked(node.hooks):
+                result = run(module, node, contents, told)
+    except (Refused, Unusable, files.Busy, policy.Unfit) as error:
         module.fail_json(msg='The node is left as it was: ' + to_text(error), nc_hook=told)
     except (IOError, OSError) as error:
         module.fail_json(msg='It failed in between: {0}. Run it again when that is put right'.format(to_text(error)), nc_hook=told)

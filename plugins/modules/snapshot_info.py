@@ -45,8 +45,8 @@ snapshots:
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import SNAPSHOT, Resource, listing
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import SNAPSHOT, Resource, listing
 
 
 class SnapshotInfo(CloudModule):

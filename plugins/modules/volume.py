@@ -119,15 +119,15 @@ actions:
 
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import (
     TAGS,
     CloudModule,
     ModuleError,
     wait_options,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import VOLUME, Resource, find_one, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import VOLUME, Resource, find_one, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.tags import plan_tags
 
 FAILED = ('failed', 'error')
 

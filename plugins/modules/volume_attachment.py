@@ -100,20 +100,20 @@ actions:
 import time
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import (
     CloudModule,
     ModuleError,
     wait_options,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import (
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
     VOLUME,
     Resource,
     listing,
     look,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 # How long a volume may go on looking free after the request to attach it, before that counts as failure.
 GRACE = 30

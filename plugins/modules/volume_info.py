@@ -48,8 +48,8 @@ volumes:
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud_module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.resources import VOLUME, Resource, listing
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import VOLUME, Resource, listing
 
 
 class VolumeInfo(CloudModule):

@@ -126,13 +126,13 @@ def bundle_here(path: str, library: str) -> None:
     """The child: bundle, drop the parts as if they were sent, print their size and the peak of memory."""
     if library == 'zlib':
         sys.modules['isal'] = None  # as if it were not installed: its checksum is used, too
-    from ansible_collections.eucalyptus.cloud.plugins.module_utils import bundle, deflate
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import bundle, compression
 
     size = 0
     with bundle.ImageFile(path) as image:
         identity = bundle.identify(image, 'image')
         key, iv = bundle.derive_secrets('secret', identity, 'image')
-        for part in bundle.Bundler(image, identity, 'image', key, iv, compressor=deflate.Compressor(library)):
+        for part in bundle.Bundler(image, identity, 'image', key, iv, compressor=compression.Compressor(library)):
             size += len(part.data)
     peak = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM'))
     print(json.dumps({'peak_mib': int(peak.split()[1]) / 1024, 'size': size}))
@@ -162,10 +162,10 @@ def bench_bundle(name: str, image: Path) -> None:
 def bench_upload(directory: Path, size: int) -> None:
     """14 parts of noise to a server that answers after 100 ms and takes 25 MB/s of each connection."""
     sys.path.insert(0, str(COLLECTIONS))
-    from ansible_collections.eucalyptus.cloud.plugins.module_utils import bundle
-    from ansible_collections.eucalyptus.cloud.plugins.module_utils.client import Cloud
-    from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials
-    from ansible_collections.eucalyptus.cloud.plugins.module_utils.upload import CONNECTIONS, Bucket
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import bundle
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import CONNECTIONS, Bucket
 
     image = directory / 'upload'
     image.write_bytes(random.Random(6).randbytes(size))

@@ -25,7 +25,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 
 import fault_proxy  # noqa: E402
 import lab_process  # noqa: E402
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import manifest, unbundle  # noqa: E402
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest  # noqa: E402
+from ansible_collections.eucalyptus.cloud.tests.kit import unbundle  # noqa: E402
 
 PART_SIZE = 256 * 1024
 IMPATIENT = Path(__file__).resolve().parent / 'impatient_image.py'

@@ -17,7 +17,8 @@ from ansible.module_utils import basic
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'playbooks' / 'collections'))
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import client, image_bundle, images, upload  # noqa: E402
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client  # noqa: E402
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration, sealing, upload  # noqa: E402
 from ansible_collections.eucalyptus.cloud.plugins.modules import image  # noqa: E402
 from botocore.config import Config  # noqa: E402
 
@@ -32,17 +33,17 @@ def main() -> None:
         return made.merge(Config(connect_timeout=1, read_timeout=1.5)) if urlsplit(endpoint).port == bad_line else made
 
     client._config = config
-    seal = image_bundle.ImageBundle.seal
-    image_bundle.ImageBundle.seal = lambda bundle, key, certificates, _size: seal(bundle, key, certificates, part_size)
+    seal = sealing.ImageBundle.seal
+    sealing.ImageBundle.seal = lambda bundle, key, certificates, _size: seal(bundle, key, certificates, part_size)
     _connections, _pause, wait = upload.Bucket.__init__.__defaults__
     upload.Bucket.__init__.__defaults__ = (upload.CONNECTIONS, 0.02, wait)
-    client.time.sleep = images.time.sleep = lambda seconds: genuine_sleep(min(seconds, 0.05))
+    client.time.sleep = registration.time.sleep = lambda seconds: genuine_sleep(min(seconds, 0.05))
     basic._ANSIBLE_ARGS = json.dumps({'ANSIBLE_MODULE_ARGS': arguments}).encode()
     basic._ANSIBLE_PROFILE = 'legacy'
     image.main()
 
 
-genuine_sleep = images.time.sleep
+genuine_sleep = registration.time.sleep
 
 if __name__ == '__main__':
     main()

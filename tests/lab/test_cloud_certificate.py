@@ -11,11 +11,11 @@ from conftest import LabApi
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'playbooks' / 'collections'))
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.certificates import (  # noqa: E402
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials  # noqa: E402
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import (  # noqa: E402
     CertificateError,
     find_certificates,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.credentials import Credentials  # noqa: E402
 
 
 def test_the_cloud_tells_its_certificate_to_whoever_signs_right(lab_api: LabApi):

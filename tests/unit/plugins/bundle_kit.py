@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import bundle, deflate, manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import bundle, compression, manifest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import ACCOUNT
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import FakeCloud
 from cryptography import x509
@@ -67,7 +67,7 @@ def make_bundle(path: Path, part_size: int = bundle.PART_SIZE, library: str | No
     with bundle.ImageFile(path) as image:
         identity = bundle.identify(image, 'image')
         key, iv = bundle.derive_secrets(secret, identity, name)
-        bundler = bundle.Bundler(image, identity, name, key, iv, part_size, deflate.Compressor(library))
+        bundler = bundle.Bundler(image, identity, name, key, iv, part_size, compression.Compressor(library))
         parts = [bytes(part.data) for part in bundler]
     told = manifest.Manifest(**{
         'name': name, 'user': ACCOUNT, 'image_type': 'machine', 'architecture': 'x86_64', 'size': identity.size,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import client, console, waiter
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client, waiting
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import text
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Clock, FakeCloud
 
 CONNECTION = {
@@ -34,7 +35,7 @@ def fixture_cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
 @pytest.fixture(name='clock')
 def fixture_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (client, waiter):
+    for module in (client, waiting):
         monkeypatch.setattr(module, 'time', clock)
     return clock
 
@@ -66,7 +67,7 @@ def fixture_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return open(file, mode)
 
-    monkeypatch.setattr(console, 'open', opened, raising=False)
+    monkeypatch.setattr(text, 'open', opened, raising=False)
 
 
 @pytest.fixture(name='spool')

@@ -46,8 +46,14 @@ def find_python(version: str) -> str | None:
 
 
 def test_the_closure_has_what_they_share() -> None:
-    assert {'nc_hook.py', 'libvirt_xsl.py', 'plan.py', 'nc_deployment.py', 'nc_files.py', 'nc_node.py'} <= {
+    assert {'nc_hook.py', 'libvirt_xsl.py', 'plan.py', 'deployment.py', 'files.py', 'controller.py'} <= {
         path.name for path in closure()}
+
+
+def test_what_runs_on_a_node_is_in_the_room_for_it() -> None:
+    utils = PLUGINS / 'module_utils'
+    allowed = {utils / 'plan.py', *(utils / 'node').glob('*.py')}
+    assert set(closure()) == allowed | {PLUGINS / 'modules' / f'{name}.py' for name in MODULES}
 
 
 @pytest.mark.parametrize('version', ['2.7', '3.6', '3.7', '3.8', '3.9', '3.10', '3.11', '3.12', '3.13'])

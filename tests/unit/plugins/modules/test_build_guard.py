@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import leftovers
 from ansible_collections.eucalyptus.cloud.plugins.modules import build_guard
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
     DONE,

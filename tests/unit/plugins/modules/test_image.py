@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import manifest, unbundle
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest
+from ansible_collections.eucalyptus.cloud.tests.kit import unbundle
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, pair, s3_error
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, NOBODY, ebs_image, image, images
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error

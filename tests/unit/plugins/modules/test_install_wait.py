@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import console_follow
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import following
 from ansible_collections.eucalyptus.cloud.plugins.modules import console_log, install_wait
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
     NO_CONSOLE,
@@ -22,7 +22,7 @@ ENDED = instances(instance('terminated'))
 
 @pytest.fixture(name='clock')
 def fixture_clock(clock, monkeypatch):
-    for module in (console_follow, install_wait, console_log):
+    for module in (following, install_wait, console_log):
         monkeypatch.setattr(module, 'time', clock)
     return clock
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.eucalyptus.cloud.plugins.module_utils import domain_xml
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml
 from ansible_collections.eucalyptus.cloud.plugins.modules import libvirt_xml
 
 DOMAIN = """<domain type="kvm">

@@ -1,0 +1,333 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making bundles: image -> tar -> gzip -> AES-128-CBC -> parts. Streaming: no copy on disk, memory that does not grow.
+
+A bundle is made in two passes. `identify` reads the image for the digest that is its identity, from which key and
+initialisation vector are derived (`derive_secrets`), so the same image of the same user gives the same parts again, and an
+interrupted upload can go on. `Bundler` then yields the parts while it reads the image a second time.
+
+Reading, compressing, encrypting, hashing and the consumer run side by side in threads; all of them release the GIL.
+"""
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import compression, manifest
+
+try:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+except ImportError:  # the modules report it by the name of the library
+    pass
+
+BLOCK = compression.BLOCK
+PART_SIZE = 10 * 1024 * 1024
+# Node controllers buffer and retry parts up to this size; a retry of a larger one corrupts the image.
+PART_SIZE_MAX = 11_534_336
+THREADS = max(2, min(8, os.cpu_count() or 2))
+_ZERO_RUN = 64
+_AES_BLOCK = 16
+_TAR_BLOCK, _TAR_RECORD = 512, 10240
+
+T = TypeVar('T')
+R = TypeVar('R')
+
+
+class BundleError(Exception):
+    """An image that cannot be bundled, or a bundle that cannot be opened; the message says why."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an image is: size and sums of the tar stream that holds it as `member`.
+
+    The digest is SHA1, because it is the one that manifests state and the strongest that the format knows: node
+    controllers and euca2ools believe images and parts by nothing else. The second sum tells whether the second pass reads
+    what the first has read.
+    """
+    member: str
+    size: int
+    digest: str  # hex
+    crc32: int
+
+    def __str__(self) -> str:
+        return f'{self.digest}-{self.crc32:08x}-{self.size}'
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A piece of the image: up to one block that may hold data, or (`hole`) up to 64 blocks that are surely zeros."""
+    offset: int
+    length: int
+    hole: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    index: int
+    filename: str
+    data: memoryview
+    sha1: str
+    md5: bytes
+    image_end: int  # how much of the image the parts up to this one hold: the measure of progress
+
+
+class ImageFile:
+    """The image on disk. Holes are found by SEEK_DATA and never read."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        # Before opening: a pipe would keep us waiting.
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+            raise BundleError(f'{path} is neither a file nor a block device')
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._stat = os.fstat(self._fd)
+        self.size = os.lseek(self._fd, 0, os.SEEK_END)
+
+    def __enter__(self) -> ImageFile:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        os.close(self._fd)
+
+    def stretches(self) -> Iterator[Stretch]:
+        position = 0
+        while position < self.size:
+            data = self._next_data(position) // BLOCK * BLOCK
+            while position < data:
+                length = min(_ZERO_RUN * BLOCK, data - position)
+                yield Stretch(position, length, True)
+                position += length
+            if position < self.size:
+                length = min(BLOCK, self.size - position)
+                yield Stretch(position, length, False)
+                position += length
+
+    def _next_data(self, position: int) -> int:
+        """Where data begins at or after `position`. In a hole up to the end: the last byte, which is just read."""
+        try:
+            return os.lseek(self._fd, position, os.SEEK_DATA)
+        except OSError:  # ENXIO: no data follows; EINVAL: this file system knows no holes
+            pass
+        try:
+            os.lseek(self._fd, position, os.SEEK_HOLE)
+        except OSError:
+            return position
+        return self.size - 1
+
+    def piece(self, stretch: Stretch) -> bytes | int:
+        """What it holds; a number is so many blocks of zeros."""
+        if stretch.hole:
+            return stretch.length // BLOCK
+        data = self.read(stretch)
+        return 1 if data == compression.ZEROS else data
+
+    def read(self, stretch: Stretch) -> bytes:
+        try:
+            data = os.pread(self._fd, stretch.length, stretch.offset)
+        except OSError as error:
+            raise BundleError(f'{self.path} cannot be read at byte {stretch.offset}: {error.strerror}') from error
+        if len(data) != stretch.length:
+            raise self.changed()
+        return data
+
+    def check_unchanged(self) -> None:
+        now = os.fstat(self._fd)
+        if (now.st_mtime_ns, now.st_size) != (self._stat.st_mtime_ns, self._stat.st_size):
+            raise self.changed()
+
+    def changed(self) -> BundleError:
+        return BundleError(f'{self.path} was changed while it was being read: bundle it when nothing writes to it')
+
+
+def identify(image: ImageFile, member: str) -> Identity:
+    """Read the whole image. Zeros and holes are the same content, and holes are hashed without being read."""
+    sha1, crc = hashlib.sha1(usedforsecurity=False), 0
+    for _position, piece in _tar_stream(image, member):
+        for data in _blocks(piece):
+            sha1.update(data)
+            crc = compression.crc32(data, crc)
+    image.check_unchanged()
+    return Identity(member, image.size, sha1.hexdigest(), crc)
+
+
+def derive_secrets(secret_key: str, identity: Identity, name: str) -> tuple[bytes, bytes]:
+    """AES key and vector of a bundle: nobody without the user's secret key knows them, and nothing has to be stored."""
+    info = f'eucalyptus.cloud bundle 1\0{identity}\0{name}'.encode()
+    okm = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
+    return okm[:16], okm[16:]
+
+
+def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:
+    """Items with their results, like Executor.map, but they are taken as they are needed, so many ahead."""
+    pending: deque[tuple[T, Future[R]]] = deque()
+    for item in items:
+        pending.append((item, pool.submit(work, item)))
+        if len(pending) > ahead:
+            done, future = pending.popleft()
+            yield done, future.result()
+    for done, future in pending:
+        yield done, future.result()
+
+
+def _tar_stream(image: ImageFile, member: str) -> Iterator[tuple[int, bytes | int]]:
+    """The tar stream in the image's pieces, each with the position in the image that it reaches."""
+    yield 0, tar_header(member, image.size)
+    with ThreadPoolExecutor(1) as reader:
+        for stretch, piece in _in_order(reader, image.piece, image.stretches(), 2):
+            yield stretch.offset + stretch.length, piece
+    yield image.size, bytes(tar_size(image.size) - _TAR_BLOCK - image.size)
+
+
+def _blocks(piece: bytes | int) -> Iterable[bytes]:
+    return itertools.repeat(compression.ZEROS, piece) if isinstance(piece, int) else (piece,)
+
+
+# --- bundling ------------------------------------------------------------------------------------------------------
+
+
+class Bundler:
+    """Iterate over it once for the parts, which are called `name`; then `entries` and `bundled_size` say what was made.
+
+    Raises BundleError after the last part when the image is not `identity` any more.
+    """
+
+    def __init__(self, image: ImageFile, identity: Identity, name: str, key: bytes, iv: bytes, part_size: int = PART_SIZE,
+                 compressor: compression.Compressor | None = None) -> None:
+        if not 1024 <= part_size <= PART_SIZE_MAX or part_size % _AES_BLOCK:
+            raise BundleError(f'the part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}')
+        self.image, self.identity, self.name, self.part_size = image, identity, name, part_size
+        self.entries: list[manifest.PartEntry] = []
+        self.bundled_size = 0
+        self._compressor = compressor or compression.Compressor()
+        self._encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+
+    def __iter__(self) -> Iterator[Part]:
+        with ThreadPoolExecutor(THREADS) as compress, ThreadPoolExecutor(1) as hash_part:
+            part = _OpenPart(self.part_size, self._encryptor, hash_part)
+            for position, chunk in self._padded(self._compressed(compress)):
+                view = memoryview(chunk)
+                while len(view):
+                    view = view[part.fill(view):]
+                    if part.full:
+                        yield self._close(part, position)
+                        part = _OpenPart(self.part_size, self._encryptor, hash_part)
+            if part.size:
+                yield self._close(part, self.image.size)
+        self.image.check_unchanged()
+
+    def _close(self, part: _OpenPart, position: int) -> Part:
+        if len(self.entries) == manifest.MAX_PARTS:
+            raise BundleError(f'{self.image.path} makes more than {manifest.MAX_PARTS} parts: choose larger ones')
+        sha1, md5 = part.close()
+        filename = f'{self.name}.part.{len(self.entries):02}'
+        self.entries.append(manifest.PartEntry(filename, sha1))
+        self.bundled_size += part.size
+        return Part(len(self.entries) - 1, filename, part.data, sha1, md5, position)
+
+    def _padded(self, chunks: Iterator[tuple[int, bytes | memoryview]]) -> Iterator[tuple[int, bytes | memoryview]]:
+        """PKCS#7: one to sixteen bytes that name their own number."""
+        total = 0
+        for position, chunk in chunks:
+            total += len(chunk)
+            yield position, chunk
+        missing = _AES_BLOCK - total % _AES_BLOCK
+        yield self.image.size, bytes([missing]) * missing
+
+    def _compressed(self, compress: Executor) -> Iterator[tuple[int, bytes | memoryview]]:
+        """The gzip stream in chunks, each with the position in the image that it reaches."""
+        yield 0, compression.HEADER
+        crc = 0
+        stream = _tar_stream(self.image, self.identity.member)
+        for (position, piece), chunks in _in_order(compress, self._deflate, stream, THREADS + 2):
+            for data in _blocks(piece):
+                crc = compression.crc32(data, crc)
+            for chunk in chunks:
+                yield position, chunk
+        if crc != self.identity.crc32:
+            raise self.image.changed()
+        yield self.image.size, compression.trailer(crc, tar_size(self.image.size))
+
+    def _deflate(self, piece: tuple[int, bytes | int]) -> list[bytes | memoryview]:
+        _position, data = piece
+        return [self._compressor.zero_block] * data if isinstance(data, int) else self._compressor.block(data)
+
+
+class _OpenPart:
+    """A part being filled: encrypted into its own buffer and hashed behind the encryption's back."""
+
+    _HASH_AT = 256 * 1024
+
+    def __init__(self, part_size: int, encryptor, hashing: Executor) -> None:
+        # update_into wants a block of slack behind what it writes.
+        self._view = memoryview(bytearray(part_size + _AES_BLOCK))
+        self._part_size, self._encryptor, self._hashing = part_size, encryptor, hashing
+        self._sha1, self._md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
+        self._fed = self.size = self._hashed = 0
+        self._hash_jobs: list[Future[None]] = []
+
+    @property
+    def full(self) -> bool:
+        return self.size == self._part_size
+
+    @property
+    def data(self) -> memoryview:
+        return self._view[:self.size]
+
+    def fill(self, view: memoryview) -> int:
+        """Encrypt as much of `view` as fits and return its length. The cipher holds back less than one AES block."""
+        length = min(len(view), self._part_size - self._fed)
+        self._fed += length
+        self.size += self._encryptor.update_into(view[:length], self._view[self.size:])
+        if self.size - self._hashed >= self._HASH_AT:
+            self._hash()
+        return length
+
+    def _hash(self) -> None:
+        piece, self._hashed = self._view[self._hashed:self.size], self.size
+        self._hash_jobs.append(self._hashing.submit(self._update, piece))
+
+    def _update(self, piece: memoryview) -> None:
+        self._sha1.update(piece)
+        self._md5.update(piece)
+
+    def close(self) -> tuple[str, bytes]:
+        self._hash()
+        for job in self._hash_jobs:
+            job.result()
+        return self._sha1.hexdigest(), self._md5.digest()
+
+
+# --- tar -----------------------------------------------------------------------------------------------------------
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """The member's header as Python 2.7 wrote it for euca2ools, so that the tar's SHA1 is the same for the same image.
+
+    Old GNU magic, and both device numbers as octal zeros, which Python leaves blank since 3.9.
+    """
+    encoded = name.encode('ascii')
+    if not 0 < len(encoded) <= 100:
+        raise BundleError(f'the bundle\'s name {name!r} must have 1 to 100 characters')
+    # Octal up to 8 GiB, then the GNU form: a byte with the high bit and the number in base 256.
+    octal = b'%011o\0' % size if size < 8 ** 11 else b'\x80' + size.to_bytes(11, 'big')
+    header = b''.join((
+        encoded.ljust(100, b'\0'), b'0000644\0', b'0000000\0', b'0000000\0', octal, b'00000000000\0', b' ' * 8,
+        b'0', bytes(100), b'ustar  \0', bytes(32), bytes(32), b'0000000\0', b'0000000\0', bytes(155), bytes(12)))
+    return header[:148] + b'%06o\0 ' % sum(header) + header[156:]
+
+
+def tar_size(size: int) -> int:
+    """Header, data and the zeros behind it: two blocks at least, then up to a whole record."""
+    blocks = _TAR_BLOCK + -(-size // _TAR_BLOCK) * _TAR_BLOCK + 2 * _TAR_BLOCK
+    return -(-blocks // _TAR_RECORD) * _TAR_RECORD

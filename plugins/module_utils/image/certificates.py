@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The keys of a bundle: the cloud's certificate, without which there is none, and the user's own pair, which signs it."""
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest
+
+try:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials as Keys
+    from botocore.exceptions import BotoCoreError, HTTPClientError
+    from botocore.httpsession import URLLib3Session
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from lxml import etree
+except ImportError:  # the modules report it by the name of the library
+    pass
+
+
+class CertificateError(Exception):
+    """A certificate or key that is missing or unusable; the message says which, and where it comes from."""
+
+
+@dataclass(frozen=True)
+class Certificates:
+    cloud: x509.Certificate
+    user: x509.Certificate | None
+    user_key: rsa.RSAPrivateKey | None
+
+
+def find_certificates(credentials: Credentials, verify: bool | str = True) -> Certificates:
+    """Read the files that the credentials name. Without a cloud certificate the cloud itself is asked (4.2 and newer)."""
+    try:
+        if credentials.cloud_cert:
+            cloud_pem = _read(credentials.cloud_cert, 'cloud certificate', 'cloud_cert', credentials)
+        else:
+            cloud_pem = _ask_the_cloud(credentials, verify)
+        cloud = manifest.load_certificate(cloud_pem, f'The cloud certificate ({credentials.cloud_cert or "from the cloud"})')
+        user = user_key = None
+        if credentials.user_cert:
+            pem = _read(credentials.user_cert, 'user\'s certificate', 'user_cert', credentials)
+            user = manifest.load_certificate(pem, f'The user\'s certificate {credentials.user_cert}')
+        if credentials.user_private_key:
+            pem = _read(credentials.user_private_key, 'user\'s private key', 'user_private_key', credentials)
+            user_key = manifest.load_private_key(pem, f'The user\'s private key {credentials.user_private_key}')
+    except manifest.ManifestError as error:
+        raise CertificateError(f'{error}.') from error
+    if user and user_key and user.public_key().public_numbers() != user_key.public_key().public_numbers():
+        raise CertificateError(f'The certificate {credentials.user_cert} does not belong to the private key '
+                               f'{credentials.user_private_key}.')
+    return Certificates(cloud, user, user_key)
+
+
+def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
+    try:
+        with open(os.path.expanduser(path), 'rb') as file:  # ini files and eucarcs say ~/.euca/…
+            return file.read(1 << 20)
+    except OSError as error:
+        raise CertificateError(f'Cannot read the {what} {path}: {error.strerror}. The path came from {credentials.origin}; '
+                               f'the option {option} names another.') from error
+
+
+def bootstrap_url(ec2_url: str) -> str:
+    """Where the cloud describes its services: beside EC2 on the same port, or its own name when the cloud has DNS."""
+    url = urlsplit(ec2_url)
+    first, _dot, domain = url.netloc.partition('.')
+    if first in ('ec2', 'compute') and domain:
+        return f'{url.scheme}://bootstrap.{domain}/'
+    return f'{url.scheme}://{url.netloc}/services/Empyrean'
+
+
+def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
+    url = bootstrap_url(credentials.ec2_url)
+    ways_out = ('Give the file as cloud_cert, or as EUCALYPTUS_CERT of the eucarc; it is the cloud-cert.pem of the '
+                'credentials that the cloud\'s administrator hands out.')
+    request = AWSRequest('POST', url, data={
+        'Action': 'DescribeServiceCertificates', 'Version': 'eucalyptus', 'Format': 'pem', 'FingerprintDigest': 'SHA-256'})
+    keys = Keys(credentials.access_key, credentials.secret_key, credentials.security_token)
+    SigV4Auth(keys, 'bootstrap', 'eucalyptus').add_auth(request)
+    try:
+        reply = URLLib3Session(verify=verify, timeout=30).send(request.prepare())
+    except (BotoCoreError, HTTPClientError) as error:
+        raise CertificateError(f'No cloud certificate was given, and {url} cannot be asked for it. {ways_out}') from error
+    if reply.status_code == 403:
+        raise CertificateError('No cloud certificate was given, and the cloud does not let this user ask for it: allow '
+                               f'euserv:DescribeServiceCertificates. {ways_out}')
+    if reply.status_code != 200:
+        raise CertificateError(f'No cloud certificate was given, and {url} answered {reply.status_code}: clouds older than '
+                               f'4.2 cannot be asked for it. {ways_out}')
+    return _bundling_certificate(reply.content, url, ways_out)
+
+
+def _bundling_certificate(content: bytes, url: str, ways_out: str) -> bytes:
+    def value(item: t.Any, tag: str) -> str:
+        return ''.join(item.xpath(f'string(*[local-name()="{tag}"])')).strip()
+
+    try:
+        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    except etree.XMLSyntaxError as error:
+        raise CertificateError(f'No cloud certificate was given, and {url} did not answer in XML. {ways_out}') from error
+    for item in root.iter():
+        if value(item, 'certificateUsage') == 'image-bundling' and value(item, 'serviceType') == 'compute':
+            return value(item, 'certificate').encode('ascii', 'replace')
+    raise CertificateError(f'No cloud certificate was given, and {url} names none for bundling images. {ways_out}')

@@ -1,0 +1,228 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Registered images: how they are returned, who may launch them, registering and taking back."""
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import SYSTEM, plan_tags, read_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import UploadError, stem_of
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+
+EVERYBODY = 'all'
+# The cloud tells the type in the id as well, on every version.
+ID_PREFIX = {'kernel': 'eki-', 'ramdisk': 'eri-', 'machine': 'emi-'}
+
+
+def read_image(raw: Resource) -> Resource:
+    """One image of a DescribeImages reply. Who may launch it is not told there, except whether everybody may."""
+    devices = raw.get('BlockDeviceMappings') or []
+    snapshots = [device['Ebs'].get('SnapshotId') for device in devices if device.get('Ebs')]
+    ebs = raw.get('RootDeviceType') == 'ebs'
+    return {
+        'image_id': raw['ImageId'],
+        'name': raw.get('Name') or None,
+        'type': raw.get('ImageType') or 'machine',
+        'state': raw.get('State') or 'available',
+        'description': raw.get('Description') or None,
+        'location': None if ebs else raw.get('ImageLocation') or None,
+        'snapshot_id': next((snapshot for snapshot in snapshots if snapshot), None) if ebs else None,
+        'architecture': raw.get('Architecture'),
+        'kernel_id': raw.get('KernelId') or None,
+        'ramdisk_id': raw.get('RamdiskId') or None,
+        'virtualization_type': raw.get('VirtualizationType') or None,
+        'root_device_type': raw.get('RootDeviceType') or 'instance-store',
+        'root_device_name': raw.get('RootDeviceName') or None,
+        'owner': raw.get('OwnerId'),
+        'launch_permissions': {'public': bool(raw.get('Public')), 'accounts': None},
+        'tags': read_tags(raw),
+    }
+
+
+IMAGE = Kind('image', 'describe_images', 'ImageIds', lambda reply: [read_image(raw) for raw in reply.get('Images') or []],
+             gone=frozenset({'deregistered', 'deregistered_cleanup'}), narrow={'Owners': ['self']}, remove='deregister_image')
+
+
+def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
+    """The image with the accounts that may launch it. Only the owner can ask; of others' images they stay unknown."""
+    account = (cloud.credentials.account_id or '').replace('-', '')
+    if image is None or image['state'] in IMAGE.gone or account and account != image['owner']:
+        return image
+    try:
+        reply = cloud.ec2('describe_image_attribute', f'image {image["image_id"]}', ImageId=image['image_id'],
+                          Attribute='launchPermission')
+    except CloudError:
+        if account:
+            raise
+        return image  # perhaps another account's: which one we are nobody has told
+    grants = reply.get('LaunchPermissions') or []
+    accounts = sorted(grant['UserId'] for grant in grants if grant.get('UserId'))
+    public = any(grant.get('Group') == EVERYBODY for grant in grants)
+    return {**image, 'launch_permissions': {'public': public, 'accounts': accounts}}
+
+
+def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wanted: dict[str, t.Any] | None) -> None:
+    """Add the steps that let exactly the wanted launch the image; what `wanted` leaves out (None) is not touched."""
+    present = (plan.after or {}).get('launch_permissions') or {'public': False, 'accounts': []}
+    before, after = _grants(present), _grants(present)
+    if wanted and wanted.get('public') is not None:
+        after = after - {EVERYBODY} | ({EVERYBODY} if wanted['public'] else set())
+    if wanted and wanted.get('accounts') is not None:
+        after = after & {EVERYBODY} | {account.replace('-', '') for account in wanted['accounts']}
+    told = {'public': EVERYBODY in after, 'accounts': sorted(after - {EVERYBODY})}
+
+    # One request adds or removes: Eucalyptus does not look at removals beside additions.
+    for change, words, grants in (('Add', 'let {} launch the image', after - before),
+                                  ('Remove', 'no longer let {} launch the image', before - after)):
+        if grants:
+            grantees = [{'Group': one} if one == EVERYBODY else {'UserId': one} for one in sorted(grants)]
+            plan.step(words.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
+                      lambda change=change, grantees=grantees: cloud.ec2(
+                          'modify_image_attribute', f'image {image_id()}', ImageId=image_id(),
+                          LaunchPermission={change: grantees}),
+                      launch_permissions=told)
+
+
+def _grants(permissions: dict[str, t.Any]) -> set[str]:
+    return set(permissions['accounts'] or []) | ({EVERYBODY} if permissions['public'] else set())
+
+
+def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], None] = lambda: None) -> str:
+    """Register an image and return its id. Raises CloudError when it surely is not registered.
+
+    A lost answer, or an internal failure, may hide that the cloud did it: then the image is looked for by its name and
+    what it is made of. Raises Unknown when it cannot be told. Another run may have registered the same image from a
+    bundle of its own; then `take_back` removes ours.
+    """
+    about = f'image {request["Name"]}'
+    try:
+        image_id = cloud.ec2('register_image', about, **request).get('ImageId')
+        if not image_id:
+            raise CloudError(f'RegisterImage of {about} failed: the answer was cut short on its way.', 'RegisterImage')
+        return image_id
+    except CloudError as error:
+        # InvalidAMIName.Duplicate too: our own request may have been sent twice on the way.
+        sure = error.status is not None and error.status < 500 and not (error.code or '').endswith('.Duplicate')
+        image = None if sure or error.request == 'connect' else _registered_after_all(cloud, request, error)
+        if image is None:
+            raise
+    if image['location'] != request.get('ImageLocation'):
+        failure = _try(take_back, f'Another run has registered the {about}, and what was uploaded here could not be removed')
+        if failure:
+            raise Unknown(failure)
+    return image['image_id']
+
+
+class Unknown(Exception):
+    """A registration of which nobody can say whether it happened, or that made something else."""
+
+
+def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudError) -> Resource | None:
+    # A request whose answer was lost, here or at a gateway that has no code of the cloud's, may still be under way: look a
+    # few times before concluding that it is not there.
+    lost = error.status is None or error.code in ('', str(error.status))
+    for _look in range(3 if lost else 1):
+        try:
+            images = registered(cloud)
+        except CloudError as second:
+            raise Unknown(f'{error} And whether it was done cannot be told: {second} Nothing was removed; '
+                          'run the task again when the cloud answers.') from error
+        for image in images:
+            if image['name'] == request['Name'] and is_of(image, request):
+                return image
+        if lost:
+            time.sleep(2)
+    return None
+
+
+def registered(cloud: Cloud, *owners: str) -> list[Resource]:
+    """The account's images, and these owners', all of them for certain. Raises CloudError."""
+    reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
+    if 'Images' not in reply:
+        raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
+    return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]
+
+
+def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
+    """Whether the image is made of what the request names. A bundle's location says everything about it."""
+    mappings = request.get('BlockDeviceMappings')
+    if not mappings:
+        return stem_of(image['location'] or '') == stem_of(request['ImageLocation'])
+    return (image['snapshot_id'], image['architecture']) == (mappings[0]['Ebs']['SnapshotId'], request['Architecture'])
+
+
+def register_instead(cloud: Cloud, request: dict[str, t.Any], image_type: str, former: Resource | None,
+                     take_back: t.Callable[[], None]) -> str:
+    """Register an image in the place of a former one, which is deregistered already, if there was one.
+
+    When the cloud surely refuses, `take_back` removes what was uploaded for it, and the former image is registered again.
+    """
+    try:
+        image_id = register(cloud, request, take_back)
+    except CloudError as error:
+        notes = [_try(take_back, 'What was uploaded for it could not be removed'), _restore(cloud, former) if former else '']
+        text = ' '.join([str(error), *filter(None, notes)])
+        raise CloudError(text, error.request, error.code, error.text, error.status) from error
+    if not image_id.startswith(ID_PREFIX[image_type]):
+        raise Unknown(f'The cloud took {request["Name"]} for another type than {image_type} and registered it as {image_id}. '
+                      'Deregister it and choose another name.')
+    return image_id
+
+
+def _try(undo: t.Callable[[], None], words: str) -> str:
+    try:
+        undo()
+    except (CloudError, UploadError, Unknown) as error:
+        return f'{words}: {error}'
+    return ''
+
+
+def _restore(cloud: Cloud, former: Resource) -> str:
+    new_id = ''
+
+    def restore() -> None:
+        nonlocal new_id
+        new_id = register(cloud, _request_again(former))
+        # Whether everybody may launch a new image is the cloud's setting, so it is always brought to what it was.
+        permissions = former['launch_permissions']
+        plan = Plan({'launch_permissions': {'public': not permissions['public'], 'accounts': []}})
+        plan_permissions(plan, cloud, lambda: new_id, permissions)
+        own = {key: value for key, value in former['tags'].items() if not key.startswith(SYSTEM)}
+        plan_tags(plan, cloud, lambda: new_id, {'tags': own})
+        plan.apply()
+
+    failure = _try(restore, f'The former image {former["image_id"]} is deregistered and was not restored wholly')
+    return failure or f'The former image is registered again, as {new_id}.'
+
+
+def _request_again(image: Resource) -> dict[str, t.Any]:
+    """The request that registers a deregistered image of ours once more, under a new id."""
+    if image['snapshot_id']:
+        what = snapshot_request(image['snapshot_id'], image['root_device_name'])
+    else:
+        what = {'ImageLocation': image['location'], 'KernelId': image['kernel_id'], 'RamdiskId': image['ramdisk_id'],
+                'VirtualizationType': image['virtualization_type']}
+    what.update(Name=image['name'], Architecture=image['architecture'], Description=image['description'])
+    return {key: value for key, value in what.items() if value}
+
+
+def snapshot_request(snapshot_id: str, root_device_name: str | None) -> dict[str, t.Any]:
+    # Without the name, versions differ in what the root device is.
+    device = root_device_name or '/dev/sda'
+    return {'RootDeviceName': device, 'BlockDeviceMappings': [{'DeviceName': device, 'Ebs': {'SnapshotId': snapshot_id}}]}
+
+
+def deregister(cloud: Cloud, image_id: str) -> None:
+    try:
+        cloud.ec2('deregister_image', f'image {image_id}', ImageId=image_id)
+    except CloudError as error:
+        # When the answer was lost the image may be gone all the same: hidden, deleted by a second call, or, by Eucalyptus 3,
+        # still listed as deregistered.
+        if error.not_found:
+            return
+        image = look(cloud, IMAGE, image_id)
+        if image and image['state'] not in IMAGE.gone:
+            raise

@@ -1,0 +1,277 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bundles in object storage: sending over several connections, going on where an earlier upload stopped, removing.
+
+What is in the bucket is the only memory. A part counts as sent when an object of its name has its size and MD5.
+"""
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import random
+import re
+import threading
+import typing as t
+from collections.abc import Callable, Iterable
+from concurrent import futures
+from dataclasses import dataclass, field
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import Part
+
+with contextlib.suppress(ImportError):  # the modules report it by the name of the library
+    from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError, SSLError
+    from botocore.parsers import ResponseParserError
+
+# The cloud's own system account reads manifest and parts by this grant, at registration and when an instance starts.
+ACL = 'aws-exec-read'
+CONNECTIONS = 4
+ATTEMPTS = 7
+NAME = re.compile(r'[A-Za-z0-9._-]{1,255}')
+# A bundle's files are called NAME.manifest.xml and NAME.part.00. Our names are a stem, which ends with so many digits of the
+# content's hash, and eight digits for how the bundle was made.
+STEM_DIGITS = 24
+_RECIPE = r'(?:\.[0-9a-f]{8})?'
+_FILE = r'\.(?:manifest\.xml|part\.[0-9]+)'
+# Codes below 500 that say that the request was damaged or lost on its way, not that it was wrong.
+_DAMAGED = {'BadDigest', 'InvalidDigest', 'RequestTimeout', 'IncompleteBody', 'SlowDown', 'RequestAborted'}
+
+
+def stem_of(location: str) -> str:
+    """What a manifest's location says of the image, without how its bundle was made."""
+    return re.sub(_RECIPE + r'\.manifest\.xml$', '', location)
+
+
+class UploadError(Exception):
+    """A bundle that cannot be sent or removed; the message says what was tried and why it failed."""
+
+
+@dataclass
+class Sent:
+    """What `send` did: how many parts were sent, how many were there already, how often something was sent again."""
+    parts: int = 0
+    present: int = 0
+    retries: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count(self, what: str) -> None:
+        with self._lock:
+            setattr(self, what, getattr(self, what) + 1)
+
+
+class Body:
+    """A part as botocore wants it: can be read again from the start, and in slices, so that a stall is noticed in time.
+
+    A socket's time limit counts for one send call as a whole; handing over a part in one piece would limit the part.
+    """
+
+    SLICE = 256 * 1024
+
+    def __init__(self, data: memoryview | bytes) -> None:
+        self._view, self._position = memoryview(data), 0
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = offset + (0, self._position, len(self._view))[whence]
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        # http.client asks for 16 KiB at a time and takes whatever it gets: more at once costs it less.
+        end = len(self._view) if size is None or size < 0 else self._position + max(size, self.SLICE)
+        piece = bytes(self._view[self._position:end])
+        self._position += len(piece)
+        return piece
+
+
+class Bucket:
+    """One bucket of ours. `pause` is the first waiting time before something is sent again, in seconds; it doubles."""
+
+    def __init__(self, cloud: Cloud, name: str, connections: int = CONNECTIONS, pause: float = 0.5,
+                 wait: Callable[[threading.Event, float], bool] = threading.Event.wait) -> None:
+        if not NAME.fullmatch(name):
+            raise UploadError(f'A bucket cannot be named {name!r}: only letters, digits and . _ - are allowed.')
+        self._cloud, self.name, self._connections = cloud, name, connections
+        self._pause, self._wait = pause, wait
+        self.created = False
+
+    def ensure(self) -> None:
+        """Create the bucket when it is missing. Raises UploadError when it is someone else's."""
+        if self._is_ours():
+            return
+        try:
+            self._again(lambda: self._cloud.s3('create_bucket', f'bucket {self.name}', Bucket=self.name))
+            self.created = True
+        except CloudError as error:
+            # Sent again after a lost answer, our own creation looks like somebody's: so look whose it is.
+            if error.status != 409 and error.code != 'AccessDenied':
+                raise
+            if not self._is_ours():
+                raise UploadError(f'The bucket {self.name} belongs to another account ({error.code}). Choose another '
+                                  'name with the option bucket: all accounts of a cloud share them.') from error
+
+    def _is_ours(self) -> bool:
+        reply = self._again(lambda: _whole(self._cloud.s3('list_buckets'), 'Buckets'))
+        return any(bucket['Name'] == self.name for bucket in reply['Buckets'])
+
+    def listing(self, prefix: str) -> dict[str, tuple[int, str]]:
+        """Size and ETag of each object whose key begins with `prefix`; empty when there is no such bucket."""
+        found: dict[str, tuple[int, str]] = {}
+        marker: dict[str, str] = {}
+        while True:
+            try:
+                reply = self._again(lambda marker=marker: _whole(self._cloud.s3(
+                    'list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker), 'IsTruncated'))
+            except CloudError as error:
+                if error.not_found:
+                    return {}
+                raise
+            page = reply.get('Contents') or []
+            found.update((item['Key'], (item['Size'], item['ETag'].strip('"'))) for item in page)
+            if not reply['IsTruncated'] or not page:
+                return found
+            marker = {'Marker': page[-1]['Key']}
+
+    def send(self, parts: Iterable[Part], name: str, progress: Callable[[Part], None] = lambda part: None) -> Sent:
+        """Send the parts as they come, several at once; those that are there already and right are left as they are.
+
+        At most as many parts as there are connections are in memory, besides the one in the making.
+        """
+        present = self.listing(f'{name}.part.')
+        sent, ended = Sent(), threading.Event()
+
+        def send_one(part: Part) -> Part:
+            if present.get(part.filename) == (len(part.data), part.md5.hex()):
+                sent.count('present')
+            else:
+                self.put(part.filename, part.data, part.md5, sent, ended)
+                sent.count('parts')
+            return part
+
+        def finish(done: Iterable[futures.Future[Part]]) -> None:
+            for future in done:
+                progress(future.result())
+
+        with futures.ThreadPoolExecutor(self._connections) as pool:
+            flying: set[futures.Future[Part]] = set()
+            try:
+                for part in parts:
+                    flying.add(pool.submit(send_one, part))
+                    del part
+                    if len(flying) >= self._connections:
+                        done, flying = futures.wait(flying, return_when=futures.FIRST_COMPLETED)
+                        finish(done)
+                        del done
+                finish(futures.wait(flying).done)
+            finally:
+                ended.set()
+                pool.shutdown(cancel_futures=True)
+        return sent
+
+    def put(self, key: str, data: memoryview | bytes, md5: bytes | None = None, sent: Sent | None = None,
+            ended: threading.Event | None = None) -> None:
+        """Send one object whole, again while network or cloud stumble, until `ended`. Raises CloudError, UploadError."""
+        digest = md5 or hashlib.md5(data, usedforsecurity=False).digest()
+
+        def attempt() -> None:
+            reply = self._cloud.s3(
+                'put_object', f'{self.name}/{key}', Bucket=self.name, Key=key, ACL=ACL, Body=Body(data),
+                ContentLength=len(data), ContentMD5=base64.b64encode(digest).decode())
+            etag = (reply.get('ETag') or '').strip('"')
+            if etag != digest.hex():
+                raise _Damaged(f'{self.name}/{key} arrived damaged: the cloud says its MD5 is {etag or "unknown"}, '
+                               f'but it is {digest.hex()}.')
+
+        self._again(attempt, sent, ended)
+
+    def get(self, key: str, limit: int) -> bytes | None:
+        """An object's content, of which no more than two bytes beyond `limit` are read; None when it is not there."""
+        def attempt() -> bytes:
+            reply = self._cloud.s3('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
+            try:
+                content = reply['Body'].read(limit + 1)
+                return content + reply['Body'].read(1)    # only who meets the end learns that it came too early
+            except BotoCoreError as error:
+                raise _Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
+
+        try:
+            return self._again(attempt)
+        except CloudError as error:
+            if error.not_found:
+                return None
+            raise
+
+    def remove_bundle(self, manifest_key: str) -> int:
+        """Delete a bundle by its manifest's key and return the number of objects. The manifest goes first, so that
+        nothing incomplete ever looks whole. A bucket that `ensure` created goes too when it is empty then."""
+        name = manifest_key.removesuffix('.manifest.xml')
+        ours = re.compile(re.escape(name) + _FILE)
+        # A manifest that others have made may be called otherwise.
+        keys = [key for key in self.listing(name) if key == manifest_key or ours.fullmatch(key)]
+        for key in sorted(keys, key=lambda key: (key != manifest_key, key)):
+            self._delete('delete_object', f'{self.name}/{key}', Key=key)
+        if self.created and not self.listing(''):
+            self._delete('delete_bucket', f'bucket {self.name}')
+            self.created = False
+        return len(keys)
+
+    def bundles(self, prefix: str) -> list[str]:
+        """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole.
+
+        In a bucket that somebody else owns there are none of ours.
+        """
+        if not self._is_ours():
+            return []
+        ours = re.compile(f'({re.escape(prefix)}-[0-9a-f]{{{STEM_DIGITS}}}{_RECIPE}){_FILE}')
+        matches = map(ours.fullmatch, self.listing(f'{prefix}-'))
+        return sorted({f'{match[1]}.manifest.xml' for match in matches if match})
+
+    def _delete(self, operation: str, about: str, **which: str) -> None:
+        try:
+            self._again(lambda: self._cloud.s3(operation, about, Bucket=self.name, **which))
+        except CloudError as error:
+            if not error.not_found:
+                raise
+
+    def _again(self, call: Callable[[], t.Any], sent: Sent | None = None, ended: threading.Event | None = None) -> t.Any:
+        """Call until it works: everything here may be repeated. Waits with jitter, so that not all return at once."""
+        ended = ended or threading.Event()
+        for attempt in range(ATTEMPTS):
+            try:
+                return call()
+            except (CloudError, _Damaged) as error:
+                pause = self._pause * 2 ** attempt * random.uniform(0.5, 1.5)
+                if attempt == ATTEMPTS - 1 or not _passing(error) or self._wait(ended, pause):
+                    if isinstance(error, _Damaged):
+                        raise UploadError(f'{error} Tried {attempt + 1} times.') from error
+                    raise
+                if sent:
+                    sent.count('retries')
+        raise AssertionError('not reached')
+
+
+class _Damaged(Exception):
+    pass
+
+
+def _whole(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
+    """The reply, if it has what every such reply has: one that was cut among its headers looks like an empty success."""
+    if key not in reply:
+        raise _Damaged('The cloud\'s answer was cut short on its way.')
+    return reply
+
+
+def _passing(error: Exception) -> bool:
+    """Could the same request succeed in a moment? No answer at all, a damaged request, or the cloud's own failure."""
+    if isinstance(error, _Damaged):
+        return True
+    if error.request == 'connect' or isinstance(error.__cause__, SSLError):
+        return False
+    if error.status is None:
+        return isinstance(error.__cause__, (ConnectionError, HTTPClientError, ResponseParserError))
+    return error.status >= 500 or error.code in _DAMAGED

@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import (
+    Credentials,
+    CredentialsError,
+    find_credentials,
+)
+
+ENVIRONMENT = {
+    'EC2_URL': 'http://env:8773/services/compute',
+    'S3_URL': 'http://env:8773/services/objectstorage',
+    'EC2_ACCESS_KEY': 'env-key',
+    'EC2_SECRET_KEY': 'env-secret',
+    'EC2_USER_ID': '111111111111',
+}
+EUCARC = 'EC2_URL=http://rc/\nS3_URL=http://rc-s3/\nEC2_ACCESS_KEY=rc-key\nEC2_SECRET_KEY=rc-secret\n'
+INI = """\
+[global]
+default-region = one
+[region one]
+ec2-url = http://one/
+s3-url = http://one-s3/
+user = acme:admin
+certificate = /certs/one.pem
+[region two]
+ec2-url = http://two/
+user = acme:admin
+[user acme:admin]
+key-id = admin-key
+secret-key = admin%secret
+account-id = 222222222222
+private-key = /keys/admin.pem
+[user acme:bob]
+key-id = bob-key
+secret-key = bob-secret
+"""
+
+
+@pytest.fixture(name='home')
+def fixture_home(tmp_path):
+    (tmp_path / '.euca').mkdir()
+    (tmp_path / '.euca' / 'cloud.ini').write_text(INI)
+    (tmp_path / 'eucarc').write_text(EUCARC)
+    return tmp_path
+
+
+def test_options_come_before_everything(home):
+    options = {'ec2_url': 'http://o/', 'access_key': 'o-key', 'secret_key': 'o-secret', 'eucarc': str(home / 'eucarc')}
+    found = find_credentials(options, ENVIRONMENT)
+    assert (found.ec2_url, found.access_key, found.secret_key) == ('http://o/', 'o-key', 'o-secret')
+
+
+COMPLETE = {'ec2_url': 'http://o/', 'access_key': 'o-key', 'secret_key': 'o-secret'}
+
+
+def test_complete_options_take_nothing_from_another_cloud_in_the_environment(home):
+    environment = {**ENVIRONMENT, 'EUCALYPTUS_CERT': '/a/cloud.pem', 'EC2_CERT': '/a/cert.pem', 'EC2_PRIVATE_KEY': '/a/key',
+                   'AWS_ACCESS_KEY_ID': 'amazon', 'AWS_SESSION_TOKEN': 'token', 'HOME': str(home)}
+    assert find_credentials(COMPLETE, environment) == Credentials(**COMPLETE)
+    assert find_credentials(COMPLETE, {'HOME': str(home)}) == Credentials(**COMPLETE)
+
+
+def test_complete_options_are_completed_by_what_is_named_and_the_origin_says_so(home):
+    found = find_credentials({**COMPLETE, 'region': 'one'}, {'HOME': str(home)})
+    assert (found.ec2_url, found.cloud_cert) == ('http://o/', '/certs/one.pem')
+    assert found.origin == 'the options and region one of ~/.euca/*.ini'
+    found = find_credentials({**COMPLETE, 'eucarc': str(home / 'eucarc')}, {})
+    assert (found.s3_url, found.origin) == ('http://rc-s3/', f'the options and the eucarc file {home}/eucarc')
+
+
+def test_keys_of_the_cloud_and_keys_for_amazon_in_one_environment_are_not_mixed():
+    amazon = {'AWS_ACCESS_KEY_ID': 'amazon', 'AWS_SECRET_ACCESS_KEY': 'amazon-secret', 'AWS_SESSION_TOKEN': 'token'}
+    found = find_credentials({}, {**ENVIRONMENT, **amazon})
+    assert (found.access_key, found.secret_key, found.security_token) == ('env-key', 'env-secret', None)
+    found = find_credentials({}, {'EC2_URL': 'http://env/', 'EC2_SECRET_KEY': 'env-secret', **amazon})
+    assert (found.access_key, found.secret_key, found.security_token) == ('amazon', 'amazon-secret', 'token')
+    found = find_credentials({'access_key': 'o-key', 'secret_key': 'o-secret'}, {'EC2_URL': 'http://env/', **amazon})
+    assert (found.access_key, found.ec2_url, found.security_token) == ('o-key', 'http://env/', None)
+
+
+def test_a_token_of_the_cloud_goes_with_its_key_under_both_names():
+    """As where a temporary key is exported for every tool."""
+    environment = {**ENVIRONMENT, 'AWS_ACCESS_KEY_ID': 'env-key', 'AWS_SECURITY_TOKEN': 'token'}
+    assert find_credentials({}, environment).security_token == 'token'
+
+
+def test_with_an_eucarc_neither_environment_nor_ini_are_read(home):
+    found = find_credentials({'eucarc': str(home / 'eucarc')}, {**ENVIRONMENT, 'HOME': str(home)})
+    assert (found.ec2_url, found.access_key, found.account_id) == ('http://rc/', 'rc-key', None)
+    (home / 'eucarc').write_text(EUCARC.replace('EC2_SECRET_KEY=rc-secret', ''))
+    with pytest.raises(CredentialsError, match='eucarc .*without secret_key'):
+        find_credentials({'eucarc': str(home / 'eucarc')}, {**ENVIRONMENT, 'HOME': str(home)})
+
+
+def test_the_environment_comes_before_the_ini_files(home):
+    found = find_credentials({}, {**ENVIRONMENT, 'HOME': str(home)})
+    assert (found.ec2_url, found.account_id, found.origin) == (
+        'http://env:8773/services/compute',
+        '111111111111',
+        'the environment',
+    )
+
+
+def test_keys_for_another_cloud_in_the_environment_are_not_mixed_with_the_ini_files(home):
+    found = find_credentials({}, {'AWS_ACCESS_KEY_ID': 'amazon', 'AWS_SECRET_ACCESS_KEY': 'amazon', 'HOME': str(home)})
+    assert (found.ec2_url, found.access_key, found.secret_key) == ('http://one/', 'admin-key', 'admin%secret')
+    assert found.cloud_cert == '/certs/one.pem'
+    assert found.user_private_key == '/keys/admin.pem'
+
+
+def test_a_region_is_taken_from_the_ini_files_although_the_environment_is_complete(home):
+    environment = {**ENVIRONMENT, 'HOME': str(home)}
+    assert find_credentials({'region': 'two'}, environment).ec2_url == 'http://two/'
+    assert find_credentials({'region': 'acme:bob@two'}, environment).access_key == 'bob-key'
+
+
+def test_a_region_in_the_environment_chooses_among_the_ini_files(home):
+    assert find_credentials({}, {'EUCA_DEFAULT_REGION': 'two', 'HOME': str(home)}).ec2_url == 'http://two/'
+
+
+def test_without_anything_the_message_names_all_that_was_looked_at(tmp_path):
+    with pytest.raises(CredentialsError) as caught:
+        find_credentials({'ec2_url': 'http://o/'}, {'HOME': str(tmp_path), 'EC2_SECRET_KEY': 'hidden'})
+    message = str(caught.value)
+    assert 'the options' in message
+    assert 'the environment (without access_key)' in message
+    assert '~/.euca/*.ini' in message
+    assert 'hidden' not in message
+
+
+def test_a_missing_eucarc_is_named():
+    with pytest.raises(CredentialsError, match='/no/such/eucarc: No such file'):
+        find_credentials({'eucarc': '/no/such/eucarc'}, {})
+
+
+def test_a_broken_ini_file_is_named_without_what_is_in_it(home):
+    (home / '.euca' / 'cloud.ini').write_text('secret-key = hidden\n')
+    with pytest.raises(CredentialsError) as caught:
+        find_credentials({}, {'HOME': str(home)})
+    assert 'cloud.ini' in str(caught.value)
+    assert 'hidden' not in str(caught.value)
+
+
+def test_secrets_are_not_shown_by_repr(home):
+    assert 'rc-secret' not in repr(find_credentials({'eucarc': str(home / 'eucarc')}, {}))

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+
+PRESENT = {'Name': 'x', 'old': '1', 'euca:node': 'n', 'aws:y': 'z'}
+
+
+def words(params, present=None):
+    plan = Plan({'tags': dict(PRESENT if present is None else present)})
+    plan_tags(plan, None, lambda: pytest.fail('nothing is to be asked while planning'), params)
+    return plan.words, plan.after['tags']
+
+
+@pytest.mark.parametrize('purge', [True, False])
+def test_tags_that_are_not_given_are_not_touched(purge):
+    assert words({'tags': None, 'purge_tags': purge}) == ([], PRESENT)
+    assert words({'tags': None, 'name': 'x', 'purge_tags': purge}) == ([], PRESENT)
+
+
+def test_without_purge_tags_are_only_added():
+    assert words({'tags': {'old': '1', 'new': 2}}) == (['set tags new'], {**PRESENT, 'new': '2'})
+
+
+def test_purging_leaves_the_name_that_is_given_and_the_clouds_own():
+    kept = {'Name': 'x', 'euca:node': 'n', 'aws:y': 'z'}
+    assert words({'tags': {}, 'name': 'x', 'purge_tags': True}) == (['remove tags old'], kept)
+
+
+def test_a_changed_name_is_one_step():
+    assert words({'tags': None, 'name': 'y'}) == (['set tags Name'], {**PRESENT, 'Name': 'y'})

@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, wait_for
+
+
+def available(resource):
+    return resource is not None and resource['state'] == 'available'
+
+
+def failed(resource):
+    return resource['state'] == 'failed'
+
+
+def test_nothing_is_waited_for_what_is_there(clock):
+    start = clock.now
+    assert wait_for(lambda: {'state': 'available'}, available, 'it', 0) == {'state': 'available'}
+    assert clock.now == start
+
+
+def test_a_terminal_state_ends_the_waiting_at_once_and_its_reason_is_told(clock):
+    start = clock.now
+    with pytest.raises(WaitError) as caught:
+        wait_for(
+            lambda: {'state': 'failed', 'state_reason': 'no space'},
+            available,
+            'volume vol-1 to become available',
+            600,
+            failed,
+        )
+    assert clock.now == start
+    assert 'vol-1' in str(caught.value)
+    assert 'failed because: no space' in str(caught.value)
+    assert not caught.value.timed_out
+
+
+@pytest.mark.parametrize('timeout', [0, 0.5, 3, 100])
+def test_the_deadline_is_kept_whatever_the_timeout(clock, timeout):
+    start = clock.now
+    with pytest.raises(WaitError) as caught:
+        wait_for(lambda: {'state': 'creating', 'progress': '45%'}, available, 'it', timeout, failed)
+    assert clock.now - start == pytest.approx(timeout)
+    assert caught.value.timed_out
+    assert 'creating at 45%' in str(caught.value)
+
+
+def test_what_comes_at_the_last_moment_is_taken(clock):
+    end = clock.now + 3
+    assert wait_for(lambda: {'state': 'available' if clock.now >= end else 'creating'}, available, 'it', 3)
+
+
+def test_what_is_not_listed_yet_is_waited_for_and_then_called_not_listed(clock):
+    with pytest.raises(WaitError, match='the cloud does not list it'):
+        wait_for(lambda: None, available, 'it', 5, failed)
+
+
+def test_looks_are_at_least_a_second_apart(clock):
+    looks = []
+    with pytest.raises(WaitError):
+        wait_for(lambda: looks.append(clock.now), available, 'it', 120)
+    gaps = [later - earlier for earlier, later in zip(looks, looks[1:], strict=False)]
+    assert min(gaps) >= 1
+    assert max(gaps) <= 5
