@@ -6,6 +6,7 @@ Sources: ``Hmacv2LoginModule``, ``Hmacv4LoginModule``, ``QueryTimestampHandler``
 
 Every refusal is a 403 whose code is the status line.
 """
+
 from __future__ import annotations
 
 import base64
@@ -21,20 +22,19 @@ from urllib.parse import quote
 from .errors import TransportError
 from .store import Store
 
-FUTURE_SECONDS = 20                # StackConfiguration.CLOCK_SKEW_SEC
+FUTURE_SECONDS = 20  # StackConfiguration.CLOCK_SKEW_SEC
 PAST_SECONDS = 900
 V4_ALGORITHM = 'AWS4-HMAC-SHA256'
-_V2_PARAMETERS = ('AWSAccessKeyId', 'Signature', 'SignatureMethod', 'SignatureVersion', 'SecurityToken',
-                  'Timestamp', 'Expires')
+_V2_PARAMETERS = ('AWSAccessKeyId', 'Signature', 'SignatureMethod', 'SignatureVersion', 'SecurityToken', 'Timestamp', 'Expires')
 
 
 @dataclasses.dataclass(frozen=True)
 class Caller:
-    account: str                   # its number
+    account: str  # its number
     account_name: str
     user_id: str
     user_name: str
-    is_admin: bool                 # of the account that administers the cloud
+    is_admin: bool  # of the account that administers the cloud
     secret_key: str = dataclasses.field(repr=False)
 
 
@@ -43,18 +43,20 @@ class HttpRequest:
     """What signatures are computed over: the request as it was sent, nothing decoded."""
 
     method: str
-    path: str                      # raw, without the query
-    query: list[tuple[str, str]]   # decoded; in the order sent
-    headers: Mapping[str, str]     # case-insensitive
+    path: str  # raw, without the query
+    query: list[tuple[str, str]]  # decoded; in the order sent
+    headers: Mapping[str, str]  # case-insensitive
 
 
 def find_caller(store: Store, access_key: str) -> Caller | None:
-    row = store.row('SELECT users.*, accounts.name AS account_name, accounts.is_admin FROM users'
-                    ' JOIN accounts ON users.account = accounts.number WHERE access_key = ?', access_key)
+    row = store.row(
+        'SELECT users.*, accounts.name AS account_name, accounts.is_admin FROM users'
+        ' JOIN accounts ON users.account = accounts.number WHERE access_key = ?',
+        access_key,
+    )
     if row is None:
         return None
-    return Caller(row['account'], row['account_name'], row['user_id'], row['name'], bool(row['is_admin']),
-                  row['secret_key'])
+    return Caller(row['account'], row['account_name'], row['user_id'], row['name'], bool(row['is_admin']), row['secret_key'])
 
 
 def authenticate(store: Store, request: HttpRequest, parameters: dict[str, str], body: bytes, now: float) -> Caller:
@@ -73,7 +75,7 @@ def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, s
     methods: dict[str, Callable] = {'HmacSHA1': hashlib.sha1, 'HmacSHA256': hashlib.sha256}
     method = methods.get(parameters.get('SignatureMethod', ''))
     if method is None:
-        raise TransportError(403, f"Invalid signature method: {parameters.get('SignatureMethod')}")
+        raise TransportError(403, f'Invalid signature method: {parameters.get("SignatureMethod")}')
     if 'AWSAccessKeyId' not in parameters:
         raise TransportError(403, 'Missing required parameter: AWSAccessKeyId')
     _check_v2_time(parameters, now)
@@ -109,8 +111,9 @@ def _check_v2_time(parameters: dict[str, str], now: float) -> None:
             if now > parse_iso_time(expires):
                 raise TransportError(403, f'Message has expired (times in UTC): Timestamp=null Expires={expires}')
         else:
-            raise TransportError(403, 'One of the following parameters must be specified: Timestamp OR Expires'
-                                      ' OR X-Amz-Date OR Date')
+            raise TransportError(
+                403, 'One of the following parameters must be specified: Timestamp OR Expires OR X-Amz-Date OR Date'
+            )
     except ValueError:
         raise TransportError(403, f'Failure to parse timestamp: Timestamp={timestamp} Expires={expires}') from None
 
@@ -180,11 +183,12 @@ def v4_parts(authorization: str) -> dict[str, str]:
 
 
 def v4_canonical_request(request: HttpRequest, path: str, signed_headers: str, body_hash: str) -> str:
-    query = sorted((quote(name, safe='-_.~'), quote(value, safe='-_.~')) for name, value in request.query
-                   if name != 'X-Amz-Signature')
+    query = sorted(
+        (quote(name, safe='-_.~'), quote(value, safe='-_.~')) for name, value in request.query if name != 'X-Amz-Signature'
+    )
     lines = [request.method, path, '&'.join(f'{name}={value}' for name, value in query)]
     for name in signed_headers.split(';'):
-        lines.append(f"{name.lower()}:{' '.join(request.headers.get(name, '').split())}")
+        lines.append(f'{name.lower()}:{" ".join(request.headers.get(name, "").split())}')
     lines += ['', signed_headers, body_hash]
     return '\n'.join(lines)
 

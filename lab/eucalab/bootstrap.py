@@ -6,6 +6,7 @@ DescribeServiceCertificates (4.2 and later) tells the cloud's certificate, for w
 The elements are those that the message class has; the names around them (prefix, namespace) are what the default
 binding is known to write, which clients strip.
 """
+
 from __future__ import annotations
 
 import base64
@@ -38,11 +39,14 @@ def describe_service_certificates(cloud: Cloud, parameters: dict[str, str], requ
     der = ssl.PEM_cert_to_DER_cert(pem)
     digest = parameters.get('FingerprintDigest', '')
     digest = digest if digest in _DIGESTS else 'SHA-256'
-    item = {'serviceType': 'compute', 'certificateUsage': 'image-bundling',
-            'certificateFormat': 'der' if parameters.get('Format') == 'der' else 'pem',
-            'certificate': base64.b64encode(der).decode() if parameters.get('Format') == 'der' else pem,
-            'certificateFingerprint': hashlib.new(_DIGESTS[digest], der).digest().hex(':').upper(),
-            'certificateFingerprintDigest': digest}
+    item = {
+        'serviceType': 'compute',
+        'certificateUsage': 'image-bundling',
+        'certificateFormat': 'der' if parameters.get('Format') == 'der' else 'pem',
+        'certificate': base64.b64encode(der).decode() if parameters.get('Format') == 'der' else pem,
+        'certificateFingerprint': hashlib.new(_DIGESTS[digest], der).digest().hex(':').upper(),
+        'certificateFingerprintDigest': digest,
+    }
     items = filters.apply([item], _request_filters(parameters), _FILTERS)
     return _reply(items, request_id)
 
@@ -61,8 +65,12 @@ def _request_filters(parameters: dict[str, str]) -> list[dict]:
 
 
 def _reply(items: list[dict[str, str]], request_id: str) -> bytes:
-    rows = ''.join('<euca:item>' + ''.join(f'<euca:{name}>{escape(value)}</euca:{name}>' for name, value in item.items())
-                   + '</euca:item>' for item in items)
-    return (f'<?xml version="1.0" encoding="UTF-8"?>\n<euca:{ACTION}ResponseType xmlns:euca="{NAMESPACE}">'
-            f'<euca:correlationId>{request_id}</euca:correlationId><euca:_return>true</euca:_return>'
-            f'<euca:serviceCertificates>{rows}</euca:serviceCertificates></euca:{ACTION}ResponseType>').encode()
+    rows = ''.join(
+        '<euca:item>' + ''.join(f'<euca:{name}>{escape(value)}</euca:{name}>' for name, value in item.items()) + '</euca:item>'
+        for item in items
+    )
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<euca:{ACTION}ResponseType xmlns:euca="{NAMESPACE}">'
+        f'<euca:correlationId>{request_id}</euca:correlationId><euca:_return>true</euca:_return>'
+        f'<euca:serviceCertificates>{rows}</euca:serviceCertificates></euca:{ACTION}ResponseType>'
+    ).encode()

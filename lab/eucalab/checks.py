@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What has to be right before a lab can stand. Each problem is one line that says the way out."""
+
 from __future__ import annotations
 
 import contextlib
@@ -17,10 +18,15 @@ from .errors import LabError
 from .mirror import SYSTEMS
 from .versions import PLAYED
 
-FREE_BYTES = 3 << 30               # a build of the Debian system: volume, snapshot, images, and the copies on the way
+FREE_BYTES = 3 << 30  # a build of the Debian system: volume, snapshot, images, and the copies on the way
 # Program and the Debian package that has it.
-PROGRAMS = {'qemu-system-x86_64': 'qemu-system-x86', 'libvirtd': 'libvirt-daemon-system',
-            'virtlogd': 'libvirt-daemon-system', 'xsltproc': 'xsltproc', 'mke2fs': 'e2fsprogs'}
+PROGRAMS = {
+    'qemu-system-x86_64': 'qemu-system-x86',
+    'libvirtd': 'libvirt-daemon-system',
+    'virtlogd': 'libvirt-daemon-system',
+    'xsltproc': 'xsltproc',
+    'mke2fs': 'e2fsprogs',
+}
 
 
 def before_up(config: Config, has_port: bool) -> None:
@@ -46,24 +52,24 @@ def values(config: Config) -> None:
     if not 0 <= config.pace < math.inf:
         raise LabError(f'{config.pace} is not a pace: it is a number from 0 up; choose another: --pace')
     if config.play not in PLAYED:
-        raise LabError(f"the lab cannot play Eucalyptus {config.play}; choose what it knows: --play {' or '.join(PLAYED)}")
+        raise LabError(f'the lab cannot play Eucalyptus {config.play}; choose what it knows: --play {" or ".join(PLAYED)}')
 
 
 def root() -> None:
     if os.geteuid() != 0:
-        raise LabError('the lab needs root, for libvirt and for the users that hooks and guests run as:'
-                       ' run this with sudo')
+        raise LabError('the lab needs root, for libvirt and for the users that hooks and guests run as: run this with sudo')
 
 
 def packages() -> None:
     """:raises LabError: with the line that installs what node controllers lack"""
-    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    search = f'{os.environ.get("PATH", "")}:/usr/sbin:/sbin'
     missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=search) is None}
     if importlib.util.find_spec('libvirt') is None:
         missing.add('python3-libvirt')
     if missing:
-        raise LabError('packages are missing; install them with: apt-get install -y --no-install-recommends '
-                       + ' '.join(sorted(missing)))
+        raise LabError(
+            'packages are missing; install them with: apt-get install -y --no-install-recommends ' + ' '.join(sorted(missing))
+        )
 
 
 def _cache() -> None:
@@ -80,12 +86,16 @@ def _state(config: Config) -> None:
         above = above.parent
     free = shutil.disk_usage(above).free
     if free < FREE_BYTES:
-        raise LabError(f'{above} has {free >> 20} MiB left, a lab needs {FREE_BYTES >> 20};'
-                       ' make room, or set EUCALAB_STATE to a directory elsewhere')
+        raise LabError(
+            f'{above} has {free >> 20} MiB left, a lab needs {FREE_BYTES >> 20};'
+            ' make room, or set EUCALAB_STATE to a directory elsewhere'
+        )
     for folder in [above.resolve(), *above.resolve().parents]:
         if not folder.stat().st_mode & 0o001:
-            raise LabError(f'the users of hooks and guests ({config.hook_user}, libvirt-qemu) may not enter {folder};'
-                           ' set EUCALAB_STATE to a directory that they may')
+            raise LabError(
+                f'the users of hooks and guests ({config.hook_user}, libvirt-qemu) may not enter {folder};'
+                ' set EUCALAB_STATE to a directory that they may'
+            )
     try:
         pwd.getpwnam(config.hook_user)
     except KeyError:
@@ -103,7 +113,7 @@ def _port(config: Config) -> None:
 
 def _by_lab(config: Config) -> str:
     for path in state_root().glob('*/config.json'):
-        with contextlib.suppress(FileNotFoundError, LabError):     # removed meanwhile, or damaged
+        with contextlib.suppress(FileNotFoundError, LabError):  # removed meanwhile, or damaged
             if path.parent.name != config.name and Config.load(path.parent.name).port == config.port:
                 return f' (lab {path.parent.name} has it)'
     return ''

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``eucalab up | down | status | reset``: a lab as a whole."""
+
 from __future__ import annotations
 
 import argparse
@@ -25,7 +26,7 @@ from .daemon import Daemon
 from .store import Store
 from .versions import PLAYED
 
-READY_SECONDS = 90                 # on a busy machine the interpreter alone may take ten
+READY_SECONDS = 90  # on a busy machine the interpreter alone may take ten
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,16 +39,22 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'eucalab: {problem}', file=sys.stderr)
     except KeyboardInterrupt:
         name = f'--name {options.name}'
-        print(f'\neucalab: interrupted; go on with: eucalab up {name}; or remove what is there with: eucalab down {name}',
-              file=sys.stderr)
+        print(
+            f'\neucalab: interrupted; go on with: eucalab up {name}; or remove what is there with: eucalab down {name}',
+            file=sys.stderr,
+        )
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='eucalab', description='A one-machine cloud for trials and tests.')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    texts = {'up': 'make the lab, or start again what ended', 'down': 'stop the lab and remove all of it',
-             'status': 'show what runs', 'reset': 'remove everything in the lab and start it anew'}
+    texts = {
+        'up': 'make the lab, or start again what ended',
+        'down': 'stop the lab and remove all of it',
+        'status': 'show what runs',
+        'reset': 'remove everything in the lab and start it anew',
+    }
     for command, text in texts.items():
         sub = commands.add_parser(command, help=text, description=text)
         sub.add_argument('--name', default='demo', help='name of the lab (default: demo)')
@@ -69,7 +76,7 @@ def _one_at_a_time() -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            root.rmdir()           # only when no lab is left in it; still locked, so nobody has begun there
+            root.rmdir()  # only when no lab is left in it; still locked, so nobody has begun there
         os.close(directory)
 
 
@@ -130,12 +137,11 @@ def _before(name: str) -> Config | None:
 def _wanted(options: argparse.Namespace, before: Config | None) -> Config:
     """The lab as it is, changed by the options that were given; a new one where there is none."""
     config = before or Config(options.name, hook_user=_hook_user())
-    changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play')
-               if getattr(options, field) is not None}
+    changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play') if getattr(options, field) is not None}
     if options.nodes is not None:
         changes['nodes'] = tuple(f'node{number}' for number in range(1, options.nodes + 1))
     if 'port' in changes:
-        changes.update(endpoint='', guest_endpoint='')    # follow from the port
+        changes.update(endpoint='', guest_endpoint='')  # follow from the port
     return dataclasses.replace(config, **changes)
 
 
@@ -157,8 +163,10 @@ def _memory(config: Config) -> Iterator[Store]:
         with contextlib.closing(Store(config.database)) as store:
             yield store
     except sqlite3.Error as problem:
-        raise LabError(f'{config.database} cannot be used ({problem}); if it is damaged, empty the lab and start it anew'
-                       f' with: eucalab reset --name {config.name}') from None
+        raise LabError(
+            f'{config.database} cannot be used ({problem}); if it is damaged, empty the lab and start it anew'
+            f' with: eucalab reset --name {config.name}'
+        ) from None
 
 
 def _stop_what_changed(before: Config, config: Config) -> None:
@@ -166,8 +174,10 @@ def _stop_what_changed(before: Config, config: Config) -> None:
     if before != config:
         gone = set(before.nodes) - set(config.nodes)
         if gone and _instances(before):
-            raise LabError(f"lab {config.name} has instances, so {' and '.join(sorted(gone))} cannot go;"
-                           f' remove all of them with: eucalab reset --name {config.name} --nodes {len(config.nodes)}')
+            raise LabError(
+                f'lab {config.name} has instances, so {" and ".join(sorted(gone))} cannot go;'
+                f' remove all of them with: eucalab reset --name {config.name} --nodes {len(config.nodes)}'
+            )
         for daemon in reversed(_daemons(before)):
             daemon.stop()
 
@@ -182,7 +192,7 @@ def _wait_for(config: Config, daemon: Daemon, before: int) -> None:
             return
         if daemon.pid() is None:
             last = daemon.said_since(before).strip().splitlines()[-1:]
-            raise LabError(f"{daemon.name} ended: {''.join(last)[-300:]} (its log is {daemon.log})")
+            raise LabError(f'{daemon.name} ended: {"".join(last)[-300:]} (its log is {daemon.log})')
         if time.monotonic() > deadline:
             raise LabError(f'{daemon.name} is not ready after {READY_SECONDS} s; its log is {daemon.log}')
         time.sleep(0.05)
@@ -192,20 +202,27 @@ def _answers(config: Config) -> bool:
     try:
         direct.urlopen(config.endpoint, timeout=10)
     except urllib.error.HTTPError:
-        return True                # it refuses whoever does not sign
+        return True  # it refuses whoever does not sign
     except OSError:
         return False
     return True
 
 
 def _summary(config: Config, started: list[str]) -> None:
-    words = 'is up' if len(started) == len(config.nodes) + 1 else f"is up again with {' and '.join(started)}" if started \
+    words = (
+        'is up'
+        if len(started) == len(config.nodes) + 1
+        else f'is up again with {" and ".join(started)}'
+        if started
         else 'was up already'
-    print(f'Lab {config.name} {words}: {config.endpoint}, plays {config.play} at pace {config.pace:g},'
-          f" nodes {', '.join(config.nodes) or 'none'}.\n"
-          f'  as administrator  . {config.home}/admin/eucarc\n'
-          f'  as tenant         . {config.home}/tenant/eucarc\n'
-          f'  nodes             ansible-playbook -i {config.home}/inventory.ini ...')
+    )
+    print(
+        f'Lab {config.name} {words}: {config.endpoint}, plays {config.play} at pace {config.pace:g},'
+        f' nodes {", ".join(config.nodes) or "none"}.\n'
+        f'  as administrator  . {config.home}/admin/eucarc\n'
+        f'  as tenant         . {config.home}/tenant/eucarc\n'
+        f'  nodes             ansible-playbook -i {config.home}/inventory.ini ...'
+    )
 
 
 def down(options: argparse.Namespace) -> int:
@@ -247,16 +264,16 @@ def _instances(config: Config) -> list[str]:
     try:
         with contextlib.closing(Store(config.database)) as store:
             return [row['id'] for row in store.rows('SELECT id FROM instances')]
-    except sqlite3.Error:          # damaged; then the guests that run are known by their files
+    except sqlite3.Error:  # damaged; then the guests that run are known by their files
         return []
 
 
 def reset(options: argparse.Namespace) -> int:
     config = _wanted(options, _before(options.name))
-    checks.values(config)          # before anything is lost
+    checks.values(config)  # before anything is lost
     if config.home.exists():
         _remove(config)
-    config.save()                  # what "up" then finds
+    config.save()  # what "up" then finds
     return up(options)
 
 
@@ -272,7 +289,7 @@ def status(options: argparse.Namespace) -> int:
         if pid is not None and daemon.name == 'api' and not _answers(config):
             state = 'does not answer'
         good = good and state == 'running'
-        print(f"  {daemon.name:<10} {state:<16} {pid or '-':<8} {daemon.log}")
+        print(f'  {daemon.name:<10} {state:<16} {pid or "-":<8} {daemon.log}')
     _print_resources(config)
     if not good:
         raise LabError(f'not all of it runs; start it again with: eucalab up --name {config.name}')
@@ -283,5 +300,5 @@ def _print_resources(config: Config) -> None:
     with _memory(config) as store:
         for table in ('images', 'instances', 'volumes', 'snapshots'):
             counts = store.rows(f'SELECT state, count(*) AS number FROM {table} GROUP BY state ORDER BY state')
-            text = ', '.join(f"{row['number']} {row['state']}" for row in counts)
-            print(f"  {table:<10} {text or 'none'}")
+            text = ', '.join(f'{row["number"]} {row["state"]}' for row in counts)
+            print(f'  {table:<10} {text or "none"}')

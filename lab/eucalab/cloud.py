@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every action of the API process works with."""
+
 from __future__ import annotations
 
 import asyncio
@@ -17,8 +18,8 @@ from .versions import Played
 @dataclasses.dataclass(frozen=True)
 class InstanceType:
     cpu: int
-    memory: int                    # MB
-    disk: int                      # GB
+    memory: int  # MB
+    disk: int  # GB
 
 
 INSTANCE_TYPES: Mapping[str, InstanceType] = {

@@ -4,6 +4,7 @@
 
 All delays are those of a real cloud in seconds, times the lab's pace.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -17,10 +18,10 @@ from .ec2.instances import bury, release_volumes, set_state
 
 log = logging.getLogger(__name__)
 
-POLL = 10                          # a cluster controller asks its nodes this often
-SETTLE = 40                        # VmInstances.VM_STATE_SETTLE_TIME: a report of teardown counts only after this
-TERMINATED_SHOWN = 3600            # VmInstances.TERMINATED_TIME; not paced
-TICK = 0.25                        # of the storage controller's clock; not paced
+POLL = 10  # a cluster controller asks its nodes this often
+SETTLE = 40  # VmInstances.VM_STATE_SETTLE_TIME: a report of teardown counts only after this
+TERMINATED_SHOWN = 3600  # VmInstances.TERMINATED_TIME; not paced
+TICK = 0.25  # of the storage controller's clock; not paced
 # What a guest sees with QEMU's user networking; the same for all.
 GUEST_ADDRESS = '10.0.2.15'
 
@@ -47,8 +48,9 @@ def poll(cloud: Cloud) -> None:
         _instance(cloud, row)
     for row in cloud.store.rows("SELECT * FROM attachments WHERE state IN ('attaching', 'detaching')"):
         _attachment(cloud, row)
-    for row in cloud.store.rows("SELECT id FROM instances WHERE state = 'terminated' AND state_since < ?",
-                                cloud.now() - TERMINATED_SHOWN):
+    for row in cloud.store.rows(
+        "SELECT id FROM instances WHERE state = 'terminated' AND state_since < ?", cloud.now() - TERMINATED_SHOWN
+    ):
         with cloud.store.transaction():
             bury(cloud, row['id'])
 
@@ -65,7 +67,7 @@ def _teardown(cloud: Cloud, row: sqlite3.Row) -> None:
     """VmStateCallback.handleReportedTeardown: an instance passes through one more state, seen until the next poll."""
     reason = row['reason'] or ('User stopped.' if row['root_device_type'] == 'ebs' else 'User terminated.')
     if row['state'] == 'pending':
-        reason = f"The instance failed to start on the NC. {row['node_reason'] or ''}".rstrip()
+        reason = f'The instance failed to start on the NC. {row["node_reason"] or ""}'.rstrip()
     with cloud.store.transaction():
         if row['state'] == 'shutting-down':
             set_state(cloud, row['id'], 'terminated', reason)
@@ -75,8 +77,10 @@ def _teardown(cloud: Cloud, row: sqlite3.Row) -> None:
             cloud.store.execute('UPDATE instances SET private_ip = NULL, public_ip = NULL WHERE id = ?', row['id'])
             # Volumes stay attached, and come back with the next start; what was under way has nobody to report it.
             cloud.store.execute("DELETE FROM attachments WHERE instance_id = ? AND state = 'detaching'", row['id'])
-            cloud.store.execute("UPDATE attachments SET state = 'attached', node_state = 'attached'"
-                                " WHERE instance_id = ? AND state = 'attaching'", row['id'])
+            cloud.store.execute(
+                "UPDATE attachments SET state = 'attached', node_state = 'attached' WHERE instance_id = ? AND state = 'attaching'",
+                row['id'],
+            )
         elif cloud.now() > row['state_since'] + SETTLE * cloud.config.pace:
             set_state(cloud, row['id'], 'stopping' if row['root_device_type'] == 'ebs' else 'shutting-down', reason)
 
@@ -94,5 +98,6 @@ def _attachment(cloud: Cloud, row: sqlite3.Row) -> None:
     elif row['state'] == 'detaching' and report == 'failed':
         # It is still there, and says so; who asked may ask again.
         log.warning('%s could not be detached from %s: %s', row['volume_id'], row['instance_id'], row['node_reason'])
-        cloud.store.execute("UPDATE attachments SET state = 'attached', node_state = 'attached', state_since = ?" + keys,
-                            cloud.now(), *where)
+        cloud.store.execute(
+            "UPDATE attachments SET state = 'attached', node_state = 'attached', state_since = ?" + keys, cloud.now(), *where
+        )

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one lab is: ``config.json`` in its state directory, and where its other files are."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -27,12 +28,12 @@ def cache_root() -> Path:
 class Config:
     name: str
     port: int = 8773
-    pace: float = 0.1              # factor of all the cloud's own delays; 1.0 is as slow as a real cloud
-    play: str = '4.4'              # the Eucalyptus version whose behaviour is shown
-    accel: str = 'auto'            # auto, kvm or tcg
+    pace: float = 0.1  # factor of all the cloud's own delays; 1.0 is as slow as a real cloud
+    play: str = '4.4'  # the Eucalyptus version whose behaviour is shown
+    accel: str = 'auto'  # auto, kvm or tcg
     nodes: tuple[str, ...] = ('node1', 'node2')
-    endpoint: str = ''             # as clients on this machine reach the API
-    guest_endpoint: str = ''       # as instances reach it: QEMU's user networking shows the host's loopback as 10.0.2.2
+    endpoint: str = ''  # as clients on this machine reach the API
+    guest_endpoint: str = ''  # as instances reach it: QEMU's user networking shows the host's loopback as 10.0.2.2
     zone: str = 'one'
     hook_user: str = 'nobody'
 

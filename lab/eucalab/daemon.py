@@ -5,6 +5,7 @@
 A pid file has two lines, the process number and the start time of the process in clock ticks since the machine booted.
 The number alone may belong to somebody else by now.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -40,13 +41,25 @@ class Daemon:
 
     def start(self) -> int:
         """Start the process; returns how long its log was before, which is where its own lines begin."""
-        environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parents[1]), 'PYTHONUNBUFFERED': '1',
-                       'EUCALAB_STATE': str(state_root().resolve()), 'EUCALAB_CACHE': str(cache_root().resolve())}
+        environment = {
+            **os.environ,
+            'PYTHONPATH': str(Path(__file__).resolve().parents[1]),
+            'PYTHONUNBUFFERED': '1',
+            'EUCALAB_STATE': str(state_root().resolve()),
+            'EUCALAB_CACHE': str(cache_root().resolve()),
+        }
         with self.log.open('ab') as log:
             before = log.tell()
             # A session of its own: Ctrl-C at the terminal that started the lab is not meant for it.
-            process = subprocess.Popen([sys.executable, '-m', *self.arguments], stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log, cwd='/', env=environment, start_new_session=True)
+            process = subprocess.Popen(
+                [sys.executable, '-m', *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd='/',
+                env=environment,
+                start_new_session=True,
+            )
         new = self.pid_file.with_suffix('.new')
         new.write_text(f'{process.pid}\n{start_time(process.pid)}\n')
         new.replace(self.pid_file)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the services answer when they refuse, and what the command says."""
+
 from __future__ import annotations
 
 

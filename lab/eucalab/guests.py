@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The virtual machines of a lab, seen from outside: what "down" has to end even when the lab's own memory is lost."""
+
 from __future__ import annotations
 
 import contextlib
@@ -46,11 +47,12 @@ def destroy(config: Config) -> None:
     import libvirt  # not there on every machine that runs a lab without nodes
 
     from .node.hypervisor import URI
+
     shared.hold(config)
     connection = libvirt.open(URI)
     for domain in connection.listAllDomains():
         if domain.name() in guests:
-            with contextlib.suppress(libvirt.libvirtError):    # it ended by itself
+            with contextlib.suppress(libvirt.libvirtError):  # it ended by itself
                 domain.destroy()
     connection.close()
     for pid in running(config).values():

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a lab leaves for its users: credentials as a cloud hands them out, an inventory, and facts for playbooks."""
+
 from __future__ import annotations
 
 import json
@@ -44,24 +45,34 @@ def _write_credentials(config: Config, folder: Path, user: Credentials) -> None:
     if user.certificate and user.private_key:
         _write(folder / f'euca2-{folder.name}-cert.pem', user.certificate.read_text(), 0o600)
         _write(folder / f'euca2-{folder.name}-pk.pem', user.private_key.read_text(), 0o600)
-    _write(folder / 'eucarc', EUCARC.format(
-        endpoint=config.endpoint, folder=folder.name, number=user.number, access_key=user.access_key,
-        secret_key=user.secret_key), 0o600)
+    _write(
+        folder / 'eucarc',
+        EUCARC.format(
+            endpoint=config.endpoint, folder=folder.name, number=user.number, access_key=user.access_key, secret_key=user.secret_key
+        ),
+        0o600,
+    )
 
 
 def _inventory(config: Config) -> str:
     """One host per node: this machine, with that node's $EUCALYPTUS."""
     lines = ['[node_controllers]']
-    lines += [f'{node} ansible_connection=local ansible_python_interpreter={sys.executable}'
-              f' nc_hooks_eucalyptus_home={config.node_home(node)}' for node in config.nodes]
+    lines += [
+        f'{node} ansible_connection=local ansible_python_interpreter={sys.executable}'
+        f' nc_hooks_eucalyptus_home={config.node_home(node)}'
+        for node in config.nodes
+    ]
     return '\n'.join(lines) + '\n'
 
 
 def _facts(config: Config) -> str:
     facts = {
-        'lab_name': config.name, 'lab_endpoint': config.endpoint, 'lab_guest_endpoint': config.guest_endpoint,
+        'lab_name': config.name,
+        'lab_endpoint': config.endpoint,
+        'lab_guest_endpoint': config.guest_endpoint,
         'lab_zone': config.zone,
-        'lab_admin_eucarc': str(config.home / 'admin/eucarc'), 'lab_tenant_eucarc': str(config.home / 'tenant/eucarc'),
+        'lab_admin_eucarc': str(config.home / 'admin/eucarc'),
+        'lab_tenant_eucarc': str(config.home / 'tenant/eucarc'),
         'lab_installer_kernel': str(cache_root() / 'installer/vmlinuz'),
         'lab_installer_ramdisk': str(cache_root() / 'installer/initrd'),
         'lab_mirror_url': f'{config.guest_endpoint}/services/objectstorage/{BUCKET}',

@@ -4,6 +4,7 @@
 
 The files come from the cache by hard link. Nobody writes to an object's file, so the cache stays as it is.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -42,11 +43,22 @@ def _put(store: Store, config: Config, owner: str, key: str, source: Path, metad
     name = secrets.token_hex(16)
     try:
         os.link(source, config.objects / name)
-    except OSError:                # another file system
+    except OSError:  # another file system
         shutil.copyfile(source, config.objects / name)
     with source.open('rb') as body:
         etag = hashlib.md5(body.read(), usedforsecurity=False).hexdigest()
-    store.execute('INSERT OR REPLACE INTO objects'
-                  ' (bucket, key, owner, acl, size, etag, content_type, metadata, file, modified)'
-                  ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', BUCKET, key, owner, 'public-read', source.stat().st_size,
-                  etag, 'application/x-tar', metadata, name, time.time())
+    store.execute(
+        'INSERT OR REPLACE INTO objects'
+        ' (bucket, key, owner, acl, size, etag, content_type, metadata, file, modified)'
+        ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        BUCKET,
+        key,
+        owner,
+        'public-read',
+        source.stat().st_size,
+        etag,
+        'application/x-tar',
+        metadata,
+        name,
+        time.time(),
+    )

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which node controller gets an instance."""
+
 from __future__ import annotations
 
 from .cloud import Cloud

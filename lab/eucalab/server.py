@@ -4,6 +4,7 @@
 
 ``python -m eucalab.server NAME`` runs it in the foreground until SIGTERM.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -44,7 +45,10 @@ class Server:
         self.actions = load_actions()
         self.wire = Ec2Wire(cloud.played.newest_api)
         self.query_services: dict[str, Operation] = {
-            '/services/compute': self._ec2, '/services/Eucalyptus': self._ec2, bootstrap.PATH: self._bootstrap}
+            '/services/compute': self._ec2,
+            '/services/Eucalyptus': self._ec2,
+            bootstrap.PATH: self._bootstrap,
+        }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition('?')[0]
@@ -72,7 +76,7 @@ class Server:
         except ApiError as error:
             response = _ec2_error(error.status, error.code, error.message, request_id)
         except TransportError as error:
-            status_line = f"{error.status} {'Bad Request' if error.status == 400 else 'Forbidden'}"
+            status_line = f'{error.status} {"Bad Request" if error.status == 400 else "Forbidden"}'
             # The genuine one repeats the message as request id.
             response = _ec2_error(error.status, status_line, error.message, error.message)
         except Exception as error:
@@ -111,7 +115,7 @@ class Server:
         request_id = str(uuid.uuid4())
         try:
             caller = signature.authenticate(self.cloud.store, _http_request(request, path), prefix, time.time())
-            response = await service.handle(self.cloud, caller, request, path[len(prefix):])
+            response = await service.handle(self.cloud, caller, request, path[len(prefix) :])
         except S3Error as error:
             response = _s3_error(request, error, request_id)
         except (ConnectionError, web.HTTPException):
@@ -166,8 +170,14 @@ async def serve(config: Config) -> None:
     cloud = Cloud(config, store, PLAYED[config.play])
     objects.recover(cloud)
     # Bodies stay as they were sent: an object with Content-Encoding gzip is stored as it is.
-    runner = web.AppRunner(make_application(Server(cloud).handle), access_log=None, auto_decompress=False,
-                           max_line_size=128 << 10, max_field_size=32 << 10, shutdown_timeout=2)
+    runner = web.AppRunner(
+        make_application(Server(cloud).handle),
+        access_log=None,
+        auto_decompress=False,
+        max_line_size=128 << 10,
+        max_field_size=32 << 10,
+        shutdown_timeout=2,
+    )
     await runner.setup()
     await web.TCPSite(runner, '127.0.0.1', config.port, reuse_address=True).start()
     log.info('lab %s plays %s at %s', config.name, config.play, config.endpoint)

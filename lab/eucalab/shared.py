@@ -6,6 +6,7 @@
 and the state directories of the labs that use them. The last of these labs to go stops the daemons. Daemons that ran
 before are not in it, and go on.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -29,6 +30,7 @@ def hold(config: Config) -> None:
     """
     checks.packages()
     from .node import daemons  # libvirt's binding is not there on every machine that runs a lab without nodes
+
     with _register() as register:
         register['labs'] = sorted({*_present(register['labs']), str(config.home)})
         for name, *_ in daemons.DAEMONS:
@@ -46,11 +48,13 @@ def release(config: Config) -> None:
     if not REGISTER.exists():
         return
     from .node import daemons
+
     with _register() as register:
         register['labs'] = [home for home in _present(register['labs']) if home != str(config.home)]
         if not register['labs']:
-            daemons.stop_daemons([name for name, process in register['started'].items()
-                                  if process is None or start_time(process[0]) == process[1]])
+            daemons.stop_daemons(
+                [name for name, process in register['started'].items() if process is None or start_time(process[0]) == process[1]]
+            )
             register['started'] = {}
 
 

@@ -5,6 +5,7 @@
 A file appears under its own name only when it is complete. What a killed process left half done has another name, is
 removed at the next start, and is done again, because the row still says so.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -57,8 +58,9 @@ def start_copy(cloud: Cloud, snapshot: str, volume: str) -> None:
 def _copy(source: Path, target: Path, size: int | None) -> None:
     """Copy with its holes, make it ``size`` bytes, and put it in place at once."""
     partial = target.with_name(target.name + _PARTIAL)
-    subprocess.run(['cp', '--sparse=always', '--reflink=auto', '--', os.fspath(source), os.fspath(partial)],
-                   check=True, capture_output=True)
+    subprocess.run(
+        ['cp', '--sparse=always', '--reflink=auto', '--', os.fspath(source), os.fspath(partial)], check=True, capture_output=True
+    )
     partial.chmod(0o600)
     if size is not None:
         os.truncate(partial, size)
@@ -79,7 +81,7 @@ def _failing_alone(cloud: Cloud, table: str, identifier: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error:
-        raise                      # not the resource's failure
+        raise  # not the resource's failure
     except Exception:
         log.exception('%s failed', identifier)
         cloud.store.execute(f"UPDATE {table} SET state = 'failed' WHERE id = ?", identifier)
@@ -99,8 +101,11 @@ async def _create_volumes(cloud: Cloud) -> None:
             if not target.exists() and not await _make_volume(cloud, target, row['snapshot_id'], row['size']):
                 continue
             if cloud.now() >= row['state_since'] + VOLUME_CREATION * cloud.config.pace:
-                cloud.store.execute("UPDATE volumes SET state = 'available', state_since = ? WHERE id = ?"
-                                    " AND state = 'creating'", cloud.now(), row['id'])
+                cloud.store.execute(
+                    "UPDATE volumes SET state = 'available', state_since = ? WHERE id = ? AND state = 'creating'",
+                    cloud.now(),
+                    row['id'],
+                )
 
 
 async def _make_volume(cloud: Cloud, target: Path, snapshot: str | None, size: int) -> bool:
@@ -117,15 +122,15 @@ async def _make_volume(cloud: Cloud, target: Path, snapshot: str | None, size: i
 
 def _delete_volumes(cloud: Cloud) -> None:
     now, pace = cloud.now(), cloud.config.pace
-    for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'deleting' AND state_since <= ?",
-                                now - VOLUME_DELETION * pace):
+    for row in cloud.store.rows(
+        "SELECT * FROM volumes WHERE state = 'deleting' AND state_since <= ?", now - VOLUME_DELETION * pace
+    ):
         if row['id'] in cloud.copies:
             continue
         with _failing_alone(cloud, 'volumes', row['id']):
             cloud.config.volume_file(row['id']).unlink(missing_ok=True)
             cloud.store.execute("UPDATE volumes SET state = 'deleted', state_since = ? WHERE id = ?", now, row['id'])
-    for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'deleted' AND state_since <= ?",
-                                now - DELETED_SHOWN * pace):
+    for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'deleted' AND state_since <= ?", now - DELETED_SHOWN * pace):
         cloud.store.execute('DELETE FROM tags WHERE resource_id = ?', row['id'])
         cloud.store.execute('DELETE FROM volumes WHERE id = ?', row['id'])
 

@@ -28,6 +28,7 @@ detaching                               ``detached``, or ``failed`` with a reaso
 The API notices reports when its next poll comes (every 10 s times the pace, as a cloud controller does), so what
 clients see lags behind. Times are seconds since the epoch.
 """
+
 from __future__ import annotations
 
 import contextlib

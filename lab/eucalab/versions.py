@@ -7,6 +7,7 @@ The parameters are those for which the message classes of that version have a fi
 with ``.N`` is a list. What is below a list of structures (``.N.*``) is never refused: the genuine binding takes those
 keys away before it binds them, and drops what it does not know (``BaseQueryBinding.populateObjectList``).
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -30,8 +31,7 @@ _KNOWN_4_4 = {
     'DeleteVolume': 'VolumeId',
     'DeregisterImage': 'ImageId',
     'DescribeAvailabilityZones': f'ZoneName.N {_FILTERS}',
-    'DescribeImageAttribute':
-        'ImageId Attribute LaunchPermission ProductCodes Kernel Ramdisk BlockDeviceMapping Description',
+    'DescribeImageAttribute': 'ImageId Attribute LaunchPermission ProductCodes Kernel Ramdisk BlockDeviceMapping Description',
     'DescribeImages': f'ImageId.N Owner.N ExecutableBy.N {_FILTERS}',
     'DescribeInstanceAttribute': 'InstanceId Attribute',
     'DescribeInstances': f'InstanceId.N {_FILTERS} {_PAGES}',
@@ -40,18 +40,15 @@ _KNOWN_4_4 = {
     'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
     'DetachVolume': 'VolumeId InstanceId Device Force',
     'GetConsoleOutput': 'InstanceId',
-    'ModifyImageAttribute':
-        'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
-        ' UserId.N UserGroup.N Attribute OperationType',
-    'RegisterImage':
-        'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
-        ' Platform SriovNetSupport BlockDeviceMapping.N.*',
-    'RunInstances':
-        'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'
-        ' UserData Version Encoding AddressingType InstanceType KernelId RamdiskId Placement.AvailabilityZone'
-        ' Placement.GroupName Placement.Tenancy BlockDeviceMapping.N.* Monitoring.Enabled SubnetId'
-        ' DisableApiTermination InstanceInitiatedShutdownBehavior PrivateIpAddress ClientToken NetworkInterface.N.*'
-        ' IamInstanceProfile.Arn IamInstanceProfile.Name EbsOptimized',
+    'ModifyImageAttribute': 'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
+    ' UserId.N UserGroup.N Attribute OperationType',
+    'RegisterImage': 'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
+    ' Platform SriovNetSupport BlockDeviceMapping.N.*',
+    'RunInstances': 'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'
+    ' UserData Version Encoding AddressingType InstanceType KernelId RamdiskId Placement.AvailabilityZone'
+    ' Placement.GroupName Placement.Tenancy BlockDeviceMapping.N.* Monitoring.Enabled SubnetId'
+    ' DisableApiTermination InstanceInitiatedShutdownBehavior PrivateIpAddress ClientToken NetworkInterface.N.*'
+    ' IamInstanceProfile.Arn IamInstanceProfile.Name EbsOptimized',
     'StartInstances': 'InstanceId.N',
     'StopInstances': 'InstanceId.N Force',
     'TerminateInstances': 'InstanceId.N',
@@ -61,8 +58,8 @@ _KNOWN_4_4 = {
 @dataclasses.dataclass(frozen=True)
 class Played:
     name: str
-    newest_api: str                # what an unknown version falls back to, and the model that requests are read with
-    known: dict[str, str]          # per action, the parameters that bind
+    newest_api: str  # what an unknown version falls back to, and the model that requests are read with
+    known: dict[str, str]  # per action, the parameters that bind
     image_name: str = r'[A-Za-z0-9()./_-]{3,128}'
 
     def canonical(self, action: str, parameters: dict[str, str]) -> dict[str, str]:
@@ -71,7 +68,7 @@ class Played:
         for name, value in parameters.items():
             for alias, real in _ALIASES.get(action, ()):
                 if name == alias or name.startswith(alias + '.'):
-                    name = real + name[len(alias):]
+                    name = real + name[len(alias) :]
             result[name] = value
         return result
 
@@ -89,6 +86,7 @@ def _pattern(known: str) -> re.Pattern[str]:
         if name.endswith('.N'):
             return re.escape(name[:-2]) + r'(\.[0-9]{1,7})?'
         return re.escape(name)
+
     return re.compile('|'.join(one(name) for name in known.split()), re.DOTALL)
 
 

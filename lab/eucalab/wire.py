@@ -4,6 +4,7 @@
 
 Both directions follow botocore's own service model, so that names and nesting are those that clients know.
 """
+
 from __future__ import annotations
 
 import base64
@@ -42,20 +43,24 @@ class Ec2Wire:
     def serialise(self, action: str, api_version: str, request_id: str, reply: dict[str, Any]) -> bytes:
         """The reply's XML, in the namespace of the version that was asked for. An empty reply says return=true."""
         shape = self._model.operation_model(action).output_shape
-        out = ['<?xml version="1.0" encoding="UTF-8"?>\n'
-               f'<{action}Response xmlns="http://ec2.amazonaws.com/doc/{api_version}/">'
-               f'<requestId>{request_id}</requestId>']
+        out = [
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f'<{action}Response xmlns="http://ec2.amazonaws.com/doc/{api_version}/">'
+            f'<requestId>{request_id}</requestId>'
+        ]
         if shape and shape.members and reply:
             _write_members(out, shape, reply)
         else:
-            out.append(f"<return>{'true' if reply.get('Return', True) else 'false'}</return>")
+            out.append(f'<return>{"true" if reply.get("Return", True) else "false"}</return>')
         out.append(f'</{action}Response>')
         return ''.join(out).encode()
 
 
 def error_body(code: str, message: str, request_id: str) -> bytes:
-    return (f'<?xml version="1.0"?><Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}'
-            f'</Message></Error></Errors><RequestID>{escape(request_id)}</RequestID></Response>').encode()
+    return (
+        f'<?xml version="1.0"?><Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}'
+        f'</Message></Error></Errors><RequestID>{escape(request_id)}</RequestID></Response>'
+    ).encode()
 
 
 def _query_name(name: str, shape: Shape) -> str:

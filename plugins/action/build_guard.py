@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tells the module build_guard which process the playbook is."""
+
 from __future__ import annotations
 
 import os

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the module image and shows how far bundling and uploading are."""
+
 from __future__ import annotations
 
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's half of the module nc_hook: brings the files, fetches installers when a node lacks them, and runs libvirt_xsl
 when there is something for it to do. All in one task, because every task costs the controller time for every node."""
+
 from __future__ import annotations
 
 import json
@@ -38,8 +39,10 @@ class ActionModule(ActionBase):
             if arguments.get(name):
                 raise AnsibleActionFail(f'{name} is not for playbooks: the action plugin fills it in')
         display = arguments.pop('vnc_for_all', None) or {}
-        arguments |= {'files': read_files(Path(arguments.get('src') or COLLECTION / 'roles/nc_hooks/files').expanduser()),
-                      'release': release()}
+        arguments |= {
+            'files': read_files(Path(arguments.get('src') or COLLECTION / 'roles/nc_hooks/files').expanduser()),
+            'release': release(),
+        }
         answer = self._execute_module('eucalyptus.cloud.nc_hook', arguments, task_vars=task_vars)
         if answer.get('missing') and not answer.get('failed'):
             try:
@@ -67,7 +70,7 @@ class ActionModule(ActionBase):
         if not on and answer['nc_hook']['vnc'] != 'on':
             return
         arguments = {key: value for key, value in wanted.items() if key != 'enabled' and value is not None}
-        arguments |= {'path': f"{(home or '/').rstrip('/')}/etc/eucalyptus/libvirt.xsl", 'vnc': on}
+        arguments |= {'path': f'{(home or "/").rstrip("/")}/etc/eucalyptus/libvirt.xsl', 'vnc': on}
         display = self._execute_module('eucalyptus.cloud.libvirt_xsl', arguments, task_vars=task_vars)
         if display.get('failed'):
             answer |= {'failed': True, 'msg': display.get('msg')}
@@ -76,7 +79,7 @@ class ActionModule(ActionBase):
         answer['nc_hook']['vnc'] = display['libvirt_xsl']['vnc']
         answer['warnings'] += display.get('warnings', [])
         if display['changed']:
-            answer['steps'].append(f"turn VNC {'on' if on else 'off'} in libvirt.xsl")
+            answer['steps'].append(f'turn VNC {"on" if on else "off"} in libvirt.xsl')
             answer.setdefault('diff', []).append(display.get('diff'))
 
     def _send(self, digests: list[str]) -> dict[str, str]:
@@ -104,14 +107,18 @@ class ActionModule(ActionBase):
         python = task_vars.get('ansible_python_interpreter') or facts.get('discovered_interpreter_python') or 'python'
         if python.startswith('auto') or not re.fullmatch(r'[\w./+-]+', python):
             python = 'python'
-        command = f"{python} -c 'import sys; print(\"%d.%d.%d\" % sys.version_info[:3])'"
+        command = f'{python} -c \'import sys; print("%d.%d.%d" % sys.version_info[:3])\''
         asked = self._low_level_execute_command(command, sudoable=False)
         version = (asked.get('stdout') or '').strip().splitlines()
         if version and [int(part) for part in re.findall(r'\d+', version[-1])] >= FOR_ALL:
             return
         answer.pop('exception', None)  # a traceback would be shown first
-        answer['msg'] = PYTHON_HELP.format(python=python, core=core_version, said=str(answer.get('msg') or '').strip()[:300],
-                                           version=version[-1] if version else 'missing or unusable')
+        answer['msg'] = PYTHON_HELP.format(
+            python=python,
+            core=core_version,
+            said=str(answer.get('msg') or '').strip()[:300],
+            version=version[-1] if version else 'missing or unusable',
+        )
 
 
 def read_files(directory: Path) -> dict[str, str]:

@@ -192,9 +192,7 @@ class AnswerFile(CloudModule):
                 raise
         if self._is_listed():  # another host has created it since the first look
             return True
-        raise ModuleError(
-            f'Bucket {self.bucket} belongs to another account, who could read what is in it: choose another name.'
-        )
+        raise ModuleError(f'Bucket {self.bucket} belongs to another account, who could read what is in it: choose another name.')
 
     def _is_listed(self) -> bool:
         mine = self.cloud.s3('list_buckets', 'the buckets').get('Buckets') or []
@@ -275,9 +273,7 @@ class AnswerFile(CloudModule):
         return self.cloud.s3(operation, f'object {self.path}', Bucket=self.bucket, Key=self.object, **parameters)
 
     def _is_last(self) -> bool:
-        listed = (
-            self.cloud.s3('list_objects', f'bucket {self.bucket}', Bucket=self.bucket, MaxKeys=2).get('Contents') or []
-        )
+        listed = self.cloud.s3('list_objects', f'bucket {self.bucket}', Bucket=self.bucket, MaxKeys=2).get('Contents') or []
         return all(one['Key'] == self.object for one in listed)
 
 

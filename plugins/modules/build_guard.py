@@ -85,9 +85,12 @@ class BuildGuardModule(CloudModule):
     key = 'guard'
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
-        'directory': {'type': 'path', 'required': True}, 'name': {'type': 'str'},
-        'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'}, 'answer_file_bucket': {'type': 'str'},
-        'keep': {'type': 'bool', 'default': False}, 'playbook': {'type': 'int'},
+        'directory': {'type': 'path', 'required': True},
+        'name': {'type': 'str'},
+        'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
+        'answer_file_bucket': {'type': 'str'},
+        'keep': {'type': 'bool', 'default': False},
+        'playbook': {'type': 'int'},
     }
     rules = {'required_if': [('state', 'present', ('name',))]}
 
@@ -117,8 +120,10 @@ class BuildGuardModule(CloudModule):
         try:
             lock = guard.take_lock(self._lock)
         except guard.Held as held:
-            raise ModuleError(f"{self.params['name']} is being built already, or cleared up after an interruption: "
-                              f'process {held.pid} sees to that. Wait until it has ended, or interrupt the build.') from held
+            raise ModuleError(
+                f'{self.params["name"]} is being built already, or cleared up after an interruption: '
+                f'process {held.pid} sees to that. Wait until it has ended, or interrupt the build.'
+            ) from held
         return guard.start(lock, self.params['playbook'], self._log, self._clean)
 
     def _dismiss(self):
@@ -139,13 +144,13 @@ class BuildGuardModule(CloudModule):
             try:
                 found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
                 plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
-            except Exception as error:    # the cloud may be away for a while; only time ends this
+            except Exception as error:  # the cloud may be away for a while; only time ends this
                 quiet = 0
                 tell(f'build {name}: {error}')
             else:
                 quiet = 0 if found else quiet + 1
                 for leftover in found:
-                    tell(f"build {name}: removed {leftover['type']} {leftover['id']}")
+                    tell(f'build {name}: removed {leftover["type"]} {leftover["id"]}')
             time.sleep(3)
         tell(f'build {name}: ' + ('nothing is left' if quiet else 'not everything could be removed; the next build tries again'))
 

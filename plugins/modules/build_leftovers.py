@@ -70,8 +70,12 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module impo
 
 class BuildLeftoversModule(CloudModule):
     key = 'leftovers'
-    options = {'name': {'type': 'str', 'required': True}, 'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
-               'answer_file_bucket': {'type': 'str'}, 'wait_timeout': {'type': 'int', 'default': 600}}
+    options = {
+        'name': {'type': 'str', 'required': True},
+        'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
+        'answer_file_bucket': {'type': 'str'},
+        'wait_timeout': {'type': 'int', 'default': 600},
+    }
 
     def find(self):
         if not self.params['name']:

@@ -138,9 +138,7 @@ class ConsoleLog(CloudModule):
         except ValueError as error:
             raise ModuleError(str(error)) from error
         self.console = Console(None if self.module.check_mode else self.params['console_file'])
-        self.follower = Follower(
-            self.cloud, self.params['instance_id'], self.console, Live(self.params['progress_file'])
-        )
+        self.follower = Follower(self.cloud, self.params['instance_id'], self.console, Live(self.params['progress_file']))
         self.matched: dict[str, str] = {}
         self.failure: str | None = None
         self._look()

@@ -316,7 +316,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress import report
 
 NAME = re.compile(r'[A-Za-z0-9()./_-]{3,128}')
-DESCRIPTION = 255    # characters
+DESCRIPTION = 255  # characters
 
 
 @contextlib.contextmanager
@@ -366,8 +366,12 @@ class Image(CloudModule):
     }
     rules = {
         'required_one_of': [('image_id', 'name')],
-        'mutually_exclusive': [('src', 'snapshot_id'), ('src', 'image_id'), ('snapshot_id', 'image_id'),
-                               ('snapshot_id', 'block_devices')],
+        'mutually_exclusive': [
+            ('src', 'snapshot_id'),
+            ('src', 'image_id'),
+            ('snapshot_id', 'image_id'),
+            ('snapshot_id', 'block_devices'),
+        ],
         'required_by': {'checksum': 'src', 'src': 'name', 'snapshot_id': 'name'},
     }
     libraries = IMPORT_ERRORS
@@ -429,14 +433,17 @@ class Image(CloudModule):
             raise ModuleError(f'The description has {len(params["description"])} characters; {DESCRIPTION} are allowed.')
         for account in (params['launch_permissions'] or {}).get('accounts') or []:
             if not re.fullmatch('[0-9]{12}', account.replace('-', '')):
-                raise ModuleError(f'launch_permissions: {account!r} is not an account\'s number, 12 digits (in quotes, '
-                                  'otherwise YAML drops the zeros it begins with).')
+                raise ModuleError(
+                    f"launch_permissions: {account!r} is not an account's number, 12 digits (in quotes, "
+                    'otherwise YAML drops the zeros it begins with).'
+                )
         for option in ('kernel', 'ramdisk'):
             given = params[f'{option}_id']
-            known = registration.ID_PREFIX[option] + '[0-9A-Fa-f]+' + ('|windows' if option == 'kernel' else '')    # makes it hvm
+            known = registration.ID_PREFIX[option] + '[0-9A-Fa-f]+' + ('|windows' if option == 'kernel' else '')  # makes it hvm
             if given and not re.fullmatch(known, given):
-                raise ModuleError(f'{option}_id: {given!r} is not the id of a {option} image '
-                                  f'({registration.ID_PREFIX[option]}1a2b3c4d).')
+                raise ModuleError(
+                    f'{option}_id: {given!r} is not the id of a {option} image ({registration.ID_PREFIX[option]}1a2b3c4d).'
+                )
 
     def _request(self) -> dict[str, t.Any] | None:
         """The request that registers the image as wanted; None when the options name nothing to make it of."""
@@ -444,16 +451,16 @@ class Image(CloudModule):
         if not params['src'] and not params['snapshot_id']:
             return None
         if not NAME.fullmatch(params['name']):
-            raise ModuleError(f'An image cannot be named {params["name"]!r}: '
-                              '3 to 128 letters, digits and ( ) . / _ - are allowed.')
+            raise ModuleError(f'An image cannot be named {params["name"]!r}: 3 to 128 letters, digits and ( ) . / _ - are allowed.')
         foreign = [option for option in ('kernel_id', 'ramdisk_id', 'snapshot_id', 'block_devices') if params[option]]
         if params['type'] != 'machine' and foreign:
             raise ModuleError(f'A {params["type"]} image has no {" and no ".join(foreign)}.')
         unheard = [option for option in ('kernel_id', 'ramdisk_id') if params[option]]
         unheard += ['virtualization_type: paravirtual'] if params['virtualization_type'] == 'paravirtual' else []
         if params['snapshot_id'] and unheard:
-            raise ModuleError(f'An image from a snapshot has no {" and no ".join(unheard)}: the cloud boots it from its own '
-                              'boot loader.')
+            raise ModuleError(
+                f'An image from a snapshot has no {" and no ".join(unheard)}: the cloud boots it from its own boot loader.'
+            )
         for option, most in (('connections', 32), ('part_size', PART_SIZE_MAX >> 20)):
             if not 1 <= params[option] <= most:
                 raise ModuleError(f'{option} is a number from 1 to {most}, not {params[option]}.')
@@ -461,25 +468,40 @@ class Image(CloudModule):
             what = registration.snapshot_request(params['snapshot_id'], params['root_device_name'])
         else:
             what = self._bundle_request()
-        request = {'Name': params['name'], 'Architecture': params['architecture'],
-                   'Description': params['description'], **what}
+        request = {'Name': params['name'], 'Architecture': params['architecture'], 'Description': params['description'], **what}
         return {key: value for key, value in request.items() if value}
 
     def _bundle_request(self) -> dict[str, t.Any]:
         params = self.params
         account = self.cloud.credentials.account()
-        self.image = self.open.enter_context(raw_image(
-            params['src'], params['type'], params['checksum'], params['validate_certs'], params['ca_path']))
+        self.image = self.open.enter_context(
+            raw_image(params['src'], params['type'], params['checksum'], params['validate_certs'], params['ca_path'])
+        )
         machine = params['type'] == 'machine'
         virtualization = params['virtualization_type'] or 'paravirtual'
-        self.bundle = ImageBundle(self._bucket(), self.image, Spec(
-            params['name'], params['type'], params['architecture'], account, params['kernel_id'] or None,
-            params['ramdisk_id'] or None, virtualization if machine else None, params['root_device_name'] or None,
-            {str(key): str(value) for key, value in (params['block_devices'] or {}).items()} or None))
+        self.bundle = ImageBundle(
+            self._bucket(),
+            self.image,
+            Spec(
+                params['name'],
+                params['type'],
+                params['architecture'],
+                account,
+                params['kernel_id'] or None,
+                params['ramdisk_id'] or None,
+                virtualization if machine else None,
+                params['root_device_name'] or None,
+                {str(key): str(value) for key, value in (params['block_devices'] or {}).items()} or None,
+            ),
+        )
         request = {'ImageLocation': self.bundle.location}
         if machine:
-            request.update(KernelId=params['kernel_id'], RamdiskId=params['ramdisk_id'],
-                           VirtualizationType=params['virtualization_type'], RootDeviceName=params['root_device_name'])
+            request.update(
+                KernelId=params['kernel_id'],
+                RamdiskId=params['ramdisk_id'],
+                VirtualizationType=params['virtualization_type'],
+                RootDeviceName=params['root_device_name'],
+            )
         return request
 
     # --- registering
@@ -490,8 +512,10 @@ class Image(CloudModule):
         maybe_public = (params['launch_permissions'] or {}).get('public') is False
         if former and params['state'] != 'replaced':
             made_of = former['location'] or former['snapshot_id']
-            raise ModuleError(f'The image {name} ({self.id}) was made from something else ({made_of}). '
-                              'Use another name, or state: replaced to let the new one take its place.')
+            raise ModuleError(
+                f'The image {name} ({self.id}) was made from something else ({made_of}). '
+                'Use another name, or state: replaced to let the new one take its place.'
+            )
         if params['src']:
             with worded():
                 verify = params['validate_certs'] and (params['ca_path'] or True)
@@ -504,15 +528,26 @@ class Image(CloudModule):
         plan.step(
             f'register {params["type"]} image {name}',
             lambda: self._register(request, former),
-            image_id=None, name=name, type=params['type'], state='available', description=params['description'],
-            location=request.get('ImageLocation'), snapshot_id=params['snapshot_id'], architecture=params['architecture'],
-            kernel_id=params['kernel_id'] or None, ramdisk_id=params['ramdisk_id'] or None,
+            image_id=None,
+            name=name,
+            type=params['type'],
+            state='available',
+            description=params['description'],
+            location=request.get('ImageLocation'),
+            snapshot_id=params['snapshot_id'],
+            architecture=params['architecture'],
+            kernel_id=params['kernel_id'] or None,
+            ramdisk_id=params['ramdisk_id'] or None,
             virtualization_type='hvm' if params['snapshot_id'] else params['virtualization_type'],
             # The cloud makes the whole disk of a root that is named like its first partition.
-            root_device_name=re.sub(r'^/dev/sda1$', '/dev/sda', request['RootDeviceName']) if params['snapshot_id']
+            root_device_name=re.sub(r'^/dev/sda1$', '/dev/sda', request['RootDeviceName'])
+            if params['snapshot_id']
             else params['root_device_name'],
             root_device_type='ebs' if params['snapshot_id'] else 'instance-store',
-            owner=self.cloud.credentials.account_id, launch_permissions={'public': maybe_public, 'accounts': []}, tags={})
+            owner=self.cloud.credentials.account_id,
+            launch_permissions={'public': maybe_public, 'accounts': []},
+            tags={},
+        )
 
     def _bucket(self) -> Bucket:
         name = self.params['bucket'] or self.cloud.credentials.own_bucket('images')
@@ -524,8 +559,12 @@ class Image(CloudModule):
         start = time.monotonic()
         with worded():
             sent = self.bundle.send(reporting.reached)
-        self.told['upload'] = {'parts_sent': sent.parts, 'parts_present': sent.present, 'retries': sent.retries,
-                               'seconds': round(time.monotonic() - start, 1)}
+        self.told['upload'] = {
+            'parts_sent': sent.parts,
+            'parts_present': sent.present,
+            'retries': sent.retries,
+            'seconds': round(time.monotonic() - start, 1),
+        }
 
     def _deregister_to_replace(self, former: Resource) -> None:
         # Until the new one is registered, or the former again, there is no image: an interrupt counts only then.
@@ -535,15 +574,16 @@ class Image(CloudModule):
     def _register(self, request: dict[str, t.Any], former: Resource | None) -> None:
         with worded():
             self.id = registration.register_instead(self.cloud, request, self.params['type'], former, self._take_back)
-        self.held.close()    # after a failure only `run` does, so that what became of the former image is told
+        self.held.close()  # after a failure only `run` does, so that what became of the former image is told
 
     def _take_back(self) -> None:
         if self.params['src'] and not self._is_registered(self.bundle.location):
             self.bundle.take_back()
 
     def _describe(self) -> None:
-        self.cloud.ec2('modify_image_attribute', f'image {self.id}', ImageId=self._id(),
-                       Description={'Value': self.params['description']})
+        self.cloud.ec2(
+            'modify_image_attribute', f'image {self.id}', ImageId=self._id(), Description={'Value': self.params['description']}
+        )
 
     # --- taking back
 
@@ -553,8 +593,9 @@ class Image(CloudModule):
             plan.remove(f'deregister image {self.id}', lambda: registration.deregister(self.cloud, found['image_id']), after=gone)
         self._plan_cleanup(lambda words, call: plan.remove(words, call, after=gone), found)
 
-    def _plan_cleanup(self, step: t.Callable[[str, t.Callable[[], t.Any]], None], image: Resource | None,
-                      keep: str | None = None) -> None:
+    def _plan_cleanup(
+        self, step: t.Callable[[str, t.Callable[[], t.Any]], None], image: Resource | None, keep: str | None = None
+    ) -> None:
         """The steps that delete what the deregistered image was made of, as far as that is asked for."""
         if self.params['delete_bundle']:
             with worded():
@@ -574,8 +615,10 @@ class Image(CloudModule):
             self.gone('delete_snapshot', f'snapshot {snapshot}', SnapshotId=snapshot)
         except CloudError as error:
             # The next run does not find the image any more, and with it the snapshot.
-            text = (f'{error} The image is deregistered already, so another run does not delete the snapshot {snapshot}: '
-                    'delete it with the module snapshot (state: absent).')
+            text = (
+                f'{error} The image is deregistered already, so another run does not delete the snapshot {snapshot}: '
+                'delete it with the module snapshot (state: absent).'
+            )
             raise CloudError(text, error.request, error.code, error.text, error.status, error.lost) from error
 
     def _unused_bundles(self, image: Resource | None, keep: str | None) -> list[str]:

@@ -135,8 +135,12 @@ class ImageInfo(CloudModule):
             self.module.warn(f'The manifest {location} cannot be read: {error}')
             return None
         return manifest and {
-            'size': manifest.size, 'bundled_size': manifest.bundled_size, 'digest': manifest.digest,
-            'parts': len(manifest.parts), 'signed': manifest.signature != UNSIGNED}
+            'size': manifest.size,
+            'bundled_size': manifest.bundled_size,
+            'digest': manifest.digest,
+            'parts': len(manifest.parts),
+            'signed': manifest.signature != UNSIGNED,
+        }
 
 
 def main() -> None:

@@ -242,11 +242,7 @@ class InstallWait(CloudModule):
             return 'failed', 'somebody terminated the instance'
         if follower.ended:
             return 'powered_off', f'the instance is {follower.state or "gone"}'
-        if (
-            self.params['expect_boot_params']
-            and follower.spoke
-            and not (follower.boot_params or '').startswith('applied')
-        ):
+        if self.params['expect_boot_params'] and follower.spoke and not (follower.boot_params or '').startswith('applied'):
             said = f'the hook on the node controller said: {follower.boot_params}'
             nothing = 'the console begins without a word of the hook; is it deployed on the node controller?'
             return 'failed', f'the installer got no boot parameters: {said if follower.boot_params else nothing}'

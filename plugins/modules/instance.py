@@ -309,9 +309,7 @@ class Instance(CloudModule):
             request['UserData'] = user_data
 
         def run() -> None:
-            reply = self.cloud.ec2(
-                'run_instances', f'image {self.params["image_id"]}', MinCount=1, MaxCount=1, **request
-            )
+            reply = self.cloud.ec2('run_instances', f'image {self.params["image_id"]}', MinCount=1, MaxCount=1, **request)
             self.id = reply['Instances'][0]['InstanceId']
 
         predicted = {option: self.params[option] for option in (*FIXED, 'name', 'client_token')}
@@ -332,9 +330,7 @@ class Instance(CloudModule):
         for option in FIXED:
             wanted = self.params[option]
             if wanted is not None and found[option] not in (None, wanted):
-                raise ModuleError(
-                    f'Instance {self.id} has the {option} {found[option]}, not {wanted}, and that cannot be changed.'
-                )
+                raise ModuleError(f'Instance {self.id} has the {option} {found[option]}, not {wanted}, and that cannot be changed.')
 
     def _start(self) -> None:
         self._wait('stopped')  # one that is still stopping the cloud leaves alone, without an error
@@ -354,9 +350,7 @@ class Instance(CloudModule):
         if found is None:
             return
         if found['state'] not in INSTANCE.gone:
-            plan.remove(
-                f'terminate instance {self.id}', self._terminate, after={**found, 'state': 'terminated', 'volumes': []}
-            )
+            plan.remove(f'terminate instance {self.id}', self._terminate, after={**found, 'state': 'terminated', 'volumes': []})
         plan.settle(
             lambda: (
                 self.wait(

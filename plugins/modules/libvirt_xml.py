@@ -157,7 +157,7 @@ def graphics(vnc):
 
 def printable(data):
     """Give the XML for a diff, without VNC passwords."""
-    return re.sub(r'''(\bpasswd=)("[^"]*"|'[^']*')''', r'\1"********"', to_text(data, errors='replace'))
+    return re.sub(r"""(\bpasswd=)("[^"]*"|'[^']*')""", r'\1"********"', to_text(data, errors='replace'))
 
 
 def write(module, data):
@@ -205,9 +205,7 @@ def run(module):
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, required_together=[('kernel', 'initrd')], supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_together=[('kernel', 'initrd')], supports_check_mode=True)
     if domain_xml.etree is None:
         module.fail_json(msg=missing_required_lib('lxml'), exception=traceback.format_exc())
     try:

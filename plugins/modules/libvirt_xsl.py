@@ -115,8 +115,10 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, files, libvirt_xsl
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
-WARNING = ('Every instance that is launched on this node from now on has a VNC display on {0}. {1} This holds for all tenants, '
-           'for as long as this is on.')
+WARNING = (
+    'Every instance that is launched on this node from now on has a VNC display on {0}. {1} This holds for all tenants, '
+    'for as long as this is on.'
+)
 
 
 class Stylesheet:
@@ -144,8 +146,10 @@ class Stylesheet:
             return libvirt_xsl.turn_on(self.text, **options), self.plain_access
         account = controller.find_account(os.path.dirname(self.path))
         if account is None:
-            raise libvirt_xsl.Refused('the account that runs the node controller is unknown (EUCA_USER in eucalyptus.conf '
-                                      'beside it), so a password in it could not be kept from others')
+            raise libvirt_xsl.Refused(
+                'the account that runs the node controller is unknown (EUCA_USER in eucalyptus.conf '
+                'beside it), so a password in it could not be kept from others'
+            )
         marker = libvirt_xsl.access_marker(*self.plain_access)
         return libvirt_xsl.turn_on(self.text, marker=marker, **options), (0o640, account.pw_gid)
 
@@ -168,7 +172,8 @@ def check_options(params):
     if not libvirt_xsl.is_loopback(params['listen']) and not params['insecure_listen']:
         raise libvirt_xsl.Refused(
             'listen={0} lets other machines reach the consoles of all instances of this node. If that is meant, set '
-            'insecure_listen=true; otherwise use 127.0.0.1 and an SSH tunnel'.format(params['listen']))
+            'insecure_listen=true; otherwise use 127.0.0.1 and an SSH tunnel'.format(params['listen'])
+        )
     if not re.match(r'^[0-9A-Za-z.:_-]+$', params['listen']) or not re.match(r'^[0-9A-Za-z_-]+$', params['keymap']):
         raise libvirt_xsl.Refused('listen or keymap has characters that no address or keymap has')
     if params['password'] is not None and not re.match(r'^[!-~]{1,8}$', params['password']):
@@ -192,8 +197,7 @@ def make_plan(module):
         context = module.selinux_context(sheet.path) if module.selinux_enabled() else None
         wanted = files.Wanted(sheet.path, text.encode('utf-8'), access[0], access[1])
         wanted.uid = os.stat(sheet.path).st_uid
-        wanted.write(os.path.dirname(sheet.path),
-                     lambda path: context and module.set_context_if_different(path, context, False))
+        wanted.write(os.path.dirname(sheet.path), lambda path: context and module.set_context_if_different(path, context, False))
 
     plan.step('turn VNC {0}'.format('on' if module.params['vnc'] else 'off'), write, **sheet.describe(text))
     return sheet, text, plan
@@ -202,11 +206,15 @@ def make_plan(module):
 def main():
     module = AnsibleModule(
         argument_spec={
-            'path': {'type': 'path', 'default': '/etc/eucalyptus/libvirt.xsl'}, 'vnc': {'type': 'bool', 'required': True},
-            'listen': {'type': 'str', 'default': '127.0.0.1'}, 'keymap': {'type': 'str', 'default': 'en-us', 'no_log': False},
-            'password': {'type': 'str', 'no_log': True}, 'insecure_listen': {'type': 'bool', 'default': False},
+            'path': {'type': 'path', 'default': '/etc/eucalyptus/libvirt.xsl'},
+            'vnc': {'type': 'bool', 'required': True},
+            'listen': {'type': 'str', 'default': '127.0.0.1'},
+            'keymap': {'type': 'str', 'default': 'en-us', 'no_log': False},
+            'password': {'type': 'str', 'no_log': True},
+            'insecure_listen': {'type': 'bool', 'default': False},
         },
-        supports_check_mode=True)
+        supports_check_mode=True,
+    )
     path, params = module.params['path'], module.params
     try:
         sheet, text, plan = make_plan(module)
@@ -218,9 +226,18 @@ def main():
     if params['vnc'] and plan.changed:
         protection = 'Its only protection is a short password.' if params['password'] else 'It asks for no password.'
         module.warn(WARNING.format(params['listen'], protection))
-    module.exit_json(changed=plan.changed, libvirt_xsl=result, diff={
-        'before_header': path, 'after_header': path,
-        'before': libvirt_xsl.hide_password(sheet.text), 'after': libvirt_xsl.hide_password(text)} if plan.changed else {})
+    module.exit_json(
+        changed=plan.changed,
+        libvirt_xsl=result,
+        diff={
+            'before_header': path,
+            'after_header': path,
+            'before': libvirt_xsl.hide_password(sheet.text),
+            'after': libvirt_xsl.hide_password(text),
+        }
+        if plan.changed
+        else {},
+    )
 
 
 if __name__ == '__main__':

@@ -262,30 +262,43 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.deployment i
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.installers import PARTS, Unusable
 
 POLICY = {
-    'accounts': {'type': 'list', 'elements': 'str'}, 'kernels': {'type': 'list', 'elements': 'str'},
-    'forbidden': {'type': 'list', 'elements': 'str'}, 'on_refusal': {'type': 'str', 'choices': ['cancel', 'ignore']},
-    'on_reboot': {'type': 'str', 'choices': ['destroy', 'restart']}, 'vnc': {'type': 'bool'}, 'vnc_listen': {'type': 'str'},
-    'vnc_password': {'type': 'str', 'no_log': True}, 'log_value': {'type': 'bool'},
+    'accounts': {'type': 'list', 'elements': 'str'},
+    'kernels': {'type': 'list', 'elements': 'str'},
+    'forbidden': {'type': 'list', 'elements': 'str'},
+    'on_refusal': {'type': 'str', 'choices': ['cancel', 'ignore']},
+    'on_reboot': {'type': 'str', 'choices': ['destroy', 'restart']},
+    'vnc': {'type': 'bool'},
+    'vnc_listen': {'type': 'str'},
+    'vnc_password': {'type': 'str', 'no_log': True},
+    'log_value': {'type': 'bool'},
 }
 INSTALLER = {
     'name': {'type': 'str', 'required': True},
-    'kernel': {'type': 'str', 'required': True}, 'kernel_sha256': {'type': 'str', 'required': True},
-    'ramdisk': {'type': 'str', 'required': True}, 'ramdisk_sha256': {'type': 'str', 'required': True},
+    'kernel': {'type': 'str', 'required': True},
+    'kernel_sha256': {'type': 'str', 'required': True},
+    'ramdisk': {'type': 'str', 'required': True},
+    'ramdisk_sha256': {'type': 'str', 'required': True},
 }
 DISPLAY = {
-    'enabled': {'type': 'bool', 'default': False}, 'listen': {'type': 'str'}, 'keymap': {'type': 'str', 'no_log': False},
-    'password': {'type': 'str', 'no_log': True}, 'insecure_listen': {'type': 'bool'},
+    'enabled': {'type': 'bool', 'default': False},
+    'listen': {'type': 'str'},
+    'keymap': {'type': 'str', 'no_log': False},
+    'password': {'type': 'str', 'no_log': True},
+    'insecure_listen': {'type': 'bool'},
 }
 OPTIONS = {
     'state': {'type': 'str', 'choices': ['present', 'absent', 'inspected'], 'default': 'present'},
-    'eucalyptus_home': {'type': 'path', 'default': '/'}, 'user': {'type': 'str'},
+    'eucalyptus_home': {'type': 'path', 'default': '/'},
+    'user': {'type': 'str'},
     'policy': {'type': 'dict', 'options': POLICY, 'default': {}},
     'installers': {'type': 'list', 'elements': 'dict', 'options': INSTALLER, 'default': []},
     'installers_dir': {'type': 'str', 'default': '/var/lib/eucalyptus/installers'},
-    'vnc_for_all': {'type': 'dict', 'options': DISPLAY, 'default': {}}, 'src': {'type': 'path'},
+    'vnc_for_all': {'type': 'dict', 'options': DISPLAY, 'default': {}},
+    'src': {'type': 'path'},
     'cache': {'type': 'path', 'default': '~/.cache/eucalyptus.cloud'},
     'files': {'type': 'dict', 'default': {}},
-    'uploads': {'type': 'dict', 'default': {}}, 'release': {'type': 'str', 'default': ''},
+    'uploads': {'type': 'dict', 'default': {}},
+    'release': {'type': 'str', 'default': ''},
 }
 
 
@@ -296,8 +309,9 @@ def read_installers(params, home):
     found = {}
     for each in params['installers']:
         if not re.match(r'^[a-z0-9_-][a-z0-9._-]*$', each['name']):
-            raise Refused('{0} is no name of an installer: it is made of a-z 0-9 . _ - and does not begin with a '
-                          'dot'.format(each['name']))
+            raise Refused(
+                '{0} is no name of an installer: it is made of a-z 0-9 . _ - and does not begin with a dot'.format(each['name'])
+            )
         wanted = {part: each[part + '_sha256'].lower() for part in PARTS}
         for part, digest in wanted.items():
             if not re.match(r'^[0-9a-f]{64}$', digest):
@@ -319,8 +333,13 @@ def deployment_of(module, node, contents):
         module.set_context_if_different(temporary, module.selinux_default_context(path), False)
 
     return Deployment(
-        node, {name: to_bytes(content) for name, content in contents.items()}, policy.render(wanted),
-        read_installers(params, node.home), params['release'], label if module.selinux_enabled() else None)
+        node,
+        {name: to_bytes(content) for name, content in contents.items()},
+        policy.render(wanted),
+        read_installers(params, node.home),
+        params['release'],
+        label if module.selinux_enabled() else None,
+    )
 
 
 def label_warnings(module, node):
@@ -330,8 +349,11 @@ def label_warnings(module, node):
     found, wanted = module.selinux_context(node.hooks), module.selinux_default_context(node.hooks)
     if found[2:3] == wanted[2:3]:
         return []
-    return ['{0} has the SELinux type {1} instead of {2}, so the node controller may be unable to run hooks: '
-            'restorecon -R {0}'.format(node.hooks, found[2], wanted[2])]
+    return [
+        '{0} has the SELinux type {1} instead of {2}, so the node controller may be unable to run hooks: restorecon -R {0}'.format(
+            node.hooks, found[2], wanted[2]
+        )
+    ]
 
 
 def run(module, node, contents, told):
@@ -347,8 +369,12 @@ def run(module, node, contents, told):
             return {'changed': False, 'steps': [], 'missing': missing, 'nc_hook': dict(deployment.describe(), **told)}
         plan = deployment.plan_present(module.params['uploads'])
     result = plan.after if module.check_mode else plan.apply()
-    return {'changed': plan.changed, 'steps': plan.words, 'nc_hook': dict(result, **told),
-            'diff': [deployment.differences[name] for name in sorted(deployment.differences)]}
+    return {
+        'changed': plan.changed,
+        'steps': plan.words,
+        'nc_hook': dict(result, **told),
+        'diff': [deployment.differences[name] for name in sorted(deployment.differences)],
+    }
 
 
 def main():
@@ -361,7 +387,7 @@ def main():
     except KeyError:
         module.fail_json(msg='The account {0} does not exist on this node'.format(module.params['user']))
     told = {'problems': node.problems(), 'warnings': node.warnings() + label_warnings(module, node)}
-    fatal = told['problems'] if module.params['state'] == 'present' else told['problems'][:0 if os.path.isdir(node.hooks) else 1]
+    fatal = told['problems'] if module.params['state'] == 'present' else told['problems'][: 0 if os.path.isdir(node.hooks) else 1]
     if fatal and not inspecting:
         module.fail_json(msg='This node cannot have the hook: ' + '; '.join(fatal), nc_hook=told)
     try:

@@ -182,8 +182,7 @@ class Snapshot(CloudModule):
         volume_id = self.params['volume_id']
         if self.params['snapshot_id']:
             raise ModuleError(
-                f'There is no snapshot {self.params["snapshot_id"]}. '
-                'To take one, leave snapshot_id out and give a name.'
+                f'There is no snapshot {self.params["snapshot_id"]}. To take one, leave snapshot_id out and give a name.'
             )
         if not volume_id:
             raise ModuleError(f'There is no snapshot named {self.params["name"]}; to take it, volume_id is needed.')
@@ -214,9 +213,7 @@ class Snapshot(CloudModule):
 
     def _check_same(self, found: Resource) -> None:
         if found['state'] in FAILED:
-            raise ModuleError(
-                f'Snapshot {self.id} is in state {found["state"]}; delete it (state: absent) and run again.'
-            )
+            raise ModuleError(f'Snapshot {self.id} is in state {found["state"]}; delete it (state: absent) and run again.')
         wanted = self.params['volume_id']
         if wanted is not None and found['volume_id'] not in (None, wanted):
             raise ModuleError(f'Snapshot {self.id} is of volume {found["volume_id"]}, not of {wanted}.')

@@ -174,9 +174,7 @@ class Volume(CloudModule):
 
     def _plan_create(self, plan: Plan) -> None:
         if self.params['volume_id']:
-            raise ModuleError(
-                f'There is no volume {self.params["volume_id"]}. To create one, leave volume_id out and give a name.'
-            )
+            raise ModuleError(f'There is no volume {self.params["volume_id"]}. To create one, leave volume_id out and give a name.')
         if not self.params['size'] and not self.params['snapshot_id']:
             raise ModuleError(
                 f'There is no volume named {self.params["name"]}; to create it, a size (1 GiB or more) or a snapshot_id is needed.'
@@ -194,9 +192,7 @@ class Volume(CloudModule):
         words = f'volume{size}{source}'
 
         def create() -> None:
-            self.id = self.cloud.ec2('create_volume', f'{words} in zone {request["AvailabilityZone"]}', **request)[
-                'VolumeId'
-            ]
+            self.id = self.cloud.ec2('create_volume', f'{words} in zone {request["AvailabilityZone"]}', **request)['VolumeId']
 
         plan.step(
             f'create {words}',
@@ -218,22 +214,16 @@ class Volume(CloudModule):
             return self.params['zone']
         zones = [zone['ZoneName'] for zone in self.cloud.ec2('describe_availability_zones')['AvailabilityZones']]
         if len(zones) != 1:
-            raise ModuleError(
-                f'The cloud has the zones {", ".join(sorted(zones)) or "(none)"}: say with zone which one is meant.'
-            )
+            raise ModuleError(f'The cloud has the zones {", ".join(sorted(zones)) or "(none)"}: say with zone which one is meant.')
         return zones[0]
 
     def _check_same(self, found: Resource) -> None:
         if found['state'] in FAILED:
-            raise ModuleError(
-                f'Volume {self.id} is in state {found["state"]}; delete it (state: absent) and run again.'
-            )
+            raise ModuleError(f'Volume {self.id} is in state {found["state"]}; delete it (state: absent) and run again.')
         for option in ('size', 'snapshot_id', 'zone'):
             wanted = self.params[option]
             if wanted is not None and wanted != found[option]:
-                raise ModuleError(
-                    f'Volume {self.id} has the {option} {found[option]}, not {wanted}, and that cannot be changed.'
-                )
+                raise ModuleError(f'Volume {self.id} has the {option} {found[option]}, not {wanted}, and that cannot be changed.')
 
     def _plan_absent(self, plan: Plan, found: Resource | None) -> None:
         if found is None:

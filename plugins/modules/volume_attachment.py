@@ -150,9 +150,7 @@ class VolumeAttachment(CloudModule):
             raise ModuleError(f'Volume {volume_id} is attached to {found["instance_id"]}: detach it from there first.')
         if found['state'] in ('attaching', 'attached', 'busy'):
             if device and found['device'] not in (None, device):
-                raise ModuleError(
-                    f'Volume {volume_id} is attached as {found["device"]}, not as {device}: detach it first.'
-                )
+                raise ModuleError(f'Volume {volume_id} is attached as {found["device"]}, not as {device}: detach it first.')
         else:
             expected = self._device_on(instance_id)
 

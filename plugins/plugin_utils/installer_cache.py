@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's cache of installers' kernels and ramdisks, by their SHA-256 sums. Many nodes ask at once, one fetches."""
+
 from __future__ import annotations
 
 import contextlib

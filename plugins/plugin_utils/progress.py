@@ -29,9 +29,7 @@ AT_ONCE = 20  # lines shown per look; a person cannot read more of it anyway
 class Teller:
     """Shows what is told, as much of it as its reader can use. ``show`` prints one line."""
 
-    def __init__(
-        self, show: t.Callable[[str], None], watched: bool, clock: t.Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, show: t.Callable[[str], None], watched: bool, clock: t.Callable[[], float] = time.monotonic) -> None:
         self._show, self._watched, self._clock = show, watched, clock
         self._next = clock() + EVERY
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A line to the cloud on which something befalls one kind of request."""
+
 from __future__ import annotations
 
 import contextlib
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def bad_line(upstream: int, action: str, refused: bool = False, answered: bool = False,
-             before: Callable[[], None] = lambda: None) -> Iterator[int]:
+def bad_line(
+    upstream: int, action: str, refused: bool = False, answered: bool = False, before: Callable[[], None] = lambda: None
+) -> Iterator[int]:
     """The port of a proxy for the cloud at port ``upstream``. Requests for ``action`` are refused, or done and never
     answered unless they are to be; ``before`` is called before that."""
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Complete builds in a lab of their own, beside any demo that may be running."""
+
 from __future__ import annotations
 
 import json
@@ -25,15 +26,22 @@ STATE = STATES / f'eucalab-build-{os.getpid()}'
 EUCALAB = (sys.executable, '-m', 'eucalab')
 # Nothing of the caller's environment gets in, least of all an eucarc.
 ENVIRONMENT = {
-    'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}', 'HOME': os.environ.get('HOME', '/root'), 'LC_ALL': 'C.UTF-8',
-    'PYTHONPATH': str(ROOT / 'lab'), 'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'), 'CI': 'true', 'EUCALAB_STATE': str(STATE)}
+    'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
+    'HOME': os.environ.get('HOME', '/root'),
+    'LC_ALL': 'C.UTF-8',
+    'PYTHONPATH': str(ROOT / 'lab'),
+    'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'),
+    'CI': 'true',
+    'EUCALAB_STATE': str(STATE),
+}
 BUILD = ('ansible-playbook', str(ROOT / 'playbooks/build_image.yml'))
 
 
 def run(*words: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command as a user would, from a directory that has nothing to do with the checkout."""
-    return subprocess.run(words, env=ENVIRONMENT | environment, cwd='/', text=True, capture_output=True, timeout=timeout,
-                          check=False)
+    return subprocess.run(
+        words, env=ENVIRONMENT | environment, cwd='/', text=True, capture_output=True, timeout=timeout, check=False
+    )
 
 
 @dataclass
@@ -55,8 +63,14 @@ class Lab:
         """A build that goes on by itself and writes into ``output``: a pipe would be full some day, and stay open as long as a
         module lives that outlived its playbook."""
         with output.open('wb') as file:
-            return subprocess.Popen([*BUILD, '-e', json.dumps(variables)], env=ENVIRONMENT, cwd='/', stdout=file,
-                                    stderr=subprocess.STDOUT, start_new_session=True)
+            return subprocess.Popen(
+                [*BUILD, '-e', json.dumps(variables)],
+                env=ENVIRONMENT,
+                cwd='/',
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def installs(self, build: subprocess.Popen[bytes]) -> bool:
         """Wait until the build's installer has its volume; False when the build ended before."""
@@ -84,11 +98,15 @@ class Lab:
 
     def left_behind(self) -> list[tuple]:
         """All that costs something and is not a registered image or the snapshot of one."""
-        return (self.rows("SELECT id, state FROM instances WHERE state NOT IN ('terminated')")
-                + self.rows("SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')")
-                + self.rows("SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
-                            "FROM images, json_each(images.block_devices) WHERE images.state = 'available')")
-                + self.rows("SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%'"))
+        return (
+            self.rows("SELECT id, state FROM instances WHERE state NOT IN ('terminated')")
+            + self.rows("SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')")
+            + self.rows(
+                "SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
+                "FROM images, json_each(images.block_devices) WHERE images.state = 'available')"
+            )
+            + self.rows("SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%'")
+        )
 
     def settled(self, seconds: float = 300) -> list[tuple]:
         """left_behind, once nothing changes for the better any more. A guard needs 15 s, on a busy machine far more."""
@@ -111,14 +129,22 @@ def lab():
         pytest.skip('builds need root, for libvirt')
     remove_orphans()
     STATE.mkdir()
-    STATE.chmod(0o755)    # whatever the umask: the users of hooks and guests enter it
+    STATE.chmod(0o755)  # whatever the umask: the users of hooks and guests enter it
     try:
         up = run(*EUCALAB, 'up', '--name', NAME, '--port', str(free_port()))
         assert up.returncode == 0, up.stdout + up.stderr
         lab = Lab(STATE / NAME)
         for system in ('busybox', 'debian'):
-            ready = run('ansible-playbook', '-i', str(lab.home / 'inventory.ini'), '-e', f'lab_home={lab.home}',
-                        '-e', f'lab_system={system}', str(ROOT / 'playbooks/lab.yml'))
+            ready = run(
+                'ansible-playbook',
+                '-i',
+                str(lab.home / 'inventory.ini'),
+                '-e',
+                f'lab_home={lab.home}',
+                '-e',
+                f'lab_system={system}',
+                str(ROOT / 'playbooks/lab.yml'),
+            )
             assert ready.returncode == 0, ready.stdout + ready.stderr
             (lab.home / 'build.yml').rename(lab.home / f'build-{system}.yml')
         yield lab

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds that succeed: the whole way from the installer's kernel to a tested image, in real virtual machines."""
+
 from __future__ import annotations
 
 import json
@@ -39,7 +40,7 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     manifest = json.loads((directory / 'manifest.json').read_text())
     assert manifest['image']['image_id'] == image
     for step in manifest['steps']:
-        assert f"{step['seconds']:.1f} s  {step['step']}" in built.stdout
+        assert f'{step["seconds"]:.1f} s  {step["step"]}' in built.stdout
     # The commands to copy work from anywhere.
     assert f'cd {Path(__file__).resolve().parents[2]}\n' in built.stdout
     assert lab.settled() == []
@@ -48,7 +49,7 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     assert not [found for found in kept if re.search('Signature=[A-Za-z0-9%]', found)]
 
     asked = len(lab.requests())
-    again = lab.build(variables, '-e', 'image_build_volume_size=2 image_build_boot_test=true')    # words, and the same inputs
+    again = lab.build(variables, '-e', 'image_build_volume_size=2 image_build_boot_test=true')  # words, and the same inputs
     assert again.returncode == 0, text(again)
     assert image_of(again) == image
     assert 'nothing had to be done' in again.stdout
@@ -75,7 +76,9 @@ def test_a_volume_that_is_attached_a_minute_late_is_still_found(lab):
 
     with bad_line(lab.port, 'AttachVolume', answered=True, before=hold_the_nodes) as port:
         variables['image_build_connection'] = {
-            **variables['image_build_connection'], 'ec2_url': f'http://127.0.0.1:{port}/services/compute'}
+            **variables['image_build_connection'],
+            'ec2_url': f'http://127.0.0.1:{port}/services/compute',
+        }
         built = lab.build(variables)
     assert built.returncode == 0, text(built)
     assert len(held) == 1
@@ -84,7 +87,7 @@ def test_a_volume_that_is_attached_a_minute_late_is_still_found(lab):
 
 def test_another_answer_file_is_another_image(lab):
     variables = {**lab.variables('busybox'), 'image_build_name': 'changing', 'image_build_boot_test': False}
-    del variables['image_build_instance_type']     # the playbook's last words do without the role's defaults
+    del variables['image_build_instance_type']  # the playbook's last words do without the role's defaults
     first = lab.build(variables)
     second = lab.build({**variables, 'image_build_post': 'echo changed > /etc/hostname'})
     assert first.returncode == 0, text(first)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds that fail: the message says where and why, and nothing is left behind."""
+
 from __future__ import annotations
 
 import os
@@ -45,15 +46,22 @@ def test_an_unreachable_endpoint_is_named(lab):
     fails(lab.build({**lab.variables('busybox'), 'image_build_connection': connection}), 'http://127.0.0.1:9', 'cannot be reached')
 
 
-@pytest.mark.parametrize(('action', 'refused', 'words'), [
-    ('CreateTags', True, ('failed at: create the volume', 'CreateTags', 'Everything that it created was removed')),
-    ('RunInstances', False, ('failed at: start the installer', 'may have been done all the same', 'Everything that is known'))])
+@pytest.mark.parametrize(
+    ('action', 'refused', 'words'),
+    [
+        ('CreateTags', True, ('failed at: create the volume', 'CreateTags', 'Everything that it created was removed')),
+        ('RunInstances', False, ('failed at: start the installer', 'may have been done all the same', 'Everything that is known')),
+    ],
+)
 def test_what_its_tag_never_reached_is_removed_too(lab, action, refused, words):
     facts = lab.facts()
     with bad_line(lab.port, action, refused) as port:
         connection = {'eucarc': facts['lab_tenant_eucarc'], 'ec2_url': f'http://127.0.0.1:{port}/services/compute'}
-        variables = {**lab.variables('busybox'), 'image_build_name': f'untagged-{action.lower()}',
-                     'image_build_connection': connection}
+        variables = {
+            **lab.variables('busybox'),
+            'image_build_name': f'untagged-{action.lower()}',
+            'image_build_connection': connection,
+        }
         fails(lab.build(variables), *words)
     assert lab.left_behind() == []
 
@@ -72,14 +80,21 @@ def test_what_is_missing_or_malformed_is_named_before_anything_is_made(lab):
 
 def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):
     facts = lab.facts()
-    variables = {**lab.variables('busybox'), 'image_build_name': 'no-admin', 'image_build_kernel_id': '',
-                 'image_build_kernel': facts['lab_installer_kernel']}
+    variables = {
+        **lab.variables('busybox'),
+        'image_build_name': 'no-admin',
+        'image_build_kernel_id': '',
+        'image_build_kernel': facts['lab_installer_kernel'],
+    }
     fails(lab.build(variables), 'Only administrators can register kernel images', 'register the installer')
 
 
 def test_an_answer_file_that_the_installer_refuses_fails_with_its_words(lab):
-    variables = {**lab.variables('busybox'), 'image_build_name': 'refused',
-                 'image_build_install_url': lab.facts()['lab_mirror_url'] + '/no-such-system'}
+    variables = {
+        **lab.variables('busybox'),
+        'image_build_name': 'refused',
+        'image_build_install_url': lab.facts()['lab_mirror_url'] + '/no-such-system',
+    }
     # A word is as good as false: what failed is not kept.
     fails(lab.build(variables, '-e', 'image_build_keep_failed=false'), 'failed at: install', 'installer: FAILED')
 
@@ -90,26 +105,41 @@ ENDLESS = '%pre\nwhile :; do echo still waiting > /dev/console; sleep 5; done\n%
 def test_an_installer_that_never_ends_is_stopped_at_the_time_limit(lab, tmp_path):
     answer = tmp_path / 'endless.ks'
     answer.write_text(ENDLESS)
-    variables = {**lab.variables('busybox'), 'image_build_name': 'endless', 'image_build_answer_file': str(answer),
-                 'image_build_timeout': 45}
+    variables = {
+        **lab.variables('busybox'),
+        'image_build_name': 'endless',
+        'image_build_answer_file': str(answer),
+        'image_build_timeout': 45,
+    }
     fails(lab.build(variables), 'failed at: install', 'takes too long')  # a busy machine may not have booted it by then
 
 
 def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
     answer = tmp_path / 'silent.ks'
     answer.write_text('%pre\nsleep 1000\n%end\npoweroff\n')
-    variables = {**lab.variables('busybox'), 'image_build_name': 'silent', 'image_build_answer_file': str(answer),
-                 'image_build_silence_timeout': 30}
+    variables = {
+        **lab.variables('busybox'),
+        'image_build_name': 'silent',
+        'image_build_answer_file': str(answer),
+        'image_build_silence_timeout': 30,
+    }
     fails(lab.build(variables), 'failed at: install', 'the console has been silent')
 
 
 def test_an_installer_that_dies_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
     answer = tmp_path / 'dying.ks'
     # Not before it has got its disk, and the build has seen that: an instance that ends earlier fails the attachment instead.
-    answer.write_text('%pre\nuntil [ -e /sys/block/vdb ]; do sleep 1; done\nsleep 5\necho giving up > /dev/console\nsync\n'
-                      'poweroff -f\n%end\npoweroff\n')
-    variables = {**lab.variables('busybox'), 'image_build_name': 'dying', 'image_build_answer_file': str(answer),
-                 'image_build_boot_report': False, 'image_build_boot_test_timeout': 30}
+    answer.write_text(
+        '%pre\nuntil [ -e /sys/block/vdb ]; do sleep 1; done\nsleep 5\necho giving up > /dev/console\nsync\n'
+        'poweroff -f\n%end\npoweroff\n'
+    )
+    variables = {
+        **lab.variables('busybox'),
+        'image_build_name': 'dying',
+        'image_build_answer_file': str(answer),
+        'image_build_boot_report': False,
+        'image_build_boot_test_timeout': 30,
+    }
     fails(lab.build(variables), 'failed at: test the image')
 
 
@@ -146,7 +176,7 @@ def test_the_same_build_twice_at_once_is_refused_the_second_time(lab, tmp_path):
     first = lab.start_build(variables, tmp_path / 'output')
     try:
         assert lab.installs(first), (tmp_path / 'output').read_text()
-        os.kill(first.pid, signal.SIGSTOP)    # it does not end before the second comes to its guard
+        os.kill(first.pid, signal.SIGSTOP)  # it does not end before the second comes to its guard
         fails(lab.build(variables), 'is being built already')
         os.kill(first.pid, signal.SIGCONT)
         assert first.wait(timeout=1500) == 0, (tmp_path / 'output').read_text()

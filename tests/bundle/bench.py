@@ -7,6 +7,7 @@ Ours hands each part on as it is made, and includes the identity hash, the MD5 o
 seconds are of all processes, so they can be compared on a busy machine; wall seconds only on an idle one. What ours takes is
 the median of three runs.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -148,8 +149,10 @@ def bench_bundle(name: str, image: Path) -> None:
     isal_wall, isal_cpu, isal_size, isal_peak = run_ours(image, 'isal')
     pigz_wall, pigz_cpu, _size = run_peer(image, 'pigz')
     zlib_wall, zlib_cpu, zlib_size, zlib_peak = run_ours(image, 'zlib')
-    print(f'# {name}: gzip {gzip_wall:.2f} s, CPU {gzip_cpu:.2f} s; pigz {pigz_wall:.2f} s, CPU {pigz_cpu:.2f} s; '
-          f'isal {isal_wall:.2f} s, CPU {isal_cpu:.2f} s; zlib {zlib_wall:.2f} s, CPU {zlib_cpu:.2f} s')
+    print(
+        f'# {name}: gzip {gzip_wall:.2f} s, CPU {gzip_cpu:.2f} s; pigz {pigz_wall:.2f} s, CPU {pigz_cpu:.2f} s; '
+        f'isal {isal_wall:.2f} s, CPU {isal_cpu:.2f} s; zlib {zlib_wall:.2f} s, CPU {zlib_cpu:.2f} s'
+    )
     report(f'bundle_{name}_isal_cpu_vs_gzip', gzip_cpu / isal_cpu, 'x', 8)
     report(f'bundle_{name}_zlib_cpu_vs_gzip', gzip_cpu / zlib_cpu, 'x', 3.5)
     report(f'bundle_{name}_isal_wall_vs_gzip', gzip_wall / isal_wall, 'x', 6)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A bad line to a cloud: an HTTP proxy that cuts, stalls, damages and refuses, as a seed decides."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,8 +23,7 @@ class FaultProxy:
     a task that cannot even ask what is there ends at once. After `most_parts` parts have been stored, no other one is, and
     who sends one waits. `puts` has the paths of PUTs, `talks` the number of requests that are being served."""
 
-    def __init__(self, upstream: int, seed: int, rate: float, kinds: tuple[str, ...] = KINDS,
-                 most_parts: float = math.inf) -> None:
+    def __init__(self, upstream: int, seed: int, rate: float, kinds: tuple[str, ...] = KINDS, most_parts: float = math.inf) -> None:
         self._upstream, self._rate, self._kinds, self.most_parts = upstream, rate, kinds, most_parts
         self._random = random.Random(seed)
         self.faults: Counter[str] = Counter()
@@ -91,7 +91,7 @@ class FaultProxy:
         if fault == 'corrupt_request' and body:
             body[int(len(body) * place)] ^= 0x10
         if '.part.' in lines[0] and sum('.part.' in put for put in self.puts) >= self.most_parts:
-            await reader.read()    # until who sent it has gone
+            await reader.read()  # until who sent it has gone
             return
         if fault in REFUSAL:
             answer = b'HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' % REFUSAL[fault]
@@ -100,7 +100,7 @@ class FaultProxy:
         if fault == 'stall':
             await asyncio.sleep(STALL_SECONDS)
         if fault == 'cut_answer':
-            answer = answer[:int(len(answer) * place)]
+            answer = answer[: int(len(answer) * place)]
         elif fault == 'corrupt_answer':
             answer = answer.replace(b'<', b'>', 3).replace(b'ETag: "', b'ETag: "0', 1)
         if fault != 'stall':

@@ -5,6 +5,7 @@ registration; and the next run, over a good line, completes it.
 
 ``faults.py --runs 200 --seed 1`` prints one line per run and a summary. One seed is one sequence of faults.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -52,8 +53,9 @@ def run_image(options: dict, bad_line: int | None = None) -> dict:
 
 
 def start_image(options: dict, bad_line: int | None = None) -> subprocess.Popen:
-    process = subprocess.Popen([sys.executable, str(IMPATIENT)], text=True,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, str(IMPATIENT)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     process.stdin.write(json.dumps({'_part_size': PART_SIZE, '_bad_line': bad_line, **options}))
     process.stdin.close()
     process.stdin = None
@@ -62,8 +64,10 @@ def start_image(options: dict, bad_line: int | None = None) -> subprocess.Popen:
 
 def make_image(path: Path, seed: int) -> bytes:
     dice = random.Random(seed)
-    data = b''.join(dice.choice((dice.randbytes, bytes, lambda size: b'text' * (size // 4)))(dice.randrange(1, 900_000))
-                    for _piece in range(dice.randrange(1, 8)))
+    data = b''.join(
+        dice.choice((dice.randbytes, bytes, lambda size: b'text' * (size // 4)))(dice.randrange(1, 900_000))
+        for _piece in range(dice.randrange(1, 8))
+    )
     path.write_bytes(data)
     return data
 
@@ -85,7 +89,7 @@ def open_bundle(lab: lab_process.Lab, location: str) -> bytes:
     objects = stored(lab)
     told = manifest.parse(objects[location])
     bucket = location.partition('/')[0]
-    key = manifest.load_private_key((lab.home / 'keys' / 'cloud-key.pem').read_bytes(), 'the cloud\'s key')
+    key = manifest.load_private_key((lab.home / 'keys' / 'cloud-key.pem').read_bytes(), "the cloud's key")
     return b''.join(unbundle.unbundle(told, [objects[f'{bucket}/{part.filename}'] for part in told.parts], key))
 
 
@@ -136,8 +140,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it leaves nothing behind
     totals: Counter[str] = Counter()
     broken = []
-    with tempfile.TemporaryDirectory(prefix='bundle-faults-', dir='/var/tmp') as directory, \
-            lab_process.running_lab(Path(directory) / 'state') as lab:
+    with (
+        tempfile.TemporaryDirectory(prefix='bundle-faults-', dir='/var/tmp') as directory,
+        lab_process.running_lab(Path(directory) / 'state') as lab,
+    ):
         for seed in range(options.seed, options.seed + options.runs):
             try:
                 outcome = one_run(lab, Path(directory), seed)
@@ -149,8 +155,10 @@ def main() -> None:
             totals.update(outcome.faults)
             end = f'error: {outcome.message[:150]}' if outcome.failed else f'complete, {outcome.upload}'
             print(f'seed {seed}: {sum(outcome.faults.values())} faults, {outcome.seconds:.1f} s, {end}', flush=True)
-    print(f'{options.runs} runs from seed {options.seed}: {totals.pop("complete", 0)} complete and right, '
-          f'{totals.pop("failed", 0)} with a clear error, {len(broken)} broken {broken or ""}; faults {dict(totals)}')
+    print(
+        f'{options.runs} runs from seed {options.seed}: {totals.pop("complete", 0)} complete and right, '
+        f'{totals.pop("failed", 0)} with a clear error, {len(broken)} broken {broken or ""}; faults {dict(totals)}'
+    )
     sys.exit(bool(broken))
 
 

@@ -6,6 +6,7 @@ Reads the module's arguments as JSON from standard input, as Ansible gives them;
 `_bad_line`, the port of the bad line if there is one. Elsewhere the time limits are the genuine ones: what is merely slow
 there, as everything is on a loaded machine, is not a fault.
 """
+
 from __future__ import annotations
 
 import json

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab's API process for a test: real, with its own state directory and port, no nodes."""
+
 from __future__ import annotations
 
 import contextlib
@@ -30,9 +31,15 @@ class Lab:
         user = self.accounts[account]
         url = f'http://127.0.0.1:{port or self.port}/services'
         return {
-            'ec2_url': f'{url}/compute', 's3_url': f'{url}/objectstorage', 'access_key': user.access_key,
-            'secret_key': user.secret_key, 'account_id': user.number, 'user_cert': str(user.certificate),
-            'user_private_key': str(user.private_key), 'cloud_cert': str(self.home / 'keys' / 'cloud-cert.pem')}
+            'ec2_url': f'{url}/compute',
+            's3_url': f'{url}/objectstorage',
+            'access_key': user.access_key,
+            'secret_key': user.secret_key,
+            'account_id': user.number,
+            'user_cert': str(user.certificate),
+            'user_private_key': str(user.private_key),
+            'cloud_cert': str(self.home / 'keys' / 'cloud-cert.pem'),
+        }
 
 
 def free_port() -> int:
@@ -60,8 +67,11 @@ def running_lab(state: Path, play: str = '4.4') -> Iterator[Lab]:
     memory.close()
     log = open(settings.home / 'api.log', 'wb')  # noqa: SIM115
     process = subprocess.Popen(
-        [sys.executable, '-m', 'eucalab.server', settings.name], stdout=log, stderr=log,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY / 'lab')})
+        [sys.executable, '-m', 'eucalab.server', settings.name],
+        stdout=log,
+        stderr=log,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY / 'lab')},
+    )
     try:
         _await_port(settings.port, process, cli.READY_SECONDS)
         yield Lab(settings.name, settings.port, settings.home, made, settings.database)
@@ -75,8 +85,8 @@ def _await_port(port: int, process: subprocess.Popen, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f'the lab\'s API process ended with {process.returncode}')
+            raise RuntimeError(f"the lab's API process ended with {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
             return
         time.sleep(0.05)
-    raise RuntimeError('the lab\'s API process does not listen')
+    raise RuntimeError("the lab's API process does not listen")

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An object storage that forgets everything at once, behind a slow line: for measuring uploads."""
+
 from __future__ import annotations
 
 import asyncio

@@ -105,8 +105,9 @@ def run(cases: int, seconds: float, seed: int, files: Path = FILES, workers: int
     return counts, failures
 
 
-def start(cases: int, seconds: float, seed: int, files: Path, workers: int,
-          answers: multiprocessing.Queue) -> list[multiprocessing.Process]:
+def start(
+    cases: int, seconds: float, seed: int, files: Path, workers: int, answers: multiprocessing.Queue
+) -> list[multiprocessing.Process]:
     """The workers, each with a directory of its own beside ``files``."""
     who = users()
     number = max(workers or os.cpu_count() or 1, len(who))

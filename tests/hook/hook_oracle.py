@@ -75,7 +75,7 @@ def forbids(glob: str, word: str) -> bool:
     name, equals, rest = glob.partition('=')
     parts = re.split(r'(\[.+?\])', name)
     both = ''.join(part if part.startswith('[') else re.sub('[-_]', '[_-]', part) for part in parts)
-    unquoted = re.sub(r'''["'\\]''', '', word)
+    unquoted = re.sub(r"""["'\\]""", '', word)
     return any(fnmatchcase(text, both + equals + rest) for text in (word, unquoted))
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-PATH = Path(__file__).resolve().parents[2] / 'plugins' / 'module_utils' / 'domain_xml.py'
+PATH = Path(__file__).resolve().parents[2] / 'plugins' / 'module_utils' / 'node' / 'domain_xml.py'
 SPEC = importlib.util.spec_from_file_location('domain_xml', PATH)
 domain_xml = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(domain_xml)
@@ -116,7 +116,7 @@ def test_hook_and_module_agree_on_any_domain(worlds, domain, value, installer, v
 @pytest.mark.parametrize('kind', KINDS)
 def test_hook_and_module_agree_on_every_version(worlds, kind):
     words = {
-        compare(worlds[False], Shape(version, kind).libvirt_xml(), "a=b&c 'd' \"e\"", installer, True)
+        compare(worlds[False], Shape(version, kind).libvirt_xml(), 'a=b&c \'d\' "e"', installer, True)
         for version in VERSIONS
         for installer in (False, True)
     }

@@ -50,7 +50,7 @@ def test_a_broken_policy_fails_with_the_hooks_own_words(world, shell):
     assert done.stdout.count('ok ') == TESTS - 1
 
 
-BROKEN = {'swap': "swap '&' '&amp;'", 'reboot': 'reboot=destroy', 'silent': "printf '%s\\n' \"$1\""}
+BROKEN = {'swap': "swap '&' '&amp;'", 'reboot': 'reboot=destroy', 'silent': 'printf \'%s\\n\' "$1"'}
 
 
 @pytest.mark.parametrize('name', BROKEN)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Opening a bundle: parts -> AES -> gzip -> tar -> image. Nothing is believed before its digest was checked."""
+
 from __future__ import annotations
 
 import contextlib
@@ -140,7 +141,7 @@ def _untar(manifest: Manifest, chunks: Iterable[bytes]) -> Iterator[bytes]:
     if len(header) < _TAR_BLOCK or left:
         raise BundleError(f'the image in the parts is {left} bytes shorter than the {manifest.size} of the manifest')
     if sha1.hexdigest() != manifest.digest:
-        raise BundleError(f'the image is not the manifest\'s: its digest is {sha1.hexdigest()}, not {manifest.digest}')
+        raise BundleError(f"the image is not the manifest's: its digest is {sha1.hexdigest()}, not {manifest.digest}")
 
 
 def _check_header(manifest: Manifest, header: bytes) -> None:

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long the lab's API takes to answer. Prints `NAME VALUE UNIT (target TARGET) ok|short`; medians of 100 requests."""
+
 from __future__ import annotations
 
 import os
@@ -17,7 +18,7 @@ from eucalab.store import Store
 from lab_process import free_port
 
 REQUESTS = 100
-TARGET = 50.0    # ms
+TARGET = 50.0  # ms
 
 
 def median_ms(request: Callable[[], object]) -> float:
@@ -50,8 +51,9 @@ def measure(lab: LabApi) -> None:
     ec2 = lab.ec2()
     few = [ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)['Instances'][0]['InstanceId'] for _ in range(20)]
     for name, request in (
-            ('lab-describe-20-instances', lambda: ec2.describe_instances(InstanceIds=few)),
-            ('lab-run-instances', lambda: ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1))):
+        ('lab-describe-20-instances', lambda: ec2.describe_instances(InstanceIds=few)),
+        ('lab-run-instances', lambda: ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)),
+    ):
         value = median_ms(request)
         print(f'{name} {value:.1f} ms (target {TARGET:.0f}) {"ok" if value <= TARGET else "short"}')
 

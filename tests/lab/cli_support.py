@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """For tests of the command ``eucalab``: a place for labs, and the command run in it."""
+
 from __future__ import annotations
 
 import json
@@ -37,9 +38,21 @@ class Place:
         link.symlink_to(directory.name)
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, '-m', 'eucalab', *words], text=True, capture_output=True, cwd='/', timeout=200,
-                              check=False, env={**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(self.state),
-                                                'EUCALAB_CACHE': str(self.cache), **environment})
+        return subprocess.run(
+            [sys.executable, '-m', 'eucalab', *words],
+            text=True,
+            capture_output=True,
+            cwd='/',
+            timeout=200,
+            check=False,
+            env={
+                **os.environ,
+                'PYTHONPATH': str(LAB),
+                'EUCALAB_STATE': str(self.state),
+                'EUCALAB_CACHE': str(self.cache),
+                **environment,
+            },
+        )
 
     def up(self, name: str, *words: str, port: int | None = None) -> Config:
         """Make a lab with one node; returns its configuration."""
@@ -58,4 +71,4 @@ class Place:
         done = self.run(*words, **environment)
         assert done.returncode == 1, done
         assert done.stderr.startswith('eucalab: ') and done.stderr.count('\n') == 1, done.stderr
-        return done.stderr[len('eucalab: '):-1]
+        return done.stderr[len('eucalab: ') : -1]

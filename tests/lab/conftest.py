@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures for the lab's own tests: real API processes on free ports, with a state directory that goes away."""
+
 from __future__ import annotations
 
 import os

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the node controller's tests stand on: a scratch lab, bundles made here, an object server, a guest that talks."""
+
 from __future__ import annotations
 
 import base64
@@ -45,7 +46,7 @@ class Objects:
 
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
-        self.failures: dict[str, list[int]] = {}       # statuses to answer with first, per path
+        self.failures: dict[str, list[int]] = {}  # statuses to answer with first, per path
         self.requests: list[str] = []
         outer = self
 
@@ -63,7 +64,7 @@ class Objects:
     def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         path = handler.path
         self.requests.append(path)
-        text = f"GET\n\n\n{handler.headers['Date']}\n{path}".encode()
+        text = f'GET\n\n\n{handler.headers["Date"]}\n{path}'.encode()
         signature = base64.b64encode(hmac.new(SECRET.encode(), text, hashlib.sha1).digest()).decode()
         key = urllib.parse.unquote(path.removeprefix('/services/objectstorage/'))
         status, body = 200, self.contents.get(key, b'')
@@ -102,30 +103,60 @@ class ScratchLab:
         kind = {'eki': 'kernel', 'eri': 'ramdisk', 'emi': 'machine'}[image_id[:3]]
         objects = make_bundle(f'images/{image_id}/disk', data, self.key, **bundle)
         self.objects.contents.update(objects)
-        self.store.insert('images', id=image_id, account='000000000001', name=image_id, type=kind,
-                          location=f'images/{image_id}/disk.manifest.xml', architecture='x86_64',
-                          virtualization_type='paravirtual', root_device_type='instance-store', size=len(data),
-                          state='available', created=time.time())
+        self.store.insert(
+            'images',
+            id=image_id,
+            account='000000000001',
+            name=image_id,
+            type=kind,
+            location=f'images/{image_id}/disk.manifest.xml',
+            architecture='x86_64',
+            virtualization_type='paravirtual',
+            root_device_type='instance-store',
+            size=len(data),
+            state='available',
+            created=time.time(),
+        )
         return objects
 
     def add_instance(self, **columns: object) -> str:
         number = uuid.uuid4().hex[:8]
         values: dict[str, object] = {
-            'id': f'i-{number}', 'reservation': 'r-0a1b2c3d', 'account': '000000000001', 'user_id': 'AIDATESTUSER1',
-            'image_id': 'emi-00000001', 'kernel_id': 'eki-00000001', 'ramdisk_id': 'eri-00000001',
-            'instance_type': 'm1.small', 'zone': 'one', 'root_device_type': 'instance-store',
+            'id': f'i-{number}',
+            'reservation': 'r-0a1b2c3d',
+            'account': '000000000001',
+            'user_id': 'AIDATESTUSER1',
+            'image_id': 'emi-00000001',
+            'kernel_id': 'eki-00000001',
+            'ramdisk_id': 'eri-00000001',
+            'instance_type': 'm1.small',
+            'zone': 'one',
+            'root_device_type': 'instance-store',
             'groups': json.dumps(['sg-1a2b3c4d']),
-            'mac': 'd0:0d:' + ':'.join(number[i:i + 2] for i in range(0, 8, 2)), 'private_ip': '10.1.2.3',
-            'public_ip': '192.0.2.33', 'state': 'pending', 'state_since': time.time(), 'launched': time.time(),
-            'node': NODE}
+            'mac': 'd0:0d:' + ':'.join(number[i : i + 2] for i in range(0, 8, 2)),
+            'private_ip': '10.1.2.3',
+            'public_ip': '192.0.2.33',
+            'state': 'pending',
+            'state_since': time.time(),
+            'launched': time.time(),
+            'node': NODE,
+        }
         values.update(columns)
         self.store.insert('instances', **values)
         return str(values['id'])
 
     def add_volume(self, size: int, state: str = 'available') -> str:
         volume_id = f'vol-{uuid.uuid4().hex[:8]}'
-        self.store.insert('volumes', id=volume_id, account='000000000001', size=1, zone='one', state=state,
-                          state_since=time.time(), created=time.time())
+        self.store.insert(
+            'volumes',
+            id=volume_id,
+            account='000000000001',
+            size=1,
+            zone='one',
+            state=state,
+            state_since=time.time(),
+            created=time.time(),
+        )
         with open(self.config.volume_file(volume_id), 'wb') as file:
             file.truncate(size)
         return volume_id
@@ -162,19 +193,21 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
         config.make_directories()
         config.save()
         key = rsa.generate_private_key(65537, 2048)
-        (config.keys / 'cloud-key.pem').write_bytes(key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()))
+        (config.keys / 'cloud-key.pem').write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+            )
+        )
         store = Store(config.database)
         store.insert('accounts', number='000000000009', name='(eucalyptus)aws-exec-read', is_admin=0)
-        store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS,
-                     secret_key=SECRET)
+        store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS, secret_key=SECRET)
         try:
             yield ScratchLab(config, objects, store, key)
         finally:
             for row in store.rows('SELECT id FROM instances'):
                 guests.remove_log(row['id'])
             store.close()
-        if os.geteuid() == 0:      # only root's nodes have libvirt run
+        if os.geteuid() == 0:  # only root's nodes have libvirt run
             shared.release(config)
     finally:
         objects.close()
@@ -185,8 +218,9 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
         shutil.rmtree(root)
 
 
-def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20, padding_bytes: int = 0,
-                **overrides: object) -> dict[str, bytes]:
+def make_bundle(
+    prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20, padding_bytes: int = 0, **overrides: object
+) -> dict[str, bytes]:
     """Objects of a bundle, by bucket and key. Overrides replace what the manifest says: size, digest, key_text …"""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode='w', format=tarfile.GNU_FORMAT) as tar:
@@ -200,33 +234,40 @@ def make_bundle(prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int
     padder = padding.PKCS7(128).padder()
     encryptor = Cipher(algorithms.AES(secret), modes.CBC(vector)).encryptor()
     cipher = encryptor.update(padder.update(packed) + padder.finalize()) + encryptor.finalize()
-    parts = [cipher[start:start + part_size] for start in range(0, len(cipher), part_size)]
-    values = {'size': len(data), 'bundled_size': len(cipher), 'digest': hashlib.sha1(tar_bytes).hexdigest(),
-              'key_text': secret.hex(), **overrides}
+    parts = [cipher[start : start + part_size] for start in range(0, len(cipher), part_size)]
+    values = {
+        'size': len(data),
+        'bundled_size': len(cipher),
+        'digest': hashlib.sha1(tar_bytes).hexdigest(),
+        'key_text': secret.hex(),
+        **overrides,
+    }
 
     def sealed(text: object) -> str:
         return key.public_key().encrypt(str(text).encode(), rsa_padding.PKCS1v15()).hex()
 
     folder, name = prefix.rsplit('/', 1)
-    listed = ''.join(f"<part index='{i}'><filename>{name}.part.{i:02}</filename>"
-                     f"<digest algorithm='SHA1'>{hashlib.sha1(part).hexdigest()}</digest></part>"
-                     for i, part in enumerate(parts))
+    listed = ''.join(
+        f"<part index='{i}'><filename>{name}.part.{i:02}</filename>"
+        f"<digest algorithm='SHA1'>{hashlib.sha1(part).hexdigest()}</digest></part>"
+        for i, part in enumerate(parts)
+    )
     manifest = (
         "<?xml version='1.0' encoding='ASCII'?>\n<manifest><version>2007-10-10</version><machine_configuration>"
-        "<architecture>x86_64</architecture></machine_configuration><image>"
-        f"<name>{name}</name><user>000000000001</user><type>machine</type>"
+        '<architecture>x86_64</architecture></machine_configuration><image>'
+        f'<name>{name}</name><user>000000000001</user><type>machine</type>'
         f"<digest algorithm='SHA1'>{values['digest']}</digest>"
-        f"<size>{values['size']}</size><bundled_size>{values['bundled_size']}</bundled_size>"
+        f'<size>{values["size"]}</size><bundled_size>{values["bundled_size"]}</bundled_size>'
         f"<ec2_encrypted_key algorithm='AES-128-CBC'>{sealed(values['key_text'])}</ec2_encrypted_key>"
         f'<ec2_encrypted_iv>{sealed(vector.hex())}</ec2_encrypted_iv>'
-        f"<parts count='{len(parts)}'>{listed}</parts></image><signature>UNSIGNED</signature></manifest>")
+        f"<parts count='{len(parts)}'>{listed}</parts></image><signature>UNSIGNED</signature></manifest>"
+    )
     objects = {f'{folder}/{name}.part.{i:02}': part for i, part in enumerate(parts)}
     objects[f'{prefix}.manifest.xml'] = manifest.encode()
     return objects
 
 
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 60,
-             progress: Callable[[], object] = lambda: 0):
+def wait_for(what: str, condition: Callable[[], object], seconds: float = 60, progress: Callable[[], object] = lambda: 0):
     """Wait until a condition holds. Time counts anew, to a limit, when ``progress`` changes (a guest's console)."""
     deadline, last, limit = time.monotonic() + seconds, progress(), time.monotonic() + 5 * seconds
     while True:
@@ -268,8 +309,9 @@ def guest_ramdisk(init: str = GUEST_INIT) -> bytes:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / 'init').write_text(init)
         (Path(name) / 'init').chmod(0o755)
-        archive = subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet'], cwd=name, input=b'init', capture_output=True,
-                                 check=True).stdout
+        archive = subprocess.run(
+            ['cpio', '-o', '-H', 'newc', '--quiet'], cwd=name, input=b'init', capture_output=True, check=True
+        ).stdout
     return (INSTALLER / 'initrd').read_bytes() + gzip.compress(archive)
 
 
@@ -281,5 +323,5 @@ def boot_sector(message: str, power_off: bool) -> bytes:
     """
     code = bytes.fromhex('31c0 8ed8 fc be0000 ac 84c0 7406 baf803 ee ebf5')
     code += bytes.fromhex('ba0406 b80020 ef' if power_off else '') + bytes.fromhex('f4 ebfd')
-    code = code.replace(bytes.fromhex('be0000'), b'\xbe' + (0x7c00 + len(code)).to_bytes(2, 'little'))
+    code = code.replace(bytes.fromhex('be0000'), b'\xbe' + (0x7C00 + len(code)).to_bytes(2, 'little'))
     return (code + message.encode() + b'\r\n\0').ljust(510, b'\0') + b'\x55\xaa'

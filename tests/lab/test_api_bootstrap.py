@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The cloud tells the certificate that images are encrypted for, to whom is known to it."""
+
 from __future__ import annotations
 
 import re
@@ -23,8 +24,9 @@ URL = '/services/Empyrean'
 def ask(lab_api: LabApi, **parameters: str) -> tuple[int, str]:
     """As euca2ools does: a POST, signed with version 4, API version "eucalyptus"."""
     body = urllib.parse.urlencode({'Action': 'DescribeServiceCertificates', 'Version': 'eucalyptus', **parameters})
-    request = botocore.awsrequest.AWSRequest('POST', lab_api.config.endpoint + URL, data=body, headers={
-        'Content-Type': 'application/x-www-form-urlencoded'})
+    request = botocore.awsrequest.AWSRequest(
+        'POST', lab_api.config.endpoint + URL, data=body, headers={'Content-Type': 'application/x-www-form-urlencoded'}
+    )
     account = botocore.credentials.Credentials(lab_api.tenant.access_key, lab_api.tenant.secret_key)
     botocore.auth.SigV4Auth(account, 'bootstrap', 'eucalyptus').add_auth(request)
     return lab_api.fetch(urllib.request.Request(request.url, body.encode(), dict(request.headers), method='POST'))

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients that nobody here wrote: boto 2.49 works as it did, botocore's defaults fail as they do on a Eucalyptus."""
+
 from __future__ import annotations
 
 import http.client
@@ -19,9 +20,11 @@ def connect_ec2(lab_api: LabApi, signature: str, path: str) -> boto.ec2.connecti
     class Connection(boto.ec2.connection.EC2Connection):
         def _required_auth_capability(self) -> list[str]:
             return [signature]
+
     region = boto.ec2.regioninfo.RegionInfo(name='eucalyptus', endpoint='127.0.0.1')
-    return Connection(lab_api.tenant.access_key, lab_api.tenant.secret_key, is_secure=False, region=region,
-                      port=lab_api.config.port, path=path)
+    return Connection(
+        lab_api.tenant.access_key, lab_api.tenant.secret_key, is_secure=False, region=region, port=lab_api.config.port, path=path
+    )
 
 
 @pytest.mark.parametrize('signature', ['ec2', 'hmac-v4'])
@@ -37,9 +40,8 @@ def test_boto_2_does_the_whole_sequence(lab_api: LabApi, signature: str, path: s
     device = boto.ec2.blockdevicemapping.BlockDeviceType(snapshot_id=snapshot.id, delete_on_termination=True)
     devices = boto.ec2.blockdevicemapping.BlockDeviceMapping()
     devices['/dev/sda'] = device
-    name = f"boto-{signature}-{path.rsplit('/', 1)[1]}"
-    image_id = ec2.register_image(name=name, architecture='x86_64', root_device_name='/dev/sda',
-                                  block_device_map=devices)
+    name = f'boto-{signature}-{path.rsplit("/", 1)[1]}'
+    image_id = ec2.register_image(name=name, architecture='x86_64', root_device_name='/dev/sda', block_device_map=devices)
     ec2.modify_image_attribute(image_id, groups='all')
     image = ec2.get_image(image_id)
     assert (image.name, image.is_public, image.root_device_type) == (name, True, 'ebs')
@@ -65,9 +67,15 @@ def test_boto_2_does_the_whole_sequence(lab_api: LabApi, signature: str, path: s
 def test_boto_2_stores_objects(lab_api: LabApi) -> None:
     for path in ('/services/objectstorage', '/services/Walrus'):
         s3 = boto.s3.connection.S3Connection(
-            lab_api.tenant.access_key, lab_api.tenant.secret_key, is_secure=False, host='127.0.0.1',
-            port=lab_api.config.port, path=path, calling_format=boto.s3.connection.OrdinaryCallingFormat())
-        bucket = s3.create_bucket(f"boto-{path.rsplit('/', 1)[1].lower()}")
+            lab_api.tenant.access_key,
+            lab_api.tenant.secret_key,
+            is_secure=False,
+            host='127.0.0.1',
+            port=lab_api.config.port,
+            path=path,
+            calling_format=boto.s3.connection.OrdinaryCallingFormat(),
+        )
+        bucket = s3.create_bucket(f'boto-{path.rsplit("/", 1)[1].lower()}')
         key = bucket.new_key('folder/a file')
         key.set_contents_from_string('content', policy='public-read')
         assert [one.name for one in bucket.list()] == ['folder/a file']
@@ -80,8 +88,12 @@ def test_boto_2_stores_objects(lab_api: LabApi) -> None:
 
 def default_client(lab_api: LabApi, service: str, url: str):
     return botocore.session.Session().create_client(
-        service, region_name='eucalyptus', endpoint_url=url, aws_access_key_id=lab_api.tenant.access_key,
-        aws_secret_access_key=lab_api.tenant.secret_key)
+        service,
+        region_name='eucalyptus',
+        endpoint_url=url,
+        aws_access_key_id=lab_api.tenant.access_key,
+        aws_secret_access_key=lab_api.tenant.secret_key,
+    )
 
 
 def test_botocores_default_ec2_client_fails_where_it_fails_on_4_4(lab_api: LabApi) -> None:
@@ -104,6 +116,7 @@ def test_botocores_trailing_checksums_are_refused(lab_api: LabApi) -> None:
     def catch(request, **_):
         caught.append((request.url.replace('https:', 'http:'), dict(request.headers.items()), request.body.read()))
         raise KeyboardInterrupt
+
     s3.meta.events.register('before-send.s3', catch)
     with pytest.raises(KeyboardInterrupt):
         s3.put_object(Bucket='trailers', Key='k', Body=b'x')

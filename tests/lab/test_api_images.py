@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Registering images: the manifest is read, and believed only as far as Eucalyptus 4.4 does."""
+
 from __future__ import annotations
 
 import secrets
@@ -24,12 +25,19 @@ def test_the_admin_registers_kernels_and_ramdisks(lab_api: LabApi, boot: dict[st
     assert (kinds[boot['KernelId']], kinds[boot['RamdiskId']]) == ('kernel', 'ramdisk')
 
 
-@pytest.mark.parametrize('kind, name, configuration', [
-    ('kernel', 'k', ''), ('ramdisk', 'r', ''), ('machine', 'vmlinuz-6.1', ''), ('machine', 'initrd.img', ''),
-    ('machine', 'm', '<kernel_id>true</kernel_id>'), ('machine', 'm', '<ramdisk_id>yes</ramdisk_id>')])
+@pytest.mark.parametrize(
+    'kind, name, configuration',
+    [
+        ('kernel', 'k', ''),
+        ('ramdisk', 'r', ''),
+        ('machine', 'vmlinuz-6.1', ''),
+        ('machine', 'initrd.img', ''),
+        ('machine', 'm', '<kernel_id>true</kernel_id>'),
+        ('machine', 'm', '<ramdisk_id>yes</ramdisk_id>'),
+    ],
+)
 def test_a_tenant_registers_neither_kernel_nor_ramdisk(lab_api: LabApi, kind: str, name: str, configuration: str) -> None:
-    location = lab_api.put_manifest(lab_api.tenant, f'tenant-images/{name}.manifest.xml', kind,
-                                    configuration=configuration)
+    location = lab_api.put_manifest(lab_api.tenant, f'tenant-images/{name}.manifest.xml', kind, configuration=configuration)
     with refused('InternalFailure', 'Only administrators can register', status=500):
         lab_api.ec2().register_image(Name=new_name(), ImageLocation=location)
 
@@ -45,15 +53,17 @@ def test_a_machine_image_needs_kernel_and_ramdisk_unless_hvm(lab_api: LabApi, bo
     described = ec2.describe_images(ImageIds=[image])['Images'][0]
     assert image.startswith('emi-')
     assert (described['KernelId'], described['RamdiskId'], described['VirtualizationType']) == (
-        boot['KernelId'], boot['RamdiskId'], 'paravirtual')
-    assert (described['ImageLocation'], described['Public'], described['RootDeviceType']) == (
-        location, False, 'instance-store')
+        boot['KernelId'],
+        boot['RamdiskId'],
+        'paravirtual',
+    )
+    assert (described['ImageLocation'], described['Public'], described['RootDeviceType']) == (location, False, 'instance-store')
     hvm = ec2.register_image(Name=new_name(), ImageLocation=location, VirtualizationType='hvm')['ImageId']
     assert 'KernelId' not in ec2.describe_images(ImageIds=[hvm])['Images'][0]
 
 
 def test_the_manifests_own_kernel_and_ramdisk_serve_too(lab_api: LabApi, boot: dict[str, str]) -> None:
-    configuration = f"<kernel_id>{boot['KernelId']}</kernel_id><ramdisk_id>{boot['RamdiskId']}</ramdisk_id>"
+    configuration = f'<kernel_id>{boot["KernelId"]}</kernel_id><ramdisk_id>{boot["RamdiskId"]}</ramdisk_id>'
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/own.manifest.xml', configuration=configuration)
     image = lab_api.ec2().register_image(Name=new_name(), ImageLocation=location)['ImageId']
     assert lab_api.ec2().describe_images(ImageIds=[image])['Images'][0]['KernelId'] == boot['KernelId']
@@ -63,11 +73,11 @@ def test_a_kernel_that_is_not_shared_cannot_be_used(lab_api: LabApi, boot: dict[
     kernel = lab_api.register(lab_api.admin, 'kernel', 'boot-files')
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/private.manifest.xml')
     with refused('InternalFailure', 'is denied', status=500):
-        lab_api.ec2().register_image(Name=new_name(), ImageLocation=location, KernelId=kernel,
-                                     RamdiskId=boot['RamdiskId'])
+        lab_api.ec2().register_image(Name=new_name(), ImageLocation=location, KernelId=kernel, RamdiskId=boot['RamdiskId'])
     with refused('InternalFailure', 'Referenced image id is invalid', status=500):
-        lab_api.ec2().register_image(Name=new_name(), ImageLocation=location, KernelId=boot['RamdiskId'],
-                                     RamdiskId=boot['RamdiskId'])
+        lab_api.ec2().register_image(
+            Name=new_name(), ImageLocation=location, KernelId=boot['RamdiskId'], RamdiskId=boot['RamdiskId']
+        )
 
 
 def test_a_manifest_of_another_account_is_not_accessible(lab_api: LabApi, boot: dict[str, str]) -> None:
@@ -130,8 +140,7 @@ def test_a_name_is_free_again_when_its_image_is_deregistered(lab_api: LabApi) ->
 def test_the_admin_sees_deregistered_images_when_he_asks(lab_api: LabApi) -> None:
     image = lab_api.register(lab_api.tenant, 'machine', 'tenant-images', VirtualizationType='hvm')
     lab_api.ec2().deregister_image(ImageId=image)
-    states = {one['ImageId']: one['State']
-              for one in lab_api.ec2(lab_api.admin).describe_images(ImageIds=['verbose'])['Images']}
+    states = {one['ImageId']: one['State'] for one in lab_api.ec2(lab_api.admin).describe_images(ImageIds=['verbose'])['Images']}
     assert states[image] == 'deregistered'
 
 
@@ -141,6 +150,7 @@ def test_launch_permissions_decide_who_sees_an_image(lab_api: LabApi) -> None:
 
     def seen() -> bool:
         return image in [one['ImageId'] for one in tenant.describe_images()['Images']]
+
     assert not seen()
     for grant in ({'UserId': lab_api.tenant.number}, {'Group': 'all'}):
         admin.modify_image_attribute(ImageId=image, LaunchPermission={'Add': [grant]})
@@ -154,8 +164,10 @@ def test_launch_permissions_decide_who_sees_an_image(lab_api: LabApi) -> None:
 
 
 def test_only_owner_and_admin_change_an_image(lab_api: LabApi, boot: dict[str, str]) -> None:
-    for call in (lambda ec2: ec2.deregister_image(ImageId=boot['KernelId']),
-                 lambda ec2: ec2.modify_image_attribute(ImageId=boot['KernelId'], Description={'Value': 'mine'})):
+    for call in (
+        lambda ec2: ec2.deregister_image(ImageId=boot['KernelId']),
+        lambda ec2: ec2.modify_image_attribute(ImageId=boot['KernelId'], Description={'Value': 'mine'}),
+    ):
         with refused('InternalFailure', 'Not authorized', status=500):
             call(lab_api.ec2())
     image = lab_api.register(lab_api.tenant, 'machine', 'tenant-images', VirtualizationType='hvm')
@@ -168,9 +180,10 @@ def test_owner_name_and_tag_filters(lab_api: LabApi) -> None:
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/filtered.manifest.xml')
     image = ec2.register_image(Name=name, ImageLocation=location, VirtualizationType='hvm')['ImageId']
     ec2.create_tags(Resources=[image], Tags=[{'Key': 'Build', 'Value': name}, {'Key': 'Odd', 'Value': 'a*b'}])
-    for filters in ([{'Name': 'name', 'Values': [name]}], [{'Name': 'tag:Build', 'Values': [name[:8] + '*']}],
-                    [{'Name': 'tag:Odd', 'Values': ['a\\*b']}, {'Name': 'tag-key', 'Values': ['Build']},
-                     {'Name': 'name', 'Values': [name]}]):
+    for filters in (
+        [{'Name': 'name', 'Values': [name]}],
+        [{'Name': 'tag:Build', 'Values': [name[:8] + '*']}],
+        [{'Name': 'tag:Odd', 'Values': ['a\\*b']}, {'Name': 'tag-key', 'Values': ['Build']}, {'Name': 'name', 'Values': [name]}],
+    ):
         assert [one['ImageId'] for one in ec2.describe_images(Owners=['self'], Filters=filters)['Images']] == [image]
-    assert not ec2.describe_images(Filters=[{'Name': 'name', 'Values': [name]}, {'Name': 'state', 'Values': ['x']}]
-                                   )['Images']
+    assert not ec2.describe_images(Filters=[{'Name': 'name', 'Values': [name]}, {'Name': 'state', 'Values': ['x']}])['Images']

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Instances and attachments, with the tests playing the node: what clients see, when, and what they may ask for."""
+
 from __future__ import annotations
 
 import base64
@@ -48,8 +49,9 @@ def ebs_image(lab_api: LabApi, snapshot: str) -> str:
 
 def register_ebs(lab_api: LabApi, snapshot: str) -> str:
     mapping = [{'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot}}]
-    return lab_api.ec2().register_image(Name='an-ebs-image', Architecture='x86_64', RootDeviceName='/dev/sda',
-                                        BlockDeviceMappings=mapping)['ImageId']
+    return lab_api.ec2().register_image(
+        Name='an-ebs-image', Architecture='x86_64', RootDeviceName='/dev/sda', BlockDeviceMappings=mapping
+    )['ImageId']
 
 
 @pytest.fixture(scope='module')
@@ -124,7 +126,8 @@ def test_a_launch_that_fails_ends_terminated_with_the_nodes_reason(lab_api: LabA
     lab_api.report(instance, 'teardown', reason='part 00 has another digest')
     await_state(lab_api, instance, 'terminated')
     assert describe(lab_api, instance)['StateTransitionReason'] == (
-        'The instance failed to start on the NC. part 00 has another digest')
+        'The instance failed to start on the NC. part 00 has another digest'
+    )
 
 
 def test_terminating_is_seen_and_ends_when_the_node_is_done(lab_api: LabApi, image: str) -> None:
@@ -149,6 +152,7 @@ def test_terminated_instances_vanish_after_an_hour(lab_api: LabApi, image: str) 
     def gone() -> bool:
         only = [{'Name': 'instance-id', 'Values': [instance]}]
         return not lab_api.ec2().describe_instances(Filters=only)['Reservations']
+
     lab_api.wait_for(gone, 'the instance has vanished')
 
 
@@ -200,7 +204,8 @@ def test_nobody_runs_what_is_not_shared_with_him(lab_api: LabApi) -> None:
     with refused('UnauthorizedOperation', status=403):
         run(lab_api, private)
     lab_api.ec2(lab_api.admin).modify_image_attribute(
-        ImageId=private, LaunchPermission={'Add': [{'UserId': lab_api.tenant.number}]})
+        ImageId=private, LaunchPermission={'Add': [{'UserId': lab_api.tenant.number}]}
+    )
     run(lab_api, private)
 
 
@@ -216,8 +221,11 @@ def test_instances_of_others_are_out_of_sight_and_reach(lab_api: LabApi, image: 
     lab_api.ec2().modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
     admin, tenant = lab_api.ec2(lab_api.admin), lab_api.ec2()
     instance = admin.run_instances(ImageId=image, MinCount=1, MaxCount=1)['Instances'][0]['InstanceId']
-    for call in (lambda: describe(lab_api, instance), lambda: tenant.terminate_instances(InstanceIds=[instance]),
-                 lambda: tenant.describe_instance_attribute(InstanceId=instance, Attribute='userData')):
+    for call in (
+        lambda: describe(lab_api, instance),
+        lambda: tenant.terminate_instances(InstanceIds=[instance]),
+        lambda: tenant.describe_instance_attribute(InstanceId=instance, Attribute='userData'),
+    ):
         with refused('InvalidInstanceID.NotFound'):
             call()
     with refused('InternalFailure', 'Permission denied', status=500):
@@ -231,6 +239,7 @@ def test_attributes_of_an_instance(lab_api: LabApi, image: str) -> None:
 
     def attribute(name: str) -> dict[str, Any]:
         return lab_api.ec2().describe_instance_attribute(InstanceId=instance, Attribute=name)
+
     assert base64.b64decode(attribute('userData')['UserData']['Value']) == b'bootparams=x'
     assert attribute('instanceType')['InstanceType']['Value'] == 'm1.small'
     assert attribute('kernel')['KernelId']['Value'].startswith('eki-')
@@ -238,8 +247,7 @@ def test_attributes_of_an_instance(lab_api: LabApi, image: str) -> None:
         attribute('colour')
 
 
-def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(
-        lab_api: LabApi, image: str, tmp_path: Path) -> None:
+def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(lab_api: LabApi, image: str, tmp_path: Path) -> None:
     instance = run(lab_api, image)['InstanceId']
     with refused('InternalFailure', 'is not in a running state', status=500):
         lab_api.ec2().get_console_output(InstanceId=instance)
@@ -248,8 +256,9 @@ def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(
     assert lab_api.ec2().get_console_output(InstanceId=instance).get('Output', '') == ''
     (tmp_path / 'console.append.log').write_bytes(b'hook: done\n' + b'.' * 5000)
     (tmp_path / 'console.log').write_bytes(b'x' * 70000 + b'login: \xff')
-    raw = base64.b64decode(lab_api.call(f'Action=GetConsoleOutput&InstanceId={instance}')[1]
-                           .split('<output>')[1].split('</output>')[0])
+    raw = base64.b64decode(
+        lab_api.call(f'Action=GetConsoleOutput&InstanceId={instance}')[1].split('<output>')[1].split('</output>')[0]
+    )
     assert len(raw) == 4096 + 65536
     assert raw.startswith(b'hook: done\n') and raw.endswith(b'login: \xff')
 
@@ -265,6 +274,7 @@ def test_an_attachment_is_attaching_until_the_node_has_it(slow_api: LabApi, slow
     def attachment_after_poll() -> str:
         slow_api.poll()
         return attachment()
+
     assert ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdc')['State'] == 'attaching'
     assert (attachment(), volume_state(slow_api, volume)) == ('attaching', 'in-use')
     with refused('VolumeInUse'):
@@ -320,8 +330,7 @@ def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(slow_api: LabAp
     ec2 = slow_api.ec2()
     instance = running(slow_api, slow_ebs_image, UserData='bootparams=x')
     root = describe(slow_api, instance)['BlockDeviceMappings'][0]
-    assert (root['DeviceName'], root['Ebs']['Status'], root['Ebs']['DeleteOnTermination']) == (
-        '/dev/sda', 'attached', True)
+    assert (root['DeviceName'], root['Ebs']['Status'], root['Ebs']['DeleteOnTermination']) == ('/dev/sda', 'attached', True)
     slow_api.age('volumes', root['Ebs']['VolumeId'], 8)
     slow_api.wait_for(lambda: volume_state(slow_api, root['Ebs']['VolumeId']) == 'in-use', 'the root volume is in use')
     with refused('IncorrectState', 'Cannot detach root volume'):
@@ -391,8 +400,11 @@ def test_instance_store_instances_cannot_be_stopped(lab_api: LabApi, image: str)
 
 def test_the_root_volume_can_be_kept_and_made_larger(lab_api: LabApi, ebs_image: str) -> None:
     ebs = {'VolumeSize': 2, 'DeleteOnTermination': False}
-    instance = running(lab_api, ebs_image, BlockDeviceMappings=[
-        {'DeviceName': '/dev/sda', 'Ebs': ebs}, {'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}])
+    instance = running(
+        lab_api,
+        ebs_image,
+        BlockDeviceMappings=[{'DeviceName': '/dev/sda', 'Ebs': ebs}, {'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}],
+    )
     volumes = {one['DeviceName']: one['Ebs']['VolumeId'] for one in describe(lab_api, instance)['BlockDeviceMappings']}
     assert set(volumes) == {'/dev/sda', '/dev/sdb'}
     lab_api.wait_for(lambda: all(volume_state(lab_api, one) == 'in-use' for one in volumes.values()), 'in use')

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Object storage: bodies come back as they went, whole or not at all, to whom the ACL names."""
+
 from __future__ import annotations
 
 import base64
@@ -45,8 +46,9 @@ def test_a_key_that_xml_cannot_say_does_not_break_the_list(lab_api: LabApi, buck
 
 
 def test_what_the_lab_did_not_expect_is_an_error_as_clients_know_it(lab_api: LabApi) -> None:
-    request = urllib.request.Request(lab_api.s3_url, headers={'Authorization': 'AWS not\xefutf-8:x',
-                                                              'Date': email.utils.formatdate(usegmt=True)})
+    request = urllib.request.Request(
+        lab_api.s3_url, headers={'Authorization': 'AWS not\xefutf-8:x', 'Date': email.utils.formatdate(usegmt=True)}
+    )
     status, body = lab_api.fetch(request)
     assert (status, '<Code>InternalError</Code>' in body) == (500, True), body
 
@@ -54,13 +56,14 @@ def test_what_the_lab_did_not_expect_is_an_error_as_clients_know_it(lab_api: Lab
 def test_content_encoding_is_kept_and_the_body_left_alone(lab_api: LabApi, bucket: str) -> None:
     packed = gzip.compress(b'hello' * 100)
     lab_api.s3().put_object(Bucket=bucket, Key='packed.gz', Body=packed, ContentEncoding='gzip')
-    with urllib.request.urlopen(lab_api.s3().generate_presigned_url(
-            'get_object', {'Bucket': bucket, 'Key': 'packed.gz'})) as reply:
+    with urllib.request.urlopen(lab_api.s3().generate_presigned_url('get_object', {'Bucket': bucket, 'Key': 'packed.gz'})) as reply:
         assert (reply.read(), reply.headers['Content-Encoding']) == (packed, 'gzip')
 
 
-@pytest.mark.parametrize('asked, got', [('bytes=0-3', b'0123'), ('bytes=7-', b'789'), ('bytes=-2', b'89'),
-                                        ('bytes=8-100', b'89'), ('lines=1-2', b'0123456789')])
+@pytest.mark.parametrize(
+    'asked, got',
+    [('bytes=0-3', b'0123'), ('bytes=7-', b'789'), ('bytes=-2', b'89'), ('bytes=8-100', b'89'), ('lines=1-2', b'0123456789')],
+)
 def test_ranges(lab_api: LabApi, bucket: str, asked: str, got: bytes) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key='digits', Body=b'0123456789')
     reply = lab_api.s3().get_object(Bucket=bucket, Key='digits', Range=asked)
@@ -127,18 +130,26 @@ def test_expect_100_continue_is_answered(lab_api: LabApi, bucket: str) -> None:
 def test_an_upload_without_a_length_is_411(lab_api: LabApi, bucket: str) -> None:
     url = lab_api.s3().generate_presigned_url('put_object', {'Bucket': bucket, 'Key': 'chunked'})
     connection = http.client.HTTPConnection('127.0.0.1', lab_api.config.port, timeout=10)
-    connection.request('PUT', url.removeprefix(lab_api.config.endpoint), body=iter([b'a', b'b']), encode_chunked=True,
-                       headers={'Transfer-Encoding': 'chunked'})
+    connection.request(
+        'PUT',
+        url.removeprefix(lab_api.config.endpoint),
+        body=iter([b'a', b'b']),
+        encode_chunked=True,
+        headers={'Transfer-Encoding': 'chunked'},
+    )
     assert connection.getresponse().status == 411
 
 
-@pytest.mark.parametrize('acl, readers', [
-    ('private', {'owner', 'admin'}),
-    ('aws-exec-read', {'owner', 'admin', 'cloud'}),
-    ('ec2-bundle-read', {'owner', 'admin'}),
-    ('authenticated-read', {'owner', 'admin', 'cloud'}),
-    ('public-read', {'owner', 'admin', 'cloud', 'anonymous'}),
-])
+@pytest.mark.parametrize(
+    'acl, readers',
+    [
+        ('private', {'owner', 'admin'}),
+        ('aws-exec-read', {'owner', 'admin', 'cloud'}),
+        ('ec2-bundle-read', {'owner', 'admin'}),
+        ('authenticated-read', {'owner', 'admin', 'cloud'}),
+        ('public-read', {'owner', 'admin', 'cloud', 'anonymous'}),
+    ],
+)
 def test_who_reads_an_object(lab_api: LabApi, bucket: str, acl: str, readers: set[str]) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key=f'acl-{acl}', Body=b'x', ACL=acl)
     accounts = {'owner': lab_api.tenant, 'admin': lab_api.admin, 'cloud': lab_api.accounts[EXEC_READ]}
@@ -156,9 +167,12 @@ def test_nobody_writes_to_anothers_bucket_or_deletes_from_it(lab_api: LabApi) ->
     lab_api.s3(lab_api.admin).create_bucket(Bucket='admins-own')
     lab_api.s3(lab_api.admin).put_object(Bucket='admins-own', Key='k', Body=b'', ACL='public-read')
     tenant = lab_api.s3()
-    for call in (lambda: tenant.put_object(Bucket='admins-own', Key='k', Body=b''),
-                 lambda: tenant.delete_object(Bucket='admins-own', Key='k'),
-                 lambda: tenant.list_objects(Bucket='admins-own'), lambda: tenant.delete_bucket(Bucket='admins-own')):
+    for call in (
+        lambda: tenant.put_object(Bucket='admins-own', Key='k', Body=b''),
+        lambda: tenant.delete_object(Bucket='admins-own', Key='k'),
+        lambda: tenant.list_objects(Bucket='admins-own'),
+        lambda: tenant.delete_bucket(Bucket='admins-own'),
+    ):
         with refused('AccessDenied', status=403):
             call()
     with refused('BucketAlreadyExists', status=409):
@@ -177,7 +191,9 @@ def test_the_acl_can_be_read_and_changed(lab_api: LabApi, bucket: str) -> None:
     s3.put_object_acl(Bucket=bucket, Key='shared', ACL='aws-exec-read')
     grants = s3.get_object_acl(Bucket=bucket, Key='shared')['Grants']
     assert [(grant['Grantee'].get('URI'), grant['Permission']) for grant in grants] == [
-        (None, 'FULL_CONTROL'), ('http://acs.amazonaws.com/groups/s3/zateam', 'READ')]
+        (None, 'FULL_CONTROL'),
+        ('http://acs.amazonaws.com/groups/s3/zateam', 'READ'),
+    ]
 
 
 def test_buckets_live_and_die(lab_api: LabApi) -> None:
@@ -204,8 +220,11 @@ def test_listing_pages_prefixes_and_folders(lab_api: LabApi) -> None:
     s3.create_bucket(Bucket='listed')
     for key in ('a/1', 'a/2', 'b/1', 'c', 'd'):
         s3.put_object(Bucket='listed', Key=key, Body=key.encode())
-    keys = [one['Key'] for page in s3.get_paginator('list_objects').paginate(
-        Bucket='listed', PaginationConfig={'PageSize': 2}) for one in page['Contents']]
+    keys = [
+        one['Key']
+        for page in s3.get_paginator('list_objects').paginate(Bucket='listed', PaginationConfig={'PageSize': 2})
+        for one in page['Contents']
+    ]
     assert keys == ['a/1', 'a/2', 'b/1', 'c', 'd']
     assert [one['Key'] for one in s3.list_objects(Bucket='listed', Prefix='a/')['Contents']] == ['a/1', 'a/2']
     folders = s3.list_objects(Bucket='listed', Delimiter='/')

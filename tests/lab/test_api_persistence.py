@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever happens to the API process, what it has answered for is there when it comes back."""
+
 from __future__ import annotations
 
 import http.client
@@ -44,7 +45,8 @@ def test_everything_survives_kill_9(lab: LabApi) -> None:
     lab.start()
 
     assert {path.name for path in lab.config.objects.iterdir()} == {
-        row['file'] for row in lab_rows(lab, 'SELECT file FROM objects')}
+        row['file'] for row in lab_rows(lab, 'SELECT file FROM objects')
+    }
     found = ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]
     assert (found['State']['Name'], found['Tags']) == ('running', [{'Key': 'Name', 'Value': 'survivor'}])
     assert ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['Attachments'][0]['State'] == 'attaching'
@@ -52,11 +54,14 @@ def test_everything_survives_kill_9(lab: LabApi) -> None:
     got = s3.get_object(Bucket='images', Key='body')
     assert (got['Body'].read(), got['Metadata']) == (b'y' * 300000, {'k': 'v'})
     lab.age('snapshots', snapshot, 30)
-    lab.wait_for(lambda: ec2.describe_snapshots(SnapshotIds=[snapshot])['Snapshots'][0]['State'] == 'completed',
-                 'the snapshot is taken up again')
+    lab.wait_for(
+        lambda: ec2.describe_snapshots(SnapshotIds=[snapshot])['Snapshots'][0]['State'] == 'completed',
+        'the snapshot is taken up again',
+    )
     lab.age('volumes', creating, 8)
-    lab.wait_for(lambda: ec2.describe_volumes(VolumeIds=[creating])['Volumes'][0]['State'] == 'available',
-                 'the volume is made after all')
+    lab.wait_for(
+        lambda: ec2.describe_volumes(VolumeIds=[creating])['Volumes'][0]['State'] == 'available', 'the volume is made after all'
+    )
     assert lab.config.volume_file(creating).read_bytes()[:8] == b'precious'
     assert not list(lab.config.snapshots.glob('*.partial'))
 
@@ -73,6 +78,7 @@ def half_an_upload(lab: LabApi) -> http.client.HTTPConnection:
 
 def lab_rows(lab: LabApi, sql: str) -> list:
     from eucalab.store import Store
+
     store = Store(lab.config.database)
     try:
         return store.rows(sql)
@@ -102,5 +108,7 @@ def test_at_pace_1_the_cloud_is_as_slow_as_the_real_one(make_lab_api: Callable[.
     lab.report(instance, 'running')
     lab.wait_for(lambda: ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['State'] == 'available', 'available')
     assert time.monotonic() - started >= 8
-    lab.wait_for(lambda: ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]['State'][
-        'Name'] == 'running', 'the next poll has come')
+    lab.wait_for(
+        lambda: ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]['State']['Name'] == 'running',
+        'the next poll has come',
+    )

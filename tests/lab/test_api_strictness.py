@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the API refuses, as Eucalyptus 4.4 does."""
+
 from __future__ import annotations
 
 import urllib.request
@@ -19,18 +20,21 @@ def test_an_unknown_parameter_is_a_bind_error_that_names_it(lab_api: LabApi) -> 
     assert '<Code>400 Bad Request</Code><Message>Failed to bind the following fields:\nColour = blue\n</Message>' in body
 
 
-@pytest.mark.parametrize('query', [
-    'Action=CreateVolume&Size=1&AvailabilityZone=one&ClientToken=t',
-    'Action=CreateVolume&Size=1&AvailabilityZone=one&TagSpecification.1.ResourceType=volume',
-    'Action=DescribeImages&MaxResults=5',
-    'Action=DescribeInstances&DryRun=true',
-    'Action=GetConsoleOutput&InstanceId=i-12345678&Latest=true',
-    'Action=RunInstances&ImageId=emi-12345678&MinCount=1&MaxCount=1&CpuOptions.CoreCount=1',
-    'Action=CreateSnapshot&VolumeId=vol-12345678&TagSpecification.1.ResourceType=snapshot',
-    'Action=RegisterImage&Name=abc&ImageLocation=b/m&EnaSupport=true',
-    'Action=DescribeVolumes&MaxResults=many',
-    'Action=DescribeTags&Filter=x&Filters.1.Name=y',
-])
+@pytest.mark.parametrize(
+    'query',
+    [
+        'Action=CreateVolume&Size=1&AvailabilityZone=one&ClientToken=t',
+        'Action=CreateVolume&Size=1&AvailabilityZone=one&TagSpecification.1.ResourceType=volume',
+        'Action=DescribeImages&MaxResults=5',
+        'Action=DescribeInstances&DryRun=true',
+        'Action=GetConsoleOutput&InstanceId=i-12345678&Latest=true',
+        'Action=RunInstances&ImageId=emi-12345678&MinCount=1&MaxCount=1&CpuOptions.CoreCount=1',
+        'Action=CreateSnapshot&VolumeId=vol-12345678&TagSpecification.1.ResourceType=snapshot',
+        'Action=RegisterImage&Name=abc&ImageLocation=b/m&EnaSupport=true',
+        'Action=DescribeVolumes&MaxResults=many',
+        'Action=DescribeTags&Filter=x&Filters.1.Name=y',
+    ],
+)
 def test_what_4_4_has_no_field_for_does_not_bind(lab_api: LabApi, query: str) -> None:
     status, body = lab_api.call(query)
     assert (status, 'Failed to bind the following fields' in body) == (400, True), body
@@ -50,7 +54,7 @@ def test_what_is_unknown_below_a_list_of_structures_is_dropped(lab_api: LabApi) 
 def test_an_unknown_api_version_falls_back(lab_api: LabApi, version: str) -> None:
     status, body = lab_api.call(f'Action=DescribeAvailabilityZones&Version={version}')
     assert (status, '<zoneName>one</zoneName>' in body) == (200, True)
-    assert f"/doc/{version if version[0] == '2' else '2016-09-15'}/" in body
+    assert f'/doc/{version if version[0] == "2" else "2016-09-15"}/' in body
 
 
 @pytest.mark.parametrize('path', ['/services/compute', '/services/compute/', '/services/Eucalyptus', '/services/Eucalyptus/'])
@@ -69,25 +73,42 @@ def test_a_request_without_a_version_finds_nobody(lab_api: LabApi) -> None:
 
 def test_a_get_request_serves_as_well(lab_api: LabApi) -> None:
     region = boto.ec2.regioninfo.RegionInfo(name='x', endpoint='127.0.0.1')
-    ec2 = boto.ec2.connection.EC2Connection(lab_api.tenant.access_key, lab_api.tenant.secret_key, is_secure=False,
-                                            region=region, port=lab_api.config.port, path='/services/compute')
+    ec2 = boto.ec2.connection.EC2Connection(
+        lab_api.tenant.access_key,
+        lab_api.tenant.secret_key,
+        is_secure=False,
+        region=region,
+        port=lab_api.config.port,
+        path='/services/compute',
+    )
     assert ec2.make_request('DescribeVolumes', {}, verb='GET').status == 200
 
 
 @pytest.mark.parametrize('action', sorted(PLAYED['4.4'].known))
-@pytest.mark.parametrize('rest', ['', '&InstanceId=&VolumeId=&ImageId=&SnapshotId=', '&Filter.1=x&Tag.1=y&ResourceId.1=i-12345678',
-                                  '&Filter.1.Value.1=x&ResourceId.1=i-1&Tag.1.Value=y', '&BlockDeviceMapping.1.NoDevice=x'])
+@pytest.mark.parametrize(
+    'rest',
+    [
+        '',
+        '&InstanceId=&VolumeId=&ImageId=&SnapshotId=',
+        '&Filter.1=x&Tag.1=y&ResourceId.1=i-12345678',
+        '&Filter.1.Value.1=x&ResourceId.1=i-1&Tag.1.Value=y',
+        '&BlockDeviceMapping.1.NoDevice=x',
+    ],
+)
 def test_whatever_is_left_out_the_answer_is_a_service_error_or_a_reply(lab_api: LabApi, action: str, rest: str) -> None:
     status, body = lab_api.call(f'Action={action}{rest}')
     assert '<Code>InternalError</Code>' not in body, body
     assert status in (200, 400, 403, 500) and ElementTree.fromstring(body.replace('xmlns=', 'ns=')) is not None
 
 
-@pytest.mark.parametrize('query', [
-    'Action=CreateTags&ResourceId.1={volume}&Tag.1.Key=a&Tag.1.Value=%01',
-    'Action=CreateTags&ResourceId.1={volume}&Tag.1.Key=%EF%BF%BF&Tag.1.Value=a',
-    'Action=CreateSnapshot&VolumeId={volume}&Description=%0B',
-])
+@pytest.mark.parametrize(
+    'query',
+    [
+        'Action=CreateTags&ResourceId.1={volume}&Tag.1.Key=a&Tag.1.Value=%01',
+        'Action=CreateTags&ResourceId.1={volume}&Tag.1.Key=%EF%BF%BF&Tag.1.Value=a',
+        'Action=CreateSnapshot&VolumeId={volume}&Description=%0B',
+    ],
+)
 def test_text_that_no_reply_could_show_is_refused(lab_api: LabApi, query: str) -> None:
     volume = lab_api.ec2().create_volume(Size=1, AvailabilityZone='one')['VolumeId']
     status, body = lab_api.call(query.format(volume=volume))

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Volumes and snapshots: real files behind them, every state seen, nothing of another account."""
+
 from __future__ import annotations
 
 import time
@@ -29,8 +30,10 @@ def state(lab_api: LabApi, identifier: str) -> str:
 def snapshot(lab_api: LabApi, volume_id: str) -> str:
     """A new snapshot that is completed."""
     identifier = lab_api.ec2().create_snapshot(VolumeId=volume_id)['SnapshotId']
-    lab_api.wait_for(lambda: lab_api.ec2().describe_snapshots(
-        SnapshotIds=[identifier])['Snapshots'][0]['State'] == 'completed', f'{identifier} is completed')
+    lab_api.wait_for(
+        lambda: lab_api.ec2().describe_snapshots(SnapshotIds=[identifier])['Snapshots'][0]['State'] == 'completed',
+        f'{identifier} is completed',
+    )
     return identifier
 
 
@@ -63,8 +66,16 @@ def test_all_volumes_together_have_a_limit_too(make_lab_api: Callable[..., LabAp
 
 
 def test_a_volume_that_cannot_be_made_is_failed_and_the_others_go_on(lab_api: LabApi) -> None:
-    lab_api.insert('volumes', id='vol-0bad0bad', account=lab_api.tenant.number, size=1 << 40, zone='one', state='creating',
-                   state_since=time.time(), created=0)
+    lab_api.insert(
+        'volumes',
+        id='vol-0bad0bad',
+        account=lab_api.tenant.number,
+        size=1 << 40,
+        zone='one',
+        state='creating',
+        state_since=time.time(),
+        created=0,
+    )
     lab_api.wait_for(lambda: state(lab_api, 'vol-0bad0bad') == 'failed', 'it is failed')
     volume(lab_api, Size=1)
     lab_api.ec2().delete_volume(VolumeId='vol-0bad0bad')
@@ -122,7 +133,9 @@ def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(slow_api: Lab
         def shown() -> bool:
             one = ec2.describe_snapshots(SnapshotIds=[made['SnapshotId']])['Snapshots'][0]
             return (one['State'], one['Progress']) == (state, progress)
+
         slow_api.wait_for(shown, f'{state} {progress}')
+
     await_progress('pending', '40%')
     await_progress('pending', '80%')
     await_progress('completed', '100%')
@@ -142,8 +155,10 @@ def test_a_volume_may_be_deleted_while_its_snapshot_is_pending(lab_api: LabApi) 
     identifier = volume(lab_api, Size=1)
     made = lab_api.ec2().create_snapshot(VolumeId=identifier)['SnapshotId']
     lab_api.ec2().delete_volume(VolumeId=identifier)
-    lab_api.wait_for(lambda: lab_api.ec2().describe_snapshots(
-        SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed', 'the snapshot is completed all the same')
+    lab_api.wait_for(
+        lambda: lab_api.ec2().describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed',
+        'the snapshot is completed all the same',
+    )
 
 
 def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: LabApi, big_snapshot: str) -> None:
@@ -157,8 +172,7 @@ def test_images_are_registered_from_snapshots_and_keep_them(lab_api: LabApi) -> 
     image = ec2.register_image(Name='from-a-snapshot', RootDeviceName='/dev/sda1', BlockDeviceMappings=mapping)['ImageId']
     described = ec2.describe_images(ImageIds=[image])['Images'][0]
     # /dev/sda1 is taken for /dev/sda; nothing said about the architecture means i386.
-    assert (described['RootDeviceType'], described['RootDeviceName'], described['Architecture']) == (
-        'ebs', '/dev/sda', 'i386')
+    assert (described['RootDeviceType'], described['RootDeviceName'], described['Architecture']) == ('ebs', '/dev/sda', 'i386')
     assert described['BlockDeviceMappings'][0]['Ebs']['SnapshotId'] == made
     with refused('InvalidSnapshot.InUse'):
         ec2.delete_snapshot(SnapshotId=made)
@@ -169,23 +183,35 @@ def test_images_are_registered_from_snapshots_and_keep_them(lab_api: LabApi) -> 
         ec2.delete_snapshot(SnapshotId=made)
 
 
-@pytest.mark.parametrize('device, ebs, words', [
-    ('/dev/sda2', {}, 'cannot be a partition'), ('disk', {}, 'is invalid'),
-    ('/dev/sda', {'VolumeSize': 1}, 'cannot be smaller than the source snapshot'),
-    ('/dev/sda', {'SnapshotId': 'snap-12345678'}, 'Unable to find snapshot')])
-def test_snapshot_mappings_that_are_refused(lab_api: LabApi, big_snapshot: str, device: str, ebs: dict[str, Any],
-                                            words: str) -> None:
+@pytest.mark.parametrize(
+    'device, ebs, words',
+    [
+        ('/dev/sda2', {}, 'cannot be a partition'),
+        ('disk', {}, 'is invalid'),
+        ('/dev/sda', {'VolumeSize': 1}, 'cannot be smaller than the source snapshot'),
+        ('/dev/sda', {'SnapshotId': 'snap-12345678'}, 'Unable to find snapshot'),
+    ],
+)
+def test_snapshot_mappings_that_are_refused(
+    lab_api: LabApi, big_snapshot: str, device: str, ebs: dict[str, Any], words: str
+) -> None:
     with refused('InternalFailure', words, status=500):
-        lab_api.ec2().register_image(Name='not-registered', RootDeviceName=device,
-                                     BlockDeviceMappings=[{'DeviceName': device, 'Ebs': {'SnapshotId': big_snapshot, **ebs}}])
+        lab_api.ec2().register_image(
+            Name='not-registered',
+            RootDeviceName=device,
+            BlockDeviceMappings=[{'DeviceName': device, 'Ebs': {'SnapshotId': big_snapshot, **ebs}}],
+        )
 
 
 def test_an_image_needs_a_manifest_or_a_snapshot_and_not_both(lab_api: LabApi) -> None:
     with refused('InternalFailure', 'must specify either ImageLocation', status=500):
         lab_api.ec2().register_image(Name='neither')
     with refused('InternalFailure', 'Ebs block device mappings are not supported', status=500):
-        lab_api.ec2().register_image(Name='both', ImageLocation='a-bucket/m.manifest.xml', BlockDeviceMappings=[
-            {'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}])
+        lab_api.ec2().register_image(
+            Name='both',
+            ImageLocation='a-bucket/m.manifest.xml',
+            BlockDeviceMappings=[{'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}],
+        )
 
 
 def test_a_tenant_neither_sees_nor_touches_what_the_admin_has(lab_api: LabApi) -> None:
@@ -199,8 +225,11 @@ def test_a_tenant_neither_sees_nor_touches_what_the_admin_has(lab_api: LabApi) -
         tenant.describe_snapshots(SnapshotIds=[made])
     with refused('InvalidVolume.NotFound'):
         tenant.create_snapshot(VolumeId=identifier)
-    for call in (lambda: tenant.delete_volume(VolumeId=identifier), lambda: tenant.delete_snapshot(SnapshotId=made),
-                 lambda: tenant.create_volume(SnapshotId=made, AvailabilityZone='one')):
+    for call in (
+        lambda: tenant.delete_volume(VolumeId=identifier),
+        lambda: tenant.delete_snapshot(SnapshotId=made),
+        lambda: tenant.create_volume(SnapshotId=made, AvailabilityZone='one'),
+    ):
         with refused('UnauthorizedOperation', status=403):
             call()
     with refused('InvalidVolume.NotFound'):
@@ -220,8 +249,7 @@ def test_tags(lab_api: LabApi) -> None:
     ec2.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'two'}])
     only = [{'Name': 'resource-id', 'Values': [identifier]}]
     tags = ec2.describe_tags(Filters=only)['Tags']
-    assert [(one['Key'], one['Value'], one['ResourceType']) for one in tags] == [
-        ('Name', 'two', 'volume'), ('Use', '', 'volume')]
+    assert [(one['Key'], one['Value'], one['ResourceType']) for one in tags] == [('Name', 'two', 'volume'), ('Use', '', 'volume')]
     ec2.delete_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'another'}, {'Key': 'Use'}])
     assert ec2.describe_volumes(VolumeIds=[identifier])['Volumes'][0]['Tags'] == [{'Key': 'Name', 'Value': 'two'}]
     for key in ('aws:mine', 'euca:mine', 'k' * 128):

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What botocore's own serialiser and parser make of a message is what the lab reads and writes."""
+
 from __future__ import annotations
 
 import datetime
@@ -28,17 +29,47 @@ def model(version: str) -> ServiceModel:
 
 
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
-    ('DescribeVolumes', {'VolumeIds': [f'vol-{number}' for number in range(12)],
-                         'Filters': [{'Name': 'tag:Name', 'Values': ['a', 'b*']}, {'Name': 'size', 'Values': ['1']}]}),
-    ('RegisterImage', {'Name': 'n', 'Description': 'two\nlines & <signs>', 'RootDeviceName': '/dev/sda',
-                       'BlockDeviceMappings': [{'DeviceName': '/dev/sda', 'Ebs': {
-                           'SnapshotId': 'snap-1', 'VolumeSize': 7, 'DeleteOnTermination': False}},
-                           {'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral0'}]}),
-    ('RunInstances', {'ImageId': 'emi-1', 'MinCount': 1, 'MaxCount': 3, 'SecurityGroups': ['default', 'b'],
-                      'Placement': {'AvailabilityZone': 'one'}, 'Monitoring': {'Enabled': False}, 'ClientToken': 't',
-                      'KernelId': 'eki-1', 'BlockDeviceMappings': [{'DeviceName': '/dev/sdb', 'NoDevice': 'true'}]}),
-    ('ModifyImageAttribute', {'ImageId': 'emi-1', 'LaunchPermission': {
-        'Add': [{'Group': 'all'}, {'UserId': '123456789012'}]}, 'Description': {'Value': 'd'}}),
+    (
+        'DescribeVolumes',
+        {
+            'VolumeIds': [f'vol-{number}' for number in range(12)],
+            'Filters': [{'Name': 'tag:Name', 'Values': ['a', 'b*']}, {'Name': 'size', 'Values': ['1']}],
+        },
+    ),
+    (
+        'RegisterImage',
+        {
+            'Name': 'n',
+            'Description': 'two\nlines & <signs>',
+            'RootDeviceName': '/dev/sda',
+            'BlockDeviceMappings': [
+                {'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': 'snap-1', 'VolumeSize': 7, 'DeleteOnTermination': False}},
+                {'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral0'},
+            ],
+        },
+    ),
+    (
+        'RunInstances',
+        {
+            'ImageId': 'emi-1',
+            'MinCount': 1,
+            'MaxCount': 3,
+            'SecurityGroups': ['default', 'b'],
+            'Placement': {'AvailabilityZone': 'one'},
+            'Monitoring': {'Enabled': False},
+            'ClientToken': 't',
+            'KernelId': 'eki-1',
+            'BlockDeviceMappings': [{'DeviceName': '/dev/sdb', 'NoDevice': 'true'}],
+        },
+    ),
+    (
+        'ModifyImageAttribute',
+        {
+            'ImageId': 'emi-1',
+            'LaunchPermission': {'Add': [{'Group': 'all'}, {'UserId': '123456789012'}]},
+            'Description': {'Value': 'd'},
+        },
+    ),
     ('CreateTags', {'Resources': ['i-1', 'vol-1'], 'Tags': [{'Key': 'ü', 'Value': ''}, {'Key': 'b', 'Value': 'c'}]}),
     ('DetachVolume', {'VolumeId': 'vol-1', 'Force': True}),
 ]
@@ -56,14 +87,25 @@ def test_requests_are_read_as_they_were_meant(wire: Ec2Wire, version: str, actio
 
 @pytest.mark.parametrize('version', CLIENTS)
 def test_replies_are_understood(wire: Ec2Wire, version: str) -> None:
-    reply = {'Volumes': [{'VolumeId': 'vol-1', 'Size': 3, 'State': 'in-use', 'CreateTime': 1480000000.25,
-                          'Encrypted': False, 'Tags': [{'Key': 'a<b', 'Value': 'é & "q"'}], 'Attachments': [
-                              {'VolumeId': 'vol-1', 'State': 'attached', 'DeleteOnTermination': True}]},
-                         {'VolumeId': 'vol-2', 'Tags': []}]}
+    reply = {
+        'Volumes': [
+            {
+                'VolumeId': 'vol-1',
+                'Size': 3,
+                'State': 'in-use',
+                'CreateTime': 1480000000.25,
+                'Encrypted': False,
+                'Tags': [{'Key': 'a<b', 'Value': 'é & "q"'}],
+                'Attachments': [{'VolumeId': 'vol-1', 'State': 'attached', 'DeleteOnTermination': True}],
+            },
+            {'VolumeId': 'vol-2', 'Tags': []},
+        ]
+    }
     content = wire.serialise('DescribeVolumes', version, 'id-1', reply)
     parser = botocore.parsers.create_parser('ec2')
-    parsed = parser.parse({'body': content, 'headers': {}, 'status_code': 200},
-                          model(version).operation_model('DescribeVolumes').output_shape)
+    parsed = parser.parse(
+        {'body': content, 'headers': {}, 'status_code': 200}, model(version).operation_model('DescribeVolumes').output_shape
+    )
     assert parsed['ResponseMetadata']['RequestId'] == 'id-1'
     first = parsed['Volumes'][0]
     assert first.pop('CreateTime') == datetime.datetime(2016, 11, 24, 15, 6, 40, 250000, datetime.timezone.utc)
@@ -76,8 +118,9 @@ def test_a_member_that_the_model_does_not_have_is_a_mistake_of_ours(wire: Ec2Wir
         wire.serialise('DescribeVolumes', '2014-10-01', 'x', {'Volumes': [{'Colour': 'blue'}]})
 
 
-@pytest.mark.parametrize('name, text', [('Size', text) for text in (
-    'ten', '', '1.5', '1_0', ' 1 ', '0x1', '2147483648', '-2147483649', '9' * 5000)])
+@pytest.mark.parametrize(
+    'name, text', [('Size', text) for text in ('ten', '', '1.5', '1_0', ' 1 ', '0x1', '2147483648', '-2147483649', '9' * 5000)]
+)
 def test_a_number_that_is_none_does_not_bind(wire: Ec2Wire, name: str, text: str) -> None:
     with pytest.raises(BindError, match=f'{name} = {text}'):
         wire.parse('CreateVolume', {name: text})
@@ -92,7 +135,8 @@ def test_a_list_without_an_index_is_a_list_of_one(wire: Ec2Wire) -> None:
     assert wire.parse('DescribeVolumes', {'VolumeId': 'vol-1'}) == {'VolumeIds': ['vol-1']}
 
 
-@pytest.mark.parametrize('text, data', [('YQ==', b'a'), ('Y\nQ=\r\n=', b'a'), ('', b''), ('Y', None), ('YQ=', None),
-                                        ('Y!Q=', None)])
+@pytest.mark.parametrize(
+    'text, data', [('YQ==', b'a'), ('Y\nQ=\r\n=', b'a'), ('', b''), ('Y', None), ('YQ=', None), ('Y!Q=', None)]
+)
 def test_base64_may_have_line_breaks_and_nothing_else(text: str, data: bytes | None) -> None:
     assert decode_base64(text) == data

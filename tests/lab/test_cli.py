@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command ``eucalab``: labs with real API and node processes, without guests."""
+
 from __future__ import annotations
 
 import contextlib
@@ -71,8 +72,12 @@ def test_the_mirror_is_there_for_everybody(place: Place, lab: Config) -> None:
 
 def test_the_inventory_names_the_nodes_and_their_homes(place: Place, lab: Config) -> None:
     home = place.state / lab.name
-    shown = subprocess.run([Path(sys.executable).with_name('ansible-inventory'), '-i', home / 'inventory.ini', '--list'],
-                           capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [Path(sys.executable).with_name('ansible-inventory'), '-i', home / 'inventory.ini', '--list'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     node = json.loads(shown)['_meta']['hostvars']['node1']
     assert node['ansible_connection'] == 'local'
     assert node['nc_hooks_eucalyptus_home'] == str(home / 'nodes/node1')
@@ -83,7 +88,7 @@ def test_the_inventory_names_the_nodes_and_their_homes(place: Place, lab: Config
 def test_status_shows_what_runs(place: Place, lab: Config) -> None:
     done = place.run('status', '--name', lab.name)
     assert done.returncode == 0, done.stderr
-    assert re.search(rf"^  api +running +{place.pid(lab.name, 'api')} ", done.stdout, re.MULTILINE)
+    assert re.search(rf'^  api +running +{place.pid(lab.name, "api")} ', done.stdout, re.MULTILINE)
     assert re.search(r'^  instances  none$', done.stdout, re.MULTILINE)
 
 
@@ -176,8 +181,10 @@ def test_guests_that_libvirt_forgot_are_ended_too(place: Place) -> None:
     place.up('guests')
     disk = place.state / 'guests/volumes/vol-0a1b2c3d.raw'
     command = [sys.executable, '-c', 'import time; time.sleep(600)', 'guest={},debug-threads=on', str(disk)]
-    with subprocess.Popen([word.format('i-0a1b2c3d') for word in command]) as ours, \
-            subprocess.Popen([*command[:3], 'guest=i-0a1b2c3e,debug-threads=on', '/elsewhere/disk']) as other:
+    with (
+        subprocess.Popen([word.format('i-0a1b2c3d') for word in command]) as ours,
+        subprocess.Popen([*command[:3], 'guest=i-0a1b2c3e,debug-threads=on', '/elsewhere/disk']) as other,
+    ):
         assert place.run('down', '--name', 'guests').returncode == 0
         assert ours.wait(10) == -signal.SIGTERM
         assert other.poll() is None
@@ -239,8 +246,7 @@ def test_a_name_that_is_no_directory_is_refused(place: Place, name: str) -> None
     assert 'cannot be called' in place.error('up', '--name', name)
 
 
-def test_missing_packages_come_with_the_line_that_installs_them(place: Place, lab: Config,
-                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_come_with_the_line_that_installs_them(place: Place, lab: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, 'which', lambda program, **_: None if program in ('xsltproc', 'libvirtd') else program)
     with pytest.raises(checks.LabError, match='apt-get install .* libvirt-daemon-system xsltproc$'):
         checks.before_up(lab, has_port=True)
@@ -278,6 +284,7 @@ class Daemons:
 @pytest.fixture
 def fake_daemons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemons:
     from eucalab.node import daemons
+
     fake = Daemons()
     monkeypatch.setattr(shared, 'REGISTER', tmp_path / 'eucalab.json')
     monkeypatch.setattr(daemons, 'ensure_daemons', fake.ensure)
@@ -335,8 +342,9 @@ def test_two_commands_at_a_time_wait_for_each_other(place: Place) -> None:
     port = free_port()
     words = [sys.executable, '-m', 'eucalab', 'up', '--name', 'raced', '--port', str(port), '--nodes', '1', '--accel', 'tcg']
     environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(place.state), 'EUCALAB_CACHE': str(place.cache)}
-    running = [subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-               for _ in range(2)]
+    running = [
+        subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     output = ''.join(process.communicate(timeout=300)[0] for process in running)
     assert [process.returncode for process in running] == [0, 0]
     assert output.count('is up:') == 1 and output.count('was up already') == 1
@@ -354,8 +362,9 @@ for _ in range(500):
         os.unlink(alone)
 """
     environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(tmp_path / 'state')}
-    running = [subprocess.Popen([sys.executable, '-c', script], env=environment, stderr=subprocess.PIPE, text=True)
-               for _ in range(4)]
+    running = [
+        subprocess.Popen([sys.executable, '-c', script], env=environment, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
     said = ''.join(process.communicate(timeout=300)[1] for process in running)
     assert [process.returncode for process in running] == [0] * 4, said[-2000:]
     assert not (tmp_path / 'state').exists()
@@ -383,6 +392,6 @@ def processes_of(place: Place, lab: str) -> list[str]:
 
 
 def keeps_labs_at(state: Path, environ: Path) -> bool:
-    with contextlib.suppress(OSError):     # it has ended
+    with contextlib.suppress(OSError):  # it has ended
         return f'EUCALAB_STATE={state}'.encode() in environ.read_bytes().split(b'\0')
     return False

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command ``eucalab`` with damaged labs, impossible settings and a proxy: one line, the way out, nothing lost."""
+
 from __future__ import annotations
 
 import argparse
@@ -68,12 +69,19 @@ def test_a_damaged_memory_is_said_and_reset_makes_a_new_one(place: Place, damage
     assert place.run('status', '--name', 'damaged').returncode == 0
 
 
-@pytest.mark.parametrize('words, said', [
-    (['--pace', 'nan'], 'nan is not a pace'), (['--pace', 'inf'], 'inf is not a pace'), (['--pace', '-1'], '-1.0 is not a pace'),
-    (['--port', '0'], '0 is not a port')])
+@pytest.mark.parametrize(
+    'words, said',
+    [
+        (['--pace', 'nan'], 'nan is not a pace'),
+        (['--pace', 'inf'], 'inf is not a pace'),
+        (['--pace', '-1'], '-1.0 is not a pace'),
+        (['--port', '0'], '0 is not a port'),
+    ],
+)
 @pytest.mark.parametrize('command', ['up', 'reset'])
-def test_an_impossible_setting_is_refused_before_anything_changes(place: Place, lab: Config, command: str, words: list[str],
-                                                                  said: str) -> None:
+def test_an_impossible_setting_is_refused_before_anything_changes(
+    place: Place, lab: Config, command: str, words: list[str], said: str
+) -> None:
     before = place.pid(lab.name, 'api'), place.pid(lab.name, 'node1'), place.config(lab.name)
     assert said in place.error(command, '--name', lab.name, *words)
     assert (place.pid(lab.name, 'api'), place.pid(lab.name, 'node1'), place.config(lab.name)) == before
@@ -101,10 +109,12 @@ def test_a_version_that_was_saved_and_is_not_known_is_said(place: Place, damaged
 def test_whoever_interrupts_is_told_the_labs_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(_options: argparse.Namespace) -> int:
         raise KeyboardInterrupt
+
     monkeypatch.setattr(cli, 'up', interrupted)
     assert cli.main(['up', '--name', 'a4']) == 1
-    assert capsys.readouterr().err == ('\neucalab: interrupted; go on with: eucalab up --name a4;'
-                                       ' or remove what is there with: eucalab down --name a4\n')
+    assert capsys.readouterr().err == (
+        '\neucalab: interrupted; go on with: eucalab up --name a4; or remove what is there with: eucalab down --name a4\n'
+    )
 
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(place: Place) -> None:

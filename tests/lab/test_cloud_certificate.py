@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The collection asks the lab for its certificate, as it would ask a cloud of 4.2 or newer."""
+
 from __future__ import annotations
 
 import sys

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The hook that node controllers get, on a node controller of the lab, with real guests."""
+
 from __future__ import annotations
 
 import base64
@@ -16,11 +17,15 @@ from test_node_vm import Node
 pytestmark = [
     pytest.mark.vm,
     pytest.mark.skipif(os.geteuid() != 0, reason='libvirt needs root'),
-    pytest.mark.skipif(not (INSTALLER / 'complete').is_file(), reason='run make setup, which builds the installer')]
+    pytest.mark.skipif(not (INSTALLER / 'complete').is_file(), reason='run make setup, which builds the installer'),
+]
 FILES = Path(__file__).resolve().parents[2] / 'roles' / 'nc_hooks' / 'files'
 # Counts its boots on the first attached volume, as an installer that ends with a reboot would install onto it again.
-COUNTING_INIT = GUEST_INIT.replace('echo "guest was here" > /dev/$name; sync', '''
-    boots=$(head -c 1 /dev/$name | tr -d '\\0'); printf %s "$((boots + 1))" > /dev/$name; sync; reboot -f''')
+COUNTING_INIT = GUEST_INIT.replace(
+    'echo "guest was here" > /dev/$name; sync',
+    """
+    boots=$(head -c 1 /dev/$name | tr -d '\\0'); printf %s "$((boots + 1))" > /dev/$name; sync; reboot -f""",
+)
 
 
 def install_hook(lab: ScratchLab, policy: str = '') -> None:

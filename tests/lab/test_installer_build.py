@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The builder of installer and systems: what it keeps, what it makes anew, what an interruption leaves. No network."""
+
 from __future__ import annotations
 
 import os
@@ -69,7 +70,7 @@ def test_a_build_that_fails_leaves_the_old_product(apt: Apt, tmp_path: Path) -> 
 def test_what_a_killed_build_left_is_removed_and_not_taken_for_a_product(apt: Apt, tmp_path: Path) -> None:
     (tmp_path / '.build-killed/debian').mkdir(parents=True)
     (tmp_path / '.debian-half').mkdir()
-    (tmp_path / 'debian').symlink_to('.debian-half')      # without its mark "complete"
+    (tmp_path / 'debian').symlink_to('.debian-half')  # without its mark "complete"
     build.build(tmp_path)
     assert 'debian' in apt.built
     assert not (tmp_path / '.build-killed').exists() and not (tmp_path / '.debian-half').exists()
@@ -80,6 +81,7 @@ def test_complete_products_are_enough_when_apt_knows_nothing(apt: Apt, tmp_path:
 
     def ignorant() -> tuple[str, str]:
         raise BuildError('apt knows no kernel')
+
     monkeypatch.setattr(packages, 'kernel_package', ignorant)
     assert build.outdated(tmp_path) == {}
     shutil.rmtree(tmp_path / 'debian', ignore_errors=True)
@@ -114,6 +116,7 @@ def test_the_same_files_make_the_same_ramdisk() -> None:
         disk = Ramdisk()
         disk.program(Path('/bin/sh').resolve(), 'bin/sh')
         return disk.compressed()
+
     assert made() == made()
 
 

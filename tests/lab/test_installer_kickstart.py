@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the installer understands a kickstart: its own scripts, on this machine, under two shells with their awks."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -78,28 +79,61 @@ def read(request: pytest.FixtureRequest, tmp_path: Path) -> Read:
         (tmp_path / 'bin').mkdir(exist_ok=True)
         if not (tmp_path / 'bin/wget').exists():
             (tmp_path / 'bin/wget').symlink_to(shutil.which('busybox') or '/usr/bin/busybox')
-        done = subprocess.run([*shell, str(tmp_path / 'driver'), str(tmp_path / 'ks.cfg')], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
-                              env={'PATH': f'{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin'})
+        done = subprocess.run(
+            [*shell, str(tmp_path / 'driver'), str(tmp_path / 'ks.cfg')],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+            env={'PATH': f'{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin'},
+        )
         return Outcome(done.returncode, done.stdout, tmp_path / 'work')
+
     return run
 
 
 def test_the_commands_of_a_kickstart_become_what_the_installer_obeys(read: Read) -> None:
-    outcome = read(GOOD + 'network --bootproto=dhcp --hostname=web1.example.org\ntimezone --utc Europe/Berlin\n'
-                          'bootloader --append="quiet net.ifnames=0" --boot-drive=vdb\n')
+    outcome = read(
+        GOOD + 'network --bootproto=dhcp --hostname=web1.example.org\ntimezone --utc Europe/Berlin\n'
+        'bootloader --append="quiet net.ifnames=0" --boot-drive=vdb\n'
+    )
     assert outcome.status == 0, outcome.console
     assert outcome.values == {
-        'url': 'http://10.0.2.2/debian', 'image': '', 'password': 'secret', 'crypted': '', 'lock': '',
-        'hostname': 'web1.example.org', 'timezone': 'Europe/Berlin', 'clear': 'yes', 'disk': 'vdb',
-        'append': 'quiet net.ifnames=0', 'loader': 'mbr', 'end': 'poweroff'}
+        'url': 'http://10.0.2.2/debian',
+        'image': '',
+        'password': 'secret',
+        'crypted': '',
+        'lock': '',
+        'hostname': 'web1.example.org',
+        'timezone': 'Europe/Berlin',
+        'clear': 'yes',
+        'disk': 'vdb',
+        'append': 'quiet net.ifnames=0',
+        'loader': 'mbr',
+        'end': 'poweroff',
+    }
     assert outcome.partitions == [['/', 'ext4', '0', 'yes', '']]
 
 
-@pytest.mark.parametrize(('written', 'meant'), [
-    ('"two words"', 'two words'), ("'it''s'", 'its'), ('a\\ b', 'a b'), ('"a\\"b"', 'a"b'), ("'a\\b'", 'a\\b'),
-    ('$HOME', '$HOME'), ('`id`', '`id`'), ('"$(id)"', '$(id)'), ("'a#b'", 'a#b'), ('x # a comment', 'x'), ('*', '*'),
-    ('&;|<>', '&;|<>'), ('pässwörd', 'pässwörd')])
+@pytest.mark.parametrize(
+    ('written', 'meant'),
+    [
+        ('"two words"', 'two words'),
+        ("'it''s'", 'its'),
+        ('a\\ b', 'a b'),
+        ('"a\\"b"', 'a"b'),
+        ("'a\\b'", 'a\\b'),
+        ('$HOME', '$HOME'),
+        ('`id`', '`id`'),
+        ('"$(id)"', '$(id)'),
+        ("'a#b'", 'a#b'),
+        ('x # a comment', 'x'),
+        ('*', '*'),
+        ('&;|<>', '&;|<>'),
+        ('pässwörd', 'pässwörd'),
+    ],
+)
 def test_words_are_split_as_a_shell_would_and_never_interpreted(read: Read, written: str, meant: str) -> None:
     outcome = read(GOOD.replace('--plaintext secret', f'--plaintext {written}'))
     assert outcome.values.get('password') == meant, outcome.console
@@ -128,8 +162,10 @@ def test_carriage_returns_of_another_system_do_no_harm(read: Read) -> None:
 
 def test_pre_scripts_write_what_include_reads(read: Read, tmp_path: Path) -> None:
     disk = tmp_path / 'disk.ks'
-    outcome = read(GOOD.replace('clearpart --all --drives=vdb\n', f'%include {disk}\n')
-                   + f'%pre\necho "clearpart --all --drives=vdc" > {disk}\n%end\n')
+    outcome = read(
+        GOOD.replace('clearpart --all --drives=vdb\n', f'%include {disk}\n')
+        + f'%pre\necho "clearpart --all --drives=vdc" > {disk}\n%end\n'
+    )
     assert outcome.values['disk'] == 'vdc', outcome.console
 
 
@@ -167,34 +203,45 @@ def test_a_pre_script_that_may_fail_is_a_warning(read: Read) -> None:
     assert 'installer: warning: %pre script 1 ended with status 3' in outcome.console
 
 
-@pytest.mark.parametrize(('kickstart', 'reason'), [
-    ('', 'the kickstart names no source: url --url=... or liveimg --url=... is missing'),
-    (GOOD.replace('part / --fstype=ext4 --grow\n', ''), 'the kickstart has no part / (or autopart)'),
-    (GOOD.replace('part / ', 'part /home '), 'the kickstart has no part /'),
-    (GOOD.replace('ext4', 'xfs'), 'kickstart line 4: part: --fstype=xfs is not supported (ext4, ext3, ext2, swap)'),
-    (GOOD.replace('--grow', ''), 'kickstart line 4: part: / has neither --size nor --grow'),
-    (GOOD.replace('--grow', '--size=many'), 'kickstart line 4: part: --size is not a number of MiB'),
-    (GOOD.replace('--grow', '--grow --ondisk=vda'), 'kickstart line 4: part: disk vda, but disk vdb was named before'),
-    (GOOD.replace('=vdb', '=vda,vdb'), 'kickstart line 3: clearpart: only one disk is supported'),
-    (GOOD.replace('=vdb', '=../vdb'), 'kickstart line 3: clearpart: not a disk: ../vdb'),
-    (GOOD + 'network --bootproto=static', 'kickstart line 6: network: only --bootproto=dhcp is supported'),
-    (GOOD + 'network --hostname="a b"', 'kickstart line 6: network: not a host name'),
-    (GOOD + 'timezone ../../etc/passwd', 'kickstart line 6: timezone: not a time zone'),
-    (GOOD + 'liveimg --url=http://x/y.tar', 'the kickstart has both url and liveimg'),
-    (GOOD + 'rootpw "open', 'kickstart line 6: a quotation mark is not closed'),
-    (GOOD + '%post\necho', 'kickstart line 6: section %post has no %end'),
-    (GOOD + '%post\n%pre\n%end\n', 'kickstart line 7: section %post of line 6 has no %end'),
-    (GOOD + '%end', 'kickstart line 6: %end without a section'),
-    (GOOD + 'lang \x07', 'kickstart line 6: a control character'),
-    (GOOD + 'lang a\x1fb', 'kickstart line 6: a control character'),
-    ('<html><body>404</body></html>', 'the kickstart names no source: url --url=... or liveimg --url=... is missing'),
-])
+@pytest.mark.parametrize(
+    ('kickstart', 'reason'),
+    [
+        ('', 'the kickstart names no source: url --url=... or liveimg --url=... is missing'),
+        (GOOD.replace('part / --fstype=ext4 --grow\n', ''), 'the kickstart has no part / (or autopart)'),
+        (GOOD.replace('part / ', 'part /home '), 'the kickstart has no part /'),
+        (GOOD.replace('ext4', 'xfs'), 'kickstart line 4: part: --fstype=xfs is not supported (ext4, ext3, ext2, swap)'),
+        (GOOD.replace('--grow', ''), 'kickstart line 4: part: / has neither --size nor --grow'),
+        (GOOD.replace('--grow', '--size=many'), 'kickstart line 4: part: --size is not a number of MiB'),
+        (GOOD.replace('--grow', '--grow --ondisk=vda'), 'kickstart line 4: part: disk vda, but disk vdb was named before'),
+        (GOOD.replace('=vdb', '=vda,vdb'), 'kickstart line 3: clearpart: only one disk is supported'),
+        (GOOD.replace('=vdb', '=../vdb'), 'kickstart line 3: clearpart: not a disk: ../vdb'),
+        (GOOD + 'network --bootproto=static', 'kickstart line 6: network: only --bootproto=dhcp is supported'),
+        (GOOD + 'network --hostname="a b"', 'kickstart line 6: network: not a host name'),
+        (GOOD + 'timezone ../../etc/passwd', 'kickstart line 6: timezone: not a time zone'),
+        (GOOD + 'liveimg --url=http://x/y.tar', 'the kickstart has both url and liveimg'),
+        (GOOD + 'rootpw "open', 'kickstart line 6: a quotation mark is not closed'),
+        (GOOD + '%post\necho', 'kickstart line 6: section %post has no %end'),
+        (GOOD + '%post\n%pre\n%end\n', 'kickstart line 7: section %post of line 6 has no %end'),
+        (GOOD + '%end', 'kickstart line 6: %end without a section'),
+        (GOOD + 'lang \x07', 'kickstart line 6: a control character'),
+        (GOOD + 'lang a\x1fb', 'kickstart line 6: a control character'),
+        ('<html><body>404</body></html>', 'the kickstart names no source: url --url=... or liveimg --url=... is missing'),
+    ],
+)
 def test_what_cannot_be_obeyed_is_refused_in_one_line(read: Read, kickstart: str, reason: str) -> None:
     assert read(kickstart).failure == reason
 
 
-@pytest.mark.parametrize('line', ['rootpw --plaintext geheim --odd', 'rootpw geheim auch', 'rootpw --iscrypted geheim:x',
-                                  'rootpw "geheim', 'rootpw --lock geheim'])
+@pytest.mark.parametrize(
+    'line',
+    [
+        'rootpw --plaintext geheim --odd',
+        'rootpw geheim auch',
+        'rootpw --iscrypted geheim:x',
+        'rootpw "geheim',
+        'rootpw --lock geheim',
+    ],
+)
 def test_no_password_reaches_the_console(read: Read, line: str) -> None:
     outcome = read(GOOD.replace('rootpw --plaintext secret', line))
     spoken = [text for text in outcome.console.splitlines() if not text.startswith('= ')]
@@ -236,11 +283,19 @@ def test_a_refused_download_says_so_without_the_query(read: Read, server: str) -
 
 def test_only_what_the_installer_can_fetch_is_tried(read: Read) -> None:
     assert read(GOOD + '%include nfs://server/x.ks\n').failure == (
-        'cannot fetch an included file nfs://server/x.ks: only http:// and ftp:// are understood')
+        'cannot fetch an included file nfs://server/x.ks: only http:// and ftp:// are understood'
+    )
 
 
 def test_partitions_with_sizes_swap_and_labels(read: Read) -> None:
-    outcome = read(GOOD.replace('part / --fstype=ext4 --grow', 'part / --size=900 --label=system\npart swap --size 100\n'
-                                'partition /srv --fstype ext3 --grow'))
-    assert outcome.partitions == [['/', 'ext4', '900', 'no', 'system'], ['swap', 'swap', '100', 'no', ''],
-                                  ['/srv', 'ext3', '0', 'yes', '']]
+    outcome = read(
+        GOOD.replace(
+            'part / --fstype=ext4 --grow',
+            'part / --size=900 --label=system\npart swap --size 100\npartition /srv --fstype ext3 --grow',
+        )
+    )
+    assert outcome.partitions == [
+        ['/', 'ext4', '900', 'no', 'system'],
+        ['swap', 'swap', '100', 'no', ''],
+        ['/srv', 'ext3', '0', 'yes', ''],
+    ]

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The installer in a real machine: QEMU without libvirt, the quick system, a mirror and kickstarts on loopback."""
+
 from __future__ import annotations
 
 import http.server
@@ -92,10 +93,30 @@ class Machine:
     def __init__(self, folder: Path, options: list[str], mac: str) -> None:
         self.monitor = folder / f'monitor-{mac[-2:]}'
         self.process = subprocess.Popen(
-            ['qemu-system-x86_64', '-accel', 'tcg', '-m', '512', '-nodefaults', '-display', 'none', '-no-reboot',
-             '-serial', 'stdio', '-monitor', f'unix:{self.monitor},server,nowait', '-netdev', 'user,id=net',
-             '-device', f'virtio-net-pci,netdev=net,romfile=,mac={mac}', *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            [
+                'qemu-system-x86_64',
+                '-accel',
+                'tcg',
+                '-m',
+                '512',
+                '-nodefaults',
+                '-display',
+                'none',
+                '-no-reboot',
+                '-serial',
+                'stdio',
+                '-monitor',
+                f'unix:{self.monitor},server,nowait',
+                '-netdev',
+                'user,id=net',
+                '-device',
+                f'virtio-net-pci,netdev=net,romfile=,mac={mac}',
+                *options,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         self.console = ''
         self.heard = time.monotonic()
         self._changed = threading.Condition()
@@ -134,11 +155,14 @@ class Machine:
         """Attach a disk while the machine runs, as a cloud attaches a volume."""
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.connect(str(self.monitor))
-            for command in ('', f'drive_add 0 if=none,id=late,format=raw,cache=unsafe,file={disk}\n',
-                            f'device_add virtio-blk-pci,drive=late,serial={serial}\n'):
+            for command in (
+                '',
+                f'drive_add 0 if=none,id=late,format=raw,cache=unsafe,file={disk}\n',
+                f'device_add virtio-blk-pci,drive=late,serial={serial}\n',
+            ):
                 monitor.sendall(command.encode())
                 answer = b''
-                while not answer.endswith(b'(qemu) '):    # the first one comes by itself
+                while not answer.endswith(b'(qemu) '):  # the first one comes by itself
                     answer += monitor.recv(4096)
 
     def end(self) -> None:
@@ -168,8 +192,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
             options += ['-drive', f'file={disk},if=none,id=disk,format=raw,cache=unsafe', '-device', 'virtio-blk-pci,drive=disk']
         if cmdline is not None:
             installer = cache_root() / 'installer'
-            options += ['-kernel', str(installer / 'vmlinuz'), '-initrd', str(installer / 'initrd'),
-                        '-append', f'console=ttyS0 no_timer_check loglevel=4 {cmdline}']
+            options += [
+                '-kernel',
+                str(installer / 'vmlinuz'),
+                '-initrd',
+                str(installer / 'initrd'),
+                '-append',
+                f'console=ttyS0 no_timer_check loglevel=4 {cmdline}',
+            ]
         started.append(Machine(tmp_path, options, mac))
         return started[-1]
 
@@ -185,7 +215,8 @@ def empty_disk(path: Path, megabytes: int) -> Path:
 
 
 def test_a_system_is_installed_on_a_volume_that_comes_late_and_boots_with_another_card(
-        start: Start, mirror: Mirror, tmp_path: Path) -> None:
+    start: Start, mirror: Mirror, tmp_path: Path
+) -> None:
     mirror.kickstarts['/good.ks'] = GOOD
     volume = empty_disk(tmp_path / 'volume', 512)
     query = '?Signature=very%2Bsecret&Expires=1&AWSAccessKeyId=AKI'
@@ -213,8 +244,9 @@ def test_a_system_is_installed_on_a_volume_that_comes_late_and_boots_with_anothe
 
 
 def test_a_missing_disk_is_a_failure_and_the_machine_stays_up(start: Start, mirror: Mirror) -> None:
-    mirror.kickstarts['/nodisk.ks'] = ('url --url=@/busybox\nfrobnicate --now $(poweroff -f)\nrootpw x\n'
-                                       'clearpart --all --drives=vdz\npart / --grow\npoweroff\n')
+    mirror.kickstarts['/nodisk.ks'] = (
+        'url --url=@/busybox\nfrobnicate --now $(poweroff -f)\nrootpw x\nclearpart --all --drives=vdz\npart / --grow\npoweroff\n'
+    )
     machine = start(f'inst.ks={mirror.guest_url}/nodisk.ks', None)
     failed = machine.wait('installer: FAILED: (.*)\n')
     assert failed.group(1) == 'no disk vdz on this machine; there is: none'

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Images arrive whole or not at all, and what was wrong is said in words."""
+
 from __future__ import annotations
 
 import os
@@ -70,7 +71,7 @@ assert reader.read({MANIFEST!r}, 1 << 20)
 def test_the_emptiness_of_an_image_takes_no_space(lab: ScratchLab) -> None:
     lab.objects.contents.update(make_bundle(PREFIX, b'begin' + bytes(40 << 20) + b'end', lab.key))
     assert fetch(lab) == b'begin' + bytes(40 << 20) + b'end'
-    cached, = lab.settings.cache.iterdir()
+    (cached,) = lab.settings.cache.iterdir()
     assert cached.stat().st_blocks * 512 < 1 << 20
 
 
@@ -85,17 +86,17 @@ def test_several_gzip_members_are_one_image(lab: ScratchLab, monkeypatch: pytest
             self._data = b''
 
         def compress(self, data: bytes) -> bytes:
-            return b''.join(gzip.compress(data[i:i + 70_000]) for i in range(0, len(data), 70_000))
+            return b''.join(gzip.compress(data[i : i + 70_000]) for i in range(0, len(data), 70_000))
 
         def flush(self) -> bytes:
             return b''
+
     monkeypatch.setattr(node_support, 'zlib', types.SimpleNamespace(compressobj=lambda *_a, **_k: Members()))
     lab.objects.contents.update(make_bundle(PREFIX, IMAGE, lab.key, PART))
     assert fetch(lab) == IMAGE
 
 
-def test_a_second_instance_does_not_download_the_parts_again_but_still_needs_to_read_the_manifest(
-        lab: ScratchLab) -> None:
+def test_a_second_instance_does_not_download_the_parts_again_but_still_needs_to_read_the_manifest(lab: ScratchLab) -> None:
     cache = ImageCache(lab.settings)
     for _instance in range(2):
         cache.open(reader(lab), MANIFEST, None).close()
@@ -116,7 +117,8 @@ def test_the_cache_is_bounded_and_forgets_without_hurting_what_uses_an_image(lab
 
 
 def test_an_image_that_is_forgotten_while_it_is_asked_for_leaves_no_empty_one(
-        lab: ScratchLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab: ScratchLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = ImageCache(lab.settings)
     cache.open(reader(lab), MANIFEST, None).close()
     genuine = os.utime
@@ -125,6 +127,7 @@ def test_an_image_that_is_forgotten_while_it_is_asked_for_leaves_no_empty_one(
         for path in lab.settings.cache.iterdir():
             path.unlink()
         genuine(*arguments, **options)
+
     monkeypatch.setattr(os, 'utime', forget_first)
     for _instance in range(2):
         with cache.open(reader(lab), MANIFEST, None) as image:
@@ -169,14 +172,19 @@ def test_a_server_that_is_not_there_is_an_error_in_words(lab: ScratchLab) -> Non
         ObjectReader('http://127.0.0.1:1', ACCESS, SECRET, wait=lambda _seconds: None).read('a/b', 1000)
 
 
-@pytest.mark.parametrize('change, words', [
-    ({'size': 499_999}, 'the image has 500000 bytes, the manifest says 499999'),
-    ({'bundled_size': 7}, 'the manifest says 7'),
-    ({'digest': '0' * 40}, 'the manifest says 0000000000'),
-    ({'key_text': 'ab' * 16}, 'decrypted|decompressed|broken'),
-    ({'key_text': 'not hexadecimal'}, 'encrypted for another cloud')])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        ({'size': 499_999}, 'the image has 500000 bytes, the manifest says 499999'),
+        ({'bundled_size': 7}, 'the manifest says 7'),
+        ({'digest': '0' * 40}, 'the manifest says 0000000000'),
+        ({'key_text': 'ab' * 16}, 'decrypted|decompressed|broken'),
+        ({'key_text': 'not hexadecimal'}, 'encrypted for another cloud'),
+    ],
+)
 def test_a_manifest_that_does_not_fit_its_parts_is_refused(lab: ScratchLab, change: dict, words: str) -> None:
     import re
+
     lab.objects.contents.update(make_bundle(PREFIX, IMAGE, lab.key, PART, **change))
     assert re.search(words, refused(lab))
 
@@ -192,17 +200,21 @@ def test_a_manifest_that_changed_after_registration_is_refused(lab: ScratchLab) 
         fetch(lab, sha256='0' * 64)
 
 
-@pytest.mark.parametrize('old, new, words', [
-    (b'<manifest>', b'<manifest', 'is not XML'),
-    (b'<size>500000</size>', b'', 'has no image/size'),
-    (b'<size>500000</size>', b'<size>-1</size>', 'image/size is not a number'),
-    (b"index='1'", b"index='7'", 'does not count its parts'),
-    (b'disk.part.01', b'../x', 'no plain file name'),
-    (b'<manifest>', b'<!DOCTYPE m [<!ENTITY e SYSTEM "file:///etc/passwd">]><manifest>', None)])
+@pytest.mark.parametrize(
+    'old, new, words',
+    [
+        (b'<manifest>', b'<manifest', 'is not XML'),
+        (b'<size>500000</size>', b'', 'has no image/size'),
+        (b'<size>500000</size>', b'<size>-1</size>', 'image/size is not a number'),
+        (b"index='1'", b"index='7'", 'does not count its parts'),
+        (b'disk.part.01', b'../x', 'no plain file name'),
+        (b'<manifest>', b'<!DOCTYPE m [<!ENTITY e SYSTEM "file:///etc/passwd">]><manifest>', None),
+    ],
+)
 def test_odd_manifests_are_refused_in_words(lab: ScratchLab, old: bytes, new: bytes, words: str | None) -> None:
     assert old in lab.objects.contents[MANIFEST]
     lab.objects.contents[MANIFEST] = lab.objects.contents[MANIFEST].replace(old, new)
     if words is None:
-        assert fetch(lab) == IMAGE          # an entity that nobody uses is nobody's business
+        assert fetch(lab) == IMAGE  # an entity that nobody uses is nobody's business
     else:
         assert words in refused(lab)

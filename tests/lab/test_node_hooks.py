@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hooks are run as a node controller runs them: which files, as whom, in what surroundings, and what an end means."""
+
 from __future__ import annotations
 
 import os
@@ -58,16 +59,24 @@ def test_a_hook_runs_unprivileged_in_the_root_directory_with_the_bare_environmen
     account = pwd.getpwnam('nobody')
     groups = ' '.join(str(group) for group in os.getgrouplist('nobody', account.pw_gid))
     assert (lab.settings.home / 'drop/who').read_text().split('\n')[:5] == [
-        str(account.pw_uid), str(account.pw_gid), groups, '/', '0117']
+        str(account.pw_uid),
+        str(account.pw_gid),
+        groups,
+        '/',
+        '0117',
+    ]
     names = {line.partition('=')[0] for line in (lab.settings.home / 'drop/env').read_text().splitlines()}
     assert names - {'PWD', '_', 'SHLVL', 'OLDPWD'} == {'EUCALYPTUS', 'AXIS2C_HOME', 'LD_LIBRARY_PATH', 'PATH'}
 
 
 def test_alarm_signals_are_blocked_in_hooks(lab: ScratchLab) -> None:
     # Not a shell script: dash clears the mask that it was given.
-    lab.add_hook('h', '#!/usr/bin/python3\nimport sys\n'
-                 'with open("/proc/self/status") as status, open(sys.argv[2] + "/drop/mask", "w") as out:\n'
-                 '    out.writelines(line for line in status if line.startswith("SigBlk"))\n')
+    lab.add_hook(
+        'h',
+        '#!/usr/bin/python3\nimport sys\n'
+        'with open("/proc/self/status") as status, open(sys.argv[2] + "/drop/mask", "w") as out:\n'
+        '    out.writelines(line for line in status if line.startswith("SigBlk"))\n',
+    )
     enabled(lab).call(hooks.PRE_INIT, lab.settings.home)
     mask = int((lab.settings.home / 'drop/mask').read_text().split()[1], 16)
     assert mask == 1 << (10 - 1) | 1 << (14 - 1)
@@ -77,10 +86,10 @@ def test_alarm_signals_are_blocked_in_hooks(lab: ScratchLab) -> None:
 def test_any_executable_bit_makes_a_file_a_hook(lab: ScratchLab, mode: int) -> None:
     path = lab.add_hook('h', mark('ran'), mode)
     if mode == 0o711:
-        path.write_bytes(Path('/bin/true').read_bytes())       # a script would have to be readable, a program need not
+        path.write_bytes(Path('/bin/true').read_bytes())  # a script would have to be readable, a program need not
         enabled(lab).call(hooks.PRE_BOOT, '/x')
     elif mode == 0o744:
-        with pytest.raises(hooks.HookFailed):                  # counted as a hook, and then the user may not execute it
+        with pytest.raises(hooks.HookFailed):  # counted as a hook, and then the user may not execute it
             enabled(lab).call(hooks.PRE_BOOT, '/x')
     else:
         enabled(lab).call(hooks.PRE_BOOT, '/x')
@@ -101,9 +110,15 @@ def test_dotfiles_backups_and_links_are_run_plain_files_and_directories_are_not(
     assert marks(lab) == {'hidden', 'hook.1', 'linked'}
 
 
-@pytest.mark.parametrize('text, how', [
-    ('#!/bin/sh\nexit 1\n', 'status 1'), ('#!/bin/sh\nexit 150\n', 'status 150'),
-    ('#!/bin/sh\nkill -9 $$\n', 'signal 9'), ('#!/no/such/interpreter\n', 'status 255')])
+@pytest.mark.parametrize(
+    'text, how',
+    [
+        ('#!/bin/sh\nexit 1\n', 'status 1'),
+        ('#!/bin/sh\nexit 150\n', 'status 150'),
+        ('#!/bin/sh\nkill -9 $$\n', 'signal 9'),
+        ('#!/no/such/interpreter\n', 'status 255'),
+    ],
+)
 def test_every_unsuccessful_end_refuses_the_event_and_names_the_hook(lab: ScratchLab, text: str, how: str) -> None:
     lab.add_hook('culprit', text)
     with pytest.raises(hooks.HookFailed, match=f'hook culprit ended with {how} on euca-nc-pre-boot'):

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a node makes of the machine that it is on: acceleration, daemons, /dev/kvm, partitions on plain files."""
+
 from __future__ import annotations
 
 import grp
@@ -18,7 +19,8 @@ from node_support import INSTALLER, wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='changes owners')
 needs_kernel = pytest.mark.skipif(
-    shutil.which('qemu-system-x86_64') is None or not (INSTALLER / 'complete').is_file(), reason='run make setup')
+    shutil.which('qemu-system-x86_64') is None or not (INSTALLER / 'complete').is_file(), reason='run make setup'
+)
 EXT3_JOURNAL_ROOM = 16 << 20
 
 
@@ -29,7 +31,8 @@ def cpuinfo(path: Path, flags: str) -> Path:
 
 
 def test_without_the_processors_flag_guests_are_emulated_however_willing_the_device_looks(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / 'vmlinuz').write_bytes(b'')
     monkeypatch.setattr(acceleration, 'trial_boots', lambda *_arguments: True)
     assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'mmx')) == 'qemu'
@@ -38,7 +41,7 @@ def test_without_the_processors_flag_guests_are_emulated_however_willing_the_dev
 
 
 def test_with_the_flag_a_guest_must_really_boot(tmp_path: Path) -> None:
-    assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'        # no kernel to try
+    assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'  # no kernel to try
     (tmp_path / 'vmlinuz').write_bytes(b'this is no kernel')
     assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'
 
@@ -52,16 +55,17 @@ def test_a_wish_is_obeyed(tmp_path: Path) -> None:
 @needs_kernel
 def test_the_trial_tells_a_guest_that_boots_from_one_that_does_not(tmp_path: Path) -> None:
     assert acceleration.trial_boots(INSTALLER / 'vmlinuz', 'tcg', 120)
-    (tmp_path / 'vmlinuz').write_bytes((INSTALLER / 'vmlinuz').read_bytes()[:1 << 20])
+    (tmp_path / 'vmlinuz').write_bytes((INSTALLER / 'vmlinuz').read_bytes()[: 1 << 20])
     assert not acceleration.trial_boots(tmp_path / 'vmlinuz', 'tcg', 5)
 
 
 @needs_root
 def test_a_kvm_device_that_only_root_may_open_is_given_to_its_group_and_others_are_left_alone(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     device = tmp_path / 'kvm'
     monkeypatch.setattr(daemons, 'KVM_DEVICE', device)
-    daemons.open_kvm_device()           # no device, no complaint
+    daemons.open_kvm_device()  # no device, no complaint
     for before, after in ((0o600, 0o660), (0o666, 0o666)):
         device.write_bytes(b'')
         device.chmod(before)
@@ -72,7 +76,7 @@ def test_a_kvm_device_that_only_root_may_open_is_given_to_its_group_and_others_a
 
 
 def test_a_daemon_is_known_by_its_program_not_by_words_in_somebodys_command_line(tmp_path: Path) -> None:
-    program = tmp_path / f'labd{os.getpid()}'      # other runs of this test on the machine have theirs
+    program = tmp_path / f'labd{os.getpid()}'  # other runs of this test on the machine have theirs
     shutil.copy('/bin/sleep', program)
     bystander = subprocess.Popen(['/bin/sleep', '60'], executable='/bin/sleep')
     daemon = subprocess.Popen([str(program), '60'])
@@ -113,7 +117,11 @@ def test_a_disk_is_composed_of_image_ephemeral_and_swap_and_stays_sparse(tmp_pat
         file.seek(64 * 512)
         assert file.read(len(content)) == content
     for (start, _count), kind in zip(numbers[1:], ('ext3', 'swap'), strict=True):
-        probed = subprocess.run(['blkid', '-p', '-o', 'value', '-s', 'TYPE', '-O', str(start * 512), str(disk)],
-                                capture_output=True, text=True, check=True).stdout
+        probed = subprocess.run(
+            ['blkid', '-p', '-o', 'value', '-s', 'TYPE', '-O', str(start * 512), str(disk)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         assert probed.strip() == kind
     assert disk.stat().st_blocks * 512 < EXT3_JOURNAL_ROOM

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A node controller process and real guests: boot with a hook, volumes, power-off, adoption after a kill, EBS roots."""
+
 from __future__ import annotations
 
 import os
@@ -17,7 +18,8 @@ from node_support import INSTALLER, NODE, ScratchLab, boot_sector, guest_kernel,
 pytestmark = [
     pytest.mark.vm,
     pytest.mark.skipif(os.geteuid() != 0, reason='libvirt needs root'),
-    pytest.mark.skipif(not (INSTALLER / 'complete').is_file(), reason='run make setup, which builds the installer')]
+    pytest.mark.skipif(not (INSTALLER / 'complete').is_file(), reason='run make setup, which builds the installer'),
+]
 LAB = Path(__file__).resolve().parents[2] / 'lab'
 # Without no_timer_check an emulated processor on a busy machine may be too slow for the kernel, which panics.
 HOOK = """#!/bin/sh
@@ -46,22 +48,27 @@ class Node:
 
     def start(self) -> None:
         with open(self.lab.config.log / 'node.log', 'ab') as log:
-            self.process = subprocess.Popen([sys.executable, '-c', HURRIED, 'tnode', NODE], stderr=log,
-                                            env={**os.environ, 'PYTHONPATH': str(LAB)})
+            self.process = subprocess.Popen(
+                [sys.executable, '-c', HURRIED, 'tnode', NODE], stderr=log, env={**os.environ, 'PYTHONPATH': str(LAB)}
+            )
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def wait_state(self, instance_id: str, state: str) -> None:
-        wait_for(f'{instance_id} {state}: {self.lab.instance(instance_id)}',
-                 lambda: self.lab.instance(instance_id)['node_state'] == state, 60)
+        wait_for(
+            f'{instance_id} {state}: {self.lab.instance(instance_id)}',
+            lambda: self.lab.instance(instance_id)['node_state'] == state,
+            60,
+        )
 
     def wait_console(self, instance_id: str, text: str) -> str:
         path = Path(str(self.lab.instance(instance_id)['instance_path'])) / 'console.log'
 
         def console() -> str:
             return path.read_text(errors='replace') if path.exists() else ''
+
         return wait_for(f'{text!r} on the console', lambda: console() if text in console() else '', 90, console)
 
     def end(self) -> None:
@@ -106,7 +113,7 @@ def test_an_instance_boots_by_the_hook_sees_volumes_come_and_go_and_switches_its
     lab.attach(instance, volume)
     wait_for('the report', lambda: lab.attachment(volume)['node_state'])
     assert lab.attachment(volume)['node_state'] == 'attached', lab.attachment(volume)
-    node.wait_console(instance, f'guest: disk vdb euca-{volume}-dev-sdf'[:len('guest: disk vdb ') + 20])
+    node.wait_console(instance, f'guest: disk vdb euca-{volume}-dev-sdf'[: len('guest: disk vdb ') + 20])
     lab.store.execute("UPDATE attachments SET state = 'detaching' WHERE volume_id = ?", volume)
     wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'detached')
     assert lab.config.volume_file(volume).read_bytes().startswith(b'guest was here\n')
@@ -133,8 +140,7 @@ def bare_node() -> Iterator[Node]:
 def ebs_instance(lab: ScratchLab, message: str, power_off: bool, volume_state: str = 'available') -> tuple[str, str]:
     volume = lab.add_volume(1 << 20, volume_state)
     lab.config.volume_file(volume).write_bytes(boot_sector(message, power_off).ljust(1 << 20, b'\0'))
-    instance = lab.add_instance(root_device_type='ebs', root_device_name='/dev/sda', kernel_id=None, ramdisk_id=None,
-                                node=None)
+    instance = lab.add_instance(root_device_type='ebs', root_device_name='/dev/sda', kernel_id=None, ramdisk_id=None, node=None)
     lab.attach(instance, volume, '/dev/sda', is_root=1, state='attached', node_state='attached')
     lab.store.execute('UPDATE instances SET node = ? WHERE id = ?', NODE, instance)
     return instance, volume
@@ -200,11 +206,12 @@ def test_a_killed_node_adopts_its_running_guests_and_goes_on_serving_them(bare_n
 def test_a_start_that_a_kill_interrupted_begins_anew(bare_node: Node) -> None:
     lab = bare_node.lab
     # It ends when it is removed, so the start lasts until then, however late the kill comes.
-    slow = lab.add_hook('slow', '#!/bin/sh\n[ $1 = euca-nc-pre-boot ] || exit 0\n'
-                                ': > $3/seen; while [ -e "$0" ]; do sleep 0.2; done\n')
+    slow = lab.add_hook(
+        'slow', '#!/bin/sh\n[ $1 = euca-nc-pre-boot ] || exit 0\n: > $3/seen; while [ -e "$0" ]; do sleep 0.2; done\n'
+    )
     instance, _root = ebs_instance(lab, 'here', power_off=False)
     bare_node.wait_state(instance, 'staging')
-    wait_for('the hook', Path(f"{lab.instance(instance)['instance_path']}/seen").exists)
+    wait_for('the hook', Path(f'{lab.instance(instance)["instance_path"]}/seen').exists)
     bare_node.kill()
     slow.unlink()
     bare_node.start()
@@ -277,7 +284,7 @@ def test_a_whole_disk_image_boots_by_its_own_boot_loader_and_the_image_stays_as_
     bare_node.wait_state(instance, 'running')
     bare_node.wait_console(instance, 'own boot loader')
     files = Path(str(lab.instance(instance)['instance_path']))
-    cached, = lab.settings.cache.iterdir()
+    (cached,) = lab.settings.cache.iterdir()
     assert (files / 'vda.blocks').stat().st_ino != cached.stat().st_ino and cached.read_bytes() == disk
 
 

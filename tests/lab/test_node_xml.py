@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """instance.xml and the libvirt file have the shape that hooks know from a 4.4 node controller."""
+
 from __future__ import annotations
 
 import os
@@ -18,23 +19,96 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='files belong to the h
 
 # What gen_instance_xml of 4.4 writes below /instance, in its order.
 CHILDREN = [
-    'hypervisor', 'backing', 'name', 'uuid', 'reservation', 'user', 'owner', 'account', 'imageId', 'kernelId',
-    'ramdiskId', 'dnsName', 'privateDnsName', 'instancePath', 'kernel', 'ramdisk', 'xmlFilePath',
-    'libvirtFilePath', 'consoleLogPath', 'userData', 'launchIndex', 'hasFloppy', 'cpuPassthrough', 'cores',
-    'memoryKB', 'diskGB', 'VmType', 'NicType', 'NicDevice', 'rootDirective', 'key', 'os', 'groupNames', 'disks',
-    'vbrs', 'volumes', 'nics', 'states', 'timestamps']
+    'hypervisor',
+    'backing',
+    'name',
+    'uuid',
+    'reservation',
+    'user',
+    'owner',
+    'account',
+    'imageId',
+    'kernelId',
+    'ramdiskId',
+    'dnsName',
+    'privateDnsName',
+    'instancePath',
+    'kernel',
+    'ramdisk',
+    'xmlFilePath',
+    'libvirtFilePath',
+    'consoleLogPath',
+    'userData',
+    'launchIndex',
+    'hasFloppy',
+    'cpuPassthrough',
+    'cores',
+    'memoryKB',
+    'diskGB',
+    'VmType',
+    'NicType',
+    'NicDevice',
+    'rootDirective',
+    'key',
+    'os',
+    'groupNames',
+    'disks',
+    'vbrs',
+    'volumes',
+    'nics',
+    'states',
+    'timestamps',
+]
 VBR = [
-    'resourceLocation', 'guestDeviceName', 'sizeBytes', 'formatName', 'id', 'typeName', 'type', 'locationType',
-    'format', 'diskNumber', 'partitionNumber', 'guestDeviceType', 'guestDeviceBus', 'backingType',
-    'backingPath', 'preparedResourceLocation', 'guestDeviceSerialId']
+    'resourceLocation',
+    'guestDeviceName',
+    'sizeBytes',
+    'formatName',
+    'id',
+    'typeName',
+    'type',
+    'locationType',
+    'format',
+    'diskNumber',
+    'partitionNumber',
+    'guestDeviceType',
+    'guestDeviceBus',
+    'backingType',
+    'backingPath',
+    'preparedResourceLocation',
+    'guestDeviceSerialId',
+]
 STATES = [
-    'retries', 'stateName', 'bundleTaskStateName', 'bundleTaskProgress', 'createImageTaskStateName',
-    'stateCode', 'state', 'bundleTaskState', 'bundleBucketExists', 'bundleCanceled', 'guestStateName',
-    'isStopRequested', 'createImageTaskState', 'createImagePid', 'createImageCanceled', 'migrationState',
-    'migrationSource', 'migrationDestination', 'migrationCredentials']
+    'retries',
+    'stateName',
+    'bundleTaskStateName',
+    'bundleTaskProgress',
+    'createImageTaskStateName',
+    'stateCode',
+    'state',
+    'bundleTaskState',
+    'bundleBucketExists',
+    'bundleCanceled',
+    'guestStateName',
+    'isStopRequested',
+    'createImageTaskState',
+    'createImagePid',
+    'createImageCanceled',
+    'migrationState',
+    'migrationSource',
+    'migrationDestination',
+    'migrationCredentials',
+]
 TIMES = [
-    'launchTime', 'expiryTime', 'bootTime', 'bundlingTime', 'createImageTime', 'terminationRequestedTime',
-    'terminationTime', 'migrationTime']
+    'launchTime',
+    'expiryTime',
+    'bootTime',
+    'bundlingTime',
+    'createImageTime',
+    'terminationRequestedTime',
+    'terminationTime',
+    'migrationTime',
+]
 
 
 @pytest.fixture
@@ -55,9 +129,12 @@ def instance(lab: ScratchLab, **columns: object) -> Instance:
 
 def paravirtual(lab: ScratchLab, **columns: object) -> Instance:
     made = instance(lab, **columns)
-    made.vbrs = [Vbr('image', 'sda1', 5 << 20, id='emi-00000001', partition=1),
-                 Vbr('kernel', 'none', 7, id='eki-00000001'), Vbr('ramdisk', 'none', 9, id='eri-00000001'),
-                 Vbr('fulldisk', 'vda', 5 << 30)]
+    made.vbrs = [
+        Vbr('image', 'sda1', 5 << 20, id='emi-00000001', partition=1),
+        Vbr('kernel', 'none', 7, id='eki-00000001'),
+        Vbr('ramdisk', 'none', 9, id='eri-00000001'),
+        Vbr('fulldisk', 'vda', 5 << 30),
+    ]
     made.disks = [('vda', made.path / 'link-to-vda')]
     return made
 
@@ -148,8 +225,20 @@ def domain(lab: ScratchLab, made: Instance) -> etree._Element:
 def test_a_domain_with_kernel_has_the_shape_that_hooks_edit(lab: ScratchLab) -> None:
     made = paravirtual(lab, instance_type='m1.large')
     root = domain(lab, made)
-    assert names(root) == ['name', 'description', 'os', 'features', 'clock', 'on_poweroff', 'on_reboot', 'on_crash',
-                           'vcpu', 'cpu', 'memory', 'devices']
+    assert names(root) == [
+        'name',
+        'description',
+        'os',
+        'features',
+        'clock',
+        'on_poweroff',
+        'on_reboot',
+        'on_crash',
+        'vcpu',
+        'cpu',
+        'memory',
+        'devices',
+    ]
     assert root.get('type') == 'qemu' and root.findtext('name') == made.id
     assert root.findtext('description') == f'Eucalyptus instance {made.id}'
     assert names(root.find('os')) == ['type', 'initrd', 'kernel', 'cmdline', 'boot']
@@ -205,7 +294,8 @@ def test_a_broken_stylesheet_stops_the_launch_and_is_named(lab: ScratchLab) -> N
 def test_a_stylesheet_cannot_write_files_with_the_nodes_rights(lab: ScratchLab) -> None:
     target = lab.config.home / 'written'
     text = lab.settings.stylesheet.read_text().replace(
-        '<domain type', f'<xsl:document href="{target}" method="text">x</xsl:document><domain type')
+        '<domain type', f'<xsl:document href="{target}" method="text">x</xsl:document><domain type'
+    )
     lab.settings.stylesheet.write_text(text)
     with pytest.raises(NodeError):
         domain(lab, paravirtual(lab))

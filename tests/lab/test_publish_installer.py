@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An administrator publishes an installer with the playbook. Kernel and ramdisk are any bytes: nothing boots here."""
+
 from __future__ import annotations
 
 import json
@@ -21,16 +22,33 @@ def publish(lab_api: LabApi, tmp_path: Path) -> Any:
         """Run publish_installer.yml; programs in the directory `programs` come before the system's."""
         admin = lab_api.admin
         variables = {
-            'image_build_name': 'published', 'image_build_kernel': str(tmp_path / 'kernel'),
-            'image_build_ramdisk': str(tmp_path / 'ramdisk'), 'image_build_connection': {
-                'ec2_url': lab_api.ec2_url, 's3_url': lab_api.s3_url, 'access_key': admin.access_key,
-                'secret_key': admin.secret_key, 'account_id': admin.number}}
+            'image_build_name': 'published',
+            'image_build_kernel': str(tmp_path / 'kernel'),
+            'image_build_ramdisk': str(tmp_path / 'ramdisk'),
+            'image_build_connection': {
+                'ec2_url': lab_api.ec2_url,
+                's3_url': lab_api.s3_url,
+                'access_key': admin.access_key,
+                'secret_key': admin.secret_key,
+                'account_id': admin.number,
+            },
+        }
         environment = {
-            'PATH': f'{programs}:{Path(sys.executable).parent}:{os.environ["PATH"]}', 'HOME': str(tmp_path),
-            'TMPDIR': str(tmp_path), 'ANSIBLE_CONFIG': str(LAB.parent / 'ansible.cfg'), 'LC_ALL': 'C.UTF-8'}
+            'PATH': f'{programs}:{Path(sys.executable).parent}:{os.environ["PATH"]}',
+            'HOME': str(tmp_path),
+            'TMPDIR': str(tmp_path),
+            'ANSIBLE_CONFIG': str(LAB.parent / 'ansible.cfg'),
+            'LC_ALL': 'C.UTF-8',
+        }
         return subprocess.run(
             ['ansible-playbook', str(LAB.parent / 'playbooks/publish_installer.yml'), '-e', json.dumps(variables)],
-            env=environment, cwd='/', text=True, capture_output=True, timeout=120, check=False)
+            env=environment,
+            cwd='/',
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
 
     for name in ('kernel', 'ramdisk'):
         (tmp_path / name).write_text(name * 1000)

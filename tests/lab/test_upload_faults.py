@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The collection's uploads against a real API process, over a line that is bad; the long form is tests/bundle/faults.py."""
+
 from __future__ import annotations
 
 import json
@@ -100,7 +101,7 @@ def test_a_sparse_gigabyte_survives_the_whole_way(lab, tmp_path):
     told = faults.manifest.parse(objects[result['image']['location']])
     bucket = result['image']['location'].partition('/')[0]
     parts = [objects[f'{bucket}/{part.filename}'] for part in told.parts]
-    key = faults.manifest.load_private_key(Path(lab.options()['user_private_key']).read_bytes(), 'the user\'s key')
+    key = faults.manifest.load_private_key(Path(lab.options()['user_private_key']).read_bytes(), "the user's key")
     faults.unbundle.extract(told, parts, key, str(tmp_path / 'back'))
     assert (tmp_path / 'back').stat().st_size == 1 << 30
     with open(tmp_path / 'back', 'rb') as file:

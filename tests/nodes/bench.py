@@ -5,6 +5,7 @@
 Prints `NAME VALUE UNIT (target TARGET) ok|short`. CPU seconds are those of ansible-playbook, its workers and its ssh clients, the
 shared ones that outlive a task included; start-up is part of it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,21 +37,38 @@ def by_role(directory: Path) -> list[dict[str, t.Any]]:
             content = f'{part} of {name}\n'.encode() * 1000
             (directory / f'{name}.{part}').write_bytes(content)
             installers[-1] |= {part: str(directory / f'{name}.{part}'), f'{part}_sha256': hashlib.sha256(content).hexdigest()}
-    return [{'hosts': 'node_controllers', 'gather_facts': False,
-             'vars': {'nc_hooks_installers': installers, 'nc_hooks_cache': str(directory / 'cache')},
-             'tasks': [{'ansible.builtin.import_role': {'name': 'eucalyptus.cloud.nc_hooks', 'rolespec_validate': False}}]}]
+    return [
+        {
+            'hosts': 'node_controllers',
+            'gather_facts': False,
+            'vars': {'nc_hooks_installers': installers, 'nc_hooks_cache': str(directory / 'cache')},
+            'tasks': [{'ansible.builtin.import_role': {'name': 'eucalyptus.cloud.nc_hooks', 'rolespec_validate': False}}],
+        }
+    ]
 
 
 def by_loops(directory: Path) -> list[dict[str, t.Any]]:
     """A play that deploys the same files as one would without the module."""
     folders = [f'{ETC}/nc-hooks', f'{ETC}/bootparams', KEPT, *(f'{KEPT}/{name}' for name in INSTALLERS)]
-    files = [{'src': f'{fleet.CHECKOUT}/roles/nc_hooks/files/{name}', 'dest': f'{folders[name != "bootparams"]}/{name}'}
-             for name in FILES]
-    files += [{'src': f'{directory}/{name}.{part}', 'dest': f'{KEPT}/{name}/{part}'}
-              for name in INSTALLERS for part in ('kernel', 'ramdisk')]
-    return [{'hosts': 'node_controllers', 'gather_facts': False, 'tasks': [
-        {'ansible.builtin.file': {'path': '{{ item }}', 'state': 'directory', 'mode': '0755'}, 'loop': folders},
-        {'ansible.builtin.copy': {'src': '{{ item.src }}', 'dest': '{{ item.dest }}', 'mode': 'preserve'}, 'loop': files}]}]
+    files = [
+        {'src': f'{fleet.CHECKOUT}/roles/nc_hooks/files/{name}', 'dest': f'{folders[name != "bootparams"]}/{name}'}
+        for name in FILES
+    ]
+    files += [
+        {'src': f'{directory}/{name}.{part}', 'dest': f'{KEPT}/{name}/{part}'}
+        for name in INSTALLERS
+        for part in ('kernel', 'ramdisk')
+    ]
+    return [
+        {
+            'hosts': 'node_controllers',
+            'gather_facts': False,
+            'tasks': [
+                {'ansible.builtin.file': {'path': '{{ item }}', 'state': 'directory', 'mode': '0755'}, 'loop': folders},
+                {'ansible.builtin.copy': {'src': '{{ item.src }}', 'dest': '{{ item.dest }}', 'mode': 'preserve'}, 'loop': files},
+            ],
+        }
+    ]
 
 
 def cpu(nodes: fleet.Fleet, playbook: Path, *arguments: str) -> tuple[float, str]:
@@ -76,7 +94,7 @@ def spent(nodes: fleet.Fleet) -> float:
 
 def report(name: str, value: float, unit: str, target: float, at_most: bool) -> None:
     good = value <= target if at_most else value >= target
-    print(f"{name} {value:.3f} {unit} (target {'<=' if at_most else '>='} {target}) {'ok' if good else 'short'}", flush=True)
+    print(f'{name} {value:.3f} {unit} (target {"<=" if at_most else ">="} {target}) {"ok" if good else "short"}', flush=True)
 
 
 def main() -> None:
@@ -98,7 +116,7 @@ def main() -> None:
                 assert 'changed=1' not in output, output[-3000:]
                 again.append(seconds / options.hosts)
             # Some of the hosts are enough for what takes so much longer. The files are there already: the cheaper case.
-            some = nodes.names[:options.hosts // 5]
+            some = nodes.names[: options.hosts // 5]
             slow = [cpu(nodes, loops, '--limit', ','.join(some))[0] / len(some) for _round in range(options.rounds)]
             second = statistics.median(again)
             report('nodes_second_run', second, 'CPU s per host', 0.12, True)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Twenty node controllers on loopback sshd, for all tests of this directory. Needs the package openssh-server."""
+
 from __future__ import annotations
 
 import shutil

@@ -5,6 +5,7 @@
 The sshd has its own configuration, keys and port, and ends with the fleet; nothing outside the fleet's directory is touched, except
 that an sshd run by root wants the directory /run/sshd.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -58,11 +59,26 @@ def make_home(path: Path, version: str = '4.4.2') -> Path:
 def ansible(program: str, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
     """Start an Ansible program with the checkout's collection and without the user's configuration."""
     home = environment.pop('HOME', None)
-    settings = {'ANSIBLE_COLLECTIONS_PATH': str(CHECKOUT / 'playbooks/collections'), 'ANSIBLE_NOCOLOR': '1',
-                'ANSIBLE_CONFIG': str(CHECKOUT / 'ansible.cfg'), 'ANSIBLE_LOCALHOST_WARNING': 'false',
-                'ANSIBLE_DEPRECATION_WARNINGS': 'false', 'ANSIBLE_TIMEOUT': '60', **({'HOME': home} if home else {}), **environment}
-    return subprocess.Popen([str(BIN / program), *map(str, arguments)], env={**os.environ, **settings}, text=True, cwd=CHECKOUT,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    settings = {
+        'ANSIBLE_COLLECTIONS_PATH': str(CHECKOUT / 'playbooks/collections'),
+        'ANSIBLE_NOCOLOR': '1',
+        'ANSIBLE_CONFIG': str(CHECKOUT / 'ansible.cfg'),
+        'ANSIBLE_LOCALHOST_WARNING': 'false',
+        'ANSIBLE_DEPRECATION_WARNINGS': 'false',
+        'ANSIBLE_TIMEOUT': '60',
+        **({'HOME': home} if home else {}),
+        **environment,
+    }
+    return subprocess.Popen(
+        [str(BIN / program), *map(str, arguments)],
+        env={**os.environ, **settings},
+        text=True,
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def kill_all(pid: int) -> None:
@@ -125,8 +141,15 @@ class Fleet:
 
     def start(self, *arguments: str | Path, playbook: str | Path = PLAYBOOK, **environment: str) -> subprocess.Popen[str]:
         path = CHECKOUT / 'playbooks' / playbook
-        return ansible('ansible-playbook', '-i', self.inventory, path, *arguments,
-                       ANSIBLE_SSH_CONTROL_PATH_DIR=str(self.control), **environment)
+        return ansible(
+            'ansible-playbook',
+            '-i',
+            self.inventory,
+            path,
+            *arguments,
+            ANSIBLE_SSH_CONTROL_PATH_DIR=str(self.control),
+            **environment,
+        )
 
     def _start_sshds(self) -> None:
         with socket.socket() as free:
@@ -135,20 +158,31 @@ class Fleet:
         if os.geteuid() == 0:
             Path('/run/sshd').mkdir(mode=0o755, exist_ok=True)
         for first in range(0, len(self.names), LISTEN_LIMIT):
-            self._start_sshd(self.names[first:first + LISTEN_LIMIT])
+            self._start_sshd(self.names[first : first + LISTEN_LIMIT])
 
     def _start_sshd(self, names: list[str]) -> None:
         configuration = self.directory / f'sshd_config.{names[0]}'
-        lines = [f'Port {self.port}', f'HostKey {self.directory}/host', 'PidFile none', 'StrictModes no', 'UsePAM no',
-                 f'AuthorizedKeysFile {self.directory}/client.pub', 'PermitRootLogin prohibit-password',
-                 'PasswordAuthentication no', 'MaxStartups 1000', 'MaxSessions 1000', 'LogLevel ERROR',
-                 # Not the user's own: a shell reads its .bashrc there, and Ansible leaves its directories there.
-                 f'SetEnv HOME={self.directory}/login']
+        lines = [
+            f'Port {self.port}',
+            f'HostKey {self.directory}/host',
+            'PidFile none',
+            'StrictModes no',
+            'UsePAM no',
+            f'AuthorizedKeysFile {self.directory}/client.pub',
+            'PermitRootLogin prohibit-password',
+            'PasswordAuthentication no',
+            'MaxStartups 1000',
+            'MaxSessions 1000',
+            'LogLevel ERROR',
+            # Not the user's own: a shell reads its .bashrc there, and Ansible leaves its directories there.
+            f'SetEnv HOME={self.directory}/login',
+        ]
         lines += [f'ListenAddress {self.address(name)}' for name in names]
         configuration.write_text('\n'.join(lines) + '\n')
         with (self.directory / 'sshd.log').open('a') as log:
-            sshd = subprocess.Popen(['/usr/sbin/sshd', '-D', '-e', '-f', str(configuration)],
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            sshd = subprocess.Popen(
+                ['/usr/sbin/sshd', '-D', '-e', '-f', str(configuration)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         self._sshds.append(sshd)
         deadline = time.monotonic() + 60
         while True:
@@ -161,7 +195,13 @@ class Fleet:
     def _write_inventory(self) -> None:
         lines = ['[node_controllers]']
         lines += [f'{name} ansible_host={self.address(name)} nc_hooks_eucalyptus_home={home}' for name, home in self.homes.items()]
-        lines += ['', '[node_controllers:vars]', f'ansible_port={self.port}', f'ansible_user={pwd.getpwuid(os.geteuid()).pw_name}',
-                  f'ansible_ssh_private_key_file={self.directory}/client', f'ansible_python_interpreter={sys.executable}',
-                  "ansible_ssh_extra_args='-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'"]
+        lines += [
+            '',
+            '[node_controllers:vars]',
+            f'ansible_port={self.port}',
+            f'ansible_user={pwd.getpwuid(os.geteuid()).pw_name}',
+            f'ansible_ssh_private_key_file={self.directory}/client',
+            f'ansible_python_interpreter={sys.executable}',
+            "ansible_ssh_extra_args='-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'",
+        ]
         self.inventory.write_text('\n'.join(lines) + '\n')

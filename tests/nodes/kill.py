@@ -5,6 +5,7 @@
 Every launch must meet the old hook or the new one, with its own helpers; after every kill the next run must complete the work.
 `kill.py --runs 200` prints what happened; `--ssh` kills the controller, which works over ssh, instead of the module on the node.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -72,8 +73,14 @@ class Campaign:
     def arguments(self, name: str) -> dict[str, t.Any]:
         files = {path.name: path.read_text() for path in self.variants[name].iterdir()}
         installer = self.installers[name]
-        return {'eucalyptus_home': str(self.home), 'policy': node.policy_of(name), 'files': files, 'release': f'variant {name}',
-                'installers': [installer], 'uploads': {installer[f'{part}_sha256']: installer[part] for part in PARTS}}
+        return {
+            'eucalyptus_home': str(self.home),
+            'policy': node.policy_of(name),
+            'files': files,
+            'release': f'variant {name}',
+            'installers': [installer],
+            'uploads': {installer[f'{part}_sha256']: installer[part] for part in PARTS},
+        }
 
     def deploy(self, name: str) -> dict[str, t.Any]:
         """Deploy to the end; the module's result."""
@@ -112,8 +119,9 @@ class Campaign:
         configuration = self.home / 'etc/eucalyptus/bootparams'
         executables = [path.name for path in (self.home / 'etc/eucalyptus/nc-hooks').iterdir() if path.stat().st_mode & 0o111]
         assert executables == ['bootparams'], executables
-        wanted = sorted([path.name for path in self.variants[name].iterdir() if path.name != 'bootparams']
-                        + ['policy.conf', 'deployed.json'])
+        wanted = sorted(
+            [path.name for path in self.variants[name].iterdir() if path.name != 'bootparams'] + ['policy.conf', 'deployed.json']
+        )
         assert sorted(os.listdir(configuration)) == wanted, sorted(os.listdir(configuration))
         for path in self.variants[name].iterdir():
             place = self.home / 'etc/eucalyptus/nc-hooks' if path.name == 'bootparams' else configuration
@@ -154,11 +162,24 @@ class SshCampaign(Campaign):
         self.in_a_row = 1
 
     def _start(self, name: str) -> t.Any:
-        variables = {'src': str(self.variants[name]), 'policy': node.policy_of(name), 'installers': [self.installers[name]],
-                     'cache': str(self.directory / 'cache')}
-        return fleet.ansible('ansible', '-i', self.nodes.inventory, self.nodes.names[0], '-m', 'eucalyptus.cloud.nc_hook', '-a',
-                             json.dumps({**variables, 'eucalyptus_home': str(self.home)}), '-o',
-                             ANSIBLE_SSH_CONTROL_PATH_DIR=str(self.nodes.control))
+        variables = {
+            'src': str(self.variants[name]),
+            'policy': node.policy_of(name),
+            'installers': [self.installers[name]],
+            'cache': str(self.directory / 'cache'),
+        }
+        return fleet.ansible(
+            'ansible',
+            '-i',
+            self.nodes.inventory,
+            self.nodes.names[0],
+            '-m',
+            'eucalyptus.cloud.nc_hook',
+            '-a',
+            json.dumps({**variables, 'eucalyptus_home': str(self.home)}),
+            '-o',
+            ANSIBLE_SSH_CONTROL_PATH_DIR=str(self.nodes.control),
+        )
 
     def deploy(self, name: str) -> dict[str, t.Any]:
         began = time.monotonic()
@@ -167,7 +188,7 @@ class SshCampaign(Campaign):
         self.duration = time.monotonic() - began
         assert process.returncode == 0, text[-3000:]
         self.output.write_text(text)
-        return json.loads(text[text.index('=> ') + 3:])
+        return json.loads(text[text.index('=> ') + 3 :])
 
     def kill_one(self, name: str) -> None:
         process = self._start(name)
@@ -183,8 +204,9 @@ class SshCampaign(Campaign):
             self.finished += 1
 
 
-def campaign(directory: Path, kills: int, seed: int, ssh: bool = False,
-             say: t.Callable[[str], None] = lambda words: None) -> dict[str, t.Any]:
+def campaign(
+    directory: Path, kills: int, seed: int, ssh: bool = False, say: t.Callable[[str], None] = lambda words: None
+) -> dict[str, t.Any]:
     directory.chmod(0o755)
     if not ssh:
         return Campaign(directory, seed).run(kills, say)

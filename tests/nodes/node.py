@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A node that launches instances without pause, and two variants of the hook that cannot be taken for each other."""
+
 from __future__ import annotations
 
 import base64
@@ -41,9 +42,13 @@ def make_variant(directory: Path, name: str) -> Path:
     hook = directory / 'bootparams'
     lines = hook.read_text().rstrip('\n').split('\n')
     assert lines[-1] == 'exit 0', 'the hook does not end as this expects'
-    lines[-1:] = ['for file in get-user-data.xsl insert-boot-params.xsl policy.conf; do',
-                  f'  grep -q "variant-{name}" "$conf/$file" || printf "%s\\n" "$file" >>"$inst/mixed"', 'done',
-                  f'printf "%s\\n" {name} >>"$inst/variant"', 'exit 0']
+    lines[-1:] = [
+        'for file in get-user-data.xsl insert-boot-params.xsl policy.conf; do',
+        f'  grep -q "variant-{name}" "$conf/$file" || printf "%s\\n" "$file" >>"$inst/mixed"',
+        'done',
+        f'printf "%s\\n" {name} >>"$inst/variant"',
+        'exit 0',
+    ]
     hook.write_text('\n'.join(lines) + '\n')
     return directory
 

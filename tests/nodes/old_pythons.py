@@ -5,6 +5,7 @@
 `old_pythons.py [VERSION ...]` makes an environment with ansible-core 2.16 and a copy of the checkout in a temporary directory,
 and runs `ansible-test integration --target controller:python=VERSION` there. pyenv's interpreters are found.
 """
+
 from __future__ import annotations
 
 import os
@@ -23,8 +24,9 @@ SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 def copy_checkout(directory: Path) -> Path:
     """The files that git knows, where ansible-test wants them, in a repository of their own."""
     tree = directory / 'ansible_collections/eucalyptus/cloud'
-    names = subprocess.run(['git', 'ls-files', '-z', '--', '.', ':!playbooks/collections'], cwd=CHECKOUT, check=True,
-                           capture_output=True, text=True).stdout.split('\0')
+    names = subprocess.run(
+        ['git', 'ls-files', '-z', '--', '.', ':!playbooks/collections'], cwd=CHECKOUT, check=True, capture_output=True, text=True
+    ).stdout.split('\0')
     for name in filter(None, names):
         if (CHECKOUT / name).exists():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -44,8 +46,12 @@ def main() -> int:
         failed = []
         for version in sys.argv[1:] or ['2.7', '3.6']:
             tree = copy_checkout(directory / version)
-            done = subprocess.run(['ansible-test', 'integration', '--target', f'controller:python={version}', *TARGETS], cwd=tree,
-                                  check=False, env={**os.environ, 'PATH': path})
+            done = subprocess.run(
+                ['ansible-test', 'integration', '--target', f'controller:python={version}', *TARGETS],
+                cwd=tree,
+                check=False,
+                env={**os.environ, 'PATH': path},
+            )
             failed += [version] if done.returncode else []
         print('failed under: ' + ' '.join(failed) if failed else 'passed')
         return 1 if failed else 0

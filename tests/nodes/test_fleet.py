@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The playbook node_controllers.yml on twenty nodes. The tests build on one another, in this order."""
+
 from __future__ import annotations
 
 import base64

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Deployments that are killed. kill.py does more of the same."""
+
 from __future__ import annotations
 
 import json

@@ -6,6 +6,7 @@ An action gets the cloud, the caller and the request (a dictionary in botocore's
 the same form, or raises ApiError. A later action is a function more in its family's module, and its parameters in
 ``versions``.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -25,11 +26,23 @@ def action(name: str) -> Callable[[Action], Action]:
     def announce(function: Action) -> Action:
         ACTIONS[name] = function
         return function
+
     return announce
 
 
 def load_actions() -> dict[str, Action]:
-    for family in ('attachments', 'attributes', 'console', 'images', 'instances', 'registration', 'run', 'snapshots',
-                   'tags', 'volumes', 'zones'):
+    for family in (
+        'attachments',
+        'attributes',
+        'console',
+        'images',
+        'instances',
+        'registration',
+        'run',
+        'snapshots',
+        'tags',
+        'volumes',
+        'zones',
+    ):
         importlib.import_module(f'.{family}', __name__)
     return ACTIONS

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Attaching and detaching volumes: a wish in a row, which the instance's node fulfils."""
+
 from __future__ import annotations
 
 import re
@@ -20,7 +21,7 @@ async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
     device = request.get('Device')
     volume_id, instance_id = _volume_and_instance(request)
     if not device or not _DEVICE.fullmatch(device):
-        raise ApiError('InvalidParameterValue', f"Value ({device or 'null'}) for parameter device is invalid.")
+        raise ApiError('InvalidParameterValue', f'Value ({device or "null"}) for parameter device is invalid.')
     copy = cloud.copies.get(volume_id)
     if copy is not None:
         # A snapshot holds what was on the volume when it was asked for.
@@ -34,18 +35,28 @@ async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
         now = cloud.now()
         running = instance['state'] == 'running'
         # To a stopped instance a volume is attached at once: there is no node to ask (VmInstances.addPersistentVolume).
-        cloud.store.insert('attachments', volume_id=volume_id, instance_id=instance_id, device=device,
-                           is_root=int(not running and device == instance['root_device_name']),
-                           state='attaching' if running else 'attached', state_since=now, attached=now,
-                           node_state=None if running else 'attached')
+        cloud.store.insert(
+            'attachments',
+            volume_id=volume_id,
+            instance_id=instance_id,
+            device=device,
+            is_root=int(not running and device == instance['root_device_name']),
+            state='attaching' if running else 'attached',
+            state_since=now,
+            attached=now,
+            node_state=None if running else 'attached',
+        )
     row = volumes.attachment_of(cloud, volume_id)
     return {**volumes.describe_attachment(row), 'State': 'attaching'}
 
 
 def _volume_and_instance(request: dict[str, Any]) -> tuple[str, str]:
     volume_id = ids.volume_id(request.get('VolumeId'))
-    return volume_id, ids.normalise(request.get('InstanceId'), 'i', lambda bad: ApiError(
-        'InvalidParameterValue', f"Value ({bad}) for parameter instanceId is invalid. Expected: 'i-...'."))
+    return volume_id, ids.normalise(
+        request.get('InstanceId'),
+        'i',
+        lambda bad: ApiError('InvalidParameterValue', f"Value ({bad}) for parameter instanceId is invalid. Expected: 'i-...'."),
+    )
 
 
 def _no_instance(instance_id: str) -> ApiError:
@@ -57,12 +68,12 @@ def _check_free(cloud: Cloud, volume: sqlite3.Row, instance: sqlite3.Row, device
     if used is not None:
         raise ApiError('InvalidParameterValue', f'Already have a device attached to: {device}')
     if volumes.attachment_of(cloud, volume['id']) is not None:
-        raise ApiError('VolumeInUse', f"Volume already attached: {volume['id']}")
+        raise ApiError('VolumeInUse', f'Volume already attached: {volume["id"]}')
     if instance['state'] not in ('running', 'stopped'):
         raise ApiError('IncorrectState', f"Instance '{instance['id']}' is not 'running'")
     if volume['state'] != 'available':
         # The storage controller has no token for a volume that it has not got (GetVolumeToken).
-        raise failure(f"Volume {volume['id']} is not available")
+        raise failure(f'Volume {volume["id"]} is not available')
 
 
 @action('DetachVolume')
@@ -79,16 +90,20 @@ def detach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         if instance['state'] == 'stopped':
             cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', volume_id)
         elif row['state'] != 'detaching':
-            cloud.store.execute("UPDATE attachments SET state = 'detaching', state_since = ? WHERE volume_id = ?",
-                                cloud.now(), volume_id)
+            cloud.store.execute(
+                "UPDATE attachments SET state = 'detaching', state_since = ? WHERE volume_id = ?", cloud.now(), volume_id
+            )
     return reply
 
 
 def _check_detachable(request: dict[str, Any], row: sqlite3.Row, instance: sqlite3.Row) -> None:
     if row['is_root'] and instance['state'] != 'stopped':
-        raise ApiError('IncorrectState', f"Cannot detach root volume {row['volume_id']} from EBS backed instance "
-                                         f"{instance['id']} when instance state is {instance['state']}")
+        raise ApiError(
+            'IncorrectState',
+            f'Cannot detach root volume {row["volume_id"]} from EBS backed instance '
+            f'{instance["id"]} when instance state is {instance["state"]}',
+        )
     if request.get('InstanceId') and _volume_and_instance(request)[1] != instance['id']:
-        raise ApiError('InvalidAttachment.NotFound', f"Volume is not attached to instance: {request['InstanceId']}")
+        raise ApiError('InvalidAttachment.NotFound', f'Volume is not attached to instance: {request["InstanceId"]}')
     if request.get('Device') and request['Device'] != row['device']:
-        raise failure(f"Volume is not attached to device: {request['Device']}")
+        raise failure(f'Volume is not attached to device: {request["Device"]}')

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ModifyImageAttribute, DescribeImageAttribute, DescribeInstanceAttribute."""
+
 from __future__ import annotations
 
 import json
@@ -25,11 +26,9 @@ def modify_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]
                 cloud.store.execute('INSERT OR IGNORE INTO launch_permissions VALUES (?, ?)', row['id'], grantee)
             # One request adds or removes: what is to be removed beside an addition is not looked at.
             for grantee in [] if added else removed:
-                cloud.store.execute('DELETE FROM launch_permissions WHERE image_id = ? AND grantee = ?',
-                                    row['id'], grantee)
+                cloud.store.execute('DELETE FROM launch_permissions WHERE image_id = ? AND grantee = ?', row['id'], grantee)
         elif 'Description' in request:
-            cloud.store.execute('UPDATE images SET description = ? WHERE id = ?',
-                                request['Description'].get('Value'), row['id'])
+            cloud.store.execute('UPDATE images SET description = ? WHERE id = ?', request['Description'].get('Value'), row['id'])
     return {}
 
 
@@ -55,8 +54,10 @@ def describe_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, An
     row = images.find_modifiable(cloud, caller, request, 'describe image attribute')
     attribute, reply = request.get('Attribute'), {'ImageId': row['id']}
     if attribute == 'launchPermission':
-        reply['LaunchPermissions'] = [{'Group': grantee} if grantee == images.EVERYBODY else {'UserId': grantee}
-                                      for grantee in images.launch_permissions(cloud, row['id'])]
+        reply['LaunchPermissions'] = [
+            {'Group': grantee} if grantee == images.EVERYBODY else {'UserId': grantee}
+            for grantee in images.launch_permissions(cloud, row['id'])
+        ]
     elif attribute == 'description':
         reply['Description'] = {'Value': row['description'] or ''}
     elif attribute == 'kernel':
@@ -64,8 +65,7 @@ def describe_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, An
     elif attribute == 'ramdisk':
         reply['RamdiskId'] = {'Value': row['ramdisk_id'] or ''}
     elif attribute == 'blockDeviceMapping':
-        reply['BlockDeviceMappings'] = [images.describe_block_device(device)
-                                        for device in json.loads(row['block_devices'])]
+        reply['BlockDeviceMappings'] = [images.describe_block_device(device) for device in json.loads(row['block_devices'])]
     elif attribute == 'productCodes':
         reply['ProductCodes'] = []
     else:

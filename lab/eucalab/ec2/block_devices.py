@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Block device mappings in requests (``Images.validateBlockDeviceMappings``)."""
+
 from __future__ import annotations
 
 import re
@@ -14,8 +15,9 @@ ROOT, PARTITIONED_ROOT = '/dev/sda', '/dev/sda1'
 _DEVICE = re.compile(r'(/dev/)?([svh]|xv)d[a-z]([1-9])*')
 
 
-def validate(cloud: Cloud, caller: Caller, mappings: list[dict[str, Any]], *, ebs: bool, suppress: bool,
-             partitioned_root: bool = False) -> list[dict[str, Any]]:
+def validate(
+    cloud: Cloud, caller: Caller, mappings: list[dict[str, Any]], *, ebs: bool, suppress: bool, partitioned_root: bool = False
+) -> list[dict[str, Any]]:
     """The mappings in the form that rows keep. ApiError when one is not allowed.
 
     ebs: volumes may be mapped; suppress: NoDevice is allowed; partitioned_root: /dev/sda1 may be the root.
@@ -71,8 +73,12 @@ def _refused(message: str) -> ApiError:
 
 def _row_form(mapping: dict[str, Any]) -> dict[str, Any]:
     ebs = mapping.get('Ebs') or {}
-    form = {'device_name': mapping['DeviceName'], 'virtual_name': mapping.get('VirtualName'),
-            'no_device': (mapping.get('NoDevice') or '').lower() == 'true' or None,
-            'snapshot_id': (ebs.get('SnapshotId') or '').lower() or None, 'size': ebs.get('VolumeSize'),
-            'delete_on_termination': ebs.get('DeleteOnTermination', True) if ebs else None}
+    form = {
+        'device_name': mapping['DeviceName'],
+        'virtual_name': mapping.get('VirtualName'),
+        'no_device': (mapping.get('NoDevice') or '').lower() == 'true' or None,
+        'snapshot_id': (ebs.get('SnapshotId') or '').lower() or None,
+        'size': ebs.get('VolumeSize'),
+        'delete_on_termination': ebs.get('DeleteOnTermination', True) if ebs else None,
+    }
     return {name: value for name, value in form.items() if value is not None}

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """GetConsoleOutput: what the node has of a guest's serial console (``doGetConsoleOutput`` of the node's KVM handlers)."""
+
 from __future__ import annotations
 
 import base64

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Describe* filters: name and values, ``*`` and ``?`` in values, all names together, any value of one name."""
+
 from __future__ import annotations
 
 import re
@@ -13,8 +14,12 @@ from ..errors import ApiError
 Lookup = Callable[[Any], Any]
 
 
-def apply(items: Iterable[Any], filters: list[dict[str, Any]] | None, lookups: Mapping[str, Lookup],
-          tags: Callable[[Any], Mapping[str, str]] | None = None) -> list[Any]:
+def apply(
+    items: Iterable[Any],
+    filters: list[dict[str, Any]] | None,
+    lookups: Mapping[str, Lookup],
+    tags: Callable[[Any], Mapping[str, str]] | None = None,
+) -> list[Any]:
     """The items that pass. ApiError for a filter that this resource does not have."""
     result = list(items)
     for one in filters or []:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Resource ids in requests: their form, and the errors for those that are not well formed or not there."""
+
 from __future__ import annotations
 
 import re
@@ -29,18 +30,25 @@ def instance_id(identifier: str | None) -> str:
 
 
 def volume_id(identifier: str | None) -> str:
-    return normalise(identifier, 'vol', lambda bad: ApiError(
-        'InvalidParameterValue', f"Value ({bad}) for parameter volume is invalid. Expected: 'vol-...'."))
+    return normalise(
+        identifier,
+        'vol',
+        lambda bad: ApiError('InvalidParameterValue', f"Value ({bad}) for parameter volume is invalid. Expected: 'vol-...'."),
+    )
 
 
 def snapshot_id(identifier: str | None) -> str:
-    return normalise(identifier, 'snap', lambda bad: ApiError(
-        'InvalidParameterValue', f"Value ({bad}) for parameter snapshotId is invalid. Expected: 'snap-...'."))
+    return normalise(
+        identifier,
+        'snap',
+        lambda bad: ApiError('InvalidParameterValue', f"Value ({bad}) for parameter snapshotId is invalid. Expected: 'snap-...'."),
+    )
 
 
 def image_id(identifier: str | None) -> str:
-    return normalise(identifier, None, lambda bad: ApiError(
-        'InvalidParameterValue', f'Value ({bad}) for parameter image is invalid.'))
+    return normalise(
+        identifier, None, lambda bad: ApiError('InvalidParameterValue', f'Value ({bad}) for parameter image is invalid.')
+    )
 
 
 def visible(cloud: Cloud, caller: Caller, table: str, identifier: str) -> sqlite3.Row | None:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Images: who sees them, how they are described."""
+
 from __future__ import annotations
 
 import json
@@ -18,8 +19,10 @@ EVERYBODY = 'all'
 
 def launch_permissions(cloud: Cloud, image: str) -> list[str]:
     """Account numbers, and EVERYBODY for a public image."""
-    return [row['grantee'] for row in
-            cloud.store.rows('SELECT grantee FROM launch_permissions WHERE image_id = ? ORDER BY grantee', image)]
+    return [
+        row['grantee']
+        for row in cloud.store.rows('SELECT grantee FROM launch_permissions WHERE image_id = ? ORDER BY grantee', image)
+    ]
 
 
 def find_usable(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.Row | None:
@@ -46,17 +49,19 @@ def find_modifiable(cloud: Cloud, caller: Caller, request: dict[str, Any], purpo
 def describe_images(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     asked = list(request.get('ImageIds') or [])
     all_states = caller.is_admin and ids.VERBOSE in asked
-    asked = [ids.normalise(identifier, None, _malformed) for identifier in asked
-             if not (caller.is_admin and identifier == ids.VERBOSE)]
+    asked = [
+        ids.normalise(identifier, None, _malformed) for identifier in asked if not (caller.is_admin and identifier == ids.VERBOSE)
+    ]
     grants: dict[str, set[str]] = {}
     for row in cloud.store.rows('SELECT * FROM launch_permissions'):
         grants.setdefault(row['image_id'], set()).add(row['grantee'])
     names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
     tagged = tags.of_account(cloud, caller.account)
-    images = [_describe(row, names[row['account']], EVERYBODY in grants.get(row['id'], ()), tagged.get(row['id'], {}))
-              for row in cloud.store.rows('SELECT * FROM images ORDER BY created')
-              if _asked_for(row, caller, request, asked, grants.get(row['id'], set()))
-              and (all_states or row['state'] != 'deregistered')]
+    images = [
+        _describe(row, names[row['account']], EVERYBODY in grants.get(row['id'], ()), tagged.get(row['id'], {}))
+        for row in cloud.store.rows('SELECT * FROM images ORDER BY created')
+        if _asked_for(row, caller, request, asked, grants.get(row['id'], set())) and (all_states or row['state'] != 'deregistered')
+    ]
     images = filters.apply(images, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['ImageId'], {}))
     ids.missing('InvalidAMIID.NotFound', 'image', asked, [item['ImageId'] for item in images])
     return {'Images': images}
@@ -70,19 +75,33 @@ def _asked_for(row: sqlite3.Row, caller: Caller, request: dict[str, Any], asked:
     owners = {caller.account if owner == 'self' else owner for owner in request.get('Owners') or []}
     users = {caller.account if user == 'self' else user for user in request.get('ExecutableUsers') or []}
     visible = caller.is_admin or row['account'] == caller.account or {EVERYBODY, caller.account} & grants
-    return bool(visible and (not asked or row['id'] in asked) and (not owners or row['account'] in owners)
-                and (not users or users & grants))
+    return bool(
+        visible and (not asked or row['id'] in asked) and (not owners or row['account'] in owners) and (not users or users & grants)
+    )
 
 
 def _describe(row: sqlite3.Row, owner: str, public: bool, tagged: dict[str, str]) -> dict[str, Any]:
-    return {'ImageId': row['id'], 'ImageLocation': row['location'], 'State': row['state'], 'OwnerId': row['account'],
-            'ImageOwnerAlias': owner, 'Public': public, 'Architecture': row['architecture'], 'ImageType': row['type'],
-            'KernelId': row['kernel_id'], 'RamdiskId': row['ramdisk_id'], 'Name': row['name'],
-            'Description': row['description'], 'RootDeviceType': row['root_device_type'],
-            'RootDeviceName': row['root_device_name'], 'VirtualizationType': row['virtualization_type'],
-            'Hypervisor': 'xen', 'CreationDate': iso_time(row['created']),
-            'BlockDeviceMappings': [describe_block_device(device) for device in json.loads(row['block_devices'])],
-            'Tags': tags.as_list(tagged)}
+    return {
+        'ImageId': row['id'],
+        'ImageLocation': row['location'],
+        'State': row['state'],
+        'OwnerId': row['account'],
+        'ImageOwnerAlias': owner,
+        'Public': public,
+        'Architecture': row['architecture'],
+        'ImageType': row['type'],
+        'KernelId': row['kernel_id'],
+        'RamdiskId': row['ramdisk_id'],
+        'Name': row['name'],
+        'Description': row['description'],
+        'RootDeviceType': row['root_device_type'],
+        'RootDeviceName': row['root_device_name'],
+        'VirtualizationType': row['virtualization_type'],
+        'Hypervisor': 'xen',
+        'CreationDate': iso_time(row['created']),
+        'BlockDeviceMappings': [describe_block_device(device) for device in json.loads(row['block_devices'])],
+        'Tags': tags.as_list(tagged),
+    }
 
 
 def describe_block_device(device: dict[str, Any]) -> dict[str, Any]:
@@ -93,8 +112,12 @@ def describe_block_device(device: dict[str, Any]) -> dict[str, Any]:
     elif device.get('no_device'):
         result['NoDevice'] = 'true'
     else:
-        result['Ebs'] = {'SnapshotId': device.get('snapshot_id'), 'VolumeSize': device.get('size'),
-                         'DeleteOnTermination': device.get('delete_on_termination'), 'VolumeType': 'standard'}
+        result['Ebs'] = {
+            'SnapshotId': device.get('snapshot_id'),
+            'VolumeSize': device.get('size'),
+            'DeleteOnTermination': device.get('delete_on_termination'),
+            'VolumeType': 'standard',
+        }
     return result
 
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Instances: describing them, and the wishes to stop, start, reboot and end them."""
+
 from __future__ import annotations
 
 import json
@@ -19,8 +20,9 @@ CODES = {'pending': 0, 'running': 16, 'shutting-down': 32, 'terminated': 48, 'st
 
 
 def set_state(cloud: Cloud, identifier: str, state: str, reason: str = '') -> None:
-    cloud.store.execute('UPDATE instances SET state = ?, state_since = ?, reason = ? WHERE id = ?',
-                        state, cloud.now(), reason, identifier)
+    cloud.store.execute(
+        'UPDATE instances SET state = ?, state_since = ?, reason = ? WHERE id = ?', state, cloud.now(), reason, identifier
+    )
 
 
 @action('DescribeInstances')
@@ -28,8 +30,9 @@ def describe_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
     asked = list(request.get('InstanceIds') or [])
     everybody = caller.is_admin and ids.VERBOSE in asked
     asked = [ids.instance_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
-    rows = cloud.store.rows('SELECT * FROM instances WHERE account = ? OR ? ORDER BY launched, launch_index',
-                            caller.account, everybody)
+    rows = cloud.store.rows(
+        'SELECT * FROM instances WHERE account = ? OR ? ORDER BY launched, launch_index', caller.account, everybody
+    )
     if asked:
         rows = [row for row in rows if row['id'] in asked]
     tagged = tags.of_account(cloud, caller.account)
@@ -49,8 +52,7 @@ def _reservations(described: list[tuple[sqlite3.Row, dict[str, Any]]]) -> Iterat
 
 
 def reservation(row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, Any]:
-    return {'ReservationId': row['reservation'], 'OwnerId': row['account'], 'Groups': groups(row),
-            'Instances': instances}
+    return {'ReservationId': row['reservation'], 'OwnerId': row['account'], 'Groups': groups(row), 'Instances': instances}
 
 
 def groups(row: sqlite3.Row) -> list[dict[str, str]]:
@@ -62,31 +64,54 @@ def default_group_id(account: str) -> str:
 
 
 def block_devices(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, Any]]:
-    return [{'DeviceName': one['device'],
-             'Ebs': {'VolumeId': one['volume_id'], 'Status': one['state'], 'AttachTime': one['attached'],
-                     'DeleteOnTermination': bool(one['delete_on_termination'])}}
-            for one in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ? ORDER BY device', row['id'])]
+    return [
+        {
+            'DeviceName': one['device'],
+            'Ebs': {
+                'VolumeId': one['volume_id'],
+                'Status': one['state'],
+                'AttachTime': one['attached'],
+                'DeleteOnTermination': bool(one['delete_on_termination']),
+            },
+        }
+        for one in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ? ORDER BY device', row['id'])
+    ]
 
 
 def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str, Any]:
     address = row['private_ip'] or '0.0.0.0'  # what Eucalyptus shows as long as there is none
     image = cloud.store.row('SELECT architecture, virtualization_type FROM images WHERE id = ?', row['image_id'])
-    return {'InstanceId': row['id'], 'ImageId': row['image_id'], 'KernelId': row['kernel_id'],
-            'RamdiskId': row['ramdisk_id'], 'State': state(row['state']), 'InstanceType': row['instance_type'],
-            'AmiLaunchIndex': row['launch_index'], 'LaunchTime': row['launched'], 'KeyName': row['key_name'],
-            'Placement': {'AvailabilityZone': row['zone'], 'GroupName': '', 'Tenancy': 'default'},
-            'PrivateIpAddress': address, 'PublicIpAddress': row['public_ip'] or address,
-            'PrivateDnsName': _dns(address, 'internal'), 'PublicDnsName': _dns(row['public_ip'] or address, ''),
-            'StateTransitionReason': row['reason'], 'Monitoring': {'State': 'disabled'},
-            'Architecture': image['architecture'] if image else 'x86_64',
-            'VirtualizationType': image['virtualization_type'] if image else None,
-            'RootDeviceType': row['root_device_type'], 'RootDeviceName': row['root_device_name'],
-            'BlockDeviceMappings': block_devices(cloud, row), 'ClientToken': row['client_token'],
-            'SecurityGroups': groups(row), 'ProductCodes': [], 'Tags': tags.as_list(tagged)}
+    return {
+        'InstanceId': row['id'],
+        'ImageId': row['image_id'],
+        'KernelId': row['kernel_id'],
+        'RamdiskId': row['ramdisk_id'],
+        'State': state(row['state']),
+        'InstanceType': row['instance_type'],
+        'AmiLaunchIndex': row['launch_index'],
+        'LaunchTime': row['launched'],
+        'KeyName': row['key_name'],
+        'Placement': {'AvailabilityZone': row['zone'], 'GroupName': '', 'Tenancy': 'default'},
+        'PrivateIpAddress': address,
+        'PublicIpAddress': row['public_ip'] or address,
+        'PrivateDnsName': _dns(address, 'internal'),
+        'PublicDnsName': _dns(row['public_ip'] or address, ''),
+        'StateTransitionReason': row['reason'],
+        'Monitoring': {'State': 'disabled'},
+        'Architecture': image['architecture'] if image else 'x86_64',
+        'VirtualizationType': image['virtualization_type'] if image else None,
+        'RootDeviceType': row['root_device_type'],
+        'RootDeviceName': row['root_device_name'],
+        'BlockDeviceMappings': block_devices(cloud, row),
+        'ClientToken': row['client_token'],
+        'SecurityGroups': groups(row),
+        'ProductCodes': [],
+        'Tags': tags.as_list(tagged),
+    }
 
 
 def _dns(address: str, kind: str) -> str:
-    return f"euca-{address.replace('.', '-')}.eucalyptus{'.' + kind if kind else ''}"
+    return f'euca-{address.replace(".", "-")}.eucalyptus{"." + kind if kind else ""}'
 
 
 def state(name: str) -> dict[str, Any]:
@@ -109,8 +134,12 @@ def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
     changes = []
     with cloud.store.transaction():
         for row in _lookup(cloud, caller, request):
-            new = {'pending': 'shutting-down', 'running': 'shutting-down', 'stopping': 'shutting-down',
-                   'stopped': 'terminated'}.get(row['state'], row['state'])
+            new = {
+                'pending': 'shutting-down',
+                'running': 'shutting-down',
+                'stopping': 'shutting-down',
+                'stopped': 'terminated',
+            }.get(row['state'], row['state'])
             changes.append(_change(row, new))
             if row['state'] == 'terminated':
                 bury(cloud, row['id'])  # a second call makes it vanish (VmInstances.buried)
@@ -126,8 +155,9 @@ def release_volumes(cloud: Cloud, identifier: str) -> None:
     for row in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ?', identifier):
         cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', row['volume_id'])
         if row['delete_on_termination']:
-            cloud.store.execute("UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ?",
-                                cloud.now(), row['volume_id'])
+            cloud.store.execute(
+                "UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ?", cloud.now(), row['volume_id']
+            )
 
 
 def bury(cloud: Cloud, identifier: str) -> None:
@@ -142,11 +172,11 @@ def stop_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Rep
     rows = _lookup(cloud, caller, request)
     for row in rows:
         if row['root_device_type'] != 'ebs':
-            raise ApiError('UnsupportedOperation', f"The instance '{row['id']}' does not have an 'ebs' root device type"
-                                                   ' and cannot be stopped.')
+            raise ApiError(
+                'UnsupportedOperation', f"The instance '{row['id']}' does not have an 'ebs' root device type and cannot be stopped."
+            )
         if row['state'] in ('terminated', 'shutting-down'):
-            raise ApiError('IncorrectInstanceState',
-                           f"This instance '{row['id']}' is not in a state from which it can be stopped.")
+            raise ApiError('IncorrectInstanceState', f"This instance '{row['id']}' is not in a state from which it can be stopped.")
     with cloud.store.transaction():
         for row in rows:
             if row['state'] in ('pending', 'running'):
@@ -164,12 +194,18 @@ def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
                 continue
             root = cloud.store.row('SELECT 1 FROM attachments WHERE instance_id = ? AND is_root', row['id'])
             if root is None:
-                raise failure(f"Volume attachment for root device not found. Attach an EBS volume to root device of"
-                              f" {row['id']} and retry")
+                raise failure(
+                    f'Volume attachment for root device not found. Attach an EBS volume to root device of {row["id"]} and retry'
+                )
             # The node gets no user data this time: the cloud sends it with RunInstances only.
-            cloud.store.execute("UPDATE instances SET state = 'pending', state_since = ?, reason = '', node = ?,"
-                                " node_state = NULL, node_reason = NULL, instance_path = NULL, node_user_data = ''"
-                                ' WHERE id = ?', cloud.now(), nodes.choose(cloud), row['id'])
+            cloud.store.execute(
+                "UPDATE instances SET state = 'pending', state_since = ?, reason = '', node = ?,"
+                " node_state = NULL, node_reason = NULL, instance_path = NULL, node_user_data = ''"
+                ' WHERE id = ?',
+                cloud.now(),
+                nodes.choose(cloud),
+                row['id'],
+            )
             changes.append(_change(row, 'pending'))
     return {'StartingInstances': changes}
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The manifest of a bundled image, as RegisterImage reads it (``ImageManifests``)."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -20,15 +21,15 @@ _NAME_PREFIX = {'kernel': 'vmlinuz', 'ramdisk': 'initrd'}
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    location: str                  # bucket/key
-    sha256: str                    # of the whole file, hex
-    user: str                      # account number of whoever bundled
-    type: str                      # kernel, ramdisk or machine
+    location: str  # bucket/key
+    sha256: str  # of the whole file, hex
+    user: str  # account number of whoever bundled
+    type: str  # kernel, ramdisk or machine
     windows: bool
     architecture: str
     kernel_id: str | None
     ramdisk_id: str | None
-    size: int                      # bytes of the image itself
+    size: int  # bytes of the image itself
 
 
 def split_location(location: str) -> tuple[str, str]:
@@ -69,8 +70,12 @@ def _unreadable(location: str) -> ApiError:
 def _content(cloud: Cloud, location: str) -> bytes:
     """The manifest, read with the rights of the system account aws-exec-read and no others."""
     bucket, key = split_location(location)
-    row = cloud.store.row('SELECT objects.*, buckets.owner AS bucket_owner FROM objects JOIN buckets'
-                          ' ON buckets.name = objects.bucket WHERE bucket = ? AND key = ?', bucket, key)
+    row = cloud.store.row(
+        'SELECT objects.*, buckets.owner AS bucket_owner FROM objects JOIN buckets'
+        ' ON buckets.name = objects.bucket WHERE bucket = ? AND key = ?',
+        bucket,
+        key,
+    )
     reader = find_caller(cloud.store, accounts.credentials(cloud.store, cloud.config, accounts.EXEC_READ).access_key)
     if row is None or row['size'] > MOST_BYTES or not access.allows(row, row['bucket_owner'], reader, 'READ'):
         raise _unreadable(location)
@@ -89,10 +94,16 @@ def _interpret(root: etree._Element, location: str, content: bytes) -> Manifest:
     machine = kind == 'machine'
     kernel = text('/manifest/machine_configuration/kernel_id') if machine else None
     return Manifest(
-        location='/'.join(split_location(location)), sha256=_sha256(content), user=text('//user') or '', type=kind,
-        windows=machine and (name.startswith('windows') or kernel == 'windows'), architecture=architecture,
-        kernel_id=kernel, ramdisk_id=text('/manifest/machine_configuration/ramdisk_id') if machine else None,
-        size=int(text('/manifest/image/size') or -1))
+        location='/'.join(split_location(location)),
+        sha256=_sha256(content),
+        user=text('//user') or '',
+        type=kind,
+        windows=machine and (name.startswith('windows') or kernel == 'windows'),
+        architecture=architecture,
+        kernel_id=kernel,
+        ramdisk_id=text('/manifest/machine_configuration/ramdisk_id') if machine else None,
+        size=int(text('/manifest/image/size') or -1),
+    )
 
 
 def _type(text, location: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """RegisterImage and DeregisterImage (``ImageManager``), with the checks in the genuine order."""
+
 from __future__ import annotations
 
 import json
@@ -13,7 +14,7 @@ from ..errors import ApiError, failure
 from . import Reply, action, block_devices, ids, images, manifests
 
 GIB = 1 << 30
-MOST_GIB = 30                      # cloud.images.maximagesizegb
+MOST_GIB = 30  # cloud.images.maximagesizegb
 _PREFIX = {'kernel': 'eki', 'ramdisk': 'eri', 'machine': 'emi'}
 
 
@@ -27,32 +28,46 @@ def register_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Rep
     elif any(mapping.get('DeviceName') == root and (mapping.get('Ebs') or {}).get('SnapshotId') for mapping in mappings):
         columns = _from_snapshot(cloud, caller, request, mappings, root)
     else:
-        raise failure('Invalid request:  the request must specify either ImageLocation for an instance-store image or a'
-                      ' snapshot for the root device for an EBS image.  Provided values were:'
-                      f" ImageLocation={request.get('ImageLocation')} BlockDeviceMappings={mappings}")
+        raise failure(
+            'Invalid request:  the request must specify either ImageLocation for an instance-store image or a'
+            ' snapshot for the root device for an EBS image.  Provided values were:'
+            f' ImageLocation={request.get("ImageLocation")} BlockDeviceMappings={mappings}'
+        )
     with cloud.store.transaction():
         _check_name_free(cloud, caller, request['Name'])
         identifier = cloud.new_id(_PREFIX[columns['type']])
-        cloud.store.insert('images', id=identifier, account=caller.account, name=request['Name'],
-                           description=request.get('Description'), state='available', created=cloud.now(), **columns)
+        cloud.store.insert(
+            'images',
+            id=identifier,
+            account=caller.account,
+            name=request['Name'],
+            description=request.get('Description'),
+            state='available',
+            created=cloud.now(),
+            **columns,
+        )
     return {'ImageId': identifier}
 
 
 def _check_name_and_description(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> None:
     name = request.get('Name')
     if name is None or not re.fullmatch(cloud.played.image_name, name):
-        raise ApiError('InvalidAMIName.Malformed', 'AMI names must be between 3 and 128 characters long, and may contain'
-                                                   " letters, numbers, '(', ')', '.', '-', '/' and '_'")
+        raise ApiError(
+            'InvalidAMIName.Malformed',
+            'AMI names must be between 3 and 128 characters long, and may contain'
+            " letters, numbers, '(', ')', '.', '-', '/' and '_'",
+        )
     _check_name_free(cloud, caller, name)
     if len(request.get('Description') or '') > 255:
         raise ApiError('InvalidParameter', 'AMI descriptions must be less than 256 characters long')
 
 
 def _check_name_free(cloud: Cloud, caller: Caller, name: str) -> None:
-    row = cloud.store.row("SELECT id FROM images WHERE account = ? AND name = ? AND state IN ('available', 'pending')",
-                          caller.account, name)
+    row = cloud.store.row(
+        "SELECT id FROM images WHERE account = ? AND name = ? AND state IN ('available', 'pending')", caller.account, name
+    )
     if row is not None:
-        raise ApiError('InvalidAMIName.Duplicate', f"AMI name {name} is already in use by EMI {row['id']}")
+        raise ApiError('InvalidAMIName.Duplicate', f'AMI name {name} is already in use by EMI {row["id"]}')
 
 
 def _from_manifest(cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict]) -> dict[str, Any]:
@@ -69,14 +84,25 @@ def _from_manifest(cloud: Cloud, caller: Caller, request: dict[str, Any], mappin
         virtualization = 'hvm'
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, manifest, virtualization)
     if manifest.size > MOST_GIB * GIB:
-        raise failure(f'Cannot register image of size {manifest.size} bytes because it exceeds the configured maximum'
-                      f' instance-store image size of {MOST_GIB} GB. Please contact your administrator ')
+        raise failure(
+            f'Cannot register image of size {manifest.size} bytes because it exceeds the configured maximum'
+            f' instance-store image size of {MOST_GIB} GB. Please contact your administrator '
+        )
     architecture = request.get('Architecture') or manifest.architecture
     manifests.check_architecture(architecture)
-    return {'type': manifest.type, 'location': manifest.location, 'architecture': architecture, 'kernel_id': kernel,
-            'ramdisk_id': ramdisk, 'virtualization_type': virtualization, 'root_device_type': 'instance-store',
-            'root_device_name': block_devices.PARTITIONED_ROOT, 'block_devices': json.dumps(devices),
-            'size': manifest.size, 'manifest_sha256': manifest.sha256}
+    return {
+        'type': manifest.type,
+        'location': manifest.location,
+        'architecture': architecture,
+        'kernel_id': kernel,
+        'ramdisk_id': ramdisk,
+        'virtualization_type': virtualization,
+        'root_device_type': 'instance-store',
+        'root_device_name': block_devices.PARTITIONED_ROOT,
+        'block_devices': json.dumps(devices),
+        'size': manifest.size,
+        'manifest_sha256': manifest.sha256,
+    }
 
 
 def _check_may_register(caller: Caller, kind: str | None) -> None:
@@ -84,13 +110,13 @@ def _check_may_register(caller: Caller, kind: str | None) -> None:
         raise failure(f'Only administrators can register {kind} images.')
 
 
-def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], manifest: manifests.Manifest,
-                        virtualization: str) -> tuple[str | None, str | None]:
+def _kernel_and_ramdisk(
+    cloud: Cloud, caller: Caller, request: dict[str, Any], manifest: manifests.Manifest, virtualization: str
+) -> tuple[str | None, str | None]:
     if manifest.type != 'machine' or virtualization != 'paravirtual':
         return None, None
     chosen = []
-    for member, kind, in_manifest in (('KernelId', 'Kernel', manifest.kernel_id),
-                                      ('RamdiskId', 'Ramdisk', manifest.ramdisk_id)):
+    for member, kind, in_manifest in (('KernelId', 'Kernel', manifest.kernel_id), ('RamdiskId', 'Ramdisk', manifest.ramdisk_id)):
         identifier = request.get(member) or in_manifest
         if identifier is None:
             raise ApiError('MissingParameter', f'{kind} ID must be specified')
@@ -104,25 +130,34 @@ def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], m
     return chosen[0], chosen[1]
 
 
-def _from_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict],
-                   root: str) -> dict[str, Any]:
+def _from_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict], root: str) -> dict[str, Any]:
     devices = block_devices.validate(cloud, caller, mappings, ebs=True, suppress=False, partitioned_root=True)
     # 4.x takes i386 when nothing is said, which surprises everybody once.
     architecture = request.get('Architecture') or 'i386'
     manifests.check_architecture(architecture)
     device = next(one for one in devices if one['device_name'] == root)
-    snapshot = cloud.store.row('SELECT * FROM snapshots WHERE id = ? AND account = ?', device['snapshot_id'],
-                               caller.account)
+    snapshot = cloud.store.row('SELECT * FROM snapshots WHERE id = ? AND account = ?', device['snapshot_id'], caller.account)
     if snapshot is None:
-        raise failure(f"Failed to create image from specified block device mapping: {root} because of: Snapshot not"
-                      f" found {device['snapshot_id']}")
+        raise failure(
+            f'Failed to create image from specified block device mapping: {root} because of: Snapshot not'
+            f' found {device["snapshot_id"]}'
+        )
     device['size'] = device.get('size') or snapshot['size']
     if root == block_devices.PARTITIONED_ROOT:
         device['device_name'] = root = block_devices.ROOT
-    return {'type': 'machine', 'location': f"{caller.account}/{request['Name']}", 'architecture': architecture,
-            'kernel_id': None, 'ramdisk_id': None, 'virtualization_type': 'hvm', 'root_device_type': 'ebs',
-            'root_device_name': root, 'block_devices': json.dumps(devices), 'size': device['size'] * GIB,
-            'manifest_sha256': None}
+    return {
+        'type': 'machine',
+        'location': f'{caller.account}/{request["Name"]}',
+        'architecture': architecture,
+        'kernel_id': None,
+        'ramdisk_id': None,
+        'virtualization_type': 'hvm',
+        'root_device_type': 'ebs',
+        'root_device_name': root,
+        'block_devices': json.dumps(devices),
+        'size': device['size'] * GIB,
+        'manifest_sha256': None,
+    }
 
 
 @action('DeregisterImage')
@@ -132,8 +167,9 @@ def deregister_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
         cloud.store.execute("UPDATE images SET state = 'deregistered' WHERE id = ?", row['id'])
         return {}
     # The second call removes what the first has hidden, once nothing uses it any more.
-    used = cloud.store.row('SELECT 1 FROM instances WHERE ? IN (image_id, kernel_id, ramdisk_id)'
-                           " AND state != 'terminated'", row['id'])
+    used = cloud.store.row(
+        "SELECT 1 FROM instances WHERE ? IN (image_id, kernel_id, ramdisk_id) AND state != 'terminated'", row['id']
+    )
     if used is not None:
         raise ApiError('InvalidAMIID.Unavailable', f"The image ID '{request['ImageId']}' is no longer available")
     with cloud.store.transaction():

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """RunInstances (``VmControl.runInstances``, ``VerifyMetadata``)."""
+
 from __future__ import annotations
 
 import base64
@@ -16,16 +17,17 @@ from ..wire import decode_base64
 from . import Reply, action, block_devices, ids, images, instances, manifests, volumes
 
 GIB = 1 << 30
-PER_NODE = 50                      # instances
-USER_DATA_KIB = 16                 # cloud.vmstate.user_data_max_size_kb
+PER_NODE = 50  # instances
+USER_DATA_KIB = 16  # cloud.vmstate.user_data_max_size_kb
 
 
 @action('RunInstances')
 def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     token = request.get('ClientToken') or None
     if token:
-        rows = cloud.store.rows('SELECT * FROM instances WHERE account = ? AND client_token = ? ORDER BY launch_index',
-                                caller.account, token)
+        rows = cloud.store.rows(
+            'SELECT * FROM instances WHERE account = ? AND client_token = ? ORDER BY launch_index', caller.account, token
+        )
         if rows:
             return _reply(cloud, rows)
     instance_type, type_name = _instance_type(request)
@@ -35,23 +37,36 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     image = _image(cloud, caller, request, instance_type, type_name)
     user_data = _user_data(request)
     if request.get('KeyName'):
-        raise ApiError('InvalidKeyPair.NotFound',
-                       f"Failed to find key pair: {request['KeyName']} for {caller.account_name}:{caller.user_name}")
+        raise ApiError(
+            'InvalidKeyPair.NotFound', f'Failed to find key pair: {request["KeyName"]} for {caller.account_name}:{caller.user_name}'
+        )
     groups = _groups(caller, request)
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
     for used in filter(None, (image['id'], kernel, ramdisk)):
         _check_manifest(cloud, used)
     devices = _devices(cloud, caller, request, image)
-    columns = {'reservation': cloud.new_id('r'), 'account': caller.account, 'user_id': caller.user_id,
-               'client_token': token, 'image_id': image['id'], 'kernel_id': kernel, 'ramdisk_id': ramdisk,
-               'instance_type': type_name, 'zone': zone, 'user_data': user_data, 'node_user_data': user_data,
-               'groups': json.dumps(groups),
-               'root_device_type': image['root_device_type'], 'root_device_name': image['root_device_name']}
+    columns = {
+        'reservation': cloud.new_id('r'),
+        'account': caller.account,
+        'user_id': caller.user_id,
+        'client_token': token,
+        'image_id': image['id'],
+        'kernel_id': kernel,
+        'ramdisk_id': ramdisk,
+        'instance_type': type_name,
+        'zone': zone,
+        'user_data': user_data,
+        'node_user_data': user_data,
+        'groups': json.dumps(groups),
+        'root_device_type': image['root_device_type'],
+        'root_device_name': image['root_device_name'],
+    }
     with cloud.store.transaction():
         for index in range(_count(cloud, request)):
             _insert(cloud, columns, index, devices)
-    return _reply(cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index',
-                                          columns['reservation']))
+    return _reply(
+        cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
+    )
 
 
 def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
@@ -67,8 +82,11 @@ def _count(cloud: Cloud, request: dict[str, Any]) -> int:
         raise ApiError('InvalidParameterValue', f'Value ({most}) for parameter maxCount is invalid.')
     available = PER_NODE * len(cloud.config.nodes)
     if available < least:
-        raise ApiError('InsufficientInstanceCapacity',
-                       f'Not enough resources ({available} in {cloud.config.zone} < {least}): vm instances.', 503)
+        raise ApiError(
+            'InsufficientInstanceCapacity',
+            f'Not enough resources ({available} in {cloud.config.zone} < {least}): vm instances.',
+            503,
+        )
     return min(most, available)
 
 
@@ -79,21 +97,23 @@ def _instance_type(request: dict[str, Any]) -> tuple[InstanceType, str]:
     return INSTANCE_TYPES[name], name
 
 
-def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type: InstanceType,
-           type_name: str) -> sqlite3.Row:
+def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type: InstanceType, type_name: str) -> sqlite3.Row:
     identifier = ids.image_id(request.get('ImageId'))
     row = cloud.store.row("SELECT * FROM images WHERE id = ? AND type = 'machine'", identifier)
     if row is None:
         raise ApiError('InvalidAMIID.NotFound', f'Failed to lookup image named: {identifier}')
     if row['state'] != 'available':
-        raise failure(f'Failed to verify references for request: Unable to start instance with deregistered/failed'
-                      f' image : {identifier}')
+        raise failure(
+            f'Failed to verify references for request: Unable to start instance with deregistered/failed image : {identifier}'
+        )
     if images.find_usable(cloud, caller, identifier) is None:
         raise unauthorized(f'{identifier}: permission denied.')
     if row['root_device_type'] != 'ebs' and row['size'] > instance_type.disk * GIB:
-        raise ApiError('InvalidParameterCombination',
-                       f"Unable to run instance {identifier} in which the size {row['size']} bytes of the instance is"
-                       f' greater than the vmType {type_name} size {instance_type.disk} GB.')
+        raise ApiError(
+            'InvalidParameterCombination',
+            f'Unable to run instance {identifier} in which the size {row["size"]} bytes of the instance is'
+            f' greater than the vmType {type_name} size {instance_type.disk} GB.',
+        )
     return row
 
 
@@ -115,8 +135,7 @@ def _user_data(request: dict[str, Any]) -> str:
     return base64.b64encode(data).decode()
 
 
-def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any],
-                        image: sqlite3.Row) -> tuple[str | None, str | None]:
+def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], image: sqlite3.Row) -> tuple[str | None, str | None]:
     """Those of the request before those of the image; only for images that need them (Emis.determineKernelId)."""
     if image['root_device_type'] == 'ebs' or image['virtualization_type'] != 'paravirtual':
         return None, None
@@ -129,7 +148,7 @@ def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any],
         if row['type'] != kind:
             raise ApiError('InvalidParameterValue', f'Image specified is not a {kind}: {identifier}')
         if images.find_usable(cloud, caller, row['id']) is None:
-            raise unauthorized(f"{row['id']}: permission denied.")
+            raise unauthorized(f'{row["id"]}: permission denied.')
         chosen.append(row['id'])
     return chosen[0], chosen[1]
 
@@ -161,11 +180,17 @@ def _devices(cloud: Cloud, caller: Caller, request: dict[str, Any], image: sqlit
 
 def _changed_root(root: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     if asked.get('no_device') or asked.get('virtual_name'):
-        raise ApiError('InvalidParameterValue', 'Root device cannot be suppressed. Source snapshot from the image'
-                                                ' registration will be used for creating the root device')
+        raise ApiError(
+            'InvalidParameterValue',
+            'Root device cannot be suppressed. Source snapshot from the image'
+            ' registration will be used for creating the root device',
+        )
     if asked.get('snapshot_id') not in (None, root['snapshot_id']):
-        raise ApiError('InvalidParameterValue', 'Snapshot ID cannot be modified for the root device. Source snapshot'
-                                                ' from the image registration will be used for creating the root device')
+        raise ApiError(
+            'InvalidParameterValue',
+            'Snapshot ID cannot be modified for the root device. Source snapshot'
+            ' from the image registration will be used for creating the root device',
+        )
     if asked.get('size') is not None and asked['size'] < root['size']:
         raise ApiError('InvalidParameterValue', 'Root device volume cannot be smaller than the image size')
     return {**root, **asked}
@@ -175,23 +200,41 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
     identifier, now = cloud.new_id('i'), cloud.now()
     # d0:0d and the id, as the cloud makes addresses (VmInstances.mac).
     digits = identifier[2:]
-    mac = 'd0:0d:' + ':'.join(digits[at:at + 2] for at in range(0, 8, 2))
-    cloud.store.insert('instances', id=identifier, launch_index=index, mac=mac, state='pending', state_since=now,
-                       launched=now, node=nodes.choose(cloud), **columns)
+    mac = 'd0:0d:' + ':'.join(digits[at : at + 2] for at in range(0, 8, 2))
+    cloud.store.insert(
+        'instances',
+        id=identifier,
+        launch_index=index,
+        mac=mac,
+        state='pending',
+        state_since=now,
+        launched=now,
+        node=nodes.choose(cloud),
+        **columns,
+    )
     for device in devices:
         size = device.get('size', 0)
-        if size <= 0:              # as good as none (ClusterAllocator.setupVolumeMessages)
+        if size <= 0:  # as good as none (ClusterAllocator.setupVolumeMessages)
             size = _snapshot_size(cloud, device)
         volume = volumes.insert_volume(cloud, columns['account'], size, device.get('snapshot_id'))
         root = device['device_name'] == columns['root_device_name']
         # There from the start: the node waits for the volume itself.
-        cloud.store.insert('attachments', volume_id=volume, instance_id=identifier, device=device['device_name'],
-                           is_root=int(root), delete_on_termination=int(device.get('delete_on_termination', True)),
-                           state='attached', state_since=now, attached=now, node_state='attached')
+        cloud.store.insert(
+            'attachments',
+            volume_id=volume,
+            instance_id=identifier,
+            device=device['device_name'],
+            is_root=int(root),
+            delete_on_termination=int(device.get('delete_on_termination', True)),
+            state='attached',
+            state_since=now,
+            attached=now,
+            node_state='attached',
+        )
 
 
 def _snapshot_size(cloud: Cloud, device: dict[str, Any]) -> int:
     row = cloud.store.row('SELECT size FROM snapshots WHERE id = ?', device.get('snapshot_id'))
     if row is None:
-        raise failure(f"Snapshot {device.get('snapshot_id')} does not exist")
+        raise failure(f'Snapshot {device.get("snapshot_id")} does not exist')
     return row['size']

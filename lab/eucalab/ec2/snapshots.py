@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Snapshots of volumes; the copying is done in ``storage``."""
+
 from __future__ import annotations
 
 import json
@@ -23,8 +24,17 @@ async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any])
     if volume['state'] != 'available':
         raise failure(f'Volume not ready for snapshot: {volume_id}')
     identifier = cloud.new_id('snap')
-    cloud.store.insert('snapshots', id=identifier, account=caller.account, volume_id=volume_id, size=volume['size'],
-                       description=request.get('Description'), state='pending', progress=0, started=cloud.now())
+    cloud.store.insert(
+        'snapshots',
+        id=identifier,
+        account=caller.account,
+        volume_id=volume_id,
+        size=volume['size'],
+        description=request.get('Description'),
+        state='pending',
+        progress=0,
+        started=cloud.now(),
+    )
     storage.start_copy(cloud, identifier, volume_id)
     return _describe(cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
 
@@ -63,17 +73,25 @@ def describe_snapshots(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
     names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
     tagged = tags.of_account(cloud, caller.account)
     snapshots = [_describe(row, names[row['account']], tagged.get(row['id'], {})) for row in rows]
-    snapshots = filters.apply(snapshots, request.get('Filters'), _FILTERS,
-                              lambda item: tagged.get(item['SnapshotId'], {}))
+    snapshots = filters.apply(snapshots, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['SnapshotId'], {}))
     ids.missing('InvalidSnapshot.NotFound', 'snapshot', asked, [item['SnapshotId'] for item in snapshots])
     return {'Snapshots': snapshots}
 
 
 def _describe(row: sqlite3.Row, owner: str, tagged: dict[str, str]) -> dict[str, Any]:
-    return {'SnapshotId': row['id'], 'VolumeId': row['volume_id'], 'State': row['state'], 'StartTime': row['started'],
-            'Progress': f"{row['progress']}%", 'OwnerId': row['account'], 'OwnerAlias': owner,
-            'VolumeSize': row['size'], 'Encrypted': False, 'Description': row['description'],
-            'Tags': tags.as_list(tagged)}
+    return {
+        'SnapshotId': row['id'],
+        'VolumeId': row['volume_id'],
+        'State': row['state'],
+        'StartTime': row['started'],
+        'Progress': f'{row["progress"]}%',
+        'OwnerId': row['account'],
+        'OwnerAlias': owner,
+        'VolumeSize': row['size'],
+        'Encrypted': False,
+        'Description': row['description'],
+        'Tags': tags.as_list(tagged),
+    }
 
 
 _FILTERS: dict[str, filters.Lookup] = {

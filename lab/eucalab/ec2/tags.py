@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tags: an account's own, on its own resources and on images that others share with it."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +11,7 @@ from ..cloud import Cloud
 from ..errors import ApiError
 from . import Reply, action, filters, ids
 
-MOST = 10                          # per resource
+MOST = 10  # per resource
 _RESERVED = ('aws:', 'euca:')
 # Prefix of the id → table, the resource type that DescribeTags shows, and how NotFound is said.
 _KINDS = {
@@ -48,10 +49,14 @@ def create_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     with cloud.store.transaction():
         for resource in _resources(cloud, caller, request):
             for key, value in wanted.items():
-                cloud.store.execute('INSERT INTO tags VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
-                                    resource, caller.account, key, value)
-            count = cloud.store.row('SELECT count(*) FROM tags WHERE resource_id = ? AND account = ?',
-                                    resource, caller.account)[0]
+                cloud.store.execute(
+                    'INSERT INTO tags VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+                    resource,
+                    caller.account,
+                    key,
+                    value,
+                )
+            count = cloud.store.row('SELECT count(*) FROM tags WHERE resource_id = ? AND account = ?', resource, caller.account)[0]
             if count > MOST:
                 raise ApiError('TagLimitExceeded', 'The maximum number of Tags for a resource has been reached.')
     return {}
@@ -59,8 +64,7 @@ def create_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
 
 def _check(key: str, value: str) -> None:
     if not key or key.lower().startswith(_RESERVED):
-        raise ApiError('InvalidParameterValue',
-                       "Tag keys starting with 'aws:' and 'euca:' are reserved for internal use")
+        raise ApiError('InvalidParameterValue', "Tag keys starting with 'aws:' and 'euca:' are reserved for internal use")
     if len(key) > 127:
         raise ApiError('InvalidParameterValue', 'Tag key exceeds the maximum length of 127 characters')
     if len(value) > 255:
@@ -69,6 +73,7 @@ def _check(key: str, value: str) -> None:
 
 def _resources(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[str]:
     from . import images
+
     found = []
     for identifier in request.get('Resources') or []:
         resource = ids.normalise(identifier, None, lambda bad: ApiError('InvalidID', f"The ID '{bad}' is not valid"))
@@ -76,8 +81,7 @@ def _resources(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[st
         if kind is None:
             raise ApiError('InvalidID', f"The ID '{resource}' is not valid")
         table, _, code, what = kind
-        row = images.find_usable(cloud, caller, resource) if table == 'images' else ids.visible(
-            cloud, caller, table, resource)
+        row = images.find_usable(cloud, caller, resource) if table == 'images' else ids.visible(cloud, caller, table, resource)
         if row is None:
             raise ApiError(code, f"The {what} '{resource}' does not exist")
         found.append(resource)
@@ -99,8 +103,19 @@ def delete_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
 @action('DescribeTags')
 def describe_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     rows = cloud.store.rows('SELECT * FROM tags WHERE account = ? ORDER BY resource_id, key', caller.account)
-    tags = [{'ResourceId': row['resource_id'], 'ResourceType': _KINDS[row['resource_id'].split('-')[0]][1],
-             'Key': row['key'], 'Value': row['value']} for row in rows]
-    lookups = {'key': lambda tag: tag['Key'], 'value': lambda tag: tag['Value'],
-               'resource-id': lambda tag: tag['ResourceId'], 'resource-type': lambda tag: tag['ResourceType']}
+    tags = [
+        {
+            'ResourceId': row['resource_id'],
+            'ResourceType': _KINDS[row['resource_id'].split('-')[0]][1],
+            'Key': row['key'],
+            'Value': row['value'],
+        }
+        for row in rows
+    ]
+    lookups = {
+        'key': lambda tag: tag['Key'],
+        'value': lambda tag: tag['Value'],
+        'resource-id': lambda tag: tag['ResourceId'],
+        'resource-type': lambda tag: tag['ResourceType'],
+    }
     return {'Tags': filters.apply(tags, request.get('Filters'), lookups)}

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Volumes. Here they only change rows; the storage controller's part (``storage``) makes and removes the files."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -47,8 +48,17 @@ def insert_volume(cloud: Cloud, account: str, size: int, snapshot: str | None) -
     """A new volume in state creating; returns its id. ApiError when the storage controller has no room for it."""
     now, identifier = cloud.now(), cloud.new_id('vol')
     _check_room(cloud, identifier, size)
-    cloud.store.insert('volumes', id=identifier, account=account, size=size, snapshot_id=snapshot,
-                       zone=cloud.config.zone, state='creating', state_since=now, created=now)
+    cloud.store.insert(
+        'volumes',
+        id=identifier,
+        account=account,
+        size=size,
+        snapshot_id=snapshot,
+        zone=cloud.config.zone,
+        state='creating',
+        state_since=now,
+        created=now,
+    )
     return identifier
 
 
@@ -67,7 +77,7 @@ def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     row = find_volume(cloud, caller, identifier, 'delete volume')
     attachment = attachment_of(cloud, identifier)
     if attachment is not None:
-        raise ApiError('VolumeInUse', f"Volume is currently attached to: {attachment['instance_id']}")
+        raise ApiError('VolumeInUse', f'Volume is currently attached to: {attachment["instance_id"]}')
     if row['state'] in ('failed', 'deleted'):
         cloud.store.execute('DELETE FROM volumes WHERE id = ?', identifier)
         tags.forget(cloud, identifier)
@@ -77,8 +87,9 @@ def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
 
 
 def start_deletion(cloud: Cloud, identifier: str) -> None:
-    cloud.store.execute("UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ? AND state != 'deleting'",
-                        cloud.now(), identifier)
+    cloud.store.execute(
+        "UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ? AND state != 'deleting'", cloud.now(), identifier
+    )
 
 
 def find_volume(cloud: Cloud, caller: Caller, identifier: str, purpose: str) -> sqlite3.Row:
@@ -111,18 +122,31 @@ def describe_volumes(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
 
 
 def describe_attachment(row: sqlite3.Row) -> dict[str, Any]:
-    return {'VolumeId': row['volume_id'], 'InstanceId': row['instance_id'], 'Device': row['device'],
-            'State': row['state'], 'AttachTime': row['attached'],
-            'DeleteOnTermination': bool(row['delete_on_termination'])}
+    return {
+        'VolumeId': row['volume_id'],
+        'InstanceId': row['instance_id'],
+        'Device': row['device'],
+        'State': row['state'],
+        'AttachTime': row['attached'],
+        'DeleteOnTermination': bool(row['delete_on_termination']),
+    }
 
 
 def _describe(row: sqlite3.Row, attachment: sqlite3.Row | None, tagged: dict[str, str]) -> dict[str, Any]:
     # A volume is in use as soon as somebody asked for it, whatever the state of the attachment.
     state = 'in-use' if attachment is not None and row['state'] == 'available' else row['state']
-    return {'VolumeId': row['id'], 'Size': row['size'], 'SnapshotId': row['snapshot_id'] or '',
-            'AvailabilityZone': row['zone'], 'State': state, 'CreateTime': row['created'], 'VolumeType': 'standard',
-            'Encrypted': False, 'Attachments': [describe_attachment(attachment)] if attachment is not None else [],
-            'Tags': tags.as_list(tagged)}
+    return {
+        'VolumeId': row['id'],
+        'Size': row['size'],
+        'SnapshotId': row['snapshot_id'] or '',
+        'AvailabilityZone': row['zone'],
+        'State': state,
+        'CreateTime': row['created'],
+        'VolumeType': 'standard',
+        'Encrypted': False,
+        'Attachments': [describe_attachment(attachment)] if attachment is not None else [],
+        'Tags': tags.as_list(tagged),
+    }
 
 
 def _of_attachments(name: str) -> filters.Lookup:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab has one availability zone."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,10 +16,16 @@ from . import Reply, action, filters
 def describe_availability_zones(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     # 3.x and 4.x put the cluster controller's host and ARN where one expects "available".
     host = urlsplit(cloud.config.endpoint).hostname
-    zone = {'ZoneName': cloud.config.zone, 'RegionName': 'eucalyptus',
-            'State': f'{host} arn:euca:eucalyptus:{cloud.config.zone}:cluster:{cloud.config.name}/'}
+    zone = {
+        'ZoneName': cloud.config.zone,
+        'RegionName': 'eucalyptus',
+        'State': f'{host} arn:euca:eucalyptus:{cloud.config.zone}:cluster:{cloud.config.name}/',
+    }
     names = [name for name in request.get('ZoneNames') or [] if name != 'verbose']
     zones = [zone] if not names or zone['ZoneName'] in names else []
-    lookups = {'zone-name': lambda item: item['ZoneName'], 'state': lambda item: item['State'],
-               'region-name': lambda item: item['RegionName']}
+    lookups = {
+        'zone-name': lambda item: item['ZoneName'],
+        'state': lambda item: item['State'],
+        'region-name': lambda item: item['RegionName'],
+    }
     return {'AvailabilityZones': filters.apply(zones, request.get('Filters'), lookups)}

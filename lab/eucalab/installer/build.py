@@ -5,6 +5,7 @@
 Each product is a directory ``.NAME-INPUTS`` in the cache with a link ``NAME`` to it; INPUTS is a digest of everything
 that it is made from. It is built under another name and renamed, so the cache never has a half product.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -23,7 +24,10 @@ from .packages import BuildError
 
 SOURCES = Path(__file__).parent
 PRODUCTS: dict[str, Callable[[Path, Path], None]] = {
-    'installer': systems.installer, 'busybox': systems.busybox, 'debian': systems.debian}
+    'installer': systems.installer,
+    'busybox': systems.busybox,
+    'debian': systems.debian,
+}
 
 
 def say(text: str) -> None:
@@ -53,16 +57,17 @@ def outdated(cache: Path, names: list[str] | None = None) -> dict[str, str]:
         inputs = _inputs(names)
     except BuildError:
         if len(complete) == len(names):
-            return {}              # apt has no lists at the moment: nothing says that there is anything newer
+            return {}  # apt has no lists at the moment: nothing says that there is anything newer
         raise
-    return {name: digest for name, digest in inputs.items()
-            if name not in complete or os.readlink(cache / name) != f'.{name}-{digest}'}
+    return {
+        name: digest for name, digest in inputs.items() if name not in complete or os.readlink(cache / name) != f'.{name}-{digest}'
+    }
 
 
 def _build(cache: Path, kernel: str, missing: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix='.build-', dir=cache) as temporary:
         work = Path(temporary)
-        work.chmod(0o755)          # apt downloads as a user of its own
+        work.chmod(0o755)  # apt downloads as a user of its own
         started = time.monotonic()
         packages.unpack(kernel, work / 'kernel')
         say(f'kernel: {kernel} unpacked in {time.monotonic() - started:.1f} s')
@@ -74,8 +79,11 @@ def _build(cache: Path, kernel: str, missing: dict[str, str]) -> None:
             PRODUCTS[name](work / 'kernel', product)
             (product / 'complete').touch()
             _publish(cache, product, name, inputs)
-            sizes = ', '.join(f'{file.name} {file.stat().st_size / 1e6:.1f} MB'
-                              for file in sorted((cache / name).iterdir()) if file.stat().st_size)
+            sizes = ', '.join(
+                f'{file.name} {file.stat().st_size / 1e6:.1f} MB'
+                for file in sorted((cache / name).iterdir())
+                if file.stat().st_size
+            )
             say(f'{name}: built in {time.monotonic() - started:.1f} s ({sizes})')
 
 
@@ -125,5 +133,5 @@ def _locked(cache: Path) -> Iterator[None]:
             say(f'waiting for another build in {cache}')
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in cache.glob('.build-*'):
-            shutil.rmtree(leftover, ignore_errors=True)    # what a killed build started may still be ending
+            shutil.rmtree(leftover, ignore_errors=True)  # what a killed build started may still be ending
         yield

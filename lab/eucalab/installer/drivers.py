@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel's modules that a virtual machine needs, with everything that they need themselves."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,8 +10,19 @@ from .packages import BuildError, run
 
 # libvirt.xsl of a node gives virtio, IDE or SCSI disks and virtio cards; xen- is for nodes with Xen. Those that the
 # kernel has built in, or does not have, are left out silently. autofs4 is what systemd asks for.
-WANTED = ('virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_scsi', 'virtio-rng', 'sd_mod', 'ata_piix', 'evdev',
-          'xen-blkfront', 'xen-netfront', 'autofs4')
+WANTED = (
+    'virtio_pci',
+    'virtio_blk',
+    'virtio_net',
+    'virtio_scsi',
+    'virtio-rng',
+    'sd_mod',
+    'ata_piix',
+    'evdev',
+    'xen-blkfront',
+    'xen-netfront',
+    'autofs4',
+)
 
 
 def needed(tree: Path) -> tuple[str, list[Path]]:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Debian packages as a source of files, without installing them on this machine."""
+
 from __future__ import annotations
 
 import contextlib
@@ -25,8 +26,16 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     """
     try:
         # A session of its own: mmdebstrap, when it is ended, ends its whole process group, which must not be the caller's.
-        process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, errors='replace', start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors='replace',
+            start_new_session=True,
+        )
     except FileNotFoundError:
         raise BuildError(f'{command[0]} is not installed: run make setup') from None
     try:
@@ -60,7 +69,7 @@ def candidates(names: Iterable[str]) -> dict[str, str]:
     found = dict(re.findall(r'^(\S+):\n.*\n  Candidate: (\S+)$', run('apt-cache', 'policy', *names), re.MULTILINE))
     unknown = [name for name in names if found.get(name, '(none)') == '(none)']
     if unknown:
-        raise BuildError(f"apt knows no package {', '.join(unknown)}: run apt-get update")
+        raise BuildError(f'apt knows no package {", ".join(unknown)}: run apt-get update')
     return found
 
 
@@ -75,14 +84,17 @@ def unpack(package: str, into: Path) -> None:
 
 def debian_sources() -> str:
     """The Debian 12 archives that this machine uses, as sources.list lines; Debian's own when it uses none."""
-    targets = run('apt-get', 'indextargets', '--format', '$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)',
-                  'Created-By: Packages')
+    targets = run(
+        'apt-get', 'indextargets', '--format', '$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)', 'Created-By: Packages'
+    )
     lines = []
     for line in targets.splitlines():
         origin, codename, uri, release, component = line.split('|')
         if origin == 'Debian' and codename.startswith('bookworm') and component == 'main':
             lines.append(f'deb {uri} {release} main')
     if not any(line.endswith(' bookworm main') for line in lines):
-        lines = ['deb http://deb.debian.org/debian bookworm main',
-                 'deb http://deb.debian.org/debian-security bookworm-security main']
+        lines = [
+            'deb http://deb.debian.org/debian bookworm main',
+            'deb http://deb.debian.org/debian-security bookworm-security main',
+        ]
     return '\n'.join(dict.fromkeys(lines)) + '\n'

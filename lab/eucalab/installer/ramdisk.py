@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Initial ramdisks: the kernel's ``newc`` archives, written without cpio: that would need root, and keep dates."""
+
 from __future__ import annotations
 
 import os
@@ -40,8 +41,7 @@ class Ramdisk:
 
     def archive(self) -> bytes:
         """The newc archive (kernel: Documentation/driver-api/early-userspace/buffer-format.rst)."""
-        parts = [_entry(number, path, mode, content)
-                 for number, (path, (mode, content)) in enumerate(self._entries.items(), 1)]
+        parts = [_entry(number, path, mode, content) for number, (path, (mode, content)) in enumerate(self._entries.items(), 1)]
         parts.append(_entry(0, 'TRAILER!!!', 0, b''))
         return b''.join(parts)
 

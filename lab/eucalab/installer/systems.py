@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is built: the installer, and the two systems that it can install. Each function fills one directory."""
+
 from __future__ import annotations
 
 import io
@@ -15,8 +16,7 @@ from .ramdisk import Ramdisk, gzip
 SOURCES = Path(__file__).parent
 BUSYBOX = Path('/usr/bin/busybox')
 # Whose files, besides this package's Python, go into a product.
-FOLDERS = {'installer': ('ramdisk', 'shared'), 'busybox': ('busybox', 'installed', 'shared'),
-           'debian': ('debian', 'installed')}
+FOLDERS = {'installer': ('ramdisk', 'shared'), 'busybox': ('busybox', 'installed', 'shared'), 'debian': ('debian', 'installed')}
 # Whose versions decide whether a product is up to date, besides the kernel and the files of this package.
 PACKAGES = {
     'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata'),
@@ -50,8 +50,24 @@ def busybox(kernel: Path, out: Path) -> None:
     tree = out.parent / 'busybox-tree'
     shutil.copytree(SOURCES / 'busybox', tree)
     (tree / 'lib').symlink_to('usr/lib')
-    for name in ('bin', 'sbin', 'dev', 'proc', 'sys', 'run', 'tmp', 'root', 'mnt', 'home', 'usr/bin', 'usr/sbin',
-                 'usr/local/bin', 'usr/local/sbin', 'var/log', 'var/tmp'):
+    for name in (
+        'bin',
+        'sbin',
+        'dev',
+        'proc',
+        'sys',
+        'run',
+        'tmp',
+        'root',
+        'mnt',
+        'home',
+        'usr/bin',
+        'usr/sbin',
+        'usr/local/bin',
+        'usr/local/sbin',
+        'var/log',
+        'var/tmp',
+    ):
         (tree / name).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(BUSYBOX, tree / 'bin/busybox')
     for applet in packages.run(BUSYBOX, '--list').split():
@@ -75,16 +91,29 @@ def debian(kernel: Path, out: Path) -> None:
     sources.write_text(packages.debian_sources())
     # Its temporary files go where the next build clears up, should this one be killed.
     os.environ.update(EXTRA=str(extra), SOURCES=str(SOURCES / 'debian'), TMPDIR=str(out.parent))
-    options = [f'--dpkgopt=path-exclude={pattern}' for pattern in
-               (SOURCES / 'debian/leave-out').read_text().splitlines() if not pattern.startswith('#')]
+    options = [
+        f'--dpkgopt=path-exclude={pattern}'
+        for pattern in (SOURCES / 'debian/leave-out').read_text().splitlines()
+        if not pattern.startswith('#')
+    ]
     packages.run(
         # If this process is killed, mmdebstrap undoes its mounts and ends.
-        'setpriv', '--pdeathsig', 'TERM',
-        'mmdebstrap', '--mode=root', '--variant=apt', '--quiet', '--dpkgopt=force-unsafe-io', *options,
+        'setpriv',
+        '--pdeathsig',
+        'TERM',
+        'mmdebstrap',
+        '--mode=root',
+        '--variant=apt',
+        '--quiet',
+        '--dpkgopt=force-unsafe-io',
+        *options,
         '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
         '--include=usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static,wget',
         '--customize-hook=' + str(SOURCES / 'debian/customize') + ' "$1"',
-        'bookworm', out / 'rootfs.tar', sources)
+        'bookworm',
+        out / 'rootfs.tar',
+        sources,
+    )
 
 
 def _base_ramdisk(kernel: Path) -> Ramdisk:

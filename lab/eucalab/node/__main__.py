@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m eucalab.node LAB NODE``: one node controller, in the foreground. SIGTERM ends it; its guests go on."""
+
 from __future__ import annotations
 
 import argparse
@@ -23,8 +24,9 @@ def main() -> int:
     parser.add_argument('node')
     parser.add_argument('--debug', action='store_true', help='log every hook call')
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.DEBUG if arguments.debug else logging.INFO, stream=sys.stderr,
-                        format='%(asctime)s %(levelname)s %(message)s')
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.debug else logging.INFO, stream=sys.stderr, format='%(asctime)s %(levelname)s %(message)s'
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -32,7 +34,7 @@ def main() -> int:
         checks.root()
         config = Config.load(arguments.lab)
         if arguments.node not in config.nodes:
-            raise LabError(f"lab {config.name} has the nodes {', '.join(config.nodes)}")
+            raise LabError(f'lab {config.name} has the nodes {", ".join(config.nodes)}')
         shared.hold(config)
     except (LabError, FileNotFoundError) as error:
         print(f'eucalab.node: {error}', file=sys.stderr)

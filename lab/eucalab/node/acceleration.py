@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which kind of domain works on this machine: hardware virtualization only when a guest has really booted with it."""
+
 from __future__ import annotations
 
 import logging
@@ -34,8 +35,25 @@ def choose(mode: str, kernels: Path, cpuinfo: Path = Path('/proc/cpuinfo')) -> s
 
 def trial_boots(kernel: Path, accelerator: str, seconds: float = TRIAL_SECONDS) -> bool:
     """Boot a kernel without anything else and see whether it gets as far as missing its root file system."""
-    command = ['qemu-system-x86_64', '-accel', accelerator, '-M', 'pc', '-m', '256', '-nodefaults', '-display', 'none',
-               '-no-reboot', '-serial', 'stdio', '-kernel', str(kernel), '-append', 'console=ttyS0 panic=-1']
+    command = [
+        'qemu-system-x86_64',
+        '-accel',
+        accelerator,
+        '-M',
+        'pc',
+        '-m',
+        '256',
+        '-nodefaults',
+        '-display',
+        'none',
+        '-no-reboot',
+        '-serial',
+        'stdio',
+        '-kernel',
+        str(kernel),
+        '-append',
+        'console=ttyS0 panic=-1',
+    ]
     try:
         result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
     except (subprocess.TimeoutExpired, OSError):

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Volumes of running instances: plugging in and out, with the hooks around it."""
+
 from __future__ import annotations
 
 import logging
@@ -79,6 +80,11 @@ class Attachments:
     @staticmethod
     def _report(store: Store, row: sqlite3.Row, state: str, reason: str | None) -> None:
         """Only while the request stands: an answer must not be taken for that of a later one."""
-        store.execute('UPDATE attachments SET node_state = ?, node_reason = ? '
-                      'WHERE volume_id = ? AND instance_id = ? AND state = ?',
-                      state, reason, row['volume_id'], row['instance_id'], row['state'])
+        store.execute(
+            'UPDATE attachments SET node_state = ?, node_reason = ? WHERE volume_id = ? AND instance_id = ? AND state = ?',
+            state,
+            reason,
+            row['volume_id'],
+            row['instance_id'],
+            row['state'],
+        )

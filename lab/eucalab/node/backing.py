@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Giving an instance its files: images out of object storage, its disk, its root volume (create_instance_backing)."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -25,14 +26,15 @@ from .model import (
 )
 from .storage import SERVICE_PATH, SYSTEM_ACCOUNT, ObjectReader
 
-VOLUME_WAIT = 900              # seconds, not paced: copying a big snapshot takes the disk's time, not the cloud's
+VOLUME_WAIT = 900  # seconds, not paced: copying a big snapshot takes the disk's time, not the cloud's
 
 
 class Backing:
     """Makes an instance's files. ``pause(seconds)`` sleeps, and raises Cancelled when the instance was terminated."""
 
-    def __init__(self, settings: Settings, store: Store, cache: ImageCache, node_hooks: hooks.Hooks,
-                 pause: Callable[[float], None]) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, cache: ImageCache, node_hooks: hooks.Hooks, pause: Callable[[float], None]
+    ) -> None:
         self._settings = settings
         self._store = store
         self._cache = cache
@@ -71,8 +73,9 @@ class Backing:
         if ephemeral:
             instance.vbrs.append(_partition(instance, 'ephemeral', 2, ephemeral, 'ext3'))
         instance.vbrs.append(_partition(instance, 'swap', 3, disks.SWAP_BYTES, 'swap'))
-        instance.vbrs.append(Vbr('fulldisk', 'vda', disk.stat().st_size, id='', location='',
-                                 backing=str(instance.path / 'link-to-vda')))
+        instance.vbrs.append(
+            Vbr('fulldisk', 'vda', disk.stat().st_size, id='', location='', backing=str(instance.path / 'link-to-vda'))
+        )
 
     def _whole_disk(self, instance: Instance) -> None:
         """An image with its own partition table and boot loader."""
@@ -96,14 +99,24 @@ class Backing:
         self._pause(0)
         image = self._image(image_id)
         file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'])
-        url = f"{self._settings.config.endpoint}{SERVICE_PATH}/{image['location']}"
+        url = f'{self._settings.config.endpoint}{SERVICE_PATH}/{image["location"]}'
         machine = kind == 'image'
         device = 'sda1' if machine else 'none'
-        instance.vbrs.append(Vbr(
-            kind, device, disks.size_of(file), id=image_id, type_name='machine' if machine else kind, location=url,
-            partition=1 if machine else 0, bus='virtio' if machine else 'ide', prepared_location=url,
-            backing=str(instance.path / f'link-to-{device if machine else kind}'),
-            serial=f"euca-bdm-{'machine' if machine else kind}-dev-{device}"))
+        instance.vbrs.append(
+            Vbr(
+                kind,
+                device,
+                disks.size_of(file),
+                id=image_id,
+                type_name='machine' if machine else kind,
+                location=url,
+                partition=1 if machine else 0,
+                bus='virtio' if machine else 'ide',
+                prepared_location=url,
+                backing=str(instance.path / f'link-to-{device if machine else kind}'),
+                serial=f'euca-bdm-{"machine" if machine else kind}-dev-{device}',
+            )
+        )
         return file
 
     def _image(self, image_id: str) -> sqlite3.Row:
@@ -113,17 +126,25 @@ class Backing:
         return row
 
     def _reader(self) -> ObjectReader:
-        user = self._store.row('SELECT u.access_key, u.secret_key FROM users u JOIN accounts a ON u.account = a.number '
-                               'WHERE a.name = ?', SYSTEM_ACCOUNT)
+        user = self._store.row(
+            'SELECT u.access_key, u.secret_key FROM users u JOIN accounts a ON u.account = a.number WHERE a.name = ?',
+            SYSTEM_ACCOUNT,
+        )
         if user is None:
             raise NodeError(f'the cloud has no account {SYSTEM_ACCOUNT} to read images with')
-        return ObjectReader(self._settings.config.endpoint, user['access_key'], user['secret_key'],
-                            lambda seconds: self._pause(seconds * self._settings.pace))
+        return ObjectReader(
+            self._settings.config.endpoint,
+            user['access_key'],
+            user['secret_key'],
+            lambda seconds: self._pause(seconds * self._settings.pace),
+        )
 
     def _volumes(self, instance: Instance) -> None:
         """The root volume and those of the launch's mappings: all are in the domain from the beginning."""
-        rows = self._store.rows("SELECT * FROM attachments WHERE instance_id = ? AND (is_root OR state = 'attached') "
-                                'ORDER BY is_root DESC, device', instance.id)
+        rows = self._store.rows(
+            "SELECT * FROM attachments WHERE instance_id = ? AND (is_root OR state = 'attached') ORDER BY is_root DESC, device",
+            instance.id,
+        )
         if not rows or not rows[0]['is_root']:
             raise NodeError('the instance has no root volume')
         for row in rows:
@@ -137,10 +158,20 @@ class Backing:
         volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
         location = f'sc://{volume_id},none'
         instance.volumes.append(VolumeOfInstance(volume_id, device, text))
-        instance.vbrs.append(Vbr(
-            'ebs', device, file.stat().st_size, id=instance.row['image_id'] if is_root else 'none', type_name='ebs',
-            location=location, disk=len(instance.volumes) - 1, backing=text, prepared_location=location,
-            serial=volume_serial(volume_id, device)))
+        instance.vbrs.append(
+            Vbr(
+                'ebs',
+                device,
+                file.stat().st_size,
+                id=instance.row['image_id'] if is_root else 'none',
+                type_name='ebs',
+                location=location,
+                disk=len(instance.volumes) - 1,
+                backing=text,
+                prepared_location=location,
+                serial=volume_serial(volume_id, device),
+            )
+        )
 
     def _wait_for_volume(self, volume_id: str) -> None:
         """Wait until the storage controller has made the volume from its snapshot."""
@@ -159,5 +190,13 @@ class Backing:
 
 def _partition(instance: Instance, kind: str, number: int, size: int, file_system: str) -> Vbr:
     name = 'ephemeral0' if kind == 'ephemeral' else kind
-    return Vbr(kind, f'sda{number}', size, type_name=kind, format=file_system, partition=number,
-               backing=str(instance.path / f'link-to-sda{number}'), serial=f'euca-bdm-{name}-dev-sda{number}')
+    return Vbr(
+        kind,
+        f'sda{number}',
+        size,
+        type_name=kind,
+        format=file_system,
+        partition=number,
+        backing=str(instance.path / f'link-to-sda{number}'),
+        serial=f'euca-bdm-{name}-dev-sda{number}',
+    )

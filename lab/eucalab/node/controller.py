@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The node controller's loop: looks at the rows, does each instance's work in its own thread, watches the domains."""
+
 from __future__ import annotations
 
 import logging
@@ -18,11 +19,11 @@ from .instance_xml import restore, write_instance_xml
 from .lifecycle import Lifecycle, report
 from .model import Cancelled, Instance, NodeError, Settings
 
-LOOK_SECONDS = 0.2             # requests reach a real node at once, so this is not paced
-MONITOR_SECONDS = 5.0          # MONITORING_PERIOD, paced
-MONITOR_LEAST = 2.0            # at any pace: until a domain counts as gone, clients that look every 2 s read its last words,
-                               # also on a busy machine that lets them wait for some seconds
-QUERY_RETRIES = 5              # LIBVIRT_QUERY_RETRIES: so many looks without the domain, 25 s, until it counts as gone
+LOOK_SECONDS = 0.2  # requests reach a real node at once, so this is not paced
+MONITOR_SECONDS = 5.0  # MONITORING_PERIOD, paced
+MONITOR_LEAST = 2.0  # at any pace: until a domain counts as gone, clients that look every 2 s read its last words,
+# also on a busy machine that lets them wait for some seconds
+QUERY_RETRIES = 5  # LIBVIRT_QUERY_RETRIES: so many looks without the domain, 25 s, until it counts as gone
 log = logging.getLogger('eucalab.node')
 
 
@@ -138,8 +139,10 @@ class Controller:
         """Start what the rows ask for."""
         # Before the rows are read: what a worker has done by its end is in them then, and not asked for again.
         self._workers = {instance_id: worker for instance_id, worker in self._workers.items() if worker.busy}
-        for row in self._rows(store, "state IN ('pending', 'running', 'shutting-down', 'stopping') "
-                                     "AND (node_state IS NULL OR node_state <> 'teardown')"):
+        for row in self._rows(
+            store,
+            "state IN ('pending', 'running', 'shutting-down', 'stopping') AND (node_state IS NULL OR node_state <> 'teardown')",
+        ):
             ending = row['state'] in ('shutting-down', 'stopping')
             if self._busy(row['id']):
                 if ending:
@@ -154,13 +157,14 @@ class Controller:
     def _look_at_attachment(self, row: sqlite3.Row) -> None:
         instance_id = row['instance_id']
         # Nobody answers for an instance that was not adopted; when it is ended, its volumes are free.
-        if (self._busy(instance_id) or row['instance_node_state'] in ('staging', 'booting')
-                or instance_id in self._not_adopted):
+        if self._busy(instance_id) or row['instance_node_state'] in ('staging', 'booting') or instance_id in self._not_adopted:
             return
         instance = self._running.get(instance_id) if row['instance_node_state'] == 'running' else None
         self._workers[instance_id] = Worker(
-            f"{row['state']} {row['volume_id']}",
-            lambda store, _cancelled: self._attachments.serve(store, row, instance), self.settings)
+            f'{row["state"]} {row["volume_id"]}',
+            lambda store, _cancelled: self._attachments.serve(store, row, instance),
+            self.settings,
+        )
 
     def _monitor(self, store: Store) -> None:
         """See which domains are gone. One that cannot be looked at is neither here nor gone."""
@@ -210,4 +214,4 @@ class Controller:
         return instance_id in self._workers
 
     def _spawn(self, what: str, row: sqlite3.Row, job: Callable[[Store, threading.Event], None]) -> None:
-        self._workers[row['id']] = Worker(f"{what} {row['id']}", job, self.settings)
+        self._workers[row['id']] = Worker(f'{what} {row["id"]}', job, self.settings)

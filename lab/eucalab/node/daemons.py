@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """virtlogd and libvirtd: used when they run, started when not, and what was started can be stopped again."""
+
 from __future__ import annotations
 
 import grp
@@ -24,7 +25,7 @@ DAEMONS = (
 )
 KVM_DEVICE = Path('/dev/kvm')
 log = logging.getLogger('eucalab.node')
-START_SECONDS = 60             # the first libvirtd on a machine tries out all emulators before it answers
+START_SECONDS = 60  # the first libvirtd on a machine tries out all emulators before it answers
 
 
 def ensure_daemons() -> None:
@@ -32,7 +33,7 @@ def ensure_daemons() -> None:
 
     :raises LabError: one does not start
     """
-    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    search = f'{os.environ.get("PATH", "")}:/usr/sbin:/sbin'
     open_kvm_device()
     for name, pid_file, socket in DAEMONS:
         if running_pid(name) is None:
@@ -77,7 +78,7 @@ def running_pid(name: str) -> int | None:
                 if (entry / 'comm').read_text().strip() == name and Path(os.fsdecode(arguments[0])).name == name:
                     return int(entry.name)
             except OSError:
-                continue           # it ended while we looked
+                continue  # it ended while we looked
     return None
 
 

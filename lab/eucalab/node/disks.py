@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Putting an instance's disks together: sparse files, with the partition table that a partitioned image gets."""
+
 from __future__ import annotations
 
 import os
@@ -14,7 +15,7 @@ from typing import BinaryIO
 from .model import NodeError
 
 SECTOR = 512
-FIRST_SECTOR = 64              # a 32 KiB header before the first partition, as in disks that 4.4 makes
+FIRST_SECTOR = 64  # a 32 KiB header before the first partition, as in disks that 4.4 makes
 SWAP_BYTES = 512 << 20
 LINUX, SWAP = 0x83, 0x82
 COPY_BYTES = 1 << 20
@@ -50,7 +51,7 @@ def _copy_sparse(source: BinaryIO, target: int, offset: int = 0) -> None:
     while position < end:
         try:
             begin = os.lseek(number, position, os.SEEK_DATA)
-        except OSError:        # ENXIO: nothing but a hole up to the end
+        except OSError:  # ENXIO: nothing but a hole up to the end
             return
         position = os.lseek(number, begin, os.SEEK_HOLE)
         while begin < position:
@@ -78,8 +79,8 @@ def _boot_record(table: list[tuple[int, int, int]]) -> bytes:
     record = bytearray(SECTOR)
     for index, (start, count, kind) in enumerate(table):
         if count:
-            no_chs = b'\xfe\xff\xff'       # "use the LBA fields"
-            record[446 + 16 * index:462 + 16 * index] = struct.pack('<B3sB3sII', 0, no_chs, kind, no_chs, start, count)
+            no_chs = b'\xfe\xff\xff'  # "use the LBA fields"
+            record[446 + 16 * index : 462 + 16 * index] = struct.pack('<B3sB3sII', 0, no_chs, kind, no_chs, start, count)
     record[510:] = b'\x55\xaa'
     return bytes(record)
 

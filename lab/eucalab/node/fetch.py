@@ -5,6 +5,7 @@
 Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. They are handed
 out open, to be copied: taking an image out of the cache never hurts who is reading it, and no guest gets the cache's file.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -27,7 +28,7 @@ from .model import NodeError, Settings
 from .storage import CHUNK, ObjectReader
 
 CACHE_BYTES = 4 << 30
-MOST_PADDING = 1 << 20         # tar fills up to a record, 10 KiB by default
+MOST_PADDING = 1 << 20  # tar fills up to a record, 10 KiB by default
 log = logging.getLogger('eucalab.node.fetch')
 
 
@@ -55,10 +56,10 @@ class ImageCache:
         with lock:
             try:
                 image = cached.open('rb')
-            except FileNotFoundError:      # never here, or just forgotten
+            except FileNotFoundError:  # never here, or just forgotten
                 image = self._download(reader, manifest, cached)
             else:
-                os.utime(image.fileno())       # by number: under its name it may be forgotten by now
+                os.utime(image.fileno())  # by number: under its name it may be forgotten by now
         self._evict(keep=cached)
         return image
 
@@ -95,8 +96,7 @@ def unbundle(reader: ObjectReader, manifest: Manifest, target: Path) -> None:
             if member is None or not member.isreg():
                 raise NodeError(f'{manifest.location}: the archive does not begin with a file')
             if member.size != manifest.size:
-                raise NodeError(f'{manifest.location}: the image has {member.size} bytes, '
-                                f'the manifest says {manifest.size}')
+                raise NodeError(f'{manifest.location}: the image has {member.size} bytes, the manifest says {manifest.size}')
             source = archive.extractfile(member)
             assert source is not None
             _write_sparse(source, target, member.size)
@@ -108,8 +108,9 @@ def unbundle(reader: ObjectReader, manifest: Manifest, target: Path) -> None:
         if behind > MOST_PADDING:
             raise NodeError(f'{manifest.location}: the archive goes on after the image')
     if stream.sha1.hexdigest() != manifest.tar_sha1:
-        raise NodeError(f'{manifest.location}: the archive has SHA1 {stream.sha1.hexdigest()}, '
-                        f'the manifest says {manifest.tar_sha1}')
+        raise NodeError(
+            f'{manifest.location}: the archive has SHA1 {stream.sha1.hexdigest()}, the manifest says {manifest.tar_sha1}'
+        )
 
 
 def _parts(reader: ObjectReader, manifest: Manifest) -> Iterator[bytes]:
@@ -178,8 +179,8 @@ def _write_sparse(source: io.BufferedIOBase | object, target: Path, size: int) -
     block = 64 << 10
     zeros = bytes(block)
     with open(target, 'wb') as file:
-        while data := source.read(block):        # type: ignore[attr-defined]
-            if data == zeros[:len(data)]:
+        while data := source.read(block):  # type: ignore[attr-defined]
+            if data == zeros[: len(data)]:
                 file.seek(len(data), 1)
             else:
                 file.write(data)

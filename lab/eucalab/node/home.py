@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The node's $EUCALYPTUS: what a package would have put there. Like %config(noreplace), it never replaces a file."""
+
 from __future__ import annotations
 
 import shutil
@@ -25,9 +26,11 @@ def prepare_home(settings: Settings) -> None:
     (etc / 'nc-hooks').mkdir(parents=True, exist_ok=True)
     configuration = etc / 'eucalyptus.conf'
     if not configuration.exists():
-        configuration.write_text(CONFIGURATION.format(
-            home=settings.home, user=settings.config.hook_user, hypervisor=settings.hypervisor,
-            instances=settings.instances))
+        configuration.write_text(
+            CONFIGURATION.format(
+                home=settings.home, user=settings.config.hook_user, hypervisor=settings.hypervisor, instances=settings.instances
+            )
+        )
     if not settings.stylesheet.exists():
         shutil.copyfile(SHIPPED, settings.stylesheet)
         settings.stylesheet.chmod(0o644)
@@ -36,4 +39,4 @@ def prepare_home(settings: Settings) -> None:
     for path in (settings.home / 'var/lib/eucalyptus', settings.instances, settings.instances / 'work', settings.cache):
         make_directory(path, settings.owner, 0o711)
     for partial in settings.cache.glob('*.partial'):
-        partial.unlink()           # a download that the last process did not finish
+        partial.unlink()  # a download that the last process did not finish

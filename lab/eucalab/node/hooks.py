@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Running the executables in etc/eucalyptus/nc-hooks by the rules of a 4.x node controller (node/hooks.c)."""
+
 from __future__ import annotations
 
 import errno
@@ -100,9 +101,16 @@ class Hooks:
         try:
             # Output is not captured: it goes where the node's own goes, which is its log.
             child = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, cwd='/', env=self.environment(), umask=HOOK_UMASK,
-                user=self._account.pw_uid, group=self._account.pw_gid, extra_groups=self._groups,
-                start_new_session=True)
+                arguments,
+                stdin=subprocess.DEVNULL,
+                cwd='/',
+                env=self.environment(),
+                umask=HOOK_UMASK,
+                user=self._account.pw_uid,
+                group=self._account.pw_gid,
+                extra_groups=self._groups,
+                start_new_session=True,
+            )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return child.wait()
@@ -111,11 +119,19 @@ class Hooks:
         """What a hook finds: no HOME, no LANG, and the library path of the web server around a real node."""
         home = str(self.home)
         axis = f'{home}/usr/lib/axis2'
-        path = [f'{home}/usr/share/eucalyptus', f'{home}/usr/sbin', f'{home}/usr/lib/eucalyptus',
-                '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+        path = [
+            f'{home}/usr/share/eucalyptus',
+            f'{home}/usr/sbin',
+            f'{home}/usr/lib/eucalyptus',
+            '/usr/local/sbin',
+            '/usr/local/bin',
+            '/usr/sbin',
+            '/usr/bin',
+            '/sbin',
+            '/bin',
+        ]
         libraries = [f'{axis}/lib', f'{axis}/modules/rampart', f'{home}/usr/lib/eucalyptus']
-        return {'EUCALYPTUS': home, 'AXIS2C_HOME': axis, 'LD_LIBRARY_PATH': ':'.join(libraries),
-                'PATH': ':'.join(path)}
+        return {'EUCALYPTUS': home, 'AXIS2C_HOME': axis, 'LD_LIBRARY_PATH': ':'.join(libraries), 'PATH': ':'.join(path)}
 
 
 def describe_account(user: str) -> str:
@@ -123,4 +139,4 @@ def describe_account(user: str) -> str:
     account = pwd.getpwnam(user)
     names = {group.gr_gid: group.gr_name for group in grp.getgrall()}
     groups = [names.get(number, str(number)) for number in os.getgrouplist(user, account.pw_gid)]
-    return f"{user} ({', '.join(groups)})"
+    return f'{user} ({", ".join(groups)})'

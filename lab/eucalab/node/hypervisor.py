@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The node's libvirt: transient domains, hot-plug, and the check that every access is preceded by."""
+
 from __future__ import annotations
 
 import contextlib
@@ -17,7 +18,7 @@ from .model import NodeError
 
 URI = 'qemu:///system'
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
-DETACH_SECONDS = 30            # the guest's kernel has to let go of the disk; a halted one never does
+DETACH_SECONDS = 30  # the guest's kernel has to let go of the disk; a halted one never does
 log = logging.getLogger('eucalab.node.hypervisor')
 
 
@@ -60,7 +61,7 @@ class Hypervisor:
 
     def runs(self, name: str) -> bool:
         with self.connection() as connection:
-            return _lookup(connection, name) is not None     # transient: one that does not run is not there
+            return _lookup(connection, name) is not None  # transient: one that does not run is not there
 
     def adopt(self, name: str, path: str) -> bool:
         """Whether a domain runs that the pre-adopt hooks let this node take over; HookFailed when one refuses it."""
@@ -123,7 +124,7 @@ class Hypervisor:
             try:
                 return domain is not None and find_disk(domain.XMLDesc(), serial) is not None
             except libvirt.libvirtError:
-                return False       # it ended in this moment
+                return False  # it ended in this moment
 
     @staticmethod
     def _domain(connection: libvirt.virConnect, name: str) -> libvirt.virDomain:

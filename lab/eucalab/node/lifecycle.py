@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One instance from its row to a running domain, and back to nothing: startup_thread and the node's cleaning up."""
+
 from __future__ import annotations
 
 import logging
@@ -18,7 +19,7 @@ from .model import Cancelled, Instance, NodeError, Settings, write_owned
 from .stylesheet import libvirt_xml
 
 CREATE_TRIES = 5
-SETTLE = 10.0                  # seconds at pace 1 that 4.2 and later sleep before they create the domain
+SETTLE = 10.0  # seconds at pace 1 that 4.2 and later sleep before they create the domain
 log = logging.getLogger('eucalab.node')
 
 
@@ -33,6 +34,7 @@ class Lifecycle:
 
     def start(self, store: Store, instance: Instance, cancelled: threading.Event) -> None:
         """Everything up to the running domain. NodeError says why not; Cancelled when it was terminated meanwhile."""
+
         def pause(seconds: float) -> None:
             if cancelled.wait(seconds) if seconds else cancelled.is_set():
                 raise Cancelled('the instance was terminated while it was starting')
@@ -93,9 +95,16 @@ def remove_files(instance: Instance) -> None:
         log.error('%s: cannot remove %s: %s', instance.id, instance.path, error)
 
 
-def report(store: Store, settings: Settings, instance_id: str, state: str, reason: str | None = None,
-           path: str | None = None) -> None:
+def report(
+    store: Store, settings: Settings, instance_id: str, state: str, reason: str | None = None, path: str | None = None
+) -> None:
     """Tell the cloud controller, by the only columns that a node may write."""
-    store.execute('UPDATE instances SET node_state = ?, node_reason = coalesce(?, node_reason), '
-                  'instance_path = coalesce(?, instance_path) WHERE id = ? AND node = ?',
-                  state, reason, path, instance_id, settings.node)
+    store.execute(
+        'UPDATE instances SET node_state = ?, node_reason = coalesce(?, node_reason), '
+        'instance_path = coalesce(?, instance_path) WHERE id = ? AND node = ?',
+        state,
+        reason,
+        path,
+        instance_id,
+        settings.node,
+    )

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reading an image manifest (version 2007-10-10) as the consumer of a bundle."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -20,18 +21,18 @@ HEX_KEY = re.compile(rb'[0-9a-fA-F]{32}')
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    location: str                  # bucket and key: parts lie beside their manifest
+    location: str  # bucket and key: parts lie beside their manifest
     sha1: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
     location: str
-    sha256: str                    # of the manifest's own bytes
+    sha256: str  # of the manifest's own bytes
     name: str
-    size: int                      # bytes of the image
-    bundled_size: int              # bytes of all parts together
-    tar_sha1: str                  # of the uncompressed tar stream
+    size: int  # bytes of the image
+    bundled_size: int  # bytes of all parts together
+    tar_sha1: str  # of the uncompressed tar stream
     key: bytes
     iv: bytes
     parts: tuple[Part, ...]
@@ -56,10 +57,16 @@ class _Reader:
     def manifest(self, sha256: str) -> Manifest:
         folder = self._location.rsplit('/', 1)[0]
         return Manifest(
-            location=self._location, sha256=sha256, name=self._value('image/name'), size=self._number('image/size'),
-            bundled_size=self._number('image/bundled_size'), tar_sha1=self._value('image/digest'),
-            key=self._decrypt('image/ec2_encrypted_key'), iv=self._decrypt('image/ec2_encrypted_iv'),
-            parts=self._parts(folder))
+            location=self._location,
+            sha256=sha256,
+            name=self._value('image/name'),
+            size=self._number('image/size'),
+            bundled_size=self._number('image/bundled_size'),
+            tar_sha1=self._value('image/digest'),
+            key=self._decrypt('image/ec2_encrypted_key'),
+            iv=self._decrypt('image/ec2_encrypted_iv'),
+            parts=self._parts(folder),
+        )
 
     def _value(self, path: str) -> str:
         value = self._root.findtext(path)
@@ -82,7 +89,7 @@ class _Reader:
         for part in (elements[index] for index in wanted):
             name, digest = part.findtext('filename'), part.find('digest')
             if not name or '/' in name or digest is None or digest.get('algorithm') != 'SHA1':
-                raise self._broken(f"part {part.get('index')} has no plain file name or no SHA1 digest")
+                raise self._broken(f'part {part.get("index")} has no plain file name or no SHA1 digest')
             parts.append(Part(f'{folder}/{name}', digest.text or ''))
         return tuple(parts)
 

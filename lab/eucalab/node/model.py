@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a node knows of one instance: the values that instance.xml shows and the paths of its files."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -33,7 +34,7 @@ class Settings:
 
     config: Config
     node: str
-    hypervisor: str = 'qemu'       # the libvirt domain type: qemu (software emulation) or kvm
+    hypervisor: str = 'qemu'  # the libvirt domain type: qemu (software emulation) or kvm
 
     @property
     def home(self) -> Path:
@@ -65,9 +66,9 @@ class Settings:
 class Vbr:
     """One virtual boot record: something that becomes a disk, a partition, the kernel or the ramdisk."""
 
-    type: str                      # image, kernel, ramdisk, ebs, ephemeral, swap, fulldisk
+    type: str  # image, kernel, ramdisk, ebs, ephemeral, swap, fulldisk
     guest_device: str
-    size: int = 0                  # bytes
+    size: int = 0  # bytes
     id: str = 'none'
     type_name: str = ''
     location: str = 'none'
@@ -76,7 +77,7 @@ class Vbr:
     partition: int = 0
     bus: str = 'virtio'
     backing_type: str = 'file'
-    backing: str = ''              # a path, or for a volume its libvirt XML
+    backing: str = ''  # a path, or for a volume its libvirt XML
     prepared_location: str = ''
     serial: str = ''
 
@@ -84,7 +85,7 @@ class Vbr:
 @dataclasses.dataclass
 class VolumeOfInstance:
     id: str
-    device: str                    # sdf
+    device: str  # sdf
     libvirt_xml: str
     state: str = 'attached'
 
@@ -102,7 +103,7 @@ class Instance:
     hypervisor: str
     vbrs: list[Vbr] = dataclasses.field(default_factory=list)
     volumes: list[VolumeOfInstance] = dataclasses.field(default_factory=list)
-    disks: list[tuple[str, Path]] = dataclasses.field(default_factory=list)    # target name, file
+    disks: list[tuple[str, Path]] = dataclasses.field(default_factory=list)  # target name, file
     state: str = 'Staging'
     boot_time: float = 0
 
@@ -117,7 +118,7 @@ class Instance:
 
     @property
     def uuid(self) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.id} {self.row['reservation']}"))
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f'{self.id} {self.row["reservation"]}'))
 
     @property
     def root_type(self) -> str:
@@ -148,7 +149,7 @@ class Instance:
         try:
             return INSTANCE_TYPES[self.row['instance_type']]
         except KeyError:
-            raise NodeError(f"this node knows no instance type {self.row['instance_type']}") from None
+            raise NodeError(f'this node knows no instance type {self.row["instance_type"]}') from None
 
     @property
     def kernel(self) -> Path | None:

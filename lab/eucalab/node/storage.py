@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reading objects as the system account does: plain HTTP, signature version 2, every failure in words."""
+
 from __future__ import annotations
 
 import base64
@@ -25,9 +26,9 @@ SERVICE_PATH = '/services/objectstorage'
 # The account whose reads the canned ACL aws-exec-read allows.
 SYSTEM_ACCOUNT = '(eucalyptus)aws-exec-read'
 TRIES = 4
-IN_MEMORY = 11534336           # parts up to this size are buffered by a real node as well
+IN_MEMORY = 11534336  # parts up to this size are buffered by a real node as well
 CHUNK = 256 << 10
-TIMEOUT = 60                   # seconds without a byte
+TIMEOUT = 60  # seconds without a byte
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From instance.xml to the libvirt domain, by the node's stylesheet."""
+
 from __future__ import annotations
 
 import os
@@ -20,8 +21,15 @@ def libvirt_xml(instance: Instance, settings: Settings) -> str:
     owner = settings.owner
     command = ['xsltproc', '--nonet', '--nowrite', '--nomkdir', str(settings.stylesheet), str(instance.xml_file)]
     result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd='/', user=owner.pw_uid, group=owner.pw_gid,
-        extra_groups=os.getgrouplist(owner.pw_name, owner.pw_gid))
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd='/',
+        user=owner.pw_uid,
+        group=owner.pw_gid,
+        extra_groups=os.getgrouplist(owner.pw_name, owner.pw_gid),
+    )
     if result.returncode or not result.stdout.strip():
         problem = result.stderr.strip()[-300:] or f'xsltproc ended with status {result.returncode}'
         raise NodeError(f'failed to open and parse XSL-T stylesheet file {settings.stylesheet}: {problem}')

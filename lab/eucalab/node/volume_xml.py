@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The libvirt XML of a volume's disk, as the iSCSI connect script of 4.1 and later prints it."""
+
 from __future__ import annotations
 
 from pathlib import Path

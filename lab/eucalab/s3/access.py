@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Canned ACLs: what they grant, and to whom."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -29,8 +30,7 @@ CANNED = frozenset(_GRANTS)
 
 def grants(acl: str, bucket_owner: str) -> list[tuple[str, str]]:
     """Grantee (a group's URI or an account number) and permission, beside the owner's FULL_CONTROL."""
-    return [(bucket_owner if grantee == 'bucket-owner' else grantee, permission)
-            for grantee, permission in _GRANTS[acl]]
+    return [(bucket_owner if grantee == 'bucket-owner' else grantee, permission) for grantee, permission in _GRANTS[acl]]
 
 
 def allows(resource: sqlite3.Row, bucket_owner: str, caller: Caller | None, permission: str) -> bool:
@@ -38,8 +38,7 @@ def allows(resource: sqlite3.Row, bucket_owner: str, caller: Caller | None, perm
     if caller is not None and (caller.account == resource['owner'] or caller.is_admin):
         return True
     wanted = (permission, 'FULL_CONTROL')
-    return any(held in wanted and _is_member(grantee, caller)
-               for grantee, held in grants(resource['acl'], bucket_owner))
+    return any(held in wanted and _is_member(grantee, caller) for grantee, held in grants(resource['acl'], bucket_owner))
 
 
 def _is_member(grantee: str, caller: Caller | None) -> bool:

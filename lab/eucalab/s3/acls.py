@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ?acl subresource of buckets and objects. Of ways to set an ACL only the canned ones are known."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -21,9 +22,11 @@ def get(cloud: Cloud, caller: Caller | None, bucket_name: str, key: str) -> web.
     names = {account['number']: account['name'] for account in cloud.store.rows('SELECT * FROM accounts')}
     grants = [(row['owner'], 'FULL_CONTROL'), *access.grants(row['acl'], bucket['owner'])]
     items = ''.join(_grant(grantee, permission, names) for grantee, permission in grants)
-    owner = f"<Owner><ID>{row['owner']}</ID><DisplayName>{escape(names.get(row['owner'], ''))}</DisplayName></Owner>"
-    body = (f'<?xml version="1.0" encoding="UTF-8"?>\n<AccessControlPolicy xmlns="{xml.NAMESPACE}">{owner}'
-            f'<AccessControlList>{items}</AccessControlList></AccessControlPolicy>')
+    owner = f'<Owner><ID>{row["owner"]}</ID><DisplayName>{escape(names.get(row["owner"], ""))}</DisplayName></Owner>'
+    body = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<AccessControlPolicy xmlns="{xml.NAMESPACE}">{owner}'
+        f'<AccessControlList>{items}</AccessControlList></AccessControlPolicy>'
+    )
     return web.Response(text=body, content_type='application/xml')
 
 
@@ -31,8 +34,10 @@ def _grant(grantee: str, permission: str, names: dict[str, str]) -> str:
     if grantee.startswith('http'):
         inner = f'<Grantee xmlns:xsi="{_XSI}" xsi:type="Group"><URI>{grantee}</URI></Grantee>'
     else:
-        inner = (f'<Grantee xmlns:xsi="{_XSI}" xsi:type="CanonicalUser"><ID>{grantee}</ID>'
-                 f"<DisplayName>{escape(names.get(grantee, ''))}</DisplayName></Grantee>")
+        inner = (
+            f'<Grantee xmlns:xsi="{_XSI}" xsi:type="CanonicalUser"><ID>{grantee}</ID>'
+            f'<DisplayName>{escape(names.get(grantee, ""))}</DisplayName></Grantee>'
+        )
     return f'<Grant>{inner}<Permission>{permission}</Permission></Grant>'
 
 

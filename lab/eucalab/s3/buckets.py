@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Buckets: make, remove, look, list."""
+
 from __future__ import annotations
 
 import re
@@ -58,13 +59,21 @@ async def create(cloud: Cloud, caller: Caller | None, request: web.Request, name
         raise S3Error(400, 'InvalidBucketName', 'The specified bucket is not valid.', BucketName=name)
     row = cloud.store.row('SELECT owner FROM buckets WHERE name = ?', name)
     if row is not None and row['owner'] == caller.account:
-        raise S3Error(409, 'BucketAlreadyOwnedByYou',
-                      'Your previous request to create the named bucket succeeded and you already own it.',
-                      BucketName=name)
+        raise S3Error(
+            409,
+            'BucketAlreadyOwnedByYou',
+            'Your previous request to create the named bucket succeeded and you already own it.',
+            BucketName=name,
+        )
     if row is not None:
-        raise S3Error(409, 'BucketAlreadyExists', 'The requested bucket name is not available. The bucket namespace is'
-                                                  ' shared by all users of the system. Please select a different name'
-                                                  ' and try again.', BucketName=name)
+        raise S3Error(
+            409,
+            'BucketAlreadyExists',
+            'The requested bucket name is not available. The bucket namespace is'
+            ' shared by all users of the system. Please select a different name'
+            ' and try again.',
+            BucketName=name,
+        )
     cloud.store.insert('buckets', name=name, owner=caller.account, acl=acl, created=cloud.now())
     return web.Response(status=200, headers={'Location': f'/{name}'})
 
@@ -120,11 +129,19 @@ def _max_keys(request: web.Request) -> int:
 def _folder(key: str, prefix: str, delimiter: str) -> str | None:
     if not delimiter:
         return None
-    head, found, _ = key[len(prefix):].partition(delimiter)
+    head, found, _ = key[len(prefix) :].partition(delimiter)
     return prefix + head + found if found else None
 
 
 def _entry(row: sqlite3.Row, names: dict[str, str]) -> xml.Element:
-    return ('Contents', [('Key', row['key']), ('LastModified', iso_time(row['modified'])),
-                         ('ETag', f'"{row["etag"]}"'), ('Size', row['size']), ('StorageClass', 'STANDARD'),
-                         xml.owner(row['owner'], names.get(row['owner'], ''))])
+    return (
+        'Contents',
+        [
+            ('Key', row['key']),
+            ('LastModified', iso_time(row['modified'])),
+            ('ETag', f'"{row["etag"]}"'),
+            ('Size', row['size']),
+            ('StorageClass', 'STANDARD'),
+            xml.owner(row['owner'], names.get(row['owner'], '')),
+        ],
+    )

@@ -5,6 +5,7 @@
 Each chunk is ``SIZE;chunk-signature=SIGNATURE``, the bytes, and line ends; its signature covers that of the chunk before,
 the first one's that of the request's headers. A chunk of size 0 is the last.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -18,7 +19,7 @@ from aiohttp import web
 from ..auth import V4_ALGORITHM, Caller, V4Scope, parse_http_or_iso_time, v4_key, v4_parts, v4_stamp
 from ..errors import S3Error
 
-MOST_BYTES = 16 << 20              # of one chunk, which is kept in memory until its signature is known to be right
+MOST_BYTES = 16 << 20  # of one chunk, which is kept in memory until its signature is known to be right
 _NOTHING = hashlib.sha256(b'').hexdigest()
 _HEAD = re.compile(rb'([0-9a-fA-F]{1,8});chunk-signature=([0-9a-f]{64})\r\n')
 
@@ -41,8 +42,7 @@ async def decode(request: web.Request, caller: Caller) -> AsyncIterator[bytes]:
     key, previous = v4_key(caller.secret_key, scope), parts['Signature']
     while True:
         data, signature = await _read(request)
-        text = '\n'.join(('AWS4-HMAC-SHA256-PAYLOAD', stamp, str(scope), previous, _NOTHING,
-                          hashlib.sha256(data).hexdigest()))
+        text = '\n'.join(('AWS4-HMAC-SHA256-PAYLOAD', stamp, str(scope), previous, _NOTHING, hashlib.sha256(data).hexdigest()))
         if not hmac.compare_digest(hmac.new(key, text.encode(), hashlib.sha256).hexdigest(), signature):
             raise S3Error(403, 'SignatureDoesNotMatch', 'The signature of a chunk of the body does not match.')
         if not data:

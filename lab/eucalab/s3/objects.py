@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Objects: put, get, look, remove. Bodies are files, named at random, that appear complete and before their row."""
+
 from __future__ import annotations
 
 import base64
@@ -39,7 +40,7 @@ def find(cloud: Cloud, caller: Caller | None, bucket: sqlite3.Row, key: str) -> 
     if row is None:
         if not access.allows(bucket, bucket['owner'], caller, 'READ'):
             raise S3Error(403, 'AccessDenied', 'Access Denied')
-        raise S3Error(404, 'NoSuchKey', 'The specified key does not exist.', Resource=f"{bucket['name']}/{key}")
+        raise S3Error(404, 'NoSuchKey', 'The specified key does not exist.', Resource=f'{bucket["name"]}/{key}')
     if not access.allows(row, bucket['owner'], caller, 'READ'):
         raise S3Error(403, 'AccessDenied', 'Access Denied')
     return row
@@ -64,9 +65,18 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
         cloud.store.execute(
             'INSERT OR REPLACE INTO objects'
             ' (bucket, key, owner, acl, size, etag, content_type, metadata, file, modified)'
-            ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', bucket_name, key, owner, acl, body.size, body.md5.hexdigest(),
-            request.headers.get('Content-Type', 'binary/octet-stream'), json.dumps(_metadata(request)), body.name,
-            cloud.now())
+            ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+            bucket_name,
+            key,
+            owner,
+            acl,
+            body.size,
+            body.md5.hexdigest(),
+            request.headers.get('Content-Type', 'binary/octet-stream'),
+            json.dumps(_metadata(request)),
+            body.name,
+            cloud.now(),
+        )
     except BaseException:
         body.discard()
         raise
@@ -76,8 +86,11 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
 
 
 def _metadata(request: web.Request) -> dict[str, str]:
-    kept = {name.lower(): value for name, value in request.headers.items()
-            if name.lower() in _KEPT_HEADERS or name.lower().startswith('x-amz-meta-')}
+    kept = {
+        name.lower(): value
+        for name, value in request.headers.items()
+        if name.lower() in _KEPT_HEADERS or name.lower().startswith('x-amz-meta-')
+    }
     if kept.get('content-encoding') == 'aws-chunked':  # how it was sent, not what it is
         del kept['content-encoding']
     return kept
@@ -106,8 +119,9 @@ class _Body:
                     self._sha256.update(chunk)
                 self.size += len(chunk)
         if self.size != expected:
-            raise S3Error(400, 'IncompleteBody',
-                          'You did not provide the number of bytes specified by the Content-Length HTTP header.')
+            raise S3Error(
+                400, 'IncompleteBody', 'You did not provide the number of bytes specified by the Content-Length HTTP header.'
+            )
 
     def verify(self, request: web.Request) -> None:
         """Compare with the digests that the client sent along."""
@@ -123,8 +137,9 @@ class _Body:
                 raise S3Error(400, 'BadDigest', 'The Content-MD5 you specified did not match what we received.')
         declared = request.headers.get('x-amz-content-sha256', '')
         if re.fullmatch('[0-9a-f]{64}', declared) and declared != self._sha256.hexdigest():
-            raise S3Error(400, 'XAmzContentSHA256Mismatch', 'The x-amz-content-sha256 you specified did not match what'
-                                                            ' we received.')
+            raise S3Error(
+                400, 'XAmzContentSHA256Mismatch', 'The x-amz-content-sha256 you specified did not match what we received.'
+            )
 
     def publish(self) -> None:
         self._partial.replace(self._path)
@@ -138,11 +153,16 @@ async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
     """GET and HEAD."""
     row = find(cloud, caller, buckets.find(cloud, bucket_name), key)
     start, length, status = _range(request, row['size'])
-    headers = {'ETag': f'"{row["etag"]}"', 'Last-Modified': xml.http_time(row['modified']), 'Accept-Ranges': 'bytes',
-               'Content-Type': row['content_type'], 'Content-Length': str(length)}
+    headers = {
+        'ETag': f'"{row["etag"]}"',
+        'Last-Modified': xml.http_time(row['modified']),
+        'Accept-Ranges': 'bytes',
+        'Content-Type': row['content_type'],
+        'Content-Length': str(length),
+    }
     headers.update(json.loads(row['metadata']))
     if status == 206:
-        headers['Content-Range'] = f"bytes {start}-{start + length - 1}/{row['size']}"
+        headers['Content-Range'] = f'bytes {start}-{start + length - 1}/{row["size"]}'
     for parameter, header in _OVERRIDES.items():
         if parameter in request.query:
             headers[header.title()] = request.query[parameter]

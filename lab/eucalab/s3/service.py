@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which request is which operation."""
+
 from __future__ import annotations
 
 from urllib.parse import unquote
@@ -13,8 +14,21 @@ from ..errors import S3Error
 from . import acls, buckets, objects
 
 # Subresources that the lab does not have; without this list a PUT of one would store an object.
-_UNKNOWN = ('cors', 'delete', 'lifecycle', 'logging', 'notification', 'policy', 'requestPayment', 'tagging', 'torrent',
-            'uploadId', 'uploads', 'versions', 'website')
+_UNKNOWN = (
+    'cors',
+    'delete',
+    'lifecycle',
+    'logging',
+    'notification',
+    'policy',
+    'requestPayment',
+    'tagging',
+    'torrent',
+    'uploadId',
+    'uploads',
+    'versions',
+    'website',
+)
 
 
 async def handle(cloud: Cloud, caller: Caller | None, request: web.Request, raw_resource: str) -> web.StreamResponse:

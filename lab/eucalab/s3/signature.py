@@ -4,6 +4,7 @@
 
 Version 2 and version 4, each in the Authorization header or in a presigned URL; a request with neither is anonymous.
 """
+
 from __future__ import annotations
 
 import base64
@@ -26,15 +27,38 @@ from ..auth import (
 from ..errors import S3Error
 from ..store import Store
 
-SKEW_SECONDS = 900                 # ObjectStorageProperties.EXPIRATION_LIMIT
-PRESIGNED_GRACE = 20               # StackConfiguration.CLOCK_SKEW_SEC, added to the life of a version 4 URL
+SKEW_SECONDS = 900  # ObjectStorageProperties.EXPIRATION_LIMIT
+PRESIGNED_GRACE = 20  # StackConfiguration.CLOCK_SKEW_SEC, added to the life of a version 4 URL
 MOST_PRESIGNED_SECONDS = 604800
 UNSIGNED, STREAMING = 'UNSIGNED-PAYLOAD', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'
-_SUBRESOURCES = frozenset((
-    'acl', 'cors', 'delete', 'lifecycle', 'location', 'logging', 'notification', 'partNumber', 'policy',
-    'requestPayment', 'tagging', 'torrent', 'uploadId', 'uploads', 'versionId', 'versioning', 'versions', 'website',
-    'response-content-type', 'response-content-language', 'response-expires', 'response-cache-control',
-    'response-content-disposition', 'response-content-encoding'))
+_SUBRESOURCES = frozenset(
+    (
+        'acl',
+        'cors',
+        'delete',
+        'lifecycle',
+        'location',
+        'logging',
+        'notification',
+        'partNumber',
+        'policy',
+        'requestPayment',
+        'tagging',
+        'torrent',
+        'uploadId',
+        'uploads',
+        'versionId',
+        'versioning',
+        'versions',
+        'website',
+        'response-content-type',
+        'response-content-language',
+        'response-expires',
+        'response-cache-control',
+        'response-content-disposition',
+        'response-content-encoding',
+    )
+)
 
 
 def authenticate(store: Store, request: HttpRequest, service_path: str, now: float) -> Caller | None:
@@ -78,8 +102,7 @@ def _header_time(request: HttpRequest, now: float) -> float:
     except ValueError:
         raise _denied('Unable to parse date.') from None
     if abs(signed_at - now) > SKEW_SECONDS:
-        raise S3Error(403, 'RequestTimeTooSkewed',
-                      'The difference between the request time and the current time is too large.')
+        raise S3Error(403, 'RequestTimeTooSkewed', 'The difference between the request time and the current time is too large.')
     return signed_at
 
 
@@ -103,20 +126,22 @@ def _v2_presigned(store: Store, request: HttpRequest, query: dict[str, str], ser
     return _v2_login(store, request, query['AWSAccessKeyId'], query['Signature'], expires, service_path, presigned=True)
 
 
-def _v2_login(store: Store, request: HttpRequest, access_key: str, signature: str, date: str, service_path: str,
-              presigned: bool) -> Caller:
+def _v2_login(
+    store: Store, request: HttpRequest, access_key: str, signature: str, date: str, service_path: str, presigned: bool
+) -> Caller:
     caller = _caller(store, access_key)
     content_type = request.headers.get('Content-Type', '')
     amz = _amz_headers(request, presigned)
     paths = [request.path]
     if request.path.startswith(service_path):
-        paths.append(request.path[len(service_path):] or '/')
+        paths.append(request.path[len(service_path) :] or '/')
     # On GET and HEAD a proxy's or browser's own Content-Type may be left out of account.
     types = [content_type, ''] if request.method in ('GET', 'HEAD') and content_type else [content_type]
     for path in paths:
         for one in types:
-            text = '\n'.join((request.method, request.headers.get('Content-MD5', ''), one, date,
-                              amz + path + _subresources(request)))
+            text = '\n'.join(
+                (request.method, request.headers.get('Content-MD5', ''), one, date, amz + path + _subresources(request))
+            )
             digest = hmac.new(caller.secret_key.encode(), text.encode(), hashlib.sha1).digest()
             if same_signature(base64.b64encode(digest).decode(), signature):
                 return caller
@@ -124,10 +149,15 @@ def _v2_login(store: Store, request: HttpRequest, access_key: str, signature: st
 
 
 def _mismatch(access_key: str, signature: str, text: str) -> S3Error:
-    return S3Error(403, 'SignatureDoesNotMatch',
-                   'The request signature we calculated does not match the signature you provided.',
-                   AWSAccessKeyId=access_key, StringToSign=text, SignatureProvided=signature,
-                   StringToSignBytes=' '.join(str(byte) for byte in text.encode()))
+    return S3Error(
+        403,
+        'SignatureDoesNotMatch',
+        'The request signature we calculated does not match the signature you provided.',
+        AWSAccessKeyId=access_key,
+        StringToSign=text,
+        SignatureProvided=signature,
+        StringToSignBytes=' '.join(str(byte) for byte in text.encode()),
+    )
 
 
 def _amz_headers(request: HttpRequest, presigned: bool) -> str:
@@ -136,7 +166,7 @@ def _amz_headers(request: HttpRequest, presigned: bool) -> str:
     for name, value in sources:
         if name.lower().startswith('x-amz-'):
             found.setdefault(name.lower(), []).append(' '.join(line.strip() for line in value.split('\n')).strip())
-    return ''.join(f"{name}:{','.join(values)}\n" for name, values in sorted(found.items()))
+    return ''.join(f'{name}:{",".join(values)}\n' for name, values in sorted(found.items()))
 
 
 def _subresources(request: HttpRequest) -> str:
@@ -155,8 +185,7 @@ def _v4_header(store: Store, request: HttpRequest, header: str, now: float) -> C
     if body_hash not in (UNSIGNED, STREAMING) and not re.fullmatch('[0-9a-f]{64}', body_hash):
         # STREAMING-UNSIGNED-PAYLOAD-TRAILER and its like end here: the text is read as hexadecimal digits.
         raise S3Error(400, 'InvalidArgument', f'Unrecognized character in x-amz-content-sha256: {body_hash}')
-    return _v4_login(store, request, scope, signed_at, parts.get('SignedHeaders', ''), parts.get('Signature', ''),
-                     body_hash)
+    return _v4_login(store, request, scope, signed_at, parts.get('SignedHeaders', ''), parts.get('Signature', ''), body_hash)
 
 
 def _v4_presigned(store: Store, request: HttpRequest, query: dict[str, str], now: float) -> Caller:
@@ -174,8 +203,9 @@ def _v4_presigned(store: Store, request: HttpRequest, query: dict[str, str], now
     if now > signed_at + int(expires) + PRESIGNED_GRACE:
         raise _denied('Cannot process request. Expired.')
     scope = _scope(query.get('x-amz-credential', ''), signed_at)
-    return _v4_login(store, request, scope, signed_at, query.get('x-amz-signedheaders', ''),
-                     query.get('x-amz-signature', ''), UNSIGNED)
+    return _v4_login(
+        store, request, scope, signed_at, query.get('x-amz-signedheaders', ''), query.get('x-amz-signature', ''), UNSIGNED
+    )
 
 
 def _scope(credential: str, signed_at: float) -> V4Scope:
@@ -188,8 +218,9 @@ def _scope(credential: str, signed_at: float) -> V4Scope:
     return scope
 
 
-def _v4_login(store: Store, request: HttpRequest, scope: V4Scope, signed_at: float, headers: str, signature: str,
-              body_hash: str) -> Caller:
+def _v4_login(
+    store: Store, request: HttpRequest, scope: V4Scope, signed_at: float, headers: str, signature: str, body_hash: str
+) -> Caller:
     caller = _caller(store, scope.access_key)
     canonical = v4_canonical_request(request, request.path, headers, body_hash)
     if same_signature(v4_signature(caller.secret_key, scope, signed_at, canonical), signature):

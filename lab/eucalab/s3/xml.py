@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The XML of object storage."""
+
 from __future__ import annotations
 
 import datetime
@@ -14,8 +15,9 @@ Element = tuple[str, Any]
 
 
 def document(root: str, children: list[Element]) -> bytes:
-    return (f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{NAMESPACE}">'
-            + ''.join(map(_element, children)) + f'</{root}>').encode()
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{NAMESPACE}">' + ''.join(map(_element, children)) + f'</{root}>'
+    ).encode()
 
 
 def error(code: str, message: str, request_id: str, extra: dict[str, str]) -> bytes:

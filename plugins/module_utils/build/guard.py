@@ -7,6 +7,7 @@ Ansible cannot do that itself: at Ctrl-C it ends its workers and runs neither ``
 The guard holds a lock on a file in the build's directory as long as it lives. The lock keeps a second build of the same
 inputs away, and tells without doubt whether the process whose number is in the file is still the guard.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -41,9 +42,9 @@ def take_lock(path: Path) -> int:
             os.close(descriptor)
             raise Held(pid) from None
         if _is_at(path, descriptor):
-            os.ftruncate(descriptor, 0)    # what an earlier guard wrote is no longer true
+            os.ftruncate(descriptor, 0)  # what an earlier guard wrote is no longer true
             return descriptor
-        os.close(descriptor)    # dismiss() has removed it between opening and locking
+        os.close(descriptor)  # dismiss() has removed it between opening and locking
 
 
 def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) -> int:
@@ -101,7 +102,7 @@ def dismiss(path: Path, timeout: float = 30) -> bool:
                     signalled = True
             time.sleep(0.02)
         else:
-            path.unlink(missing_ok=True)    # still locked: nobody begins with a file that then goes
+            path.unlink(missing_ok=True)  # still locked: nobody begins with a file that then goes
             os.close(lock)
             return signalled
 

@@ -7,6 +7,7 @@ its name, an instance by its client token, a snapshot by the volume. A finished 
 tag's name with ``-key`` behind), and is never a leftover, nor is its snapshot.
 Eucalyptus 3.1 and 3.2 have no tags: there, only images and the answer file are found.
 """
+
 from __future__ import annotations
 
 import functools
@@ -27,14 +28,14 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting imp
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
-Leftover = dict[str, str]    # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
+Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
 ANSWER_FILE = 'answer file'
 # The order of looking. An instance holds its volumes and its image, an image its snapshot.
 KINDS = {kind.word: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
 # A client token has up to 64 characters: the end of the build's name, which is its own, a dot, and what the role likes.
 TOKEN_LENGTH = 40
-BUILD = re.compile('.*-[0-9a-f]{10}')    # what the role calls a build; other names have nothing to do with tokens
+BUILD = re.compile('.*-[0-9a-f]{10}')  # what the role calls a build; other names have nothing to do with tokens
 
 
 class LeftoversRemain(WaitError):
@@ -53,15 +54,21 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
 
     def ours(kind: Kind, resource: Resource) -> bool:
         return resource['tags'].get(tag) == name or (
-            kind is IMAGE and resource['name'] == name
-            or kind is INSTANCE and BUILD.fullmatch(name) and (resource['client_token'] or '').startswith(token)
-            or kind is SNAPSHOT and resource['volume_id'] in volumes and not resource['tags'])
+            kind is IMAGE
+            and resource['name'] == name
+            or kind is INSTANCE
+            and BUILD.fullmatch(name)
+            and (resource['client_token'] or '').startswith(token)
+            or kind is SNAPSHOT
+            and resource['volume_id'] in volumes
+            and not resource['tags']
+        )
 
     for kind in KINDS.values():
         for resource in listing(cloud, kind):
             is_ours = ours(kind, resource)
             if kind is VOLUME and is_ours:
-                volumes.add(resource['volume_id'])    # one that is gone and only still listed names its snapshots, too
+                volumes.add(resource['volume_id'])  # one that is gone and only still listed names its snapshots, too
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
@@ -80,7 +87,7 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
     def attempt(leftover: Leftover) -> None:
         try:
             if leftover['type'] == VOLUME.word and any(failed['type'] == SNAPSHOT.word for failed, _error in failures):
-                raise WaitError(f"Volume {leftover['id']} stays until its snapshot is gone.", None)
+                raise WaitError(f'Volume {leftover["id"]} stays until its snapshot is gone.', None)
             if leftover['type'] == ANSWER_FILE:
                 _remove_object(cloud, leftover['id'])
             else:
@@ -92,18 +99,18 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
         if failures:
             remaining = [leftover for leftover, _error in failures]
             plan.done = [words for words in plan.done if words not in map(_words, remaining)]
-            names = ', '.join(f"{leftover['type']} {leftover['id']}" for leftover in remaining)
+            names = ', '.join(f'{leftover["type"]} {leftover["id"]}' for leftover in remaining)
             raise LeftoversRemain(f'Could not be removed: {names}. ' + ' '.join(str(error) for _l, error in failures), remaining)
         return found
 
     for position, leftover in enumerate(found):
-        plan.remove(_words(leftover), functools.partial(attempt, leftover), after=found[position + 1:])
+        plan.remove(_words(leftover), functools.partial(attempt, leftover), after=found[position + 1 :])
     plan.settle(conclude)
     return plan
 
 
 def _words(leftover: Leftover) -> str:
-    return f"remove {leftover['type']} {leftover['id']}"
+    return f'remove {leftover["type"]} {leftover["id"]}'
 
 
 def _leftover(kind: str, resource_id: str, state: str | None) -> Leftover:
@@ -118,7 +125,7 @@ def _answer_file(cloud: Cloud, bucket: str, key: str) -> list[Leftover]:
         # Where no storage is configured, and in a bucket of somebody else's, is no answer file of ours.
         if error.not_found or error.status == 403 or error.request == 'connect':
             return []
-        state = 'unknown'    # storage that is away keeps nobody from clearing up the rest
+        state = 'unknown'  # storage that is away keeps nobody from clearing up the rest
     return [_leftover(ANSWER_FILE, f'{bucket}/{key}', state)]
 
 

@@ -46,16 +46,14 @@ WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'Sign
 HINTS = (
     (
         'manifest has invalid signature',
-        'Up to Eucalyptus 4.1 a bundle has to be signed by the user: give user_private_key, or EC2_PRIVATE_KEY in the '
-        'eucarc.',
+        'Up to Eucalyptus 4.1 a bundle has to be signed by the user: give user_private_key, or EC2_PRIVATE_KEY in the eucarc.',
     ),
     ('generated in the future', "The clock of this machine is ahead of the cloud's: set it right."),
     ('expired', "The clock of this machine and the cloud's differ: set them right."),
     ('failed to bind', 'This version of Eucalyptus does not know that parameter: leave the option out.'),
     (
         'only administrators',
-        "Kernels and ramdisks are registered by the cloud's administrator (account eucalyptus), who can then "
-        'share them.',
+        "Kernels and ramdisks are registered by the cloud's administrator (account eucalyptus), who can then share them.",
     ),
     (
         'kernel id must be specified',
@@ -85,9 +83,7 @@ class CloudError(Exception):
 
     @property
     def not_found(self) -> bool:
-        return self.status == 404 or bool(
-            self.code and (self.code.endswith('.NotFound') or self.code.startswith('NoSuch'))
-        )
+        return self.status == 404 or bool(self.code and (self.code.endswith('.NotFound') or self.code.startswith('NoSuch')))
 
 
 class Cloud:
@@ -234,9 +230,7 @@ def _config(service: str, endpoint: str, connect_timeout: float) -> t.Any:
         options['s3'] = {'addressing_style': 'path'}
     try:
         # Eucalyptus knows no checksum trailers; Content-MD5 is its integrity check.
-        return Config(
-            request_checksum_calculation='when_required', response_checksum_validation='when_required', **options
-        )
+        return Config(request_checksum_calculation='when_required', response_checksum_validation='when_required', **options)
     except TypeError:  # botocore < 1.36 has neither these options nor the trailers
         return Config(**options)
 
@@ -274,7 +268,8 @@ def _reason(error: Exception) -> str:
     """The innermost cause, short: 'Connection refused'."""
     inner: t.Any = getattr(error, 'kwargs', {}).get('error') or error
     while deeper := [
-        one for one in (getattr(inner, 'reason', None), getattr(inner, '__cause__', None), *getattr(inner, 'args', ())[-1:])
+        one
+        for one in (getattr(inner, 'reason', None), getattr(inner, '__cause__', None), *getattr(inner, 'args', ())[-1:])
         if isinstance(one, BaseException)
     ]:
         inner = deeper[0]

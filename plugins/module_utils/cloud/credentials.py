@@ -66,7 +66,7 @@ class Credentials:
         number = (self.account_id or '').replace('-', '')
         if not (len(number) == 12 and number.isdigit()):
             raise CredentialsError(
-                f'The account\'s number is needed, 12 digits, and {self.origin} did not give it (EC2_ACCOUNT_NUMBER): '
+                f"The account's number is needed, 12 digits, and {self.origin} did not give it (EC2_ACCOUNT_NUMBER): "
                 'set the option account_id.'
             )
         return number
@@ -94,9 +94,7 @@ def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str
         missing = [name for name in NEEDED if not found.get(name)]
         if not missing:
             used = source.keys() - given.keys()
-            return Credentials(
-                **found, origin=f'the options and {origin}' if used and given else origin if used else 'the options'
-            )
+            return Credentials(**found, origin=f'the options and {origin}' if used and given else origin if used else 'the options')
         lacks.append(f'{origin} ({"without " + ", ".join(missing) if source else "nothing there"})')
     raise CredentialsError(
         'No complete set of ec2_url, access_key and secret_key. Looked at: '

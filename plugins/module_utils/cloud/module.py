@@ -67,9 +67,7 @@ class CloudModule:
     libraries: t.ClassVar[dict[str, str | None]] = {}
 
     def __init__(self) -> None:
-        self.module = AnsibleModule(
-            argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules
-        )
+        self.module = AnsibleModule(argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules)
         self.params: dict[str, t.Any] = self.module.params
         self.told: dict[str, t.Any] = {}  # further keys of the result, also of a failure
         self.stays = False  # something was created that lacks its tags
@@ -110,9 +108,7 @@ class CloudModule:
         except OSError as error:  # a full disk, a file that may not be read
             self._fail(ModuleError(f'{error.filename}: {error.strerror}.' if error.filename else str(error)), plan)
         else:
-            self.module.exit_json(
-                changed=plan.changed, diff=plan.diff(), actions=plan.words, **{**self.told, self.key: resource}
-            )
+            self.module.exit_json(changed=plan.changed, diff=plan.diff(), actions=plan.words, **{**self.told, self.key: resource})
 
     def _apply(self, plan: Plan) -> t.Any:
         with interrupts_held() if self.whole else contextlib.nullcontext():
@@ -160,7 +156,5 @@ class CloudModule:
                 self.module.fail_json(msg=missing_required_lib(name), exception=problem)
 
     def _fail(self, error: Exception, plan: Plan, failure: dict[str, t.Any] | None = None) -> t.NoReturn:
-        self.module.fail_json(
-            msg=str(error), changed=bool(plan.done), actions=plan.done, failure=failure or {}, **self.told
-        )
+        self.module.fail_json(msg=str(error), changed=bool(plan.done), actions=plan.done, failure=failure or {}, **self.told)
         raise AssertionError('fail_json does not return')

@@ -55,9 +55,7 @@ def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[s
     # Filters came with Eucalyptus 3.3, so choosing is done here.
     resources = kind.read(cloud.ec2(kind.operation, f'the {kind.word}s', **kind.narrow))
     if name is not None:
-        resources = [
-            resource for resource in resources if resource['name'] == name and resource['state'] not in kind.gone
-        ]
+        resources = [resource for resource in resources if resource['name'] == name and resource['state'] not in kind.gone]
     return sorted(resources, key=lambda resource: resource[kind.id])
 
 
@@ -192,11 +190,7 @@ def _mapped(raw: Resource) -> Resource:
 
 
 def _read_instances(reply: Resource) -> list[Resource]:
-    return [
-        read_instance(raw)
-        for reservation in reply.get('Reservations') or []
-        for raw in reservation.get('Instances') or []
-    ]
+    return [read_instance(raw) for reservation in reply.get('Reservations') or [] for raw in reservation.get('Instances') or []]
 
 
 def when(moment: t.Any) -> str | None:

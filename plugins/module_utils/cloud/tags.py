@@ -44,9 +44,7 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
             )
     # purge_tags speaks of the tags option: without it, naming a resource would strip it of all its tags.
     purge = params.get('purge_tags') and params.get('tags') is not None
-    surplus = {
-        key: value for key, value in present.items() if purge and key not in wanted and not key.startswith(SYSTEM)
-    }
+    surplus = {key: value for key, value in present.items() if purge and key not in wanted and not key.startswith(SYSTEM)}
     if missing:
         plan.step(
             f'set tags {", ".join(sorted(missing))}',

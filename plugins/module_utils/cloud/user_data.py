@@ -54,9 +54,7 @@ def _checked_parameters(text: str) -> str:
     odd = next((char for char in text if not ' ' <= char <= '~'), None)
     if odd is not None:
         place = text.index(odd) + 1
-        raise UserDataError(
-            f'boot_params has {odd!r} at character {place}; a kernel command line is one line of printable ASCII.'
-        )
+        raise UserDataError(f'boot_params has {odd!r} at character {place}; a kernel command line is one line of printable ASCII.')
     if len(text) > MAX_PARAMETERS:
         raise UserDataError(
             f'boot_params has {len(text)} characters, but a kernel reads no more than {MAX_PARAMETERS} and ignores the '

@@ -86,9 +86,7 @@ class Follower:
         """Take in how the instance was found."""
         state = instance['state'] if instance else None
         if state is None and not self.seen and self.seconds >= NOT_YET:
-            raise CloudError(
-                f'There is no instance {self.instance_id}.', 'DescribeInstances', 'InvalidInstanceID.NotFound'
-            )
+            raise CloudError(f'There is no instance {self.instance_id}.', 'DescribeInstances', 'InvalidInstanceID.NotFound')
         if state == 'running' and not self.ran:
             self.ran, self._last_news = True, time.monotonic()
         self.was_pending = self.was_pending or state == 'pending'

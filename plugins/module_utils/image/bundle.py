@@ -8,6 +8,7 @@ interrupted upload can go on. `Bundler` then yields the parts while it reads the
 
 Reading, compressing, encrypting, hashing and the consumer run side by side in threads; all of them release the GIL.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -54,6 +55,7 @@ class Identity:
     controllers and euca2ools believe images and parts by nothing else. The second sum tells whether the second pass reads
     what the first has read.
     """
+
     member: str
     size: int
     digest: str  # hex
@@ -66,6 +68,7 @@ class Identity:
 @dataclass(frozen=True)
 class Stretch:
     """A piece of the image: up to one block that may hold data, or (`hole`) up to 64 blocks that are surely zeros."""
+
     offset: int
     length: int
     hole: bool
@@ -202,8 +205,16 @@ class Bundler:
     Raises BundleError after the last part when the image is not `identity` any more.
     """
 
-    def __init__(self, image: ImageFile, identity: Identity, name: str, key: bytes, iv: bytes, part_size: int = PART_SIZE,
-                 compressor: compression.Compressor | None = None) -> None:
+    def __init__(
+        self,
+        image: ImageFile,
+        identity: Identity,
+        name: str,
+        key: bytes,
+        iv: bytes,
+        part_size: int = PART_SIZE,
+        compressor: compression.Compressor | None = None,
+    ) -> None:
         if not 1024 <= part_size <= PART_SIZE_MAX or part_size % _AES_BLOCK:
             raise BundleError(f'the part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}')
         self.image, self.identity, self.name, self.part_size = image, identity, name, part_size
@@ -218,7 +229,7 @@ class Bundler:
             for position, chunk in self._padded(self._compressed(compress)):
                 view = memoryview(chunk)
                 while len(view):
-                    view = view[part.fill(view):]
+                    view = view[part.fill(view) :]
                     if part.full:
                         yield self._close(part, position)
                         part = _OpenPart(self.part_size, self._encryptor, hash_part)
@@ -282,19 +293,19 @@ class _OpenPart:
 
     @property
     def data(self) -> memoryview:
-        return self._view[:self.size]
+        return self._view[: self.size]
 
     def fill(self, view: memoryview) -> int:
         """Encrypt as much of `view` as fits and return its length. The cipher holds back less than one AES block."""
         length = min(len(view), self._part_size - self._fed)
         self._fed += length
-        self.size += self._encryptor.update_into(view[:length], self._view[self.size:])
+        self.size += self._encryptor.update_into(view[:length], self._view[self.size :])
         if self.size - self._hashed >= self._HASH_AT:
             self._hash()
         return length
 
     def _hash(self) -> None:
-        piece, self._hashed = self._view[self._hashed:self.size], self.size
+        piece, self._hashed = self._view[self._hashed : self.size], self.size
         self._hash_jobs.append(self._hashing.submit(self._update, piece))
 
     def _update(self, piece: memoryview) -> None:
@@ -318,12 +329,29 @@ def tar_header(name: str, size: int) -> bytes:
     """
     encoded = name.encode('ascii')
     if not 0 < len(encoded) <= 100:
-        raise BundleError(f'the bundle\'s name {name!r} must have 1 to 100 characters')
+        raise BundleError(f"the bundle's name {name!r} must have 1 to 100 characters")
     # Octal up to 8 GiB, then the GNU form: a byte with the high bit and the number in base 256.
-    octal = b'%011o\0' % size if size < 8 ** 11 else b'\x80' + size.to_bytes(11, 'big')
-    header = b''.join((
-        encoded.ljust(100, b'\0'), b'0000644\0', b'0000000\0', b'0000000\0', octal, b'00000000000\0', b' ' * 8,
-        b'0', bytes(100), b'ustar  \0', bytes(32), bytes(32), b'0000000\0', b'0000000\0', bytes(155), bytes(12)))
+    octal = b'%011o\0' % size if size < 8**11 else b'\x80' + size.to_bytes(11, 'big')
+    header = b''.join(
+        (
+            encoded.ljust(100, b'\0'),
+            b'0000644\0',
+            b'0000000\0',
+            b'0000000\0',
+            octal,
+            b'00000000000\0',
+            b' ' * 8,
+            b'0',
+            bytes(100),
+            b'ustar  \0',
+            bytes(32),
+            bytes(32),
+            b'0000000\0',
+            b'0000000\0',
+            bytes(155),
+            bytes(12),
+        )
+    )
     return header[:148] + b'%06o\0 ' % sum(header) + header[156:]
 
 

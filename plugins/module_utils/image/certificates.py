@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The keys of a bundle: the cloud's certificate, without which there is none, and the user's own pair, which signs it."""
+
 from __future__ import annotations
 
 import os
@@ -45,16 +46,17 @@ def find_certificates(credentials: Credentials, verify: bool | str = True) -> Ce
         cloud = manifest.load_certificate(cloud_pem, f'The cloud certificate ({credentials.cloud_cert or "from the cloud"})')
         user = user_key = None
         if credentials.user_cert:
-            pem = _read(credentials.user_cert, 'user\'s certificate', 'user_cert', credentials)
-            user = manifest.load_certificate(pem, f'The user\'s certificate {credentials.user_cert}')
+            pem = _read(credentials.user_cert, "user's certificate", 'user_cert', credentials)
+            user = manifest.load_certificate(pem, f"The user's certificate {credentials.user_cert}")
         if credentials.user_private_key:
-            pem = _read(credentials.user_private_key, 'user\'s private key', 'user_private_key', credentials)
-            user_key = manifest.load_private_key(pem, f'The user\'s private key {credentials.user_private_key}')
+            pem = _read(credentials.user_private_key, "user's private key", 'user_private_key', credentials)
+            user_key = manifest.load_private_key(pem, f"The user's private key {credentials.user_private_key}")
     except manifest.ManifestError as error:
         raise CertificateError(f'{error}.') from error
     if user and user_key and user.public_key().public_numbers() != user_key.public_key().public_numbers():
-        raise CertificateError(f'The certificate {credentials.user_cert} does not belong to the private key '
-                               f'{credentials.user_private_key}.')
+        raise CertificateError(
+            f'The certificate {credentials.user_cert} does not belong to the private key {credentials.user_private_key}.'
+        )
     return Certificates(cloud, user, user_key)
 
 
@@ -63,8 +65,10 @@ def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
         with open(os.path.expanduser(path), 'rb') as file:  # ini files and eucarcs say ~/.euca/…
             return file.read(1 << 20)
     except OSError as error:
-        raise CertificateError(f'Cannot read the {what} {path}: {error.strerror}. The path came from {credentials.origin}; '
-                               f'the option {option} names another.') from error
+        raise CertificateError(
+            f'Cannot read the {what} {path}: {error.strerror}. The path came from {credentials.origin}; '
+            f'the option {option} names another.'
+        ) from error
 
 
 def bootstrap_url(ec2_url: str) -> str:
@@ -78,10 +82,15 @@ def bootstrap_url(ec2_url: str) -> str:
 
 def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
     url = bootstrap_url(credentials.ec2_url)
-    ways_out = ('Give the file as cloud_cert, or as EUCALYPTUS_CERT of the eucarc; it is the cloud-cert.pem of the '
-                'credentials that the cloud\'s administrator hands out.')
-    request = AWSRequest('POST', url, data={
-        'Action': 'DescribeServiceCertificates', 'Version': 'eucalyptus', 'Format': 'pem', 'FingerprintDigest': 'SHA-256'})
+    ways_out = (
+        'Give the file as cloud_cert, or as EUCALYPTUS_CERT of the eucarc; it is the cloud-cert.pem of the '
+        "credentials that the cloud's administrator hands out."
+    )
+    request = AWSRequest(
+        'POST',
+        url,
+        data={'Action': 'DescribeServiceCertificates', 'Version': 'eucalyptus', 'Format': 'pem', 'FingerprintDigest': 'SHA-256'},
+    )
     keys = Keys(credentials.access_key, credentials.secret_key, credentials.security_token)
     SigV4Auth(keys, 'bootstrap', 'eucalyptus').add_auth(request)
     try:
@@ -89,11 +98,15 @@ def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
     except (BotoCoreError, HTTPClientError) as error:
         raise CertificateError(f'No cloud certificate was given, and {url} cannot be asked for it. {ways_out}') from error
     if reply.status_code == 403:
-        raise CertificateError('No cloud certificate was given, and the cloud does not let this user ask for it: allow '
-                               f'euserv:DescribeServiceCertificates. {ways_out}')
+        raise CertificateError(
+            'No cloud certificate was given, and the cloud does not let this user ask for it: allow '
+            f'euserv:DescribeServiceCertificates. {ways_out}'
+        )
     if reply.status_code != 200:
-        raise CertificateError(f'No cloud certificate was given, and {url} answered {reply.status_code}: clouds older than '
-                               f'4.2 cannot be asked for it. {ways_out}')
+        raise CertificateError(
+            f'No cloud certificate was given, and {url} answered {reply.status_code}: clouds older than '
+            f'4.2 cannot be asked for it. {ways_out}'
+        )
     return _bundling_certificate(reply.content, url, ways_out)
 
 

@@ -6,6 +6,7 @@ Each block ends with a full flush, so it starts at a byte boundary and refers to
 single member: no reader has to know about concatenated members. ISA-L compresses when it is installed (five times
 faster than zlib at the same size), zlib otherwise.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -25,7 +26,7 @@ ZEROS = bytes(BLOCK)
 # Magic, deflate, no flags, no time, no extra flags, Unix: what `gzip -c` writes for a stream.
 HEADER = b'\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03'
 _LAST_BLOCK = b'\x03\x00'  # an empty block of fixed codes with the final bit
-_STORED_MAX = 0xffff
+_STORED_MAX = 0xFFFF
 _PIECE = 256 * 1024
 _TRIAL = b''.join(b'%d,' % number for number in range(10_000))
 # Window and memory that are enough for a sample: setting up the usual ones would take zlib longer than the sample itself.
@@ -55,11 +56,14 @@ class Compressor:
         view = memoryview(data)
         if len(data) <= _GRAIN:
             return self._run(view, True)
-        grains = [(start, self._promising(view[start:start + _GRAIN])) for start in range(0, len(data), _GRAIN)]
-        runs = [(promising, [start for start, _promising in run])
-                for promising, run in itertools.groupby(grains, key=lambda grain: grain[1])]
-        return list(itertools.chain.from_iterable(
-            self._run(view[starts[0]:starts[-1] + _GRAIN], promising) for promising, starts in runs))
+        grains = [(start, self._promising(view[start : start + _GRAIN])) for start in range(0, len(data), _GRAIN)]
+        runs = [
+            (promising, [start for start, _promising in run])
+            for promising, run in itertools.groupby(grains, key=lambda grain: grain[1])
+        ]
+        return list(
+            itertools.chain.from_iterable(self._run(view[starts[0] : starts[-1] + _GRAIN], promising) for promising, starts in runs)
+        )
 
     def _run(self, data: memoryview, promising: bool) -> list[bytes | memoryview]:
         deflated = _deflate(self._zlib, data, 1) if promising else [data]
@@ -68,25 +72,25 @@ class Compressor:
     def _promising(self, grain: memoryview) -> bool:
         """Whether samples of it shrink at all. Compressing noise is the dearest way to store it."""
         quarter = len(grain) // 4
-        sample = bytes(grain[quarter:quarter + _SAMPLE]) + bytes(grain[3 * quarter:3 * quarter + _SAMPLE])
+        sample = bytes(grain[quarter : quarter + _SAMPLE]) + bytes(grain[3 * quarter : 3 * quarter + _SAMPLE])
         squeezer = self._zlib.compressobj(self._sample_level, zlib.DEFLATED, *_SMALL)
         return len(squeezer.compress(sample)) + len(squeezer.flush()) < self._noise * len(sample)
 
 
 def trailer(crc: int, size: int) -> bytes:
-    return _LAST_BLOCK + struct.pack('<LL', crc, size & 0xffffffff)
+    return _LAST_BLOCK + struct.pack('<LL', crc, size & 0xFFFFFFFF)
 
 
 def _deflate(library, data: memoryview, level: int) -> list[bytes | memoryview]:
     squeezer = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     # In pieces: the output's buffer begins small and would be doubled, and copied, too often.
-    pieces = [squeezer.compress(data[start:start + _PIECE]) for start in range(0, len(data), _PIECE)]
+    pieces = [squeezer.compress(data[start : start + _PIECE]) for start in range(0, len(data), _PIECE)]
     return [*pieces, squeezer.flush(zlib.Z_FULL_FLUSH)]
 
 
 def _stored(data: memoryview) -> list[bytes | memoryview]:
     pieces: list[bytes | memoryview] = []
     for start in range(0, len(data), _STORED_MAX):
-        piece = data[start:start + _STORED_MAX]
-        pieces += (struct.pack('<BHH', 0, len(piece), len(piece) ^ 0xffff), piece)
+        piece = data[start : start + _STORED_MAX]
+        pieces += (struct.pack('<BHH', 0, len(piece), len(piece) ^ 0xFFFF), piece)
     return pieces

@@ -6,6 +6,7 @@ The text is one line after the XML declaration, because Walrus of Eucalyptus 3 a
 cut ``<machine_configuration>`` and ``<image>`` out of the raw file and check the signature over exactly these bytes.
 Nothing that needs escaping is ever written, for the same reason.
 """
+
 from __future__ import annotations
 
 import re
@@ -51,6 +52,7 @@ class PartEntry:
 @dataclass(frozen=True)
 class Secrets:
     """AES key and initialisation vector, each wrapped by RSA, in hex; empty for an absent user certificate."""
+
     cloud_key: str
     cloud_iv: str
     user_key: str = ''
@@ -91,8 +93,9 @@ def render(manifest: Manifest, user_key: rsa.RSAPrivateKey | None = None) -> byt
     if user_key is not None:
         signature = user_key.sign((machine + image).encode('ascii'), padding.PKCS1v15(), hashes.SHA1()).hex()
     bundler = ''.join(map(_element, ('name', 'version', 'release'), ('eucalyptus.cloud', '1', '0')))
-    body = ''.join((_element('version', '2007-10-10'), _element('bundler', bundler), machine, image,
-                    _element('signature', signature)))
+    body = ''.join(
+        (_element('version', '2007-10-10'), _element('bundler', bundler), machine, image, _element('signature', signature))
+    )
     raw = (_DECLARATION + _element('manifest', body)).encode('ascii')
     if len(raw) > MAX_BYTES:
         raise ManifestError(f'the manifest has {len(raw)} bytes, the cloud reads at most {MAX_BYTES}: larger parts?')
@@ -100,8 +103,10 @@ def render(manifest: Manifest, user_key: rsa.RSAPrivateKey | None = None) -> byt
 
 
 def _machine_xml(manifest: Manifest) -> str:
-    mappings = ''.join(_element('mapping', _element('virtual', virtual) + _element('device', device))
-                       for virtual, device in sorted(manifest.block_devices.items()))
+    mappings = ''.join(
+        _element('mapping', _element('virtual', virtual) + _element('device', device))
+        for virtual, device in sorted(manifest.block_devices.items())
+    )
     inner = _element('architecture', manifest.architecture)
     if mappings:
         inner += _element('block_device_mapping', mappings)
@@ -114,23 +119,29 @@ def _machine_xml(manifest: Manifest) -> str:
 def _image_xml(manifest: Manifest) -> str:
     sha1, aes = ' algorithm="SHA1"', ' algorithm="AES-128-CBC"'
     parts = ''.join(
-        f'<part index="{index}">{_element("filename", part.filename)}'
-        f'{_element("digest", part.digest, sha1)}</part>'
-        for index, part in enumerate(manifest.parts))
+        f'<part index="{index}">{_element("filename", part.filename)}{_element("digest", part.digest, sha1)}</part>'
+        for index, part in enumerate(manifest.parts)
+    )
     secrets = manifest.secrets
     # <type> directly after <user>: EC2 reads them in this order, and the cloud takes the document's first <user>.
-    return _element('image', ''.join((
-        _element('name', manifest.name),
-        _element('user', manifest.user),
-        _element('type', manifest.image_type),
-        _element('digest', manifest.digest, sha1),
-        _element('size', str(manifest.size)),
-        _element('bundled_size', str(manifest.bundled_size)),
-        _element('ec2_encrypted_key', secrets.cloud_key, aes),
-        _element('user_encrypted_key', secrets.user_key, aes),
-        _element('ec2_encrypted_iv', secrets.cloud_iv),
-        _element('user_encrypted_iv', secrets.user_iv),
-        f'<parts count="{len(manifest.parts)}">{parts}</parts>')))
+    return _element(
+        'image',
+        ''.join(
+            (
+                _element('name', manifest.name),
+                _element('user', manifest.user),
+                _element('type', manifest.image_type),
+                _element('digest', manifest.digest, sha1),
+                _element('size', str(manifest.size)),
+                _element('bundled_size', str(manifest.bundled_size)),
+                _element('ec2_encrypted_key', secrets.cloud_key, aes),
+                _element('user_encrypted_key', secrets.user_key, aes),
+                _element('ec2_encrypted_iv', secrets.cloud_iv),
+                _element('user_encrypted_iv', secrets.user_iv),
+                f'<parts count="{len(manifest.parts)}">{parts}</parts>',
+            )
+        ),
+    )
 
 
 def _element(tag: str, text: str, attributes: str = '') -> str:
@@ -150,16 +161,24 @@ def parse(raw: bytes) -> Manifest:
     kernel_id, ramdisk_id = (_text(machine, tag, optional=True) or None for tag in ('kernel_id', 'ramdisk_id'))
     image_type = _text(image, 'type', optional=True) or 'machine'
     manifest = Manifest(
-        name=_text(image, 'name'), user=_text(image, 'user').replace('-', ''), image_type=image_type,
+        name=_text(image, 'name'),
+        user=_text(image, 'user').replace('-', ''),
+        image_type=image_type,
         architecture=_text(machine, 'architecture'),
-        size=_count(image, 'size'), bundled_size=_count(image, 'bundled_size'), digest=_text(image, 'digest').lower(),
-        secrets=Secrets(*(_text(image, f'{who}_encrypted_{what}', optional=who == 'user')
-                          for who in ('ec2', 'user') for what in ('key', 'iv'))),
+        size=_count(image, 'size'),
+        bundled_size=_count(image, 'bundled_size'),
+        digest=_text(image, 'digest').lower(),
+        secrets=Secrets(
+            *(_text(image, f'{who}_encrypted_{what}', optional=who == 'user') for who in ('ec2', 'user') for what in ('key', 'iv'))
+        ),
         parts=entries,
-        kernel_id=None if kernel_id == 'true' else kernel_id, ramdisk_id=None if ramdisk_id == 'true' else ramdisk_id,
-        block_devices={_text(mapping, 'virtual'): _text(mapping, 'device')
-                       for mapping in machine.findall('block_device_mapping/mapping')},
-        signature=_text(root, 'signature', optional=True) or UNSIGNED)
+        kernel_id=None if kernel_id == 'true' else kernel_id,
+        ramdisk_id=None if ramdisk_id == 'true' else ramdisk_id,
+        block_devices={
+            _text(mapping, 'virtual'): _text(mapping, 'device') for mapping in machine.findall('block_device_mapping/mapping')
+        },
+        signature=_text(root, 'signature', optional=True) or UNSIGNED,
+    )
     _check(manifest)
     return manifest
 
@@ -189,7 +208,7 @@ def _only(parent: etree._Element, tag: str) -> etree._Element:
 
 def _part(index: int, part: etree._Element) -> PartEntry:
     if part.tag != 'part' or part.get('index') != str(index):
-        raise ManifestError(f'the manifest\'s parts are not in order: entry {index} is something else')
+        raise ManifestError(f"the manifest's parts are not in order: entry {index} is something else")
     return PartEntry(_text(part, 'filename'), _text(part, 'digest').lower())
 
 
@@ -250,7 +269,7 @@ def verify(raw: bytes, certificate: x509.Certificate) -> bool:
         start, end = raw.find(b'<' + tag + b'>'), raw.rfind(b'</' + tag + b'>')
         if raw.count(b'<' + tag) != 1:  # another would be read than the one whose signature is checked
             return False
-        cuts.append(raw[start:end + len(tag) + 3])
+        cuts.append(raw[start : end + len(tag) + 3])
     try:
         signature = bytes.fromhex(parse(raw).signature)
         certificate.public_key().verify(signature, b''.join(cuts), padding.PKCS1v15(), hashes.SHA1())
@@ -299,7 +318,7 @@ def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Cert
         info = f'eucalyptus.cloud padding of {what}'.encode() + certificate.fingerprint(hashes.SHA256())
         # Zeros are left out of it, one byte in 256.
         random = HKDF(hashes.SHA256(), 2 * size, None, info).derive(key + iv).replace(b'\0', b'')
-        block = b'\0\2' + random[:size - len(message) - 3] + b'\0' + message  # RFC 8017, 7.2.1
+        block = b'\0\2' + random[: size - len(message) - 3] + b'\0' + message  # RFC 8017, 7.2.1
         return pow(int.from_bytes(block, 'big'), public.e, public.n).to_bytes(size, 'big').hex()
 
     return Secrets(wrap('key', key, cloud), wrap('iv', iv, cloud), wrap('key', key, user), wrap('iv', iv, user))

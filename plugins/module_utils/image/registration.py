@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Registered images: how they are returned, who may launch them, registering and taking back."""
+
 from __future__ import annotations
 
 import time
@@ -42,8 +43,15 @@ def read_image(raw: Resource) -> Resource:
     }
 
 
-IMAGE = Kind('image', 'describe_images', 'ImageIds', lambda reply: [read_image(raw) for raw in reply.get('Images') or []],
-             gone=frozenset({'deregistered', 'deregistered_cleanup'}), narrow={'Owners': ['self']}, remove='deregister_image')
+IMAGE = Kind(
+    'image',
+    'describe_images',
+    'ImageIds',
+    lambda reply: [read_image(raw) for raw in reply.get('Images') or []],
+    gone=frozenset({'deregistered', 'deregistered_cleanup'}),
+    narrow={'Owners': ['self']},
+    remove='deregister_image',
+)
 
 
 def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
@@ -52,8 +60,9 @@ def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
     if image is None or image['state'] in IMAGE.gone or account and account != image['owner']:
         return image
     try:
-        reply = cloud.ec2('describe_image_attribute', f'image {image["image_id"]}', ImageId=image['image_id'],
-                          Attribute='launchPermission')
+        reply = cloud.ec2(
+            'describe_image_attribute', f'image {image["image_id"]}', ImageId=image['image_id'], Attribute='launchPermission'
+        )
     except CloudError:
         if account:
             raise
@@ -75,15 +84,19 @@ def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wa
     told = {'public': EVERYBODY in after, 'accounts': sorted(after - {EVERYBODY})}
 
     # One request adds or removes: Eucalyptus does not look at removals beside additions.
-    for change, words, grants in (('Add', 'let {} launch the image', after - before),
-                                  ('Remove', 'no longer let {} launch the image', before - after)):
+    for change, words, grants in (
+        ('Add', 'let {} launch the image', after - before),
+        ('Remove', 'no longer let {} launch the image', before - after),
+    ):
         if grants:
             grantees = [{'Group': one} if one == EVERYBODY else {'UserId': one} for one in sorted(grants)]
-            plan.step(words.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
-                      lambda change=change, grantees=grantees: cloud.ec2(
-                          'modify_image_attribute', f'image {image_id()}', ImageId=image_id(),
-                          LaunchPermission={change: grantees}),
-                      launch_permissions=told)
+            plan.step(
+                words.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
+                lambda change=change, grantees=grantees: cloud.ec2(
+                    'modify_image_attribute', f'image {image_id()}', ImageId=image_id(), LaunchPermission={change: grantees}
+                ),
+                launch_permissions=told,
+            )
 
 
 def _grants(permissions: dict[str, t.Any]) -> set[str]:
@@ -128,8 +141,10 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
         try:
             images = registered(cloud)
         except CloudError as second:
-            raise Unknown(f'{error} And whether it was done cannot be told: {second} Nothing was removed; '
-                          'run the task again when the cloud answers.') from error
+            raise Unknown(
+                f'{error} And whether it was done cannot be told: {second} Nothing was removed; '
+                'run the task again when the cloud answers.'
+            ) from error
         for image in images:
             if image['name'] == request['Name'] and is_of(image, request):
                 return image
@@ -154,8 +169,9 @@ def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
     return (image['snapshot_id'], image['architecture']) == (mappings[0]['Ebs']['SnapshotId'], request['Architecture'])
 
 
-def register_instead(cloud: Cloud, request: dict[str, t.Any], image_type: str, former: Resource | None,
-                     take_back: t.Callable[[], None]) -> str:
+def register_instead(
+    cloud: Cloud, request: dict[str, t.Any], image_type: str, former: Resource | None, take_back: t.Callable[[], None]
+) -> str:
     """Register an image in the place of a former one, which is deregistered already, if there was one.
 
     When the cloud surely refuses, `take_back` removes what was uploaded for it, and the former image is registered again.
@@ -167,8 +183,10 @@ def register_instead(cloud: Cloud, request: dict[str, t.Any], image_type: str, f
         text = ' '.join([str(error), *filter(None, notes)])
         raise CloudError(text, error.request, error.code, error.text, error.status) from error
     if not image_id.startswith(ID_PREFIX[image_type]):
-        raise Unknown(f'The cloud took {request["Name"]} for another type than {image_type} and registered it as {image_id}. '
-                      'Deregister it and choose another name.')
+        raise Unknown(
+            f'The cloud took {request["Name"]} for another type than {image_type} and registered it as {image_id}. '
+            'Deregister it and choose another name.'
+        )
     return image_id
 
 
@@ -203,8 +221,12 @@ def _request_again(image: Resource) -> dict[str, t.Any]:
     if image['snapshot_id']:
         what = snapshot_request(image['snapshot_id'], image['root_device_name'])
     else:
-        what = {'ImageLocation': image['location'], 'KernelId': image['kernel_id'], 'RamdiskId': image['ramdisk_id'],
-                'VirtualizationType': image['virtualization_type']}
+        what = {
+            'ImageLocation': image['location'],
+            'KernelId': image['kernel_id'],
+            'RamdiskId': image['ramdisk_id'],
+            'VirtualizationType': image['virtualization_type'],
+        }
     what.update(Name=image['name'], Architecture=image['architecture'], Description=image['description'])
     return {key: value for key, value in what.items() if value}
 

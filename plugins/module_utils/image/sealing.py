@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From an image file to a bundle that can be registered: its name by content, its parts, its manifest."""
+
 from __future__ import annotations
 
 import hashlib
@@ -45,6 +46,7 @@ def _plain(name: str) -> str:
 @dataclass(frozen=True)
 class Spec:
     """What the manifest says of an image besides its bytes; all of it makes another image when it changes."""
+
     name: str
     image_type: str
     architecture: str
@@ -53,7 +55,7 @@ class Spec:
     ramdisk_id: str | None = None
     virtualization_type: str | None = None
     root_device_name: str | None = None
-    more_devices: dict[str, str] | None = None    # virtual name -> device
+    more_devices: dict[str, str] | None = None  # virtual name -> device
 
     @property
     def plain_name(self) -> str:
@@ -117,10 +119,19 @@ class ImageBundle:
         sent = self._bucket.send(bundler, self._name, lambda part: progress(part.image_end))
         spec = self._spec
         manifest = Manifest(
-            name=self._name, user=spec.account, image_type=spec.image_type, architecture=spec.architecture,
-            size=self._identity.size, bundled_size=bundler.bundled_size, digest=self._identity.digest, parts=tuple(bundler.entries),
+            name=self._name,
+            user=spec.account,
+            image_type=spec.image_type,
+            architecture=spec.architecture,
+            size=self._identity.size,
+            bundled_size=bundler.bundled_size,
+            digest=self._identity.digest,
+            parts=tuple(bundler.entries),
             secrets=self._secrets,
-            kernel_id=spec.kernel_id, ramdisk_id=spec.ramdisk_id, block_devices=spec.block_devices())
+            kernel_id=spec.kernel_id,
+            ramdisk_id=spec.ramdisk_id,
+            block_devices=spec.block_devices(),
+        )
         self._bucket.put(self._manifest_key, render(manifest, self._certificates.user_key), sent=sent)
         return sent
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user calls an image, made into a raw file: a path or a URL, perhaps compressed, perhaps qcow2."""
+
 from __future__ import annotations
 
 import contextlib
@@ -32,15 +33,18 @@ _ZEROS = bytes(_CHUNK)
 _GZIP, _XZ, _QCOW2 = b'\x1f\x8b', b'\xfd7zXZ\0', b'QFI\xfb'
 # What would not boot if it was stored as it is: how it begins, what it is, and what to do. A raw disk may begin with any
 # code, so what is short goes with what must follow it; a VDI has no signature of a boot sector at byte 510.
-_FOREIGN = [(re.compile(begin, re.DOTALL), what, way) for begin, what, way in (
-    (rb'\x28\xb5\x2f\xfd', 'compressed with zstd', 'unpack it with zstd -d first'),
-    (rb'BZh[1-9](1AY&SY|\x17rE8P\x90)', 'compressed with bzip2', 'unpack it with bzip2 -d first'),
-    (rb'\x5d\0\0(?!\0\0)..(\xff{8}|.{5}\0{3})\0', 'compressed with lzma', 'unpack it with unlzma first'),
-    (rb'PK\x03\x04', 'a zip archive', 'unpack it with unzip first'),
-    (rb'KDMV|# Disk DescriptorFile', 'a VMDK disk', 'convert it with qemu-img convert -O raw first'),
-    (rb'vhdxfile', 'a VHDX disk', 'convert it with qemu-img convert -O raw first'),
-    (rb'.{64}\x7f\x10\xda\xbe.{442}(?!\x55\xaa)', 'a VDI disk', 'convert it with qemu-img convert -O raw first'),
-)]
+_FOREIGN = [
+    (re.compile(begin, re.DOTALL), what, way)
+    for begin, what, way in (
+        (rb'\x28\xb5\x2f\xfd', 'compressed with zstd', 'unpack it with zstd -d first'),
+        (rb'BZh[1-9](1AY&SY|\x17rE8P\x90)', 'compressed with bzip2', 'unpack it with bzip2 -d first'),
+        (rb'\x5d\0\0(?!\0\0)..(\xff{8}|.{5}\0{3})\0', 'compressed with lzma', 'unpack it with unlzma first'),
+        (rb'PK\x03\x04', 'a zip archive', 'unpack it with unzip first'),
+        (rb'KDMV|# Disk DescriptorFile', 'a VMDK disk', 'convert it with qemu-img convert -O raw first'),
+        (rb'vhdxfile', 'a VHDX disk', 'convert it with qemu-img convert -O raw first'),
+        (rb'.{64}\x7f\x10\xda\xbe.{442}(?!\x55\xaa)', 'a VDI disk', 'convert it with qemu-img convert -O raw first'),
+    )
+]
 _LAYERS = 3
 # A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
 _URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
@@ -68,8 +72,9 @@ def secrets(src: str) -> set[str]:
 
 
 @contextlib.contextmanager
-def raw_image(src: str, image_type: str, checksum: str | None = None, validate_certs: bool = True,
-              ca_path: str | None = None) -> Iterator[ImageFile]:
+def raw_image(
+    src: str, image_type: str, checksum: str | None = None, validate_certs: bool = True, ca_path: str | None = None
+) -> Iterator[ImageFile]:
     """Open `src` as a raw image. What has to be fetched or unpacked lies in a temporary directory meanwhile.
 
     Machine images are unpacked by what they begin with; kernels and ramdisks, which are compressed by nature, never.
@@ -102,8 +107,9 @@ def raw_image(src: str, image_type: str, checksum: str | None = None, validate_c
                 raise SourceError(f'{name} was changed while it was read: run the task again when nothing writes to it.')
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise SourceError(f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: '
-                                  'set TMPDIR to a directory with more.') from error
+                raise SourceError(
+                    f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: set TMPDIR to a directory with more.'
+                ) from error
             raise SourceError(f'Cannot read the image {name}: {error.strerror or error}.') from error
         yield image
 
@@ -116,6 +122,7 @@ def _state(path: str) -> tuple[int, ...]:
 @contextlib.contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
     """SIGTERM and SIGHUP end the program by an exception, so that temporary files go. Who ignores them still does."""
+
     def end(number: int, _frame: t.Any) -> None:
         raise SystemExit(128 + number)
 
@@ -145,8 +152,10 @@ class _Scratch:
             except OSError as error:
                 if error.errno == errno.ENOSPC:
                     raise
-                raise SourceError(f'Nothing can be unpacked in {self._parent or "/tmp"}: {error.strerror}. '
-                                  'Set TMPDIR to a directory that can be written to.') from error
+                raise SourceError(
+                    f'Nothing can be unpacked in {self._parent or "/tmp"}: {error.strerror}. '
+                    'Set TMPDIR to a directory that can be written to.'
+                ) from error
             self._directory = self._stack.enter_context(directory)
         self._count += 1
         return os.path.join(self._directory, str(self._count))
@@ -168,7 +177,7 @@ def _download(url: str, scratch: _Scratch, validate_certs: bool, ca_path: str | 
             raise
         raise SourceError(f'{failed}: {getattr(error, "reason", error)}.') from error
     except http.client.IncompleteRead as error:
-        raise SourceError(f'{failed}: the server\'s answer was cut short.') from error
+        raise SourceError(f"{failed}: the server's answer was cut short.") from error
     except (http.client.InvalidURL, ValueError) as error:  # its text may hold what `shown` leaves out
         raise SourceError(f'{failed}: it is not a valid URL.') from error
     except http.client.HTTPException as error:
@@ -264,8 +273,7 @@ def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
 
 
 def _qemu_img(name: str, *arguments: str, fine: tuple[int, ...] = (0,)) -> str:
-    done = subprocess.run(['qemu-img', *arguments], capture_output=True, text=True, check=False,
-                          env={**os.environ, 'LC_ALL': 'C'})
+    done = subprocess.run(['qemu-img', *arguments], capture_output=True, text=True, check=False, env={**os.environ, 'LC_ALL': 'C'})
     if done.returncode in fine:
         return done.stdout
     if 'No space left on device' in done.stderr:

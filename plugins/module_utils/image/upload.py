@@ -4,6 +4,7 @@
 
 What is in the bucket is the only memory. A part counts as sent when an object of its name has its size and MD5.
 """
+
 from __future__ import annotations
 
 import base64
@@ -50,6 +51,7 @@ class UploadError(Exception):
 @dataclass
 class Sent:
     """What `send` did: how many parts were sent, how many were there already, how often something was sent again."""
+
     parts: int = 0
     present: int = 0
     retries: int = 0
@@ -84,7 +86,7 @@ class Body:
     def read(self, size: int = -1) -> bytes:
         # http.client asks for 16 KiB at a time and takes whatever it gets: more at once costs it less.
         end = len(self._view) if size is None or size < 0 else self._position + max(size, self.SLICE)
-        piece = bytes(self._view[self._position:end])
+        piece = bytes(self._view[self._position : end])
         self._position += len(piece)
         return piece
 
@@ -92,8 +94,14 @@ class Body:
 class Bucket:
     """One bucket of ours. `pause` is the first waiting time before something is sent again, in seconds; it doubles."""
 
-    def __init__(self, cloud: Cloud, name: str, connections: int = CONNECTIONS, pause: float = 0.5,
-                 wait: Callable[[threading.Event, float], bool] = threading.Event.wait) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        name: str,
+        connections: int = CONNECTIONS,
+        pause: float = 0.5,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
         if not NAME.fullmatch(name):
             raise UploadError(f'A bucket cannot be named {name!r}: only letters, digits and . _ - are allowed.')
         self._cloud, self.name, self._connections = cloud, name, connections
@@ -112,8 +120,10 @@ class Bucket:
             if error.status != 409 and error.code != 'AccessDenied':
                 raise
             if not self._is_ours():
-                raise UploadError(f'The bucket {self.name} belongs to another account ({error.code}). Choose another '
-                                  'name with the option bucket: all accounts of a cloud share them.') from error
+                raise UploadError(
+                    f'The bucket {self.name} belongs to another account ({error.code}). Choose another '
+                    'name with the option bucket: all accounts of a cloud share them.'
+                ) from error
 
     def _is_ours(self) -> bool:
         reply = self._again(lambda: _whole(self._cloud.s3('list_buckets'), 'Buckets'))
@@ -125,8 +135,12 @@ class Bucket:
         marker: dict[str, str] = {}
         while True:
             try:
-                reply = self._again(lambda marker=marker: _whole(self._cloud.s3(
-                    'list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker), 'IsTruncated'))
+                reply = self._again(
+                    lambda marker=marker: _whole(
+                        self._cloud.s3('list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker),
+                        'IsTruncated',
+                    )
+                )
             except CloudError as error:
                 if error.not_found:
                     return {}
@@ -173,29 +187,44 @@ class Bucket:
                 pool.shutdown(cancel_futures=True)
         return sent
 
-    def put(self, key: str, data: memoryview | bytes, md5: bytes | None = None, sent: Sent | None = None,
-            ended: threading.Event | None = None) -> None:
+    def put(
+        self,
+        key: str,
+        data: memoryview | bytes,
+        md5: bytes | None = None,
+        sent: Sent | None = None,
+        ended: threading.Event | None = None,
+    ) -> None:
         """Send one object whole, again while network or cloud stumble, until `ended`. Raises CloudError, UploadError."""
         digest = md5 or hashlib.md5(data, usedforsecurity=False).digest()
 
         def attempt() -> None:
             reply = self._cloud.s3(
-                'put_object', f'{self.name}/{key}', Bucket=self.name, Key=key, ACL=ACL, Body=Body(data),
-                ContentLength=len(data), ContentMD5=base64.b64encode(digest).decode())
+                'put_object',
+                f'{self.name}/{key}',
+                Bucket=self.name,
+                Key=key,
+                ACL=ACL,
+                Body=Body(data),
+                ContentLength=len(data),
+                ContentMD5=base64.b64encode(digest).decode(),
+            )
             etag = (reply.get('ETag') or '').strip('"')
             if etag != digest.hex():
-                raise _Damaged(f'{self.name}/{key} arrived damaged: the cloud says its MD5 is {etag or "unknown"}, '
-                               f'but it is {digest.hex()}.')
+                raise _Damaged(
+                    f'{self.name}/{key} arrived damaged: the cloud says its MD5 is {etag or "unknown"}, but it is {digest.hex()}.'
+                )
 
         self._again(attempt, sent, ended)
 
     def get(self, key: str, limit: int) -> bytes | None:
         """An object's content, of which no more than two bytes beyond `limit` are read; None when it is not there."""
+
         def attempt() -> bytes:
             reply = self._cloud.s3('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
             try:
                 content = reply['Body'].read(limit + 1)
-                return content + reply['Body'].read(1)    # only who meets the end learns that it came too early
+                return content + reply['Body'].read(1)  # only who meets the end learns that it came too early
             except BotoCoreError as error:
                 raise _Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
 
@@ -245,7 +274,7 @@ class Bucket:
             try:
                 return call()
             except (CloudError, _Damaged) as error:
-                pause = self._pause * 2 ** attempt * random.uniform(0.5, 1.5)
+                pause = self._pause * 2**attempt * random.uniform(0.5, 1.5)
                 if attempt == ATTEMPTS - 1 or not _passing(error) or self._wait(ended, pause):
                     if isinstance(error, _Damaged):
                         raise UploadError(f'{error} Tried {attempt + 1} times.') from error
@@ -262,7 +291,7 @@ class _Damaged(Exception):
 def _whole(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
     """The reply, if it has what every such reply has: one that was cut among its headers looks like an empty success."""
     if key not in reply:
-        raise _Damaged('The cloud\'s answer was cut short on its way.')
+        raise _Damaged("The cloud's answer was cut short on its way.")
     return reply
 
 

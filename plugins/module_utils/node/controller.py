@@ -20,8 +20,9 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import libvi
 # The hook's own PATH: what is not found here is not found by the hook.
 HOOK_PATH = ('/usr/bin', '/bin', '/usr/local/bin')
 TOOLS = ('xsltproc', 'base64', 'grep', 'tr')
-NO_NODE = ('{0} is not a directory: this host is no node controller of Eucalyptus 3.0 or later, '
-           'or {1} is not its EUCALYPTUS directory')
+NO_NODE = (
+    '{0} is not a directory: this host is no node controller of Eucalyptus 3.0 or later, or {1} is not its EUCALYPTUS directory'
+)
 
 
 class Node:
@@ -45,14 +46,16 @@ class Node:
         """What makes a deployment impossible, in words."""
         if not os.path.isdir(self.hooks):
             return [NO_NODE.format(self.hooks, self.home or '/')]
-        found = ['{0} is missing in {1}; the hook needs it'.format(tool, ':'.join(HOOK_PATH))
-                 for tool in TOOLS if not find_tool(tool)]
+        found = [
+            '{0} is missing in {1}; the hook needs it'.format(tool, ':'.join(HOOK_PATH)) for tool in TOOLS if not find_tool(tool)
+        ]
         for path in (self.configuration, self.hook):
             if os.path.islink(path):
                 found.append('{0} is a symbolic link; it is not touched'.format(path))
         if os.stat(self.hooks).st_dev != os.stat(self.etc).st_dev:
-            found.append('{0} is another filesystem than {1}: the hook cannot be exchanged in one step'.format(
-                self.hooks, self.etc))
+            found.append(
+                '{0} is another filesystem than {1}: the hook cannot be exchanged in one step'.format(self.hooks, self.etc)
+            )
         return found
 
     def warnings(self):
@@ -62,14 +65,19 @@ class Node:
         found = []
         others = self.other_hooks()
         if others:
-            found.append('{0} has other executables, which the node runs at every event, too: {1}'.format(
-                self.hooks, ', '.join(others)))
+            found.append(
+                '{0} has other executables, which the node runs at every event, too: {1}'.format(self.hooks, ', '.join(others))
+            )
         if os.path.exists(self.stylesheet + '.rpmnew'):
-            found.append('{0}.rpmnew: an update left the edited {0} in place, so this node uses the stylesheet of an older '
-                         'version. Merge the two and remove the .rpmnew'.format(self.stylesheet))
+            found.append(
+                '{0}.rpmnew: an update left the edited {0} in place, so this node uses the stylesheet of an older '
+                'version. Merge the two and remove the .rpmnew'.format(self.stylesheet)
+            )
         if os.geteuid() == 0 and self.account is None:
-            found.append('the account that runs the node controller is unknown here (EUCA_USER in {0}/eucalyptus.conf), '
-                         'so the hook was not tried as that user'.format(self.etc))
+            found.append(
+                'the account that runs the node controller is unknown here (EUCA_USER in {0}/eucalyptus.conf), '
+                'so the hook was not tried as that user'.format(self.etc)
+            )
         return found
 
     def other_hooks(self):
@@ -99,7 +107,7 @@ def find_account(etc, user=None):
     """
     if user:
         return pwd.getpwnam(user)
-    named = re.findall(br'(?m)^\s*EUCA_USER\s*=\s*["\']?([A-Za-z0-9._-]+)', read(etc + '/eucalyptus.conf'))
+    named = re.findall(b'(?m)^\\s*EUCA_USER\\s*=\\s*["\']?([A-Za-z0-9._-]+)', read(etc + '/eucalyptus.conf'))
     for name in [named[-1].decode('ascii')] if named else ['eucalyptus']:
         try:
             return pwd.getpwnam(name)

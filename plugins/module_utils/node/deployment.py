@@ -32,7 +32,7 @@ HOOK = 'bootparams'
 POLICY = trial.POLICY
 RECORD = 'deployed.json'
 NEXT = 'next'  # where the helpers of the bridge are
-LOOKS_IN = re.compile(br'(?m)^(conf=\$home/etc/eucalyptus/bootparams)(/next)?$')
+LOOKS_IN = re.compile(b'(?m)^(conf=\\$home/etc/eucalyptus/bootparams)(/next)?$')
 
 
 class Refused(Exception):
@@ -82,8 +82,11 @@ class Deployment:
             'release': self.record['release'] if hook else '',
             'policy': policy.digest(present) if present else '',
             'vnc': self.node.vnc(),
-            'installers': sorted(os.path.basename(path) for path in self.record['installers']
-                                 if all(os.path.isfile(os.path.join(path, part)) for part in PARTS)),
+            'installers': sorted(
+                os.path.basename(path)
+                for path in self.record['installers']
+                if all(os.path.isfile(os.path.join(path, part)) for part in PARTS)
+            ),
         }
 
     def missing(self):
@@ -107,8 +110,10 @@ class Deployment:
             plan.step('note what is going to be deployed', self._note_first)
         for path, wanted in sorted(self.wanted_installers.items()):
             if self.installers.digests(path) != wanted:
-                plan.step('put installer {0} in place'.format(path), lambda path=path, wanted=wanted: self.installers.install(
-                    path, wanted, uploads, self.label))
+                plan.step(
+                    'put installer {0} in place'.format(path),
+                    lambda path=path, wanted=wanted: self.installers.install(path, wanted, uploads, self.label),
+                )
         self._plan_files(plan)
         if stale or gone:
             plan.step('wait for calls that may use what goes', lambda: trial.wait_for_calls(self.node.hook))
@@ -180,18 +185,22 @@ class Deployment:
         old = controller.read(self.node.hook)
         if not old or LOOKS_IN.findall(old) == [(b'conf=$home/etc/eucalyptus/bootparams', b'/next')]:
             return  # nobody looks in the usual place
-        bridge, count = LOOKS_IN.subn(br'\1/next', self.hook)
+        bridge, count = LOOKS_IN.subn(b'\\1/next', self.hook)
         if count != 1:
-            raise Refused('the new hook does not say in one line where its helpers are, so it cannot take the place of the old one '
-                          'while instances are launched. Remove the old one (state=absent) first')
+            raise Refused(
+                'the new hook does not say in one line where its helpers are, so it cannot take the place of the old one '
+                'while instances are launched. Remove the old one (state=absent) first'
+            )
         try:
             self.trials.run_bridge(bridge, self.sheets, NEXT)
         except trial.Failed as error:
             raise Refused('tried on the node as {0}, the hook does not work in passing: {1}'.format(self.trials.user, error))
         plan.step('bring the new helpers beside the old ones', self._bring_next)
         put = files.Wanted(self.node.hook, bridge, 0o755)
-        plan.step('put the new hook with these in place of the old one', lambda: put.write(
-            self.node.configuration, self._label_for(self.node.hook)))
+        plan.step(
+            'put the new hook with these in place of the old one',
+            lambda: put.write(self.node.configuration, self._label_for(self.node.hook)),
+        )
         plan.step('wait for calls of the old hook', lambda: trial.wait_for_calls(self.node.hook))
         self.crossing = True
 
@@ -202,8 +211,10 @@ class Deployment:
 
     def _plan_file(self, plan, name, wanted, how):
         self._note_difference(name, wanted.path, wanted.content)
-        plan.step('write {0} ({1})'.format(name, ', '.join(how)), lambda: wanted.write(
-            self.node.configuration, self._label_for(wanted.path)))
+        plan.step(
+            'write {0} ({1})'.format(name, ', '.join(how)),
+            lambda: wanted.write(self.node.configuration, self._label_for(wanted.path)),
+        )
 
     def _plan_removal(self, plan, name):
         self._note_difference(name, self._path(name), None)
@@ -220,8 +231,10 @@ class Deployment:
         if name != POLICY or not policy.SECRET.search(self.policy):
             return files.Wanted(self._path(name), content, 0o755 if content.startswith(b'#!') else 0o644)
         if self.node.account is None:
-            raise Refused('the policy has a password, and the account that runs the node controller, which alone may read it, is '
-                          'unknown on this node: say its name in the option user')
+            raise Refused(
+                'the policy has a password, and the account that runs the node controller, which alone may read it, is '
+                'unknown on this node: say its name in the option user'
+            )
         return files.Wanted(self._path(name), content, 0o640, self.node.account.pw_gid)
 
     def _try(self):
@@ -249,8 +262,10 @@ class Deployment:
         os.chmod(self.node.configuration, 0o755)
 
     def _note_first(self):
-        self._write_record(set(self.record['files']) | set(self.helpers),
-                           dict(dict.fromkeys(self.wanted_installers, {}), **self.record['installers']))
+        self._write_record(
+            set(self.record['files']) | set(self.helpers),
+            dict(dict.fromkeys(self.wanted_installers, {}), **self.record['installers']),
+        )
 
     def _finish(self):
         self.record['release'] = self._release()
@@ -278,15 +293,25 @@ class Deployment:
         return self.release if HOOK in self.differences or not self.record['release'] else self.record['release']
 
     def _expected(self, before):
-        return dict(before, state='present', hook=short_digest(self.hook), policy=policy.digest(self.policy),
-                    release=self._release(), installers=sorted(os.path.basename(path) for path in self.wanted_installers))
+        return dict(
+            before,
+            state='present',
+            hook=short_digest(self.hook),
+            policy=policy.digest(self.policy),
+            release=self._release(),
+            installers=sorted(os.path.basename(path) for path in self.wanted_installers),
+        )
 
     def _note_difference(self, name, path, content):
         before = controller.read(path).decode('utf-8', 'replace')
         after = (content or b'').decode('utf-8', 'replace')
         if before != after:
-            self.differences[name] = {'before_header': path, 'after_header': path, 'before': policy.without_secret(before),
-                                      'after': policy.without_secret(after)}
+            self.differences[name] = {
+                'before_header': path,
+                'after_header': path,
+                'before': policy.without_secret(before),
+                'after': policy.without_secret(after),
+            }
 
     def _path(self, name):
         return os.path.join(self.node.configuration, name)

@@ -24,8 +24,9 @@ from xml.sax.saxutils import quoteattr
 OURS = 'eucalyptus.cloud.libvirt_xsl'
 SHIPPED = re.compile(r"^[ \t]*<!--[ \t]*<graphics[ \t]+type=['\"]vnc['\"]([^<>]*?)/?>?[ \t]*-->[ \t]*\r?$")
 BY_HAND = re.compile(r"^[ \t]*<graphics[ \t]+type=['\"]vnc['\"]([^<>]*?)(/>|>[ \t]*</graphics>)[ \t]*\r?$")
-ADDED = re.compile(r'^[ \t]*<graphics [^<>]*/><!-- ' + re.escape(OURS) +
-                   r'(?:, mode (?P<mode>[0-7]+) group (?P<group>\d+))? -->\r?$')
+ADDED = re.compile(
+    r'^[ \t]*<graphics [^<>]*/><!-- ' + re.escape(OURS) + r'(?:, mode (?P<mode>[0-7]+) group (?P<group>\d+))? -->\r?$'
+)
 LOOPBACK = re.compile(r'^(127(\.\d{1,3}){3}|::1|localhost)$')
 
 # Whatever template the node has, this is an instance to it: the elements that all versions' templates look at.
@@ -111,8 +112,11 @@ def try_out(old, new, wanted, xsltproc):
         raise Refused('the changed stylesheet would change more of a domain than its graphics')
     listens = [element.get('listen') for element in graphics]
     if listens != ([] if wanted is None else [wanted]):
-        raise Refused('the changed stylesheet gives a sample instance graphics at {0}: is its VNC line inside something '
-                      'else?'.format(listens or 'no address'))
+        raise Refused(
+            'the changed stylesheet gives a sample instance graphics at {0}: is its VNC line inside something else?'.format(
+                listens or 'no address'
+            )
+        )
 
 
 def _transform(text, xsltproc, which):
@@ -123,8 +127,11 @@ def _transform(text, xsltproc, which):
             with open(os.path.join(directory, name), 'wb') as stream:
                 stream.write(content.encode('utf-8'))
         process = subprocess.Popen(
-            [xsltproc, '--nonet', '--novalid', '--nowrite', '--nomkdir', 'libvirt.xsl', 'instance.xml'], cwd=directory,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [xsltproc, '--nonet', '--novalid', '--nowrite', '--nomkdir', 'libvirt.xsl', 'instance.xml'],
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         output, complaint = process.communicate()
     finally:
         shutil.rmtree(directory)
@@ -155,8 +162,11 @@ def _lines(text):
                 found.append(number)
                 break
     if len(shipped) + len(by_hand) != 1 or len(added) > 1:
-        raise Refused('{0} VNC lines (<graphics type=\'vnc\' ...>, as a comment or active) where exactly one is expected'.format(
-            len(shipped) + len(by_hand) or 'no'))
+        raise Refused(
+            "{0} VNC lines (<graphics type='vnc' ...>, as a comment or active) where exactly one is expected".format(
+                len(shipped) + len(by_hand) or 'no'
+            )
+        )
     if added and (by_hand or added[0] != shipped[0] + 1):
         raise Refused('the line that {0} added is not where it was put'.format(OURS))
     return shipped, by_hand, added

@@ -16,8 +16,19 @@ import re
 
 HEADER = '# Written by Ansible, module eucalyptus.cloud.nc_hook: changes made here are lost.\n'
 # The order in the file. Lists are blank-separated words.
-KEYS = ('accounts', 'kernels', 'installers', 'installers_dir', 'forbidden', 'on_refusal', 'on_reboot', 'vnc', 'vnc_listen',
-        'vnc_password', 'log_value')
+KEYS = (
+    'accounts',
+    'kernels',
+    'installers',
+    'installers_dir',
+    'forbidden',
+    'on_refusal',
+    'on_reboot',
+    'vnc',
+    'vnc_listen',
+    'vnc_password',
+    'log_value',
+)
 PATTERNS = ('accounts', 'kernels', 'installers', 'forbidden')
 # Brackets in which the hook can take - and _ for the same: single characters, and ranges of one kind of them.
 BRACKETS = re.compile(r'\[(?!!\])!?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[^]\[_=-])+\]')
@@ -56,15 +67,24 @@ def digest(text):
 
 def _word(key, word):
     if not re.match(r'[!-~]+\Z', word) or word.startswith('#'):
-        raise Unfit('{0} has the item {1!r}: it must be printable ASCII without blanks, and not begin with #'.format(
-            key, str(word)))
+        raise Unfit(
+            '{0} has the item {1!r}: it must be printable ASCII without blanks, and not begin with #'.format(key, str(word))
+        )
     if key in PATTERNS and word.count('*') > 2:
-        raise Unfit('{0} has the pattern {1}: the hook takes at most two * in a pattern, matching more can take a shell minutes'
-                    .format(key, word))
+        raise Unfit(
+            '{0} has the pattern {1}: the hook takes at most two * in a pattern, matching more can take a shell minutes'.format(
+                key, word
+            )
+        )
     if key == 'forbidden' and '[' in BRACKETS.sub('', word):
-        raise Unfit('{0} has the pattern {1}: brackets there hold single characters and ranges such as a-z, but no _, - or ='
-                    ' of their own. Outside of brackets _ and - stand for each other'.format(key, word))
+        raise Unfit(
+            '{0} has the pattern {1}: brackets there hold single characters and ranges such as a-z, but no _, - or ='
+            ' of their own. Outside of brackets _ and - stand for each other'.format(key, word)
+        )
     if key == 'accounts' and re.match(r'[0-9]+\Z', word) and len(word) != 12:
-        raise Unfit('{0} has the item {1}: account numbers have 12 digits. Put them in quotes, YAML takes the leading zeros '
-                    'away'.format(key, word))
+        raise Unfit(
+            '{0} has the item {1}: account numbers have 12 digits. Put them in quotes, YAML takes the leading zeros away'.format(
+                key, word
+            )
+        )
     return word

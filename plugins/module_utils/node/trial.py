@@ -49,8 +49,12 @@ class Trials:
     def leftovers(self):
         """Scratch directories of runs that were killed. Only a run that holds the node's lock may call this."""
         place = tempfile.gettempdir()
-        return [os.path.join(place, name) for name in sorted(os.listdir(place)) if name.startswith(self.prefix)
-                and os.lstat(os.path.join(place, name)).st_uid in (os.geteuid(), self.account.pw_uid if self.account else -1)]
+        return [
+            os.path.join(place, name)
+            for name in sorted(os.listdir(place))
+            if name.startswith(self.prefix)
+            and os.lstat(os.path.join(place, name)).st_uid in (os.geteuid(), self.account.pw_uid if self.account else -1)
+        ]
 
     def run(self, hook, sheets, policy):
         """Try a hook with its stylesheets ({name: bytes}) and its policy. Raises Failed."""
@@ -68,7 +72,8 @@ class Trials:
             self._give(configuration)
             self._give(scratch)
             status, words = self._call(
-                ['/bin/sh', scratch + '/' + SCRIPT, '-k', scratch + '/bootparams', '-c', configuration], scratch)
+                ['/bin/sh', scratch + '/' + SCRIPT, '-k', scratch + '/bootparams', '-c', configuration], scratch
+            )
         finally:
             shutil.rmtree(scratch)
         if status != 0:
@@ -103,9 +108,13 @@ class Trials:
     def _call(self, arguments, scratch):
         """(exit status, output without the scratch directory's name) of a program run as the node controller's user."""
         process = subprocess.Popen(
-            arguments, cwd='/', stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            arguments,
+            cwd='/',
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env={'PATH': os.pathsep.join(controller.HOOK_PATH), 'TMPDIR': scratch},
-            preexec_fn=self._become if self.account else None)
+            preexec_fn=self._become if self.account else None,
+        )
         words = process.communicate()[0].decode('utf-8', 'replace').replace(scratch, '')
         return process.returncode, words
 

@@ -33,9 +33,7 @@ class Pair:
     certificate: x509.Certificate
 
     def key_pem(self) -> bytes:
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
     def certificate_pem(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
@@ -61,18 +59,34 @@ class Bundled:
     iv: bytes
 
 
-def make_bundle(path: Path, part_size: int = bundle.PART_SIZE, library: str | None = None, secret: str = 'secret',
-                name: str = 'image', **more: t.Any) -> Bundled:
+def make_bundle(
+    path: Path,
+    part_size: int = bundle.PART_SIZE,
+    library: str | None = None,
+    secret: str = 'secret',
+    name: str = 'image',
+    **more: t.Any,
+) -> Bundled:
     """Bundle a file to the pairs 'cloud' and 'user'; `more` goes into the manifest."""
     with bundle.ImageFile(path) as image:
         identity = bundle.identify(image, 'image')
         key, iv = bundle.derive_secrets(secret, identity, name)
         bundler = bundle.Bundler(image, identity, name, key, iv, part_size, compression.Compressor(library))
         parts = [bytes(part.data) for part in bundler]
-    told = manifest.Manifest(**{
-        'name': name, 'user': ACCOUNT, 'image_type': 'machine', 'architecture': 'x86_64', 'size': identity.size,
-        'bundled_size': bundler.bundled_size, 'digest': identity.digest, 'parts': tuple(bundler.entries),
-        'secrets': manifest.wrap_secrets(key, iv, pair('cloud').certificate, pair('user').certificate), **more})
+    told = manifest.Manifest(
+        **{
+            'name': name,
+            'user': ACCOUNT,
+            'image_type': 'machine',
+            'architecture': 'x86_64',
+            'size': identity.size,
+            'bundled_size': bundler.bundled_size,
+            'digest': identity.digest,
+            'parts': tuple(bundler.entries),
+            'secrets': manifest.wrap_secrets(key, iv, pair('cloud').certificate, pair('user').certificate),
+            **more,
+        }
+    )
     return Bundled(told, manifest.render(told, pair('user').key), parts, key, iv)
 
 
@@ -125,7 +139,9 @@ class Storage:
         keys = sorted(name for name in self.objects if name.startswith(wanted) and name > start)
         items = ''.join(
             f'<Contents><Key>{quote(name.partition("/")[2])}</Key><Size>{len(self.objects[name])}</Size>'
-            f'<ETag>"{hashlib.md5(self.objects[name]).hexdigest()}"</ETag></Contents>' for name in keys[:self.page])
+            f'<ETag>"{hashlib.md5(self.objects[name]).hexdigest()}"</ETag></Contents>'
+            for name in keys[: self.page]
+        )
         more = str(len(keys) > self.page).lower()
         return f'<R><EncodingType>url</EncodingType><IsTruncated>{more}</IsTruncated>{items}</R>'
 

@@ -75,8 +75,15 @@ def console(text: str | bytes) -> str:
 
 
 def image(
-    image_id: str = 'eki-1', name: str = 'kern', location: str = 'b/k.manifest.xml', state: str = 'available',
-    kind: str = 'kernel', public: bool = False, description: str = '', owner: str = ACCOUNT, **tags: str,
+    image_id: str = 'eki-1',
+    name: str = 'kern',
+    location: str = 'b/k.manifest.xml',
+    state: str = 'available',
+    kind: str = 'kernel',
+    public: bool = False,
+    description: str = '',
+    owner: str = ACCOUNT,
+    **tags: str,
 ) -> str:
     return (
         f'<item><imageId>{image_id}</imageId><imageLocation>{location}</imageLocation><imageState>{state}</imageState>'

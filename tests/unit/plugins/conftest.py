@@ -41,9 +41,7 @@ def fixture_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture(name='run')
-def fixture_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> t.Callable[..., dict[str, t.Any]]:
+def fixture_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
     """Run a module as Ansible does, with the connection options, and return its result."""
 
     def run(module: str, /, check: bool = False, **options: t.Any) -> dict[str, t.Any]:

@@ -47,7 +47,8 @@ def find_python(version: str) -> str | None:
 
 def test_the_closure_has_what_they_share() -> None:
     assert {'nc_hook.py', 'libvirt_xsl.py', 'plan.py', 'deployment.py', 'files.py', 'controller.py'} <= {
-        path.name for path in closure()}
+        path.name for path in closure()
+    }
 
 
 def test_what_runs_on_a_node_is_in_the_room_for_it() -> None:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the guard does in the cloud; its process is tested in module_utils/test_guard.py."""
+
 from __future__ import annotations
 
 import pytest
@@ -66,7 +67,7 @@ def test_an_untagged_snapshot_that_is_pending_for_longer_than_a_look_is_found_ag
     completed = clock.now + 1.5 * build_guard.LOOK_TIMEOUT
 
     def delete_snapshot(_parameters):
-        if clock.now >= completed:    # before, it is pending, and nothing happens
+        if clock.now >= completed:  # before, it is pending, and nothing happens
             there.discard('snapshot')
         return DONE
 

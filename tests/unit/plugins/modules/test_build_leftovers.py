@@ -8,13 +8,17 @@ TAG = '<tagSet><item><key>eucalyptus.cloud/build</key><value>debian-0123456789</
 FINISHED = TAG.replace('</tagSet>', '<item><key>eucalyptus.cloud/build-key</key><value>0123</value></item></tagSet>')
 BUCKET = '/services/objectstorage/answer-files-123456789012'
 OPTIONS = {'name': 'debian-0123456789', 'account_id': '123456789012', 'wait_timeout': 60}
-NOT_YET = (400, '<Response><Errors><Error><Code>IncorrectState</Code><Message>volume is in-use</Message></Error></Errors>'
-                '</Response>')
+NOT_YET = (
+    400,
+    '<Response><Errors><Error><Code>IncorrectState</Code><Message>volume is in-use</Message></Error></Errors></Response>',
+)
 
 
 def instance(state: str) -> str:
-    return ('<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId><instanceState><code>16</code>'
-            f'<name>{state}</name></instanceState>{TAG}</item></instancesSet></item></reservationSet>')
+    return (
+        '<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId><instanceState><code>16</code>'
+        f'<name>{state}</name></instanceState>{TAG}</item></instancesSet></item></reservationSet>'
+    )
 
 
 def volume(state: str, tags: str = TAG) -> str:
@@ -26,13 +30,20 @@ def snapshot(state: str) -> str:
 
 
 def image(state: str = 'available', tags: str = TAG) -> str:
-    return (f'<imagesSet><item><imageId>emi-1</imageId><imageState>{state}</imageState><name>debian-0123456789</name>'
-            '<rootDeviceType>ebs</rootDeviceType><blockDeviceMapping><item><deviceName>/dev/sda</deviceName><ebs>'
-            f'<snapshotId>snap-1</snapshotId></ebs></item></blockDeviceMapping>{tags}</item></imagesSet>')
+    return (
+        f'<imagesSet><item><imageId>emi-1</imageId><imageState>{state}</imageState><name>debian-0123456789</name>'
+        '<rootDeviceType>ebs</rootDeviceType><blockDeviceMapping><item><deviceName>/dev/sda</deviceName><ebs>'
+        f'<snapshotId>snap-1</snapshotId></ebs></item></blockDeviceMapping>{tags}</item></imagesSet>'
+    )
 
 
-NOTHING = {'DescribeInstances': '<reservationSet/>', 'DescribeVolumes': '<volumeSet/>', 'DescribeImages': '<imagesSet/>',
-           'DescribeSnapshots': '<snapshotSet/>', f'HEAD {BUCKET}/debian-0123456789': (404, '')}
+NOTHING = {
+    'DescribeInstances': '<reservationSet/>',
+    'DescribeVolumes': '<volumeSet/>',
+    'DescribeImages': '<imagesSet/>',
+    'DescribeSnapshots': '<snapshotSet/>',
+    f'HEAD {BUCKET}/debian-0123456789': (404, ''),
+}
 
 
 @pytest.fixture(name='empty')
@@ -82,10 +93,21 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     for action in ('TerminateInstances', 'DeregisterImage', 'DeleteSnapshot'):
         empty.on(action, '<return>true</return>')
     result = run('build_leftovers', **OPTIONS)
-    assert empty.writes == [f'DELETE {BUCKET}/debian-0123456789', 'TerminateInstances', 'DeregisterImage', 'DeleteSnapshot',
-                            'DeleteVolume', 'DeleteVolume']
+    assert empty.writes == [
+        f'DELETE {BUCKET}/debian-0123456789',
+        'TerminateInstances',
+        'DeregisterImage',
+        'DeleteSnapshot',
+        'DeleteVolume',
+        'DeleteVolume',
+    ]
     assert [leftover['id'] for leftover in result['leftovers']] == [
-        'answer-files-123456789012/debian-0123456789', 'i-1', 'emi-1', 'snap-1', 'vol-1']
+        'answer-files-123456789012/debian-0123456789',
+        'i-1',
+        'emi-1',
+        'snap-1',
+        'vol-1',
+    ]
     assert result['changed'] is True
 
 
@@ -104,7 +126,7 @@ def test_the_volume_by_which_a_pending_snapshot_is_found_stays_as_long_as_that(e
     untagged = snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>')
     empty.on('DescribeVolumes', volume('available'))
     empty.on('DescribeSnapshots', untagged)
-    empty.on('DeleteSnapshot', '<return>true</return>')    # Eucalyptus does not say that it does nothing
+    empty.on('DeleteSnapshot', '<return>true</return>')  # Eucalyptus does not say that it does nothing
     result = run('build_leftovers', **OPTIONS)
     assert result['failed'] and 'Volume vol-1 stays until its snapshot is gone' in result['msg']
     assert [leftover['id'] for leftover in result['leftovers']] == ['snap-1', 'vol-1']
@@ -125,7 +147,8 @@ def test_a_volume_that_is_gone_and_still_listed_leads_to_its_snapshot(empty, run
 def test_a_snapshot_that_somebody_has_tagged_or_registered_stays(empty, run):
     empty.on('DescribeVolumes', volume('available'))
     mine = snapshot('completed').replace(
-        TAG, '<volumeId>vol-1</volumeId><tagSet><item><key>Name</key><value>mine</value></item></tagSet>')
+        TAG, '<volumeId>vol-1</volumeId><tagSet><item><key>Name</key><value>mine</value></item></tagSet>'
+    )
     empty.on('DescribeSnapshots', mine)
     assert [leftover['id'] for leftover in run('build_leftovers', check=True, **OPTIONS)['leftovers']] == ['vol-1']
     empty.on('DescribeSnapshots', snapshot('completed').replace(TAG, '<volumeId>vol-1</volumeId>'))

@@ -31,9 +31,16 @@ def fixture_world(tmp_path, storage):
     (tmp_path / 'cloud.pem').write_bytes(pair('cloud').certificate_pem())
     (tmp_path / 'cert.pem').write_bytes(pair('user').certificate_pem())
     (tmp_path / 'key.pem').write_bytes(pair('user').key_pem())
-    return {'name': 'kern', 'type': 'kernel', 'src': str(tmp_path / 'vmlinuz'), 'account_id': ACCOUNT,
-            'cloud_cert': str(tmp_path / 'cloud.pem'), 'user_cert': str(tmp_path / 'cert.pem'),
-            'user_private_key': str(tmp_path / 'key.pem'), 'connections': 1}
+    return {
+        'name': 'kern',
+        'type': 'kernel',
+        'src': str(tmp_path / 'vmlinuz'),
+        'account_id': ACCOUNT,
+        'cloud_cert': str(tmp_path / 'cloud.pem'),
+        'user_cert': str(tmp_path / 'cert.pem'),
+        'user_private_key': str(tmp_path / 'key.pem'),
+        'connections': 1,
+    }
 
 
 def registers(cloud, image_id: str = 'eki-1', found: str = NONE) -> None:
@@ -77,8 +84,14 @@ def test_nothing_is_sent_but_what_the_user_said(cloud, run, world, storage):
     registers(cloud)
     run('image', **world)
     asked = cloud.asked('RegisterImage')[0]
-    assert {key for key in asked if key[0].isupper()} - {'Version', 'SignatureVersion', 'SignatureMethod', 'Signature', 'Timestamp',
-                                                         'AWSAccessKeyId'} == {'Name', 'Architecture', 'ImageLocation'}
+    assert {key for key in asked if key[0].isupper()} - {
+        'Version',
+        'SignatureVersion',
+        'SignatureMethod',
+        'Signature',
+        'Timestamp',
+        'AWSAccessKeyId',
+    } == {'Name', 'Architecture', 'ImageLocation'}
 
 
 def test_check_mode_predicts_the_real_result_and_writes_nothing(cloud, run, world, storage):
@@ -108,14 +121,32 @@ def test_everything_that_the_manifest_says_makes_another_bundle(cloud, run, worl
 
 def test_a_machine_image_is_registered_with_its_kernel_and_devices(cloud, run, world, storage):
     registers(cloud, 'emi-1')
-    run('image', **{**world, 'type': 'machine', 'kernel_id': 'eki-1', 'ramdisk_id': 'eri-1', 'virtualization_type': 'paravirtual',
-                    'root_device_name': '/dev/sda1', 'block_devices': {'swap': 'sda3'}, 'description': 'd'})
+    run(
+        'image',
+        **{
+            **world,
+            'type': 'machine',
+            'kernel_id': 'eki-1',
+            'ramdisk_id': 'eri-1',
+            'virtualization_type': 'paravirtual',
+            'root_device_name': '/dev/sda1',
+            'block_devices': {'swap': 'sda3'},
+            'description': 'd',
+        },
+    )
     asked = cloud.asked('RegisterImage')[0]
     assert (asked['KernelId'], asked['RamdiskId'], asked['VirtualizationType'], asked['Description']) == (
-        'eki-1', 'eri-1', 'paravirtual', 'd')
+        'eki-1',
+        'eri-1',
+        'paravirtual',
+        'd',
+    )
     told = manifest.parse(storage.objects[asked['ImageLocation']])
     assert (told.kernel_id, told.ramdisk_id, told.block_devices) == (
-        'eki-1', 'eri-1', {'ami': 'sda1', 'root': '/dev/sda1', 'swap': 'sda3'})
+        'eki-1',
+        'eri-1',
+        {'ami': 'sda1', 'root': '/dev/sda1', 'swap': 'sda3'},
+    )
 
 
 @pytest.mark.parametrize('name', ['vmlinuz-5', 'initrd.img', 'Windows-server'])
@@ -147,7 +178,7 @@ def test_a_refused_registration_takes_its_bundle_and_its_bucket_with_it(cloud, r
     registers(cloud)
     cloud.on('RegisterImage', error('InternalFailure', 'Only administrators can register kernel images.', 500))
     result = run('image', **world)
-    assert result['failed'] and 'registered by the cloud\'s administrator' in result['msg']
+    assert result['failed'] and "registered by the cloud's administrator" in result['msg']
     assert result['failure']['request'] == 'RegisterImage'
     assert storage.objects == {} and storage.buckets == []
 
@@ -202,10 +233,10 @@ def test_a_refused_registration_leaves_the_bundle_that_another_host_has_register
     assert location in storage.objects and len(storage.objects) == 2
 
 
-@pytest.mark.parametrize('other', [
-    {'secret_key': 'another-secret'}, {'user_cert': None}, {'user_private_key': None, 'user_cert': None}])
-def test_whoever_bundles_the_same_image_in_another_way_overwrites_nothing_and_has_nothing_to_do(
-        cloud, run, world, storage, other):
+@pytest.mark.parametrize(
+    'other', [{'secret_key': 'another-secret'}, {'user_cert': None}, {'user_private_key': None, 'user_cert': None}]
+)
+def test_whoever_bundles_the_same_image_in_another_way_overwrites_nothing_and_has_nothing_to_do(cloud, run, world, storage, other):
     registers(cloud)
     run('image', **world)
     mine = dict(storage.objects)
@@ -242,21 +273,25 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
     assert storage.puts == [manifest_key]
 
 
-@pytest.mark.parametrize(('change', 'words'), [
-    ({'src': '/nowhere/vmlinuz'}, 'Cannot read the image /nowhere/vmlinuz: No such file or directory'),
-    ({'type': 'machine', 'block_devices': {'swap': 'a<b'}}, "<device> of the manifest may not be 'a<b'"),
-    ({'block_devices': {'swap': 'sda3'}}, 'A kernel image has no block_devices'),
-    ({'connections': 0}, 'connections is a number from 1 to 32'), ({'part_size': 12}, 'part_size is a number from 1 to 11'),
-    ({'src': '/etc'}, '/etc is neither a file nor a block device'),
-    ({'checksum': 'sha256:' + '0' * 64}, 'has the sha256 checksum'),
-    ({'checksum': 'sha256:1234'}, 'is not of the form sha256:HEX'),
-    ({'cloud_cert': '/nowhere/cloud.pem'}, 'Cannot read the cloud certificate /nowhere/cloud.pem'),
-    ({'user_private_key': '/etc/passwd'}, 'is not a private key'),
-    ({'name': 'a name'}, 'An image cannot be named \'a name\''),
-    ({'kernel_id': 'eki-1'}, 'A kernel image has no kernel_id'),
-    ({'account_id': '12'}, 'account_id'),
-    ({'src': 'http://x.test/vmlinuz'}, 'http://x.test/vmlinuz is a URL, so its checksum is needed'),
-])
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'src': '/nowhere/vmlinuz'}, 'Cannot read the image /nowhere/vmlinuz: No such file or directory'),
+        ({'type': 'machine', 'block_devices': {'swap': 'a<b'}}, "<device> of the manifest may not be 'a<b'"),
+        ({'block_devices': {'swap': 'sda3'}}, 'A kernel image has no block_devices'),
+        ({'connections': 0}, 'connections is a number from 1 to 32'),
+        ({'part_size': 12}, 'part_size is a number from 1 to 11'),
+        ({'src': '/etc'}, '/etc is neither a file nor a block device'),
+        ({'checksum': 'sha256:' + '0' * 64}, 'has the sha256 checksum'),
+        ({'checksum': 'sha256:1234'}, 'is not of the form sha256:HEX'),
+        ({'cloud_cert': '/nowhere/cloud.pem'}, 'Cannot read the cloud certificate /nowhere/cloud.pem'),
+        ({'user_private_key': '/etc/passwd'}, 'is not a private key'),
+        ({'name': 'a name'}, "An image cannot be named 'a name'"),
+        ({'kernel_id': 'eki-1'}, 'A kernel image has no kernel_id'),
+        ({'account_id': '12'}, 'account_id'),
+        ({'src': 'http://x.test/vmlinuz'}, 'http://x.test/vmlinuz is a URL, so its checksum is needed'),
+    ],
+)
 def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, storage, change, words):
     registers(cloud)
     result = run('image', **{**world, **change})
@@ -323,7 +358,7 @@ def test_when_the_new_one_is_refused_the_old_one_is_registered_again(cloud, run,
     assert (again['ImageLocation'], again['Name']) == ('b/old.manifest.xml', 'kern')
     assert cloud.asked('ModifyImageAttribute')[0]['LaunchPermission.Add.1.UserId'] == '000000000001'
     asked = cloud.asked('CreateTags')[0]
-    assert asked['Tag.1.Key'] == 'purpose' and 'Tag.2.Key' not in asked    # the cloud's own it sets itself
+    assert asked['Tag.1.Key'] == 'purpose' and 'Tag.2.Key' not in asked  # the cloud's own it sets itself
     assert storage.objects == {}
 
 
@@ -334,8 +369,12 @@ def test_permissions_are_brought_to_exactly_what_is_wanted(cloud, run, storage):
     cloud.on('DescribeImages', images(image(public=True)))
     cloud.on('DescribeImageAttribute', permissions_xml('000000000001', '000000000002', everybody=True))
     cloud.on('ModifyImageAttribute', DONE)
-    result = run('image', name='kern', account_id=ACCOUNT,
-                 launch_permissions={'public': False, 'accounts': ['0000-0000-0002', '000000000003']})
+    result = run(
+        'image',
+        name='kern',
+        account_id=ACCOUNT,
+        launch_permissions={'public': False, 'accounts': ['0000-0000-0002', '000000000003']},
+    )
     added, removed = cloud.asked('ModifyImageAttribute')
     assert added['LaunchPermission.Add.1.UserId'] == '000000000003'
     assert [removed[key] for key in sorted(removed) if key.startswith('LaunchPermission.Remove')] == ['000000000001', 'all']
@@ -420,7 +459,7 @@ def test_bundles_of_names_that_are_only_alike_stay(cloud, run, world, storage):
 
 def test_what_is_known_is_deleted_also_without_an_account_number(cloud, run, storage):
     storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
-    cloud.on('DescribeImages', images(image()))    # it goes on listing it for a moment
+    cloud.on('DescribeImages', images(image()))  # it goes on listing it for a moment
     cloud.on('DescribeImageAttribute', NOBODY)
     cloud.on('DeregisterImage', DONE)
     result = run('image', name='kern', state='absent', delete_bundle=True)
@@ -441,8 +480,13 @@ def test_absent_leaves_bundle_and_snapshot_unless_asked(cloud, run, storage):
 def test_the_last_state_of_an_image_that_fails_is_told(cloud, run, world, storage):
     registers(cloud)
     location = location_of(run, world)
-    cloud.on('RegisterImage', lambda parameters: (
-        cloud.on('DescribeImages', images(image(location=location, state='failed'))), '<imageId>eki-1</imageId>')[1])
+    cloud.on(
+        'RegisterImage',
+        lambda parameters: (
+            cloud.on('DescribeImages', images(image(location=location, state='failed'))),
+            '<imageId>eki-1</imageId>',
+        )[1],
+    )
     result = run('image', **world)
     assert result['failed'] and 'its last state is failed' in result['msg'] and result['image']['image_id'] == 'eki-1'
 

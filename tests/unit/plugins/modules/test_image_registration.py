@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The image module where clouds, accounts and interrupts differ from what one expects."""
+
 from __future__ import annotations
 
 import signal
@@ -50,7 +51,7 @@ def test_a_former_image_that_is_registered_again_is_as_private_as_it_was(cloud, 
     cloud.on('RegisterImage', error('InvalidParameter', 'no'), '<imageId>emi-10</imageId>')
     result = run('image', **SYSTEM, state='replaced')
     assert result['msg'].endswith('The former image is registered again, as emi-10.')
-    asked, = cloud.asked('ModifyImageAttribute')
+    (asked,) = cloud.asked('ModifyImageAttribute')
     assert (asked['ImageId'], asked[f'LaunchPermission.{change}.1.Group']) == ('emi-10', 'all')
 
 
@@ -97,9 +98,10 @@ def test_an_interrupt_counts_only_when_the_new_image_or_the_former_is_registered
     def interrupted(action, reply):
         def answer(_parameters):
             signal.raise_signal(sent)
-            signal.pthread_sigmask(signal.SIG_BLOCK, ())    # whatever may come through has come then
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # whatever may come through has come then
             seen_by[action] = list(caught)
             return reply
+
         return answer
 
     cloud.on('DescribeImages', images(ebs_image(snapshot_id='snap-0')), images(ebs_image()))
@@ -144,13 +146,16 @@ def test_check_mode_predicts_an_image_from_a_snapshot(cloud, run, registers, opt
 # --- what the cloud would refuse later
 
 
-@pytest.mark.parametrize(('option', 'words'), [
-    ({'description': 'x' * 256}, 'The description has 256 characters; 255 are allowed'),
-    ({'launch_permissions': {'accounts': ['000000000001', '123']}}, "'123' is not an account's number"),
-    ({'launch_permissions': {'accounts': ['all']}}, "'all' is not an account's number"),
-    ({'kernel_id': 'eki_12345678'}, "kernel_id: 'eki_12345678' is not the id of a kernel image (eki-1a2b3c4d)"),
-    ({'ramdisk_id': 'eki-12345678'}, "ramdisk_id: 'eki-12345678' is not the id of a ramdisk image"),
-])
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ({'description': 'x' * 256}, 'The description has 256 characters; 255 are allowed'),
+        ({'launch_permissions': {'accounts': ['000000000001', '123']}}, "'123' is not an account's number"),
+        ({'launch_permissions': {'accounts': ['all']}}, "'all' is not an account's number"),
+        ({'kernel_id': 'eki_12345678'}, "kernel_id: 'eki_12345678' is not the id of a kernel image (eki-1a2b3c4d)"),
+        ({'ramdisk_id': 'eki-12345678'}, "ramdisk_id: 'eki-12345678' is not the id of a ramdisk image"),
+    ],
+)
 def test_what_the_cloud_would_refuse_is_refused_before_anything_is_read_or_sent(cloud, run, registers, storage, option, words):
     cloud.on('DescribeImages', images())
     for check in (True, False):
@@ -175,7 +180,8 @@ def test_a_default_bucket_that_somebody_else_owns_does_not_hinder_a_removal(clou
     cloud.on('DeregisterImage', DONE)
     answer = storage.answer
     storage.answer = lambda action, parameters: (
-        s3_error('AccessDenied', 'Access Denied', 403) if theirs in action else answer(action, parameters))
+        s3_error('AccessDenied', 'Access Denied', 403) if theirs in action else answer(action, parameters)
+    )
     result = run('image', name='one', state='absent', delete_bundle=True, account_id=ACCOUNT)
     assert result['actions'] == ['deregister image emi-1', 'delete bundle b/k.manifest.xml'] and storage.objects == {}
 

@@ -32,9 +32,7 @@ def talking(*texts):
     return [console(''.join(texts[: number + 1])) for number in range(len(texts))]
 
 
-@pytest.mark.parametrize(
-    'end', [ENDED, instances(instance('shutting-down')), instances(instance('stopped')), missing('i-1')]
-)
+@pytest.mark.parametrize('end', [ENDED, instances(instance('shutting-down')), instances(instance('stopped')), missing('i-1')])
 def test_a_power_off_ends_the_installation_and_the_whole_console_is_kept(cloud, clock, run, tmp_path, end):
     cloud.on('DescribeInstances', RUNNING, RUNNING, RUNNING, RUNNING, end)
     cloud.on(

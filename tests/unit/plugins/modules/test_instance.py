@@ -31,9 +31,7 @@ def fixture_volumes(cloud):
 def test_an_instance_is_run_with_what_was_given_and_nothing_else(cloud, clock, run):
     cloud.on('DescribeInstances', NONE, instances(instance('pending', Name='box')), RUNNING)
     cloud.on('RunInstances', started())
-    result = run(
-        'instance', name='box', image_id='emi-1', kernel_id='eki-1', boot_params='ip=dhcp ks=http://x/y', vnc=True
-    )
+    result = run('instance', name='box', image_id='emi-1', kernel_id='eki-1', boot_params='ip=dhcp ks=http://x/y', vnc=True)
     assert result['changed'] is True
     assert result['instance']['state'] == 'running'
     assert result['actions'] == ['run an instance of emi-1', 'set tags Name']
@@ -172,9 +170,7 @@ def test_a_terminated_instance_does_not_come_back(cloud, clock, run):
 
 def test_volumes_attached_later_are_listed(cloud, clock, run):
     cloud.on('DescribeInstances', RUNNING)
-    cloud.on(
-        'DescribeVolumes', volumes(volume('in-use', attached=attachment('attached')), volume('available', 'vol-2'))
-    )
+    cloud.on('DescribeVolumes', volumes(volume('in-use', attached=attachment('attached')), volume('available', 'vol-2')))
     listed = [{'volume_id': 'vol-1', 'device': '/dev/sdf', 'state': 'attached', 'delete_on_termination': False}]
     assert run('instance', name='box')['instance']['volumes'] == listed
     assert run('instance_info')['instances'][0]['volumes'] == listed

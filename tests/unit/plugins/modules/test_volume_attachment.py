@@ -42,9 +42,7 @@ def test_a_volume_is_attached_under_the_first_free_device_name_and_awaited(cloud
 
 
 def test_a_device_name_in_use_is_not_taken_again(cloud, clock, run):
-    other = volume(
-        'in-use', 'vol-2', attached=attachment('attached', device='unknown,requested:/dev/sdf', volume_id='vol-2')
-    )
+    other = volume('in-use', 'vol-2', attached=attachment('attached', device='unknown,requested:/dev/sdf', volume_id='vol-2'))
     cloud.on('DescribeVolumes', FREE, volumes(volume('available'), other))
     cloud.on('DescribeInstances', instances(instance('running')))
     result = run('volume_attachment', check=True, volume_id='vol-1', instance_id='i-1')
@@ -197,9 +195,5 @@ def test_a_refusal_is_told_with_the_clouds_words(cloud, clock, run):
     cloud.on('DescribeInstances', instances(instance('running')))
     cloud.on('AttachVolume', error('VolumeInUse', 'already attached'))
     result = run('volume_attachment', volume_id='vol-1', instance_id='i-1')
-    assert (
-        'AttachVolume of volume vol-1 to instance i-1 failed: the cloud said VolumeInUse: already attached'
-        in result['msg']
-    )
-    assert result['failure'] == {
-        'request': 'AttachVolume', 'code': 'VolumeInUse', 'message': 'already attached', 'lost': False}
+    assert 'AttachVolume of volume vol-1 to instance i-1 failed: the cloud said VolumeInUse: already attached' in result['msg']
+    assert result['failure'] == {'request': 'AttachVolume', 'code': 'VolumeInUse', 'message': 'already attached', 'lost': False}

@@ -49,7 +49,7 @@ def test_progress_is_a_line_every_two_seconds_for_who_watches_and_one_for_each_q
     path, reader = tmp_path / 'progress', Reader(watched)
     shown = Progress(Live(str(path)), 'disk', 1000 << 20, lambda: reader.now)
     for mebibytes in range(0, 1001, 10):
-        reader.now = mebibytes / 25    # 40 s for all of it: two seconds are 5 %
+        reader.now = mebibytes / 25  # 40 s for all of it: two seconds are 5 %
         shown.reached(mebibytes << 20)
     for line in path.read_text().splitlines():
         reader.teller.tell([json.loads(line)])

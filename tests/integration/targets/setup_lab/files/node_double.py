@@ -37,8 +37,10 @@ SCRIPTS = {
     'silent': ['installer: begins\n'],
     'nohook': INSTALLS,
     # 27 KiB at a time.
-    'flood': [''.join(f'{part}-{number} {"=" * 60}\n' for part in range(first, first + 8) for number in range(50))
-              for first in range(0, 40, 8)],
+    'flood': [
+        ''.join(f'{part}-{number} {"=" * 60}\n' for part in range(first, first + 8) for number in range(50))
+        for first in range(0, 40, 8)
+    ],
     '': BOOTS,
 }
 POWERS_OFF = ('install', 'flood')

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guard, with real processes."""
+
 from __future__ import annotations
 
 import os
@@ -42,6 +43,7 @@ def playbook(terminal):
 @pytest.fixture
 def start(tmp_path, playbook):
     """Starts a guard over the playbook; its cleaning leaves the file ``cleaned``."""
+
     def cleaning(tell):
         tell('cleaning up')
         (tmp_path / 'cleaned').touch()
@@ -93,7 +95,7 @@ def test_a_guard_that_cannot_write_its_log_is_not_taken_for_one(tmp_path, start)
 
 def test_a_zombie_counts_as_gone(tmp_path, playbook, start):
     start()
-    playbook.kill()    # not waited for: its parent has not noticed yet
+    playbook.kill()  # not waited for: its parent has not noticed yet
     assert wait_until((tmp_path / 'cleaned').exists)
 
 

@@ -57,8 +57,15 @@ COMPLETE = {'ec2_url': 'http://o/', 'access_key': 'o-key', 'secret_key': 'o-secr
 
 
 def test_complete_options_take_nothing_from_another_cloud_in_the_environment(home):
-    environment = {**ENVIRONMENT, 'EUCALYPTUS_CERT': '/a/cloud.pem', 'EC2_CERT': '/a/cert.pem', 'EC2_PRIVATE_KEY': '/a/key',
-                   'AWS_ACCESS_KEY_ID': 'amazon', 'AWS_SESSION_TOKEN': 'token', 'HOME': str(home)}
+    environment = {
+        **ENVIRONMENT,
+        'EUCALYPTUS_CERT': '/a/cloud.pem',
+        'EC2_CERT': '/a/cert.pem',
+        'EC2_PRIVATE_KEY': '/a/key',
+        'AWS_ACCESS_KEY_ID': 'amazon',
+        'AWS_SESSION_TOKEN': 'token',
+        'HOME': str(home),
+    }
     assert find_credentials(COMPLETE, environment) == Credentials(**COMPLETE)
     assert find_credentials(COMPLETE, {'HOME': str(home)}) == Credentials(**COMPLETE)
 

@@ -38,8 +38,17 @@ def test_the_genuine_file_is_understood():
 
 
 @pytest.mark.parametrize(
-    'line', ['export Z=$(touch {0}; export A=b)', 'Z=`touch {0}; A=b`', 'export Z=$(touch {0} A=b)',
-             'export A=$(touch {0})', 'A=`touch {0}`', 'A="$(touch {0})"', '$(touch {0})', 'touch {0}']
+    'line',
+    [
+        'export Z=$(touch {0}; export A=b)',
+        'Z=`touch {0}; A=b`',
+        'export Z=$(touch {0} A=b)',
+        'export A=$(touch {0})',
+        'A=`touch {0}`',
+        'A="$(touch {0})"',
+        '$(touch {0})',
+        'touch {0}',
+    ],
 )
 def test_no_command_in_the_file_is_run(line, tmp_path):
     victim = tmp_path / 'victim'
@@ -84,7 +93,8 @@ def test_values_mean_what_they_mean_to_a_shell(line, value):
     assert parse_eucarc(line, '/d')['A'] == value
 
 
-@pytest.mark.parametrize('line', ['# A=b', 'echo A=b', 'alias x="y"; true A=b', 'if true; then A=b; fi', 'false && export A=b',
-                                  'A = b', ''])
+@pytest.mark.parametrize(
+    'line', ['# A=b', 'echo A=b', 'alias x="y"; true A=b', 'if true; then A=b; fi', 'false && export A=b', 'A = b', '']
+)
 def test_what_is_no_assignment_sets_nothing(line):
     assert 'A' not in parse_eucarc(line, '/d')

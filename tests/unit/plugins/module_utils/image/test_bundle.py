@@ -125,7 +125,8 @@ PIECES = st.one_of(
     st.tuples(st.just('zeros'), st.integers(1, 40_000)),
     st.tuples(st.just('hole'), st.integers(1, 40_000)),
     st.tuples(st.just('noise'), st.integers(1, 20_000)),
-    st.tuples(st.just('text'), st.integers(1, 20_000)))
+    st.tuples(st.just('text'), st.integers(1, 20_000)),
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -171,25 +172,29 @@ def test_openssl_gzip_and_tar_open_the_bundle(tmp_path, library):
 def test_openssl_verifies_the_signature_and_unwraps_the_key(tmp_path):
     made = make_bundle(image(tmp_path, b'data'))
     text = made.raw.decode()
-    signed = text[text.index('<machine_configuration>'):text.index('<signature>')]
+    signed = text[text.index('<machine_configuration>') : text.index('<signature>')]
     (tmp_path / 'signature').write_bytes(bytes.fromhex(manifest.parse(made.raw).signature))
     (tmp_path / 'wrapped').write_bytes(bytes.fromhex(made.manifest.secrets.cloud_key))
     (tmp_path / 'cert').write_bytes(pair('user').certificate_pem())
     (tmp_path / 'key').write_bytes(pair('cloud').key_pem())
     public = tmp_path / 'public'
     public.write_bytes(run('openssl', 'x509', '-in', str(tmp_path / 'cert'), '-pubkey', '-noout'))
-    assert b'OK' in run('openssl', 'dgst', '-sha1', '-verify', str(public), '-signature', str(tmp_path / 'signature'),
-                        data=signed.encode())
+    assert b'OK' in run(
+        'openssl', 'dgst', '-sha1', '-verify', str(public), '-signature', str(tmp_path / 'signature'), data=signed.encode()
+    )
     unwrapped = run('openssl', 'pkeyutl', '-decrypt', '-inkey', str(tmp_path / 'key'), '-in', str(tmp_path / 'wrapped'))
     assert unwrapped == made.key.hex().encode()
 
 
 # SHA1 of what TarInfo.tobuf(GNU_FORMAT) of Python 2.7.18 returns for a file 'img' of mode 0644, as euca2ools makes it.
-@pytest.mark.parametrize(('size', 'sha1'), [
-    (0, '0b49f83355f3baf548b58bd032d29008add6c9db'),
-    (5, '52651d55f5f9c8f90f16af7ff8b7c4bac23fbc7f'),
-    (9 << 30, 'c5b2bd4f3deafed0f9fab01bea5372759625ffa9'),
-])
+@pytest.mark.parametrize(
+    ('size', 'sha1'),
+    [
+        (0, '0b49f83355f3baf548b58bd032d29008add6c9db'),
+        (5, '52651d55f5f9c8f90f16af7ff8b7c4bac23fbc7f'),
+        (9 << 30, 'c5b2bd4f3deafed0f9fab01bea5372759625ffa9'),
+    ],
+)
 def test_the_tar_header_is_the_one_of_euca2ools_to_the_byte(size, sha1):
     assert hashlib.sha1(bundle.tar_header('img', size)).hexdigest() == sha1
 
@@ -286,16 +291,19 @@ def flipped(part: bytes) -> bytes:
     return part[:100] + bytes([part[100] ^ 1]) + part[101:]
 
 
-@pytest.mark.parametrize(('spoil', 'words'), [
-    (lambda parts: [parts[0], flipped(parts[1]), *parts[2:]], r'image\.part\.01 is corrupt: its SHA1'),
-    (lambda parts: [parts[0], parts[1][:-7], *parts[2:]], r'image\.part\.01 is cut short: it has 16377 bytes of 16384'),
-    (lambda parts: [parts[0][:-7000], *parts[1:]], r'image\.part\.00 is cut short'),
-    (lambda parts: [*parts[:-1], parts[-1][:-1]], r'image\.part\.03 is cut short'),
-    (lambda parts: [parts[1], parts[0], *parts[2:]], r'wrong order: in the place of image\.part\.00 there is image\.part\.01'),
-    (lambda parts: parts[:-1], r'image\.part\.03 is missing: 3 of 4'),
-    (lambda parts: [], r'image\.part\.00 is missing'),
-    (lambda parts: [*parts, b'more'], 'more parts than the 4'),
-])
+@pytest.mark.parametrize(
+    ('spoil', 'words'),
+    [
+        (lambda parts: [parts[0], flipped(parts[1]), *parts[2:]], r'image\.part\.01 is corrupt: its SHA1'),
+        (lambda parts: [parts[0], parts[1][:-7], *parts[2:]], r'image\.part\.01 is cut short: it has 16377 bytes of 16384'),
+        (lambda parts: [parts[0][:-7000], *parts[1:]], r'image\.part\.00 is cut short'),
+        (lambda parts: [*parts[:-1], parts[-1][:-1]], r'image\.part\.03 is cut short'),
+        (lambda parts: [parts[1], parts[0], *parts[2:]], r'wrong order: in the place of image\.part\.00 there is image\.part\.01'),
+        (lambda parts: parts[:-1], r'image\.part\.03 is missing: 3 of 4'),
+        (lambda parts: [], r'image\.part\.00 is missing'),
+        (lambda parts: [*parts, b'more'], 'more parts than the 4'),
+    ],
+)
 def test_spoiled_parts_are_told_apart_and_leave_no_file(made, tmp_path, spoil, words):
     target = tmp_path / 'back'
     target.write_bytes(b'what was there')
@@ -319,11 +327,14 @@ def forged(made, **change) -> manifest.Manifest:
     return dataclasses.replace(made.manifest, **change)
 
 
-@pytest.mark.parametrize(('change', 'words'), [
-    ({'digest': '0' * 40}, 'the image is not the manifest\'s'),
-    ({'bundled_size': 5}, 'the manifest says 5'),
-    ({'size': 49_999}, 'holds 50000 bytes, the manifest says 49999'),
-])
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'digest': '0' * 40}, "the image is not the manifest's"),
+        ({'bundled_size': 5}, 'the manifest says 5'),
+        ({'size': 49_999}, 'holds 50000 bytes, the manifest says 49999'),
+    ],
+)
 def test_a_manifest_that_says_something_else_is_told(made, change, words):
     with pytest.raises(bundle.BundleError, match=words):
         list(unbundle.unbundle(forged(made, **change), made.parts, pair('user').key))
@@ -367,11 +378,14 @@ def test_parts_that_unpack_to_more_than_announced_are_stopped_early(made):
     assert seen <= 1000
 
 
-@pytest.mark.parametrize(('header', 'words'), [
-    (b'no tar at all'.ljust(512, b'\0'), 'no tar archive'),
-    (bundle.tar_header('image', 4)[:-1] + b'x', 'no tar archive'),
-    (bundle.tar_header('image', 5), 'holds 5 bytes, the manifest says 4'),
-])
+@pytest.mark.parametrize(
+    ('header', 'words'),
+    [
+        (b'no tar at all'.ljust(512, b'\0'), 'no tar archive'),
+        (bundle.tar_header('image', 4)[:-1] + b'x', 'no tar archive'),
+        (bundle.tar_header('image', 5), 'holds 5 bytes, the manifest says 4'),
+    ],
+)
 def test_what_is_no_tar_of_the_announced_size_is_told(made, header, words):
     forgery, parts = sealed(made, header + b'data'.ljust(9728, b'\0'), 4)
     with pytest.raises(bundle.BundleError, match=words):

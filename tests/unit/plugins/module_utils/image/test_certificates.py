@@ -24,15 +24,19 @@ def described(usage: str = 'image-bundling', service: str = 'compute', name: str
         '<DescribeServiceCertificatesResponseType xmlns="http://msgs.eucalyptus.com"><serviceCertificates><item>'
         f'<certificate>{pair(name).certificate_pem().decode()}</certificate><certificateFormat>pem</certificateFormat>'
         f'<certificateUsage>{usage}</certificateUsage><serviceType>{service}</serviceType></item></serviceCertificates>'
-        '</DescribeServiceCertificatesResponseType>')
+        '</DescribeServiceCertificatesResponseType>'
+    )
 
 
-@pytest.mark.parametrize(('ec2_url', 'url'), [
-    (URL, 'http://cloud.test:8773/services/Empyrean'),
-    ('https://10.1.1.1:8773/services/Eucalyptus', 'https://10.1.1.1:8773/services/Empyrean'),
-    ('https://ec2.cloud.example.com:8773/', 'https://bootstrap.cloud.example.com:8773/'),
-    ('http://compute.cloud.example.com/', 'http://bootstrap.cloud.example.com/'),
-])
+@pytest.mark.parametrize(
+    ('ec2_url', 'url'),
+    [
+        (URL, 'http://cloud.test:8773/services/Empyrean'),
+        ('https://10.1.1.1:8773/services/Eucalyptus', 'https://10.1.1.1:8773/services/Empyrean'),
+        ('https://ec2.cloud.example.com:8773/', 'https://bootstrap.cloud.example.com:8773/'),
+        ('http://compute.cloud.example.com/', 'http://bootstrap.cloud.example.com/'),
+    ],
+)
 def test_the_cloud_is_asked_beside_its_ec2_service(ec2_url, url):
     assert bootstrap_url(ec2_url) == url
 
@@ -41,8 +45,9 @@ def test_the_files_that_the_credentials_name_are_read(tmp_path):
     (tmp_path / 'cloud').write_bytes(pair('cloud').certificate_pem())
     (tmp_path / 'cert').write_bytes(pair('user').certificate_pem())
     (tmp_path / 'key').write_bytes(pair('user').key_pem())
-    found = find_certificates(account(
-        cloud_cert=str(tmp_path / 'cloud'), user_cert=str(tmp_path / 'cert'), user_private_key=str(tmp_path / 'key')))
+    found = find_certificates(
+        account(cloud_cert=str(tmp_path / 'cloud'), user_cert=str(tmp_path / 'cert'), user_private_key=str(tmp_path / 'key'))
+    )
     assert (found.cloud, found.user) == (pair('cloud').certificate, pair('user').certificate)
     assert found.user_key.private_numbers() == pair('user').key.private_numbers()
 
@@ -60,18 +65,24 @@ def test_without_a_file_the_cloud_is_asked_with_a_version_4_signature(cloud):
     assert cloud.sent[0].url == 'http://cloud.test:8773/services/Empyrean'
     assert 'AWS4-HMAC-SHA256 Credential=AKI/' in str(cloud.sent[0].headers['Authorization'])
     assert cloud.asked('DescribeServiceCertificates')[0] == {
-        'Version': 'eucalyptus', 'Format': 'pem', 'FingerprintDigest': 'SHA-256'}
+        'Version': 'eucalyptus',
+        'Format': 'pem',
+        'FingerprintDigest': 'SHA-256',
+    }
 
 
-@pytest.mark.parametrize(('reply', 'words'), [
-    ((403, ''), 'euserv:DescribeServiceCertificates'),
-    ((404, ''), 'answered 404: clouds older than 4.2'),
-    ((200, 'no xml'), 'did not answer in XML'),
-    ((200, '<a/>'), 'names none for bundling'),
-    ((200, described(usage='other')), 'names none for bundling'),
-    ((200, described(service='other')), 'names none for bundling'),
-    (EndpointConnectionError(endpoint_url='x'), 'cannot be asked for it'),
-])
+@pytest.mark.parametrize(
+    ('reply', 'words'),
+    [
+        ((403, ''), 'euserv:DescribeServiceCertificates'),
+        ((404, ''), 'answered 404: clouds older than 4.2'),
+        ((200, 'no xml'), 'did not answer in XML'),
+        ((200, '<a/>'), 'names none for bundling'),
+        ((200, described(usage='other')), 'names none for bundling'),
+        ((200, described(service='other')), 'names none for bundling'),
+        (EndpointConnectionError(endpoint_url='x'), 'cannot be asked for it'),
+    ],
+)
 def test_when_the_cloud_does_not_tell_it_is_said_where_the_file_comes_from(cloud, reply, words):
     cloud.on('DescribeServiceCertificates', reply)
     with pytest.raises(CertificateError, match=words) as caught:
@@ -90,5 +101,6 @@ def test_a_key_that_does_not_belong_to_the_certificate_is_refused(tmp_path):
     (tmp_path / 'key').write_bytes(pair('cloud').key_pem())
     (tmp_path / 'cloud').write_bytes(pair('cloud').certificate_pem())
     with pytest.raises(CertificateError, match='does not belong to the private key'):
-        find_certificates(account(
-            cloud_cert=str(tmp_path / 'cloud'), user_cert=str(tmp_path / 'cert'), user_private_key=str(tmp_path / 'key')))
+        find_certificates(
+            account(cloud_cert=str(tmp_path / 'cloud'), user_cert=str(tmp_path / 'cert'), user_private_key=str(tmp_path / 'key'))
+        )

@@ -58,7 +58,7 @@ def test_kernels_and_ramdisks_stay_compressed(tmp_path, image_type):
 @pytest.mark.parametrize('pack', [bytes, lzma.compress])
 def test_a_qcow2_image_becomes_raw(tmp_path, pack):
     raw, path = tmp_path / 'raw', tmp_path / 'image.qcow2'
-    raw.write_bytes(DATA.ljust(6 << 20, b'\0')[:6 << 20])
+    raw.write_bytes(DATA.ljust(6 << 20, b'\0')[: 6 << 20])
     subprocess.run(['qemu-img', 'convert', '-q', '-O', 'qcow2', raw, path], check=True)
     path.write_bytes(pack(path.read_bytes()))
     assert content(path) == raw.read_bytes()
@@ -91,13 +91,17 @@ def test_without_qemu_img_it_is_named_with_its_package(tmp_path, monkeypatch):
         content(path)
 
 
-@pytest.mark.parametrize(('data', 'words'), [
-    (gzip.compress(DATA)[:-100], 'cannot be unpacked'),
-    (lzma.compress(DATA)[:-100], 'cannot be unpacked'),
-    (gzip.compress(DATA)[:50] + bytes(50), 'cannot be unpacked'),
-    (NUMBERS[:32_000] + b'\xff' * 50 + NUMBERS[32_050:], 'cannot be unpacked'),
-    (b'\x28\xb5\x2f\xfd' + bytes(100), 'zstd'),
-], ids=['cut gzip', 'cut xz', 'gzip with a damaged head', 'gzip with a damaged middle', 'zstd'])
+@pytest.mark.parametrize(
+    ('data', 'words'),
+    [
+        (gzip.compress(DATA)[:-100], 'cannot be unpacked'),
+        (lzma.compress(DATA)[:-100], 'cannot be unpacked'),
+        (gzip.compress(DATA)[:50] + bytes(50), 'cannot be unpacked'),
+        (NUMBERS[:32_000] + b'\xff' * 50 + NUMBERS[32_050:], 'cannot be unpacked'),
+        (b'\x28\xb5\x2f\xfd' + bytes(100), 'zstd'),
+    ],
+    ids=['cut gzip', 'cut xz', 'gzip with a damaged head', 'gzip with a damaged middle', 'zstd'],
+)
 def test_what_cannot_be_unpacked_is_said(tmp_path, data, words):
     path = tmp_path / 'image'
     path.write_bytes(data)
@@ -154,12 +158,20 @@ def test_the_disks_that_qemu_img_makes_are_known(tmp_path, form):
         content(tmp_path / 'image')
 
 
-@pytest.mark.parametrize(('at', 'words'), [
-    (0, b'BZh9'), (0, b'\x5d\0\0'), (0, b'PK'), (64, b'\x7f\x10\xda\xbe'), (257, b'ustar'), (257, b'ustar\00000'),
-])
+@pytest.mark.parametrize(
+    ('at', 'words'),
+    [
+        (0, b'BZh9'),
+        (0, b'\x5d\0\0'),
+        (0, b'PK'),
+        (64, b'\x7f\x10\xda\xbe'),
+        (257, b'ustar'),
+        (257, b'ustar\00000'),
+    ],
+)
 def test_a_boot_sector_is_not_taken_for_something_else(tmp_path, at, words):
     sector = bytearray(b'\xeb\x63\x90'.ljust(510, b'\x90') + b'\x55\xaa')
-    sector[at:at + len(words)] = words
+    sector[at : at + len(words)] = words
     (tmp_path / 'image').write_bytes(bytes(sector) + DATA)
     assert content(tmp_path / 'image') == bytes(sector) + DATA
 
@@ -235,7 +247,7 @@ def test_a_full_disk_is_said_with_the_same_way_out_when_qemu_img_meets_it(tmp_pa
 
 
 def test_what_qemu_img_says_names_the_image_as_the_user_does(tmp_path, monkeypatch):
-    fake_qemu_img(tmp_path / 'bin', monkeypatch, 'qemu-img: Could not open \'$1\': no, not \'$2\' either')
+    fake_qemu_img(tmp_path / 'bin', monkeypatch, "qemu-img: Could not open '$1': no, not '$2' either")
     (tmp_path / 'image.xz').write_bytes(lzma.compress(b'QFI\xfb' + bytes(100)))
     with pytest.raises(source.SourceError, match='image.xz cannot be made raw. qemu-img: Could not open') as caught:
         content(tmp_path / 'image.xz')
@@ -291,12 +303,18 @@ def test_a_qcow2_image_that_changes_while_it_is_converted_is_not_bundled(tmp_pat
 def test_a_run_that_is_ended_takes_what_it_has_unpacked_with_it(tmp_path, spool, number):
     (tmp_path / 'image.gz').write_bytes(gzip.compress(DATA))
     # Tests may themselves run where some of the signals are ignored, by nohup for example.
-    code = (f'import signal, time\nsignal.signal({int(number)}, signal.SIG_DFL)\n'
-            f'if signal.SIGINT == {int(number)}: signal.signal({int(number)}, signal.default_int_handler)\n'
-            f'from {source.__name__} import raw_image\n'
-            f'with raw_image("{tmp_path}/image.gz", "machine"): print(flush=True); time.sleep(600)')
-    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          env={**os.environ, 'PYTHONPATH': ':'.join(sys.path)}) as running:
+    code = (
+        f'import signal, time\nsignal.signal({int(number)}, signal.SIG_DFL)\n'
+        f'if signal.SIGINT == {int(number)}: signal.signal({int(number)}, signal.default_int_handler)\n'
+        f'from {source.__name__} import raw_image\n'
+        f'with raw_image("{tmp_path}/image.gz", "machine"): print(flush=True); time.sleep(600)'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, 'PYTHONPATH': ':'.join(sys.path)},
+    ) as running:
         running.stdout.readline()
         assert os.listdir(spool) != []
         running.send_signal(number)

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Images that are fetched, from a server that behaves well or not."""
+
 from __future__ import annotations
 
 import gzip
@@ -49,21 +50,24 @@ def test_the_checksum_is_of_what_the_server_sends_whatever_it_calls_the_encoding
 
 def test_a_url_without_a_checksum_is_not_even_asked():
     with serving(ok(DATA)) as (host, asked):
-        with pytest.raises(source.SourceError, match='checksum is needed'), \
-                source.raw_image(f'http://{host}/image', 'machine'):
+        with pytest.raises(source.SourceError, match='checksum is needed'), source.raw_image(f'http://{host}/image', 'machine'):
             pass
         assert asked == []
 
 
-@pytest.mark.parametrize(('answer', 'words'), [
-    (b'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n', 'the server answered 404 Not Found'),
-    (b'HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n', 'it is not a valid URL'),
-    (b'hello\r\n\r\n', 'the server does not answer in HTTP (BadStatusLine)'),
-    (b'', 'Remote end closed connection without response'),
-    (ok(DATA, length=2 * len(DATA)), 'the server\'s answer was cut short'),
-    (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n' + DATA[:5000], 'the server\'s answer was cut short'),
-    (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnumber\r\n' + DATA[:5000], 'the server\'s answer was cut short'),
-], ids=['404', 'bad redirect', 'no HTTP', 'nothing', 'short', 'short chunk', 'bad chunk'])
+@pytest.mark.parametrize(
+    ('answer', 'words'),
+    [
+        (b'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n', 'the server answered 404 Not Found'),
+        (b'HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n', 'it is not a valid URL'),
+        (b'hello\r\n\r\n', 'the server does not answer in HTTP (BadStatusLine)'),
+        (b'', 'Remote end closed connection without response'),
+        (ok(DATA, length=2 * len(DATA)), "the server's answer was cut short"),
+        (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n' + DATA[:5000], "the server's answer was cut short"),
+        (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnumber\r\n' + DATA[:5000], "the server's answer was cut short"),
+    ],
+    ids=['404', 'bad redirect', 'no HTTP', 'nothing', 'short', 'short chunk', 'bad chunk'],
+)
 def test_a_url_that_cannot_be_fetched_is_said(answer, words):
     assert refusal(answer) == f'http://HOST/image cannot be fetched: {words}.'
 
@@ -87,9 +91,15 @@ def test_a_download_that_does_not_fit_is_not_begun():
     assert refusal(ok(b'', length=1 << 60)).startswith('No space left to unpack http://HOST/image')
 
 
-@pytest.mark.parametrize('data', [
-    gzip.compress(DATA)[:-100], b'\x28\xb5\x2f\xfd' + bytes(100), b'QFI\xfb' + bytes(1000),
-], ids=['cut gzip', 'zstd', 'damaged qcow2'])
+@pytest.mark.parametrize(
+    'data',
+    [
+        gzip.compress(DATA)[:-100],
+        b'\x28\xb5\x2f\xfd' + bytes(100),
+        b'QFI\xfb' + bytes(1000),
+    ],
+    ids=['cut gzip', 'zstd', 'damaged qcow2'],
+)
 def test_what_is_wrong_with_a_fetched_image_is_said_of_its_url(data):
     assert refusal(ok(data), sha256(data)).startswith('http://HOST/image ')
 
@@ -97,14 +107,21 @@ def test_what_is_wrong_with_a_fetched_image_is_said_of_its_url(data):
 # --- what a URL may hide
 
 
-@pytest.mark.parametrize(('src', 'shown', 'secrets'), [
-    ('/srv/a?b@c', '/srv/a?b@c', set()),
-    ('https://x.test/a@1/b?', 'https://x.test/a@1/b', set()),
-    ('https://me:Pa@55@x.test:8443/image?X-Signature=abc', 'https://x.test:8443/image', {'https://me:Pa@55@', '?X-Signature=abc'}),
-    ('https://token@[::1]:8443/image#abc', 'https://[::1]:8443/image', {'https://token@', '#abc'}),
-    ('ftp://me:Pa55@x.test/image', 'ftp://x.test/image', {'ftp://me:Pa55@'}),
-    ('https://me:Pa/55@x.test/image', 'the URL', {'https://me:Pa/55@x.test/image'}),
-])
+@pytest.mark.parametrize(
+    ('src', 'shown', 'secrets'),
+    [
+        ('/srv/a?b@c', '/srv/a?b@c', set()),
+        ('https://x.test/a@1/b?', 'https://x.test/a@1/b', set()),
+        (
+            'https://me:Pa@55@x.test:8443/image?X-Signature=abc',
+            'https://x.test:8443/image',
+            {'https://me:Pa@55@', '?X-Signature=abc'},
+        ),
+        ('https://token@[::1]:8443/image#abc', 'https://[::1]:8443/image', {'https://token@', '#abc'}),
+        ('ftp://me:Pa55@x.test/image', 'ftp://x.test/image', {'ftp://me:Pa55@'}),
+        ('https://me:Pa/55@x.test/image', 'the URL', {'https://me:Pa/55@x.test/image'}),
+    ],
+)
 def test_messages_name_a_url_without_user_and_query_which_ansible_hides_too(src, shown, secrets):
     assert (source.shown(src), source.secrets(src)) == (shown, secrets)
 
@@ -114,7 +131,7 @@ def test_messages_name_a_url_without_user_and_query_which_ansible_hides_too(src,
 def test_no_error_tells_user_and_query(path, answer):
     with serving(answer) as (host, _asked), pytest.raises(source.SourceError) as caught:
         content(f'http://me:Pa55@{host}/{path}')
-    assert f'http://{host}/{path[:path.index("?")]} ' in str(caught.value)
+    assert f'http://{host}/{path[: path.index("?")]} ' in str(caught.value)
     assert 'Pa55' not in str(caught.value)
 
 
@@ -132,27 +149,53 @@ def fixture_authorities(tmp_path_factory):
     """Two certificates for loopback that vouch for themselves, each in a file with its key."""
     paths = [tmp_path_factory.mktemp('tls') / name for name in ('ours.pem', 'other.pem')]
     for path in paths:
-        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=loopback', '-days', '2',
-                        '-addext', 'subjectAltName=IP:127.0.0.1', '-addext', 'keyUsage=critical,keyCertSign,digitalSignature',
-                        '-keyout', f'{path}.key', '-out', path], check=True, capture_output=True)
+        subprocess.run(
+            [
+                'openssl',
+                'req',
+                '-x509',
+                '-newkey',
+                'rsa:2048',
+                '-nodes',
+                '-subj',
+                '/CN=loopback',
+                '-days',
+                '2',
+                '-addext',
+                'subjectAltName=IP:127.0.0.1',
+                '-addext',
+                'keyUsage=critical,keyCertSign,digitalSignature',
+                '-keyout',
+                f'{path}.key',
+                '-out',
+                path,
+            ],
+            check=True,
+            capture_output=True,
+        )
     return paths
 
 
-@pytest.mark.parametrize(('system', 'ca_path', 'validate_certs', 'taken'), [
-    ('ours', None, True, True),
-    ('ours', 'other', True, True),
-    ('other', 'ours', True, True),
-    ('other', 'other', True, False),
-    ('other', None, True, False),
-    ('other', None, False, True),
-])
+@pytest.mark.parametrize(
+    ('system', 'ca_path', 'validate_certs', 'taken'),
+    [
+        ('ours', None, True, True),
+        ('ours', 'other', True, True),
+        ('other', 'ours', True, True),
+        ('other', 'other', True, False),
+        ('other', None, True, False),
+        ('other', None, False, True),
+    ],
+)
 def test_the_systems_authorities_and_those_in_ca_path_vouch_for_the_server(
-        authorities, monkeypatch, system, ca_path, validate_certs, taken):
+    authorities, monkeypatch, system, ca_path, validate_certs, taken
+):
     files = {path.stem: str(path) for path in authorities}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files['ours'], files['ours'] + '.key')
     monkeypatch.setenv('SSL_CERT_FILE', files[system])
     with serving(ok(DATA), context) as (host, _asked):
+
         def fetched() -> bytes:
             return content(f'https://{host}/image', validate_certs=validate_certs, ca_path=files.get(ca_path))
 

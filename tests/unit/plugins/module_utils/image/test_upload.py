@@ -26,8 +26,14 @@ BROKEN = s3_error('InternalError', 'sorry', 500)
 
 def part(index: int, size: int = 300_000) -> Part:
     data = random.Random(index).randbytes(size)
-    return Part(index, f'img.part.{index:02}', memoryview(data), hashlib.sha1(data).hexdigest(), hashlib.md5(data).digest(),
-                (index + 1) * size)
+    return Part(
+        index,
+        f'img.part.{index:02}',
+        memoryview(data),
+        hashlib.sha1(data).hexdigest(),
+        hashlib.md5(data).digest(),
+        (index + 1) * size,
+    )
 
 
 @pytest.fixture(name='storage')
@@ -62,10 +68,18 @@ def test_parts_arrive_whole_and_readable_for_the_cloud_itself(storage, bucket):
     assert all(request.headers['Content-MD5'] for request in puts)
 
 
-@pytest.mark.parametrize('fault', [
-    BUSY, BROKEN, s3_error('BadDigest', 'damaged on its way'), s3_error('RequestTimeout', 'too slow'),
-    ConnectionClosedError(endpoint_url=URL), ReadTimeoutError(endpoint_url=URL), (502, '<html>proxy</html>'),
-])
+@pytest.mark.parametrize(
+    'fault',
+    [
+        BUSY,
+        BROKEN,
+        s3_error('BadDigest', 'damaged on its way'),
+        s3_error('RequestTimeout', 'too slow'),
+        ConnectionClosedError(endpoint_url=URL),
+        ReadTimeoutError(endpoint_url=URL),
+        (502, '<html>proxy</html>'),
+    ],
+)
 def test_a_part_that_fails_on_its_way_is_sent_again_whole(storage, bucket, fault):
     storage.faults = [fault, fault]
     one = part(0)
@@ -106,8 +120,8 @@ def test_a_request_that_cannot_be_made_is_not_tried_again(storage, bucket):
 def test_the_pauses_grow_and_are_not_all_alike(storage, bucket):
     storage.faults = [BUSY] * 5
     bucket.send([part(0)], 'img')
-    assert [0.5 * 2 ** n * 0.5 <= wait <= 0.5 * 2 ** n * 1.5 for n, wait in enumerate(waits)] == [True] * 5
-    assert len({round(wait / 2 ** n, 6) for n, wait in enumerate(waits)}) > 1
+    assert [0.5 * 2**n * 0.5 <= wait <= 0.5 * 2**n * 1.5 for n, wait in enumerate(waits)] == [True] * 5
+    assert len({round(wait / 2**n, 6) for n, wait in enumerate(waits)}) > 1
 
 
 def test_it_gives_up_in_the_end_and_says_what_the_cloud_said(storage, bucket):
@@ -117,9 +131,14 @@ def test_it_gives_up_in_the_end_and_says_what_the_cloud_said(storage, bucket):
     assert len(storage.puts) == upload.ATTEMPTS
 
 
-@pytest.mark.parametrize('fault', [
-    s3_error('AccessDenied', 'no', 403), s3_error('EntityTooLarge', 'too big'),
-    SSLError(endpoint_url=URL, error=ssl.SSLError('unknown authority'))])
+@pytest.mark.parametrize(
+    'fault',
+    [
+        s3_error('AccessDenied', 'no', 403),
+        s3_error('EntityTooLarge', 'too big'),
+        SSLError(endpoint_url=URL, error=ssl.SSLError('unknown authority')),
+    ],
+)
 def test_what_will_not_change_by_itself_is_not_tried_again(storage, bucket, fault):
     storage.faults = [fault] * 2
     with pytest.raises(CloudError):

@@ -70,15 +70,27 @@ def test_a_line_made_active_by_hand_becomes_a_comment() -> None:
     assert len(graphics(libvirt_xsl.turn_on(by_hand))) == 1
 
 
-@pytest.mark.parametrize('line', ['', '<!-- <interface/> -->', '\n'.join([SPELLINGS['3.4']] * 2),
-                                  SPELLINGS['3.4'] + "\n<graphics type='vnc'/>"])
+@pytest.mark.parametrize(
+    'line', ['', '<!-- <interface/> -->', '\n'.join([SPELLINGS['3.4']] * 2), SPELLINGS['3.4'] + "\n<graphics type='vnc'/>"]
+)
 def test_no_line_or_several_are_refused(line: str) -> None:
     with pytest.raises(libvirt_xsl.Refused):
         libvirt_xsl.turn_on(sheet(line))
 
 
-@pytest.mark.parametrize(('address', 'loopback'), [
-    ('127.0.0.1', True), ('127.9.9.9', True), ('::1', True), ('localhost', True),
-    ('0.0.0.0', False), ('::', False), ('127.0.0.1.example.com', False), ('192.0.2.1', False), ('', False)])
+@pytest.mark.parametrize(
+    ('address', 'loopback'),
+    [
+        ('127.0.0.1', True),
+        ('127.9.9.9', True),
+        ('::1', True),
+        ('localhost', True),
+        ('0.0.0.0', False),
+        ('::', False),
+        ('127.0.0.1.example.com', False),
+        ('192.0.2.1', False),
+        ('', False),
+    ],
+)
 def test_only_loopback_addresses_count_as_safe(address: str, loopback: bool) -> None:
     assert libvirt_xsl.is_loopback(address) is loopback

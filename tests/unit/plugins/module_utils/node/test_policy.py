@@ -16,8 +16,7 @@ def test_what_is_not_given_is_left_to_the_hook() -> None:
 
 def test_values_are_written_as_the_hook_reads_them() -> None:
     wanted = {'forbidden': ['init=*', 'rd.break'], 'vnc': True, 'log_value': False, 'on_reboot': 'restart', 'accounts': []}
-    assert lines(wanted) == [
-        'accounts =', 'forbidden = init=* rd.break', 'on_reboot = restart', 'vnc = yes', 'log_value = no']
+    assert lines(wanted) == ['accounts =', 'forbidden = init=* rd.break', 'on_reboot = restart', 'vnc = yes', 'log_value = no']
 
 
 @pytest.mark.parametrize('word', ['', 'a b', 'a\nvnc = yes', 'ä', '#all', '\t'])
