@@ -59,6 +59,7 @@ tree:
 
 stage-lint:
 	@ruff check .
+	@ruff format --check -q .
 	@git ls-files -- ':!playbooks/collections' | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' | xargs shellcheck -x
 	@antsibull-changelog lint
 	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections ansible-lint -q --offline
