@@ -45,7 +45,7 @@ test: ## everything, as CI does it
 
 unit: ready tree stage-unit ## unit tests; no root, no network
 
-lint: ready stage-lint ## ansible-lint, ruff, shellcheck, changelog, documentation
+lint: ready stage-lint ## style, format, shell, YAML, licences, changelog, documentation, ansible-lint
 
 ready:
 	@[ -e $(venv)/tests.sha256 ] || { echo 'The Python environment is missing; make it with:  sudo tools/setup tests' >&2; exit 1; }
@@ -61,7 +61,11 @@ stage-lint:
 	@ruff check .
 	@ruff format --check -q .
 	@git ls-files -- ':!playbooks/collections' | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' | xargs shellcheck -x
+	@yamllint --strict .
+	@reuse --no-multiprocessing lint -q
 	@antsibull-changelog lint
+	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections antsibull-docs lint-collection-docs --plugin-docs \
+	  --validate-collection-refs all --disallow-unknown-collection-refs --check-extra-docs-refs .
 	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections ansible-lint -q --offline
 
 # What goes into the collection; the rest has ruff and shellcheck.
