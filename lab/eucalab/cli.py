@@ -18,12 +18,13 @@ import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import checks, direct, guests, labfiles, mirror, shared
-from .accounts import ADMIN, create_accounts
-from .checks import LabError
+from .cloud import labfiles, mirror
+from .cloud.accounts import ADMIN, create_accounts
+from .cloud.store import Store
 from .config import Config, state_root
-from .daemon import Daemon
-from .store import Store
+from .errors import LabError
+from .host import checks, direct, guests, shared
+from .host.processes import Daemon
 from .versions import PLAYED
 
 READY_SECONDS = 90  # on a busy machine the interpreter alone may take ten

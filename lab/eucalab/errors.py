@@ -1,42 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the services answer when they refuse, and what the command says."""
+"""The error that the lab's command reports."""
 
 from __future__ import annotations
 
 
 class LabError(Exception):
     """Why the command cannot do its work, and the way out, in one line."""
-
-
-class ApiError(Exception):
-    """An EC2 error reply. The status decides whether clients retry: botocore repeats every 500."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(f'{code}: {message}')
-        self.code, self.message, self.status = code, message, status
-
-
-def failure(message: str) -> ApiError:
-    """What Eucalyptus makes of any exception without a code of its own (ComputeErrorHandler): a 500."""
-    return ApiError('InternalFailure', message, 500)
-
-
-def unauthorized(message: str) -> ApiError:
-    return ApiError('UnauthorizedOperation', message, 403)
-
-
-class TransportError(Exception):
-    """A request refused before it became a message: the reply's code is the HTTP status line (NioServerHandler)."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
-
-
-class S3Error(Exception):
-    """An object storage error reply; ``extra`` holds further elements of its body."""
-
-    def __init__(self, status: int, code: str, message: str, **extra: str) -> None:
-        super().__init__(f'{code}: {message}')
-        self.status, self.code, self.message, self.extra = status, code, message, extra

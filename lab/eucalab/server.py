@@ -21,15 +21,18 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from . import auth, bootstrap, cluster
-from .cloud import Cloud
+from .cloud import cluster_controller
+from .cloud.context import Cloud
+from .cloud.store import Store
 from .config import Config
-from .ec2 import load_actions
-from .errors import ApiError, LabError, S3Error, TransportError
+from .ec2 import bootstrap
+from .ec2.families import load_actions
+from .errors import LabError
+from .protocol import auth
+from .protocol.errors import ApiError, S3Error, TransportError
+from .protocol.wire import BindError, Ec2Wire, error_body
 from .s3 import objects, service, signature, xml
-from .store import Store
 from .versions import PLAYED
-from .wire import BindError, Ec2Wire, error_body
 
 log = logging.getLogger('eucalab.server')  # not __main__, as which the module runs
 
@@ -184,7 +187,7 @@ async def serve(config: Config) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    background = asyncio.create_task(cluster.run(cloud))
+    background = asyncio.create_task(cluster_controller.run(cloud))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((background, stopped), return_when=asyncio.FIRST_COMPLETED)
     await runner.cleanup()

@@ -57,7 +57,8 @@ def running_lab(state: Path, play: str = '4.4') -> Iterator[Lab]:
     """Create a lab under `state` and run its API process."""
     os.environ['EUCALAB_STATE'] = str(state)
     sys.path.insert(0, str(REPOSITORY / 'lab'))
-    from eucalab import accounts, cli, config, store
+    from eucalab import cli, config
+    from eucalab.cloud import accounts, store
 
     settings = config.Config(name='faults', port=free_port(), play=play, pace=0.0)
     settings.save()

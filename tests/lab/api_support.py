@@ -29,12 +29,12 @@ import pytest
 LAB = Path(__file__).resolve().parents[2] / 'lab'
 sys.path[:0] = [str(LAB), str(LAB.parent / 'tests' / 'bundle')]
 
-from eucalab import cluster  # noqa: E402
-from eucalab.accounts import ADMIN, TENANT, Credentials  # noqa: E402
 from eucalab.cli import READY_SECONDS  # noqa: E402
-from eucalab.cloud import Cloud  # noqa: E402
+from eucalab.cloud import cluster_controller  # noqa: E402
+from eucalab.cloud.accounts import ADMIN, TENANT, Credentials  # noqa: E402
+from eucalab.cloud.context import Cloud  # noqa: E402
+from eucalab.cloud.store import Store  # noqa: E402
 from eucalab.config import Config  # noqa: E402
-from eucalab.store import Store  # noqa: E402
 from eucalab.versions import PLAYED  # noqa: E402
 
 # One for all clients: it keeps the API models, which take a second to load.
@@ -229,7 +229,7 @@ class LabApi:
     def poll(self) -> None:
         """Play the cluster controller: take in now what the nodes have reported."""
         with contextlib.closing(Store(self.config.database)) as store:
-            cluster.poll(Cloud(self.config, store, PLAYED[self.config.play]))
+            cluster_controller.poll(Cloud(self.config, store, PLAYED[self.config.play]))
 
     def age(self, table: str, identifier: str, seconds: float) -> None:
         """Let a resource be in its state for so many more of the cloud's seconds."""

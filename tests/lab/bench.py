@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 
 from api_support import LabApi  # it puts the lab's package on the path
-from eucalab.accounts import create_accounts
+from eucalab.cloud.accounts import create_accounts
+from eucalab.cloud.store import Store
 from eucalab.config import Config
-from eucalab.store import Store
 from lab_process import free_port
 
 REQUESTS = 100

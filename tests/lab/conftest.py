@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from api_support import LabApi  # it puts the lab's package on the path
 from cli_support import Place
-from eucalab.accounts import create_accounts
+from eucalab.cloud.accounts import create_accounts
+from eucalab.cloud.store import Store
 from eucalab.config import Config
-from eucalab.store import Store
 from lab_process import free_port
 
 

@@ -31,10 +31,10 @@ from cryptography.hazmat.primitives import padding, serialization
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from eucalab import guests, shared
+from eucalab.cloud.store import Store
 from eucalab.config import Config, cache_root
+from eucalab.host import guests, shared
 from eucalab.node.model import Settings
-from eucalab.store import Store
 
 NODE = 'node1'
 ACCESS, SECRET = 'SYSTEMACCESSKEY00001', 'system-secret'

@@ -16,7 +16,7 @@ import pytest
 from api_support import LabApi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from eucalab import keys
+from eucalab.cloud import keys
 
 URL = '/services/Empyrean'
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from api_support import LabApi, refused
-from eucalab import guests
+from eucalab.host import guests
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 from api_support import LabApi, refused
-from eucalab.accounts import EXEC_READ
+from eucalab.cloud.accounts import EXEC_READ
 
 
 @pytest.fixture(scope='module')

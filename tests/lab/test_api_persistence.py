@@ -77,7 +77,7 @@ def half_an_upload(lab: LabApi) -> http.client.HTTPConnection:
 
 
 def lab_rows(lab: LabApi, sql: str) -> list:
-    from eucalab.store import Store
+    from eucalab.cloud.store import Store
 
     store = Store(lab.config.database)
     try:

@@ -13,8 +13,8 @@ import botocore.serialize
 import pytest
 from api_support import LabApi  # noqa: F401  (puts the lab on the path)
 from botocore.model import ServiceModel
+from eucalab.protocol.wire import BindError, Ec2Wire, decode_base64
 from eucalab.versions import PLAYED
-from eucalab.wire import BindError, Ec2Wire, decode_base64
 
 CLIENTS = ('2014-10-01', '2016-09-15', '2016-11-15')
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 from api_support import LAB
 from cli_support import Place
-from eucalab import checks, shared
 from eucalab.config import Config
-from eucalab.daemon import start_time
+from eucalab.host import checks, shared
+from eucalab.host.processes import start_time
 from lab_process import free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='a lab needs root')
@@ -283,13 +283,13 @@ class Daemons:
 
 @pytest.fixture
 def fake_daemons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemons:
-    from eucalab.node import daemons
+    from eucalab.host import libvirt_daemons
 
     fake = Daemons()
     monkeypatch.setattr(shared, 'REGISTER', tmp_path / 'eucalab.json')
-    monkeypatch.setattr(daemons, 'ensure_daemons', fake.ensure)
-    monkeypatch.setattr(daemons, 'running_pid', fake.running.get)
-    monkeypatch.setattr(daemons, 'stop_daemons', fake.stop)
+    monkeypatch.setattr(libvirt_daemons, 'ensure_daemons', fake.ensure)
+    monkeypatch.setattr(libvirt_daemons, 'running_pid', fake.running.get)
+    monkeypatch.setattr(libvirt_daemons, 'stop_daemons', fake.stop)
     monkeypatch.setenv('EUCALAB_STATE', str(tmp_path / 'state'))
     return fake
 

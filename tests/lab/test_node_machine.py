@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from eucalab import daemon
-from eucalab.node import acceleration, daemons, disks
+from eucalab.host import libvirt_daemons, processes
+from eucalab.node import acceleration, disks
 from node_support import INSTALLER, wait_for
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='changes owners')
@@ -64,12 +64,12 @@ def test_a_kvm_device_that_only_root_may_open_is_given_to_its_group_and_others_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = tmp_path / 'kvm'
-    monkeypatch.setattr(daemons, 'KVM_DEVICE', device)
-    daemons.open_kvm_device()  # no device, no complaint
+    monkeypatch.setattr(libvirt_daemons, 'KVM_DEVICE', device)
+    libvirt_daemons.open_kvm_device()  # no device, no complaint
     for before, after in ((0o600, 0o660), (0o666, 0o666)):
         device.write_bytes(b'')
         device.chmod(before)
-        daemons.open_kvm_device()
+        libvirt_daemons.open_kvm_device()
         assert stat.S_IMODE(device.stat().st_mode) == after
         assert device.stat().st_gid == (grp.getgrnam('kvm').gr_gid if after == 0o660 else 0)
         device.unlink()
@@ -82,22 +82,22 @@ def test_a_daemon_is_known_by_its_program_not_by_words_in_somebodys_command_line
     daemon = subprocess.Popen([str(program), '60'])
     try:
         # A moment after its start a process has no command line yet.
-        wait_for('the daemon is known', lambda: daemons.running_pid(program.name) == daemon.pid)
+        wait_for('the daemon is known', lambda: libvirt_daemons.running_pid(program.name) == daemon.pid)
     finally:
         for process in (daemon, bystander):
             process.kill()
             process.wait()
-    assert daemons.running_pid(program.name) is None
+    assert libvirt_daemons.running_pid(program.name) is None
 
 
 def test_a_daemon_that_was_stopped_is_gone_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     script = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print("ready", flush=True); time.sleep(60)'
     with subprocess.Popen([sys.executable, '-c', script], stdout=subprocess.PIPE) as slow:
         slow.stdout.readline()
-        monkeypatch.setattr(daemons, 'running_pid', {'libvirtd': slow.pid}.get)
-        monkeypatch.setattr(daemon, 'STOP_SECONDS', 0.5)
-        daemons.stop_daemons(['libvirtd'])
-        ended = daemon.start_time(slow.pid) is None
+        monkeypatch.setattr(libvirt_daemons, 'running_pid', {'libvirtd': slow.pid}.get)
+        monkeypatch.setattr(processes, 'STOP_SECONDS', 0.5)
+        libvirt_daemons.stop_daemons(['libvirtd'])
+        ended = processes.start_time(slow.pid) is None
         slow.kill()
     assert ended
 

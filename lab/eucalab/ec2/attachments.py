@@ -8,10 +8,11 @@ import re
 import sqlite3
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure
-from . import Reply, action, ids, volumes
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure
+from . import ids, volumes
+from .registry import Reply, action
 
 _DEVICE = re.compile(r'[a-zA-Z\d/]{3,10}')
 

@@ -8,20 +8,21 @@ import json
 import re
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure
-from . import Reply, action, ids, images, instances
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure
+from . import ids, image_access, images, instances
+from .registry import Reply, action
 
 
 @action('ModifyImageAttribute')
 def modify_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    row = images.find_modifiable(cloud, caller, request, 'modify image attribute')
+    row = image_access.find_modifiable(cloud, caller, request, 'modify image attribute')
     added, removed = _launch_permissions(request)
     with cloud.store.transaction():
         if added or removed:
             for grantee in added:
-                if grantee != images.EVERYBODY and not _is_account(cloud, grantee):
+                if grantee != image_access.EVERYBODY and not _is_account(cloud, grantee):
                     raise failure(f'Not a valid userId : {grantee}')
                 cloud.store.execute('INSERT OR IGNORE INTO launch_permissions VALUES (?, ?)', row['id'], grantee)
             # One request adds or removes: what is to be removed beside an addition is not looked at.
@@ -51,12 +52,12 @@ def _grantees(items: list[dict[str, str]] | None) -> list[str]:
 
 @action('DescribeImageAttribute')
 def describe_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    row = images.find_modifiable(cloud, caller, request, 'describe image attribute')
+    row = image_access.find_modifiable(cloud, caller, request, 'describe image attribute')
     attribute, reply = request.get('Attribute'), {'ImageId': row['id']}
     if attribute == 'launchPermission':
         reply['LaunchPermissions'] = [
-            {'Group': grantee} if grantee == images.EVERYBODY else {'UserId': grantee}
-            for grantee in images.launch_permissions(cloud, row['id'])
+            {'Group': grantee} if grantee == image_access.EVERYBODY else {'UserId': grantee}
+            for grantee in image_access.launch_permissions(cloud, row['id'])
         ]
     elif attribute == 'description':
         reply['Description'] = {'Value': row['description'] or ''}

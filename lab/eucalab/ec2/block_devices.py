@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError
 
 ROOT, PARTITIONED_ROOT = '/dev/sda', '/dev/sda1'
 _DEVICE = re.compile(r'(/dev/)?([svh]|xv)d[a-z]([1-9])*')

@@ -8,10 +8,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure
-from . import Reply, action, ids
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure
+from . import ids
+from .registry import Reply, action
 
 HEAD, TAIL = 4096, 64 << 10
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..errors import ApiError
+from ..protocol.errors import ApiError
 
 # How a filter's name finds the item's values. None stands for "has none".
 Lookup = Callable[[Any], Any]

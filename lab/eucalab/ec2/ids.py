@@ -8,9 +8,9 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError
 
 _ID = re.compile(r'([a-z]+)-([0-9a-fA-F]{8}|[0-9a-fA-F]{17})')
 # Administrators see everybody's resources when they name this instead of an id.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images: who sees them, how they are described."""
+"""DescribeImages."""
 
 from __future__ import annotations
 
@@ -8,41 +8,13 @@ import json
 import sqlite3
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure
-from ..wire import iso_time
-from . import Reply, action, filters, ids, tags
-
-EVERYBODY = 'all'
-
-
-def launch_permissions(cloud: Cloud, image: str) -> list[str]:
-    """Account numbers, and EVERYBODY for a public image."""
-    return [
-        row['grantee']
-        for row in cloud.store.rows('SELECT grantee FROM launch_permissions WHERE image_id = ? ORDER BY grantee', image)
-    ]
-
-
-def find_usable(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.Row | None:
-    """An image that is registered and that the caller may see and run."""
-    row = cloud.store.row("SELECT * FROM images WHERE id = ? AND state != 'deregistered'", identifier)
-    if row is None or row['account'] == caller.account or caller.is_admin:
-        return row
-    return row if {EVERYBODY, caller.account} & set(launch_permissions(cloud, identifier)) else None
-
-
-def find_modifiable(cloud: Cloud, caller: Caller, request: dict[str, Any], purpose: str) -> sqlite3.Row:
-    identifier = request.get('ImageId') or ''
-    if not identifier.startswith(('emi-', 'eki-', 'eri-')):
-        raise failure(f'Invalid id: "{identifier}"')
-    row = cloud.store.row('SELECT * FROM images WHERE id = ?', ids.image_id(identifier))
-    if row is None:
-        raise ApiError('InvalidAMIID.NotFound', f"The image ID '{identifier}' does not exist")
-    if row['account'] != caller.account and not caller.is_admin:
-        raise failure(f'Not authorized to {purpose}')
-    return row
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError
+from ..protocol.wire import iso_time
+from . import filters, ids, tags
+from .image_access import EVERYBODY
+from .registry import Reply, action
 
 
 @action('DescribeImages')

@@ -10,19 +10,15 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from .. import guests, nodes
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure
-from . import Reply, action, filters, ids, tags
+from ..cloud import scheduling
+from ..cloud.context import Cloud
+from ..cloud.instances import bury, release_volumes, set_state
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure
+from . import filters, ids, tags
+from .registry import Reply, action
 
 CODES = {'pending': 0, 'running': 16, 'shutting-down': 32, 'terminated': 48, 'stopping': 64, 'stopped': 80}
-
-
-def set_state(cloud: Cloud, identifier: str, state: str, reason: str = '') -> None:
-    cloud.store.execute(
-        'UPDATE instances SET state = ?, state_since = ?, reason = ? WHERE id = ?', state, cloud.now(), reason, identifier
-    )
 
 
 @action('DescribeInstances')
@@ -150,23 +146,6 @@ def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
     return {'TerminatingInstances': changes}
 
 
-def release_volumes(cloud: Cloud, identifier: str) -> None:
-    """Free what a terminated instance had attached; delete what it was told to delete."""
-    for row in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ?', identifier):
-        cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', row['volume_id'])
-        if row['delete_on_termination']:
-            cloud.store.execute(
-                "UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ?", cloud.now(), row['volume_id']
-            )
-
-
-def bury(cloud: Cloud, identifier: str) -> None:
-    release_volumes(cloud, identifier)
-    tags.forget(cloud, identifier)
-    guests.remove_log(identifier)  # nothing knows the id from here on
-    cloud.store.execute('DELETE FROM instances WHERE id = ?', identifier)
-
-
 @action('StopInstances')
 def stop_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     rows = _lookup(cloud, caller, request)
@@ -203,7 +182,7 @@ def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
                 " node_state = NULL, node_reason = NULL, instance_path = NULL, node_user_data = ''"
                 ' WHERE id = ?',
                 cloud.now(),
-                nodes.choose(cloud),
+                scheduling.choose(cloud),
                 row['id'],
             )
             changes.append(_change(row, 'pending'))

@@ -9,10 +9,10 @@ import hashlib
 
 from lxml import etree
 
-from .. import accounts
-from ..auth import find_caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure
+from ..cloud import accounts
+from ..cloud.context import Cloud
+from ..protocol.auth import find_caller
+from ..protocol.errors import ApiError, failure
 from ..s3 import access
 
 MOST_BYTES = 5 << 20

@@ -8,10 +8,11 @@ import json
 import re
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure
-from . import Reply, action, block_devices, ids, images, manifests
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure
+from . import block_devices, ids, image_access, manifests
+from .registry import Reply, action
 
 GIB = 1 << 30
 MOST_GIB = 30  # cloud.images.maximagesizegb
@@ -124,7 +125,7 @@ def _kernel_and_ramdisk(
         row = cloud.store.row("SELECT * FROM images WHERE id = ? AND state = 'available'", identifier)
         if row is None or row['type'] != kind.lower():
             raise failure(f'Referenced image id is invalid: {identifier}')
-        if images.find_usable(cloud, caller, identifier) is None:
+        if image_access.find_usable(cloud, caller, identifier) is None:
             raise failure(f'Access to {kind.lower()} image {identifier} is denied for {caller.user_name}')
         chosen.append(identifier)
     return chosen[0], chosen[1]
@@ -162,7 +163,7 @@ def _from_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any], mappin
 
 @action('DeregisterImage')
 def deregister_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    row = images.find_modifiable(cloud, caller, request, 'deregister image')
+    row = image_access.find_modifiable(cloud, caller, request, 'deregister image')
     if row['state'] != 'deregistered':
         cloud.store.execute("UPDATE images SET state = 'deregistered' WHERE id = ?", row['id'])
         return {}

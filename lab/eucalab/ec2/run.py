@@ -9,12 +9,14 @@ import json
 import sqlite3
 from typing import Any
 
-from .. import nodes
-from ..auth import Caller
-from ..cloud import INSTANCE_TYPES, Cloud, InstanceType
-from ..errors import ApiError, failure, unauthorized
-from ..wire import decode_base64
-from . import Reply, action, block_devices, ids, images, instances, manifests, volumes
+from ..cloud import scheduling
+from ..cloud.context import Cloud
+from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure, unauthorized
+from ..protocol.wire import decode_base64
+from . import block_devices, ids, image_access, instances, manifests, volumes
+from .registry import Reply, action
 
 GIB = 1 << 30
 PER_NODE = 50  # instances
@@ -106,7 +108,7 @@ def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type:
         raise failure(
             f'Failed to verify references for request: Unable to start instance with deregistered/failed image : {identifier}'
         )
-    if images.find_usable(cloud, caller, identifier) is None:
+    if image_access.find_usable(cloud, caller, identifier) is None:
         raise unauthorized(f'{identifier}: permission denied.')
     if row['root_device_type'] != 'ebs' and row['size'] > instance_type.disk * GIB:
         raise ApiError(
@@ -147,7 +149,7 @@ def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], i
             raise failure(f'Failed to lookup {kind} image information: {identifier}')
         if row['type'] != kind:
             raise ApiError('InvalidParameterValue', f'Image specified is not a {kind}: {identifier}')
-        if images.find_usable(cloud, caller, row['id']) is None:
+        if image_access.find_usable(cloud, caller, row['id']) is None:
             raise unauthorized(f'{row["id"]}: permission denied.')
         chosen.append(row['id'])
     return chosen[0], chosen[1]
@@ -209,7 +211,7 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
         state='pending',
         state_since=now,
         launched=now,
-        node=nodes.choose(cloud),
+        node=scheduling.choose(cloud),
         **columns,
     )
     for device in devices:

@@ -8,11 +8,12 @@ import json
 import sqlite3
 from typing import Any
 
-from .. import storage
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure, unauthorized
-from . import Reply, action, filters, ids, tags
+from ..cloud import storage_controller
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure, unauthorized
+from . import filters, ids, tags
+from .registry import Reply, action
 
 
 @action('CreateSnapshot')
@@ -35,7 +36,7 @@ async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any])
         progress=0,
         started=cloud.now(),
     )
-    storage.start_copy(cloud, identifier, volume_id)
+    storage_controller.start_copy(cloud, identifier, volume_id)
     return _describe(cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
 
 
@@ -52,7 +53,7 @@ def delete_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
     if _registered(cloud, identifier):
         raise ApiError('InvalidSnapshot.InUse', f'Snapshot {identifier} is in use, deletion not permitted')
     cloud.store.execute('DELETE FROM snapshots WHERE id = ?', identifier)
-    tags.forget(cloud, identifier)
+    cloud.forget_tags(identifier)
     cloud.config.snapshot_file(identifier).unlink(missing_ok=True)
     return {}
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError
-from . import Reply, action, filters, ids
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError
+from . import filters, ids, image_access
+from .registry import Reply, action
 
 MOST = 10  # per resource
 _RESERVED = ('aws:', 'euca:')
@@ -34,11 +35,6 @@ def of_account(cloud: Cloud, account: str) -> dict[str, dict[str, str]]:
 
 def as_list(tags: dict[str, str] | None) -> list[dict[str, str]]:
     return [{'Key': key, 'Value': value} for key, value in (tags or {}).items()]
-
-
-def forget(cloud: Cloud, resource_id: str) -> None:
-    """Drop the tags of a resource that is gone."""
-    cloud.store.execute('DELETE FROM tags WHERE resource_id = ?', resource_id)
 
 
 @action('CreateTags')
@@ -72,8 +68,6 @@ def _check(key: str, value: str) -> None:
 
 
 def _resources(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[str]:
-    from . import images
-
     found = []
     for identifier in request.get('Resources') or []:
         resource = ids.normalise(identifier, None, lambda bad: ApiError('InvalidID', f"The ID '{bad}' is not valid"))
@@ -81,7 +75,9 @@ def _resources(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[st
         if kind is None:
             raise ApiError('InvalidID', f"The ID '{resource}' is not valid")
         table, _, code, what = kind
-        row = images.find_usable(cloud, caller, resource) if table == 'images' else ids.visible(cloud, caller, table, resource)
+        row = (
+            image_access.find_usable(cloud, caller, resource) if table == 'images' else ids.visible(cloud, caller, table, resource)
+        )
         if row is None:
             raise ApiError(code, f"The {what} '{resource}' does not exist")
         found.append(resource)

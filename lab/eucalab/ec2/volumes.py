@@ -7,10 +7,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import ApiError, failure, unauthorized
-from . import Reply, action, filters, ids, tags
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError, failure, unauthorized
+from . import filters, ids, tags
+from .registry import Reply, action
 
 # GiB of one volume and of all together (StorageProperties.MAX_VOLUME_SIZE and .MAX_TOTAL_VOLUME_SIZE).
 MOST_GIB, MOST_TOTAL_GIB = 100, 500
@@ -80,7 +81,7 @@ def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         raise ApiError('VolumeInUse', f'Volume is currently attached to: {attachment["instance_id"]}')
     if row['state'] in ('failed', 'deleted'):
         cloud.store.execute('DELETE FROM volumes WHERE id = ?', identifier)
-        tags.forget(cloud, identifier)
+        cloud.forget_tags(identifier)
     else:
         start_deletion(cloud, identifier)
     return {}

@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..auth import Caller
-from ..cloud import Cloud
-from . import Reply, action, filters
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from . import filters
+from .registry import Reply, action
 
 
 @action('DescribeAvailabilityZones')

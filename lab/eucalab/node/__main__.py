@@ -10,9 +10,9 @@ import signal
 import sys
 import threading
 
-from .. import checks, shared
-from ..checks import LabError
 from ..config import Config, cache_root
+from ..errors import LabError
+from ..host import checks, shared
 from . import acceleration
 from .controller import Controller
 from .model import Settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 
-from ..store import Store
+from ..cloud.store import Store
 from . import hooks, volume_xml
 from .instance_xml import write_instance_xml
 from .lifecycle import Lifecycle

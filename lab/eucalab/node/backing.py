@@ -10,20 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ..store import Store
+from ..cloud.store import Store
 from . import disks, hooks, volume_xml
 from .fetch import ImageCache
-from .model import (
-    GIB,
-    Instance,
-    NodeError,
-    Settings,
-    Vbr,
-    VolumeOfInstance,
-    device_name,
-    make_directory,
-    volume_serial,
-)
+from .model import GIB, Instance, NodeError, Settings, Vbr, VolumeOfInstance, device_name, make_directory, volume_serial
 from .storage import SERVICE_PATH, SYSTEM_ACCOUNT, ObjectReader
 
 VOLUME_WAIT = 900  # seconds, not paced: copying a big snapshot takes the disk's time, not the cloud's

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..store import Store
+from ..cloud.store import Store
 from . import hooks
 from .attachments import Attachments
 from .home import prepare_home

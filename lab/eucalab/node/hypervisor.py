@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import libvirt
 from lxml import etree
 
+from ..host.libvirt_daemons import URI
 from . import hooks
 from .model import NodeError
 
-URI = 'qemu:///system'
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 DETACH_SECONDS = 30  # the guest's kernel has to let go of the disk; a halted one never does
 log = logging.getLogger('eucalab.node.hypervisor')

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..store import Store
+from ..cloud.store import Store
 from . import hooks
 from .backing import Backing
 from .fetch import ImageCache

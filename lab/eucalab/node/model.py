@@ -12,7 +12,7 @@ import sqlite3
 import uuid
 from pathlib import Path
 
-from ..cloud import INSTANCE_TYPES, InstanceType
+from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
 from ..config import Config
 
 GIB = 1 << 30

@@ -19,7 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from typing import IO
 
-from .. import direct
+from ..host import direct
 from .model import NodeError
 
 SERVICE_PATH = '/services/objectstorage'

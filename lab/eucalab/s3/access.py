@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from ..accounts import EXEC_READ
-from ..auth import Caller
+from ..cloud.accounts import EXEC_READ
+from ..protocol.auth import Caller
 
 ALL_USERS = 'http://acs.amazonaws.com/groups/global/AllUsers'
 AUTHENTICATED = 'http://acs.amazonaws.com/groups/global/AuthenticatedUsers'

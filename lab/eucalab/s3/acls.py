@@ -9,9 +9,9 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import S3Error
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import S3Error
 from . import access, buckets, objects, xml
 
 _XSI = 'http://www.w3.org/2001/XMLSchema-instance'

@@ -9,10 +9,10 @@ import sqlite3
 
 from aiohttp import web
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import S3Error
-from ..wire import iso_time
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import S3Error
+from ..protocol.wire import iso_time
 from . import access, xml
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{2,254}')

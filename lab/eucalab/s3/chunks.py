@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from ..auth import V4_ALGORITHM, Caller, V4Scope, parse_http_or_iso_time, v4_key, v4_parts, v4_stamp
-from ..errors import S3Error
+from ..protocol.auth import V4_ALGORITHM, Caller, V4Scope, parse_http_or_iso_time, v4_key, v4_parts, v4_stamp
+from ..protocol.errors import S3Error
 
 MOST_BYTES = 16 << 20  # of one chunk, which is kept in memory until its signature is known to be right
 _NOTHING = hashlib.sha256(b'').hexdigest()

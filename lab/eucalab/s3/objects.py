@@ -16,9 +16,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import S3Error
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import S3Error
 from . import access, buckets, chunks, signature, xml
 
 CHUNK = 256 << 10

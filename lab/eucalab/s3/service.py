@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from ..auth import Caller
-from ..cloud import Cloud
-from ..errors import S3Error
+from ..cloud.context import Cloud
+from ..protocol.auth import Caller
+from ..protocol.errors import S3Error
 from . import acls, buckets, objects
 
 # Subresources that the lab does not have; without this list a PUT of one would store an object.

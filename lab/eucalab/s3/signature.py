@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import re
 
-from ..auth import (
+from ..cloud.store import Store
+from ..protocol.auth import (
     V4_ALGORITHM,
     Caller,
     HttpRequest,
@@ -24,8 +25,7 @@ from ..auth import (
     v4_parts,
     v4_signature,
 )
-from ..errors import S3Error
-from ..store import Store
+from ..protocol.errors import S3Error
 
 SKEW_SECONDS = 900  # ObjectStorageProperties.EXPIRATION_LIMIT
 PRESIGNED_GRACE = 20  # StackConfiguration.CLOCK_SKEW_SEC, added to the life of a version 4 URL

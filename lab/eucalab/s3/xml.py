@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from ..markup import escape
+from ..protocol.markup import escape
 
 NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 # (name, content): content is text, or a list of such pairs.

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from eucalab import server
-from eucalab.ec2 import load_actions
+from eucalab.ec2.families import load_actions
 
 actions = load_actions()
 show = actions['GetConsoleOutput']

@@ -29,10 +29,10 @@ def main(collection: str) -> None:
     until = owner()
     sys.path[:0] = [f'{collection}/lab', f'{collection}/tests/bundle']
     os.environ['EUCALAB_STATE'] = f'{tempfile.gettempdir()}/eucalab-integration-{until}'
-    from eucalab import labfiles
-    from eucalab.accounts import TENANT, create_accounts
+    from eucalab.cloud import labfiles
+    from eucalab.cloud.accounts import TENANT, create_accounts
+    from eucalab.cloud.store import Store
     from eucalab.config import Config
-    from eucalab.store import Store
     from lab_process import free_port
 
     try:

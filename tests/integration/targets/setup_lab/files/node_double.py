@@ -26,8 +26,8 @@ import sys
 import time
 from pathlib import Path
 
+from eucalab.cloud.store import Store
 from eucalab.config import Config
-from eucalab.store import Store
 
 BOOTS = ['Linux version 6.1.0 (double)\n', 'double login: ']
 INSTALLS = ['installer: begins\n', *[f'installer: step {number}\n' for number in range(1, 6)]]

@@ -15,9 +15,9 @@ import re
 import ssl
 from xml.sax.saxutils import escape
 
-from . import keys
-from .cloud import Cloud
-from .ec2 import filters
+from ..cloud import keys
+from ..cloud.context import Cloud
+from . import filters
 
 PATH = '/services/Empyrean'
 NAMESPACE = 'http://msgs.eucalyptus.com/4.4.2'

@@ -19,8 +19,8 @@ import itertools
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
+from ..cloud.store import Store
 from .errors import TransportError
-from .store import Store
 
 FUTURE_SECONDS = 20  # StackConfiguration.CLOCK_SKEW_SEC
 PAST_SECONDS = 900

@@ -16,9 +16,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..config import Config
 from . import checks
-from .config import Config
-from .daemon import start_time
+from .processes import start_time
 
 REGISTER = Path('/run/eucalab.json')
 
@@ -29,17 +29,17 @@ def hold(config: Config) -> None:
     :raises LabError: with what is missing and the way out
     """
     checks.packages()
-    from .node import daemons  # libvirt's binding is not there on every machine that runs a lab without nodes
+    from . import libvirt_daemons  # libvirt's binding is not there on every machine that runs a lab without nodes
 
     with _register() as register:
         register['labs'] = sorted({*_present(register['labs']), str(config.home)})
-        for name, *_ in daemons.DAEMONS:
-            if daemons.running_pid(name) is None:
+        for name, *_ in libvirt_daemons.DAEMONS:
+            if libvirt_daemons.running_pid(name) is None:
                 register['started'][name] = None
         _write(register)
-        daemons.ensure_daemons()
+        libvirt_daemons.ensure_daemons()
         for name in [name for name, process in register['started'].items() if process is None]:
-            pid = daemons.running_pid(name)
+            pid = libvirt_daemons.running_pid(name)
             register['started'][name] = [pid, start_time(pid)]
 
 
@@ -47,12 +47,12 @@ def release(config: Config) -> None:
     """This lab is gone. Stops what labs started, when no other uses it."""
     if not REGISTER.exists():
         return
-    from .node import daemons
+    from . import libvirt_daemons
 
     with _register() as register:
         register['labs'] = [home for home in _present(register['labs']) if home != str(config.home)]
         if not register['labs']:
-            daemons.stop_daemons(
+            libvirt_daemons.stop_daemons(
                 [name for name, process in register['started'].items() if process is None or start_time(process[0]) == process[1]]
             )
             register['started'] = {}

@@ -9,9 +9,9 @@ import os
 import re
 from pathlib import Path
 
+from ..config import Config
 from . import shared
-from .config import Config
-from .daemon import end
+from .processes import end
 
 LOGS = Path('/var/log/libvirt/qemu')
 
@@ -46,7 +46,7 @@ def destroy(config: Config) -> None:
         return
     import libvirt  # not there on every machine that runs a lab without nodes
 
-    from .node.hypervisor import URI
+    from .libvirt_daemons import URI
 
     shared.hold(config)
     connection = libvirt.open(URI)

@@ -13,10 +13,10 @@ import re
 import shutil
 import socket
 
-from .config import Config, cache_root, state_root
-from .errors import LabError
-from .mirror import SYSTEMS
-from .versions import PLAYED
+from ..config import Config, cache_root, state_root
+from ..errors import LabError
+from ..installer import products
+from ..versions import PLAYED
 
 FREE_BYTES = 3 << 30  # a build of the Debian system: volume, snapshot, images, and the copies on the way
 # Program and the Debian package that has it.
@@ -73,9 +73,8 @@ def packages() -> None:
 
 
 def _cache() -> None:
-    wanted = [cache_root() / 'installer' / name for name in ('vmlinuz', 'initrd')]
-    wanted += [cache_root() / system / 'rootfs.tar' for system in SYSTEMS]
-    for path in wanted:
+    cache = cache_root()
+    for path in (products.kernel(cache), products.ramdisk(cache), *(products.system(cache, name) for name in products.SYSTEMS)):
         if not path.is_file():
             raise LabError(f'{path} is missing; build it with: python -m eucalab.installer build')
 

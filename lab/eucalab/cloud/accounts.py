@@ -9,8 +9,8 @@ import dataclasses
 import secrets
 from pathlib import Path
 
+from ..config import Config
 from . import keys
-from .config import Config
 from .store import Store
 
 ADMIN, TENANT = 'eucalyptus', 'tenant'

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import libvirt
 
-from ..checks import LabError
-from ..daemon import end
-from .hypervisor import URI
+from ..errors import LabError
+from .processes import end
 
 # command, its pid file, the socket that shows that it serves
 DAEMONS = (
     ('virtlogd', Path('/run/virtlogd.pid'), Path('/run/libvirt/virtlogd-sock')),
     ('libvirtd', Path('/run/libvirtd.pid'), Path('/run/libvirt/libvirt-sock')),
 )
+URI = 'qemu:///system'
 KVM_DEVICE = Path('/dev/kvm')
 log = logging.getLogger('eucalab.node')
 START_SECONDS = 60  # the first libvirtd on a machine tries out all emulators before it answers

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from .config import Config
+from ..config import Config
 
 
 def cloud_certificate(config: Config) -> Path:

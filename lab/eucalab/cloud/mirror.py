@@ -15,19 +15,19 @@ import shutil
 import time
 from pathlib import Path
 
-from .config import Config, cache_root
+from ..config import Config, cache_root
+from ..installer import products
 from .store import Store
 
 BUCKET = 'mirror'
-SYSTEMS = ('debian', 'busybox')
 
 
 def seed(store: Store, config: Config, owner: str) -> None:
     """Put the systems of the cache into the bucket, where they are not there yet. ``owner`` is an account's number."""
     if store.row('SELECT 1 FROM buckets WHERE name = ?', BUCKET) is None:
         store.insert('buckets', name=BUCKET, owner=owner, acl='public-read', created=time.time())
-    for system in SYSTEMS:
-        source = (cache_root() / system / 'rootfs.tar').resolve()
+    for system in products.SYSTEMS:
+        source = products.system(cache_root(), system).resolve()
         # A build's directory is named for its inputs, so this says whether the object is that build.
         metadata = json.dumps({'x-amz-meta-build': source.parent.name.lstrip('.')})
         key = f'{system}/rootfs.tar'

@@ -9,9 +9,10 @@ import os
 import sys
 from pathlib import Path
 
+from ..config import Config, cache_root
+from ..installer import products
 from . import keys
 from .accounts import ADMIN, TENANT, Credentials
-from .config import Config, cache_root
 from .mirror import BUCKET
 
 FOLDERS = {ADMIN: 'admin', TENANT: 'tenant'}
@@ -73,8 +74,8 @@ def _facts(config: Config) -> str:
         'lab_zone': config.zone,
         'lab_admin_eucarc': str(config.home / 'admin/eucarc'),
         'lab_tenant_eucarc': str(config.home / 'tenant/eucarc'),
-        'lab_installer_kernel': str(cache_root() / 'installer/vmlinuz'),
-        'lab_installer_ramdisk': str(cache_root() / 'installer/initrd'),
+        'lab_installer_kernel': str(products.kernel(cache_root())),
+        'lab_installer_ramdisk': str(products.ramdisk(cache_root())),
         'lab_mirror_url': f'{config.guest_endpoint}/services/objectstorage/{BUCKET}',
     }
     # A JSON string is a YAML string.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .cloud import Cloud
+from .context import Cloud
 
 
 def choose(cloud: Cloud) -> str:

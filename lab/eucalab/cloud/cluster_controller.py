@@ -12,9 +12,9 @@ import logging
 import sqlite3
 import time
 
-from . import storage
-from .cloud import Cloud
-from .ec2.instances import bury, release_volumes, set_state
+from . import storage_controller
+from .context import Cloud
+from .instances import bury, release_volumes, set_state
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ GUEST_ADDRESS = '10.0.2.15'
 
 async def run(cloud: Cloud) -> None:
     """Work until cancelled."""
-    storage.recover(cloud)
+    storage_controller.recover(cloud)
     poll_at = 0.0
     while True:
         try:
             if time.monotonic() >= poll_at:
                 poll_at = time.monotonic() + POLL * cloud.config.pace
                 poll(cloud)
-            await storage.advance(cloud)
+            await storage_controller.advance(cloud)
         except Exception:
             # A full disk or a database that another process holds for too long: the rows say what is still to be done.
             log.exception('will be tried again')

@@ -17,7 +17,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from .cloud import Cloud
+from .context import Cloud
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def _delete_volumes(cloud: Cloud) -> None:
             cloud.config.volume_file(row['id']).unlink(missing_ok=True)
             cloud.store.execute("UPDATE volumes SET state = 'deleted', state_since = ? WHERE id = ?", now, row['id'])
     for row in cloud.store.rows("SELECT * FROM volumes WHERE state = 'deleted' AND state_since <= ?", now - DELETED_SHOWN * pace):
-        cloud.store.execute('DELETE FROM tags WHERE resource_id = ?', row['id'])
+        cloud.forget_tags(row['id'])
         cloud.store.execute('DELETE FROM volumes WHERE id = ?', row['id'])
 
 

@@ -8,25 +8,10 @@ import asyncio
 import dataclasses
 import secrets
 import time
-from collections.abc import Mapping
 
-from .config import Config
+from ..config import Config
+from ..versions import Played
 from .store import Store
-from .versions import Played
-
-
-@dataclasses.dataclass(frozen=True)
-class InstanceType:
-    cpu: int
-    memory: int  # MB
-    disk: int  # GB
-
-
-INSTANCE_TYPES: Mapping[str, InstanceType] = {
-    'm1.small': InstanceType(1, 512, 5),
-    'm1.medium': InstanceType(1, 1024, 10),
-    'm1.large': InstanceType(2, 1024, 15),
-}
 
 
 @dataclasses.dataclass
@@ -43,3 +28,7 @@ class Cloud:
     def new_id(self, prefix: str) -> str:
         """An id as the cloud makes them: ``vol-1a2b3c4d``. 4.x writes them in small letters."""
         return f'{prefix}-{secrets.token_hex(4)}'
+
+    def forget_tags(self, resource_id: str) -> None:
+        """Drop the tags of a resource that is gone."""
+        self.store.execute('DELETE FROM tags WHERE resource_id = ?', resource_id)

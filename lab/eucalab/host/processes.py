@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from .config import Config, cache_root, state_root
+from ..config import Config, cache_root, state_root
 
 STOP_SECONDS = 15
 
@@ -43,7 +43,7 @@ class Daemon:
         """Start the process; returns how long its log was before, which is where its own lines begin."""
         environment = {
             **os.environ,
-            'PYTHONPATH': str(Path(__file__).resolve().parents[1]),
+            'PYTHONPATH': str(Path(__file__).resolve().parents[2]),
             'PYTHONUNBUFFERED': '1',
             'EUCALAB_STATE': str(state_root().resolve()),
             'EUCALAB_CACHE': str(cache_root().resolve()),

@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes of an instance's state, which the API and the cluster controller make alike."""
+
+from __future__ import annotations
+
+from ..host.guests import remove_log
+from .context import Cloud
+
+
+def set_state(cloud: Cloud, identifier: str, state: str, reason: str = '') -> None:
+    cloud.store.execute(
+        'UPDATE instances SET state = ?, state_since = ?, reason = ? WHERE id = ?', state, cloud.now(), reason, identifier
+    )
+
+
+def release_volumes(cloud: Cloud, identifier: str) -> None:
+    """Free what a terminated instance had attached; delete what it was told to delete."""
+    for row in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ?', identifier):
+        cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', row['volume_id'])
+        if row['delete_on_termination']:
+            cloud.store.execute(
+                "UPDATE volumes SET state = 'deleting', state_since = ? WHERE id = ?", cloud.now(), row['volume_id']
+            )
+
+
+def bury(cloud: Cloud, identifier: str) -> None:
+    release_volumes(cloud, identifier)
+    cloud.forget_tags(identifier)
+    remove_log(identifier)  # nothing knows the id from here on
+    cloud.store.execute('DELETE FROM instances WHERE id = ?', identifier)

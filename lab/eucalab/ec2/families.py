@@ -1,0 +1,14 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All resource families of EC2. A new action is a function in its family's module, and its parameters in ``versions``."""
+
+from __future__ import annotations
+
+# Importing a family announces its actions.
+from . import attachments, attributes, console, images, instances, registration, run, snapshots, tags, volumes, zones  # noqa: F401
+from .registry import ACTIONS, Action
+
+
+def load_actions() -> dict[str, Action]:
+    """Every action by name."""
+    return ACTIONS
