@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module is going to do, before it does it.
+"""The ordered steps a module will take, worked out before any of them runs.
 
-Runs on node controllers too, so it stays valid for Python 2.7 and knows nothing of clouds or Ansible.
+It also runs on node controllers, so it stays valid for Python 2.7 and imports nothing of clouds or Ansible.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -11,50 +11,52 @@ __metaclass__ = type
 
 
 class Plan:
-    """A resource as it was found, the steps that bring it into the wanted state, and how to see it afterwards.
+    """A resource as found, the steps that bring it into the wanted state, and a way to read it afterwards.
 
-    ``before`` is the resource as found: a dict, a list (for reading only), or None when there is none.
-    Check mode is a plan that is not applied, a diff is a plan that is shown, changed is a plan with steps.
+    ``before`` is the resource as found: a dict, a list (for reading only), or None when it does not exist. ``after`` is
+    the prediction. Check mode is a plan that is not applied, a diff is a plan that is shown, changed is a plan with
+    steps.
     """
 
     def __init__(self, before=None):
         self.before = before
         self.after = before
-        self.words = []  # what each step does, in order
-        self.done = []  # the words of those that were done
-        self._calls = []
-        self._settle = None
+        self.descriptions = []  # one for each step, in order
+        self.done = []  # the descriptions of the steps that were completed
+        self._steps = []
+        self._read = None
 
     @property
     def changed(self):
-        return bool(self._calls)
+        return bool(self._steps)
 
-    def step(self, words, call, undo=None, **changes):
-        """Add a step: its words ('create volume of 5 GiB'), its call (no arguments), the keys it changes in the
-        resource.
+    def step(self, action, call, undo=None, **changes):
+        """Add a step: its description ('create volume of 5 GiB'), its call (without arguments), and the keys of the
+        resource that it changes.
 
-        ``undo`` is called when a later step fails; it returns whether nothing is left of this one.
+        ``undo`` is called when a later step fails. It returns True when nothing of this step is left.
         """
-        self._add(words, call, undo)
+        self._add(action, call, undo)
         self.after = dict(self.after or {}, **changes)
 
-    def remove(self, words, call, after=None):
-        """Add a step after which the resource is gone; ``after`` is what is then still told of it."""
-        self._add(words, call)
+    def remove(self, action, call, after=None):
+        """Add a step that removes the resource; ``after`` is the prediction from then on."""
+        self._add(action, call)
         self.after = after
 
-    def settle(self, look):
-        """Say how to see the resource after the last step, waiting if need be. It is called with no steps, too."""
-        self._settle = look
+    def result_from(self, read):
+        """Set the function that reads the resource after the last step, waiting if necessary. It is also called when
+        the plan has no steps."""
+        self._read = read
 
     def apply(self):
-        """Do all steps in order and return the resource as it then is. An exception leaves the rest undone."""
+        """Do all steps in order and return the resource afterwards. After an exception the later steps are not done."""
         self.do_steps()
-        return self.settled()
+        return self.result()
 
     def do_steps(self):
         undos = []
-        for words, call, undo in self._calls:
+        for action, call, undo in self._steps:
             try:
                 call()
             except Exception:
@@ -62,16 +64,16 @@ class Plan:
                     if revert():
                         self.done.remove(undone)
                 raise
-            self.done.append(words)
+            self.done.append(action)
             if undo:
-                undos.append((words, undo))
+                undos.append((action, undo))
 
-    def settled(self):
-        """The resource after the steps, waiting if need be."""
-        return self._settle() if self._settle else self.after
+    def result(self):
+        """The resource after the steps, or the prediction when nothing was set to read it."""
+        return self._read() if self._read else self.after
 
     def diff(self):
-        """The keys that the plan changes, as Ansible's ``diff`` wants them: {'before': {...}, 'after': {...}}."""
+        """The keys that the plan changes, in the form of Ansible's ``diff``: {'before': {...}, 'after': {...}}."""
         before = self.before if isinstance(self.before, dict) else {}
         after = self.after if isinstance(self.after, dict) else {}
         if not self.changed:
@@ -82,6 +84,6 @@ class Plan:
             'after': {key: after[key] for key in keys if key in after},
         }
 
-    def _add(self, words, call, undo=None):
-        self.words.append(words)
-        self._calls.append((words, call, undo))
+    def _add(self, action, call, undo=None):
+        self.descriptions.append(action)
+        self._steps.append((action, call, undo))

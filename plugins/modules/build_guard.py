@@ -101,7 +101,7 @@ class BuildGuardModule(CloudModule):
         plan = Plan(found)
         if self.params['state'] == 'present':
             plan.step('start the guard', lambda: found.update(pid=self._start()))
-            plan.settle(lambda: found)
+            plan.result_from(lambda: found)
         elif self._lock.exists():
             plan.remove('dismiss the guard', self._dismiss, after=found)
         return plan

@@ -146,7 +146,7 @@ class ConsoleLog(CloudModule):
 
     def plan(self, found: Resource) -> Plan:
         plan = Plan(found)
-        plan.settle(self._follow)
+        plan.result_from(self._follow)
         return plan
 
     def _look(self) -> None:
@@ -161,7 +161,7 @@ class ConsoleLog(CloudModule):
         while True:
             complaint = self._complaint()
             if complaint:
-                self.told[self.key] = self._result()
+                self.extra_result[self.key] = self._result()
                 raise ModuleError(complaint)
             if len(self.matched) == len(self.wanted):
                 return self._result()

@@ -409,7 +409,7 @@ class Image(CloudModule):
             self._plan_cleanup(plan.step, former, keep=request.get('ImageLocation') or self.params['snapshot_id'])
         registration.plan_permissions(plan, self.cloud, self._id, self.params['launch_permissions'])
         plan_tags(plan, self.cloud, self._id, {**self.params, 'name': None})
-        plan.settle(self._settled)
+        plan.result_from(self._settled)
         return plan
 
     def _id(self) -> str:
@@ -559,7 +559,7 @@ class Image(CloudModule):
         start = time.monotonic()
         with worded():
             sent = self.bundle.send(reporting.reached)
-        self.told['upload'] = {
+        self.extra_result['upload'] = {
             'parts_sent': sent.parts,
             'parts_present': sent.present,
             'retries': sent.retries,

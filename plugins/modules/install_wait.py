@@ -202,7 +202,7 @@ class InstallWait(CloudModule):
 
     def plan(self, found: Resource) -> Plan:
         plan = Plan(found)
-        plan.settle(self._follow)
+        plan.result_from(self._follow)
         return plan
 
     def _follow(self) -> Resource:
@@ -228,7 +228,7 @@ class InstallWait(CloudModule):
             'console_tail': console.last_lines(TAIL_LINES),
         }
         if ended != 'powered_off':
-            self.told[self.key] = result
+            self.extra_result[self.key] = result
             raise ModuleError(self._complaint(result))
         return result
 

@@ -201,7 +201,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module impo
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
-    Ambiguous,
+    AmbiguousName,
     Resource,
     find_one,
     listing,
@@ -228,7 +228,7 @@ UNKNOWN = ('instance_id', 'state_reason', 'private_ip', 'public_ip', 'root_devic
 
 class Instance(CloudModule):
     key = 'instance'
-    whole = True
+    atomic = True
     options = {
         'state': {'type': 'str', 'choices': ['running', 'stopped', 'terminated'], 'default': 'running'},
         'instance_id': {'type': 'str'},
@@ -263,7 +263,7 @@ class Instance(CloudModule):
         found = [one for one in existing if one['client_token'] == token]
         if len(found) > 1:
             which = ', '.join(one['instance_id'] for one in found)
-            raise Ambiguous(f'Several instances have the client token {token}: {which}.')
+            raise AmbiguousName(f'Several instances have the client token {token}: {which}.')
         return found[0] if found else None
 
     def plan(self, found: Resource | None) -> Plan:
@@ -289,7 +289,7 @@ class Instance(CloudModule):
             if found['state'] in ('stopping', 'stopped'):
                 plan.step(f'start instance {self.id}', self._start, state='running')
         plan_tags(plan, self.cloud, lambda: t.cast(str, self.id), self.params)
-        plan.settle(lambda: with_volumes(self.cloud, [self._wait(self.params['state'])])[0])
+        plan.result_from(lambda: with_volumes(self.cloud, [self._wait(self.params['state'])])[0])
         return plan
 
     def _plan_run(self, plan: Plan) -> None:
@@ -351,7 +351,7 @@ class Instance(CloudModule):
             return
         if found['state'] not in INSTANCE.gone:
             plan.remove(f'terminate instance {self.id}', self._terminate, after={**found, 'state': 'terminated', 'volumes': []})
-        plan.settle(
+        plan.result_from(
             lambda: (
                 self.wait(
                     self._look,

@@ -371,7 +371,7 @@ def run(module, node, contents, told):
     result = plan.after if module.check_mode else plan.apply()
     return {
         'changed': plan.changed,
-        'steps': plan.words,
+        'steps': plan.descriptions,
         'nc_hook': dict(result, **told),
         'diff': [deployment.differences[name] for name in sorted(deployment.differences)],
     }

@@ -138,7 +138,7 @@ FAILED = ('failed', 'error')
 
 class Snapshot(CloudModule):
     key = 'snapshot'
-    whole = True
+    atomic = True
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
         'snapshot_id': {'type': 'str'},
@@ -165,7 +165,7 @@ class Snapshot(CloudModule):
         else:
             self._check_same(found)
         plan_tags(plan, self.cloud, lambda: t.cast(str, self.id), self.params)
-        plan.settle(
+        plan.result_from(
             lambda: self.wait(
                 self._look,
                 lambda snapshot: bool(snapshot) and snapshot['state'] == 'completed',
@@ -228,7 +228,7 @@ class Snapshot(CloudModule):
             )
         if found['state'] not in SNAPSHOT.gone:
             plan.remove(f'delete snapshot {self.id}', self._delete, after={**found, 'state': 'deleted'})
-        plan.settle(
+        plan.result_from(
             lambda: (
                 self.wait(
                     self._look,

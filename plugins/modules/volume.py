@@ -134,7 +134,7 @@ FAILED = ('failed', 'error')
 
 class Volume(CloudModule):
     key = 'volume'
-    whole = True
+    atomic = True
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
         'volume_id': {'type': 'str'},
@@ -162,7 +162,7 @@ class Volume(CloudModule):
         else:
             self._check_same(found)
         plan_tags(plan, self.cloud, lambda: t.cast(str, self.id), self.params)
-        plan.settle(
+        plan.result_from(
             lambda: self.wait(
                 lambda: look(self.cloud, VOLUME, t.cast(str, self.id)),
                 lambda volume: bool(volume) and volume['state'] in ('available', 'in-use'),
@@ -235,7 +235,7 @@ class Volume(CloudModule):
                     'detach it first, with volume_attachment and state: absent.'
                 )
             plan.remove(f'delete volume {self.id}', self._delete, after={**found, 'state': 'deleted'})
-        plan.settle(
+        plan.result_from(
             lambda: (
                 self.wait(
                     lambda: look(self.cloud, VOLUME, found['volume_id']),

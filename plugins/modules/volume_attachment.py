@@ -167,7 +167,7 @@ class VolumeAttachment(CloudModule):
                 state='attached',
                 delete_on_termination=False,
             )
-        plan.settle(self._wait_attached)
+        plan.result_from(self._wait_attached)
 
     def _attach(self, instance_id: str, device: str) -> str:
         """Attach the volume and return the device name that it got."""
@@ -249,7 +249,7 @@ class VolumeAttachment(CloudModule):
                 lambda: self._detach(found),
                 state='detached',
             )
-        plan.settle(lambda: self._wait_detached(found))
+        plan.result_from(lambda: self._wait_detached(found))
 
     def _detach(self, found: Resource) -> None:
         try:

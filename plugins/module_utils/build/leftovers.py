@@ -32,7 +32,7 @@ Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-us
 
 ANSWER_FILE = 'answer file'
 # The order of looking. An instance holds its volumes and its image, an image its snapshot.
-KINDS = {kind.word: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
+KINDS = {kind.noun: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
 # A client token has up to 64 characters: the end of the build's name, which is its own, a dot, and what the role likes.
 TOKEN_LENGTH = 40
 BUILD = re.compile('.*-[0-9a-f]{10}')  # what the role calls a build; other names have nothing to do with tokens
@@ -72,9 +72,9 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
-                found.append(_leftover(kind.word, resource[kind.id], resource['state']))
+                found.append(_leftover(kind.noun, resource[kind.id], resource['state']))
     # Volumes go last: without its volume nobody would find an untagged snapshot again.
-    return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.word)
+    return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.noun)
 
 
 def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
@@ -86,7 +86,7 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
 
     def attempt(leftover: Leftover) -> None:
         try:
-            if leftover['type'] == VOLUME.word and any(failed['type'] == SNAPSHOT.word for failed, _error in failures):
+            if leftover['type'] == VOLUME.noun and any(failed['type'] == SNAPSHOT.noun for failed, _error in failures):
                 raise WaitError(f'Volume {leftover["id"]} stays until its snapshot is gone.', None)
             if leftover['type'] == ANSWER_FILE:
                 _remove_object(cloud, leftover['id'])
@@ -105,7 +105,7 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
 
     for position, leftover in enumerate(found):
         plan.remove(_words(leftover), functools.partial(attempt, leftover), after=found[position + 1 :])
-    plan.settle(conclude)
+    plan.result_from(conclude)
     return plan
 
 

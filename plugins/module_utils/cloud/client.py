@@ -15,6 +15,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 IMPORT_ERROR: str | None = None
 try:
@@ -63,7 +64,7 @@ HINTS = (
 )
 
 
-class CloudError(Exception):
+class CloudError(CollectionError):
     """A request that failed. ``code`` and ``text`` are the cloud's own words, None when it did not say anything.
 
     ``lost`` says that something was to be created and the answer to that never came: it may be there all the same.

@@ -12,6 +12,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.eucarc import parse_eucarc
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 # Names in an eucarc and in the environment; the first one that is set counts.
 VARIABLES = {
@@ -37,7 +38,7 @@ USER_KEYS = {
 NEEDED = ('ec2_url', 'access_key', 'secret_key')
 
 
-class CredentialsError(Exception):
+class CredentialsError(CollectionError):
     """No complete set of endpoint and keys. The message names every place that was looked at and what it lacked."""
 
 

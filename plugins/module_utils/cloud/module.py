@@ -15,10 +15,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import CredentialsError, find_credentials
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Ambiguous, Kind, remove
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BadTag
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, remove
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 CONNECTION: dict[str, t.Any] = {
@@ -52,7 +52,7 @@ def interrupts_held() -> t.Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class ModuleError(Exception):
+class ModuleError(CollectionError):
     """What is asked for cannot be done; the message says why and what can be done instead."""
 
 
@@ -62,15 +62,15 @@ class CloudModule:
     options: t.ClassVar[dict[str, t.Any]] = {}
     rules: t.ClassVar[dict[str, t.Any]] = {}  # AnsibleModule's required_if, mutually_exclusive …
     key: t.ClassVar[str]
-    whole: t.ClassVar[bool] = False  # its steps belong together: what was created is tagged before an interrupt counts
+    atomic: t.ClassVar[bool] = False  # its steps belong together: what was created is tagged before an interrupt counts
     # distribution -> traceback of its failed import, None when it is there
     libraries: t.ClassVar[dict[str, str | None]] = {}
 
     def __init__(self) -> None:
         self.module = AnsibleModule(argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules)
         self.params: dict[str, t.Any] = self.module.params
-        self.told: dict[str, t.Any] = {}  # further keys of the result, also of a failure
-        self.stays = False  # something was created that lacks its tags
+        self.extra_result: dict[str, t.Any] = {}  # further keys of the result, also of a failure
+        self.leaked = False  # something was created that lacks its tags
         self._require_libraries()
 
     def find(self) -> t.Any:
@@ -96,24 +96,19 @@ class CloudModule:
             self.cloud = self._connect()
             plan = self.plan(self.find())
             resource = self.returned(plan.after if self.module.check_mode else self._apply(plan))
-        except client.CloudError as error:
-            said = {'request': error.request, 'code': error.code, 'message': error.text}
-            self._fail(error, plan, {**said, 'lost': error.lost or self.stays})
-        except WaitError as error:
-            if error.resource is not None:
-                self.told.setdefault(self.key, error.resource)
-            self._fail(error, plan)
-        except (ModuleError, CredentialsError, Ambiguous, BadTag) as error:
+        except CollectionError as error:
             self._fail(error, plan)
         except OSError as error:  # a full disk, a file that may not be read
             self._fail(ModuleError(f'{error.filename}: {error.strerror}.' if error.filename else str(error)), plan)
         else:
-            self.module.exit_json(changed=plan.changed, diff=plan.diff(), actions=plan.words, **{**self.told, self.key: resource})
+            self.module.exit_json(
+                changed=plan.changed, diff=plan.diff(), actions=plan.descriptions, **{**self.extra_result, self.key: resource}
+            )
 
     def _apply(self, plan: Plan) -> t.Any:
-        with interrupts_held() if self.whole else contextlib.nullcontext():
+        with interrupts_held() if self.atomic else contextlib.nullcontext():
             plan.do_steps()
-        return plan.settled()
+        return plan.result()
 
     def wait(
         self,
@@ -141,8 +136,8 @@ class CloudModule:
         try:
             remove(self.cloud, kind, resource_id, TAKE_BACK)
         except (client.CloudError, WaitError) as error:
-            self.module.warn(f'{kind.word} {resource_id} was created, and could not be removed again: {error}')
-            self.stays = True
+            self.module.warn(f'{kind.noun} {resource_id} was created, and could not be removed again: {error}')
+            self.leaked = True
             return False
         return True
 
@@ -155,6 +150,12 @@ class CloudModule:
             if problem:
                 self.module.fail_json(msg=missing_required_lib(name), exception=problem)
 
-    def _fail(self, error: Exception, plan: Plan, failure: dict[str, t.Any] | None = None) -> t.NoReturn:
-        self.module.fail_json(msg=str(error), changed=bool(plan.done), actions=plan.done, failure=failure or {}, **self.told)
+    def _fail(self, error: CollectionError, plan: Plan) -> t.NoReturn:
+        failure = {}
+        if isinstance(error, client.CloudError):
+            lost = error.lost or self.leaked
+            failure = {'request': error.request, 'code': error.code, 'message': error.text, 'lost': lost}
+        elif isinstance(error, WaitError) and error.resource is not None:
+            self.extra_result.setdefault(self.key, error.resource)
+        self.module.fail_json(msg=str(error), changed=bool(plan.done), actions=plan.done, failure=failure, **self.extra_result)
         raise AssertionError('fail_json does not return')

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import read_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import wait_for
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 Resource = dict[str, t.Any]
 
 
-class Ambiguous(Exception):
+class AmbiguousName(CollectionError):
     """More than one resource has the name, so the name does not say which one is meant."""
 
 
@@ -22,23 +23,23 @@ class Ambiguous(Exception):
 class Kind:
     """A kind of resource: how the cloud is asked for it, and how its reply is read."""
 
-    word: str  # also the result's key; its id is under '<word>_id'
+    noun: str  # also the result's key; its id is under '<word>_id'
     operation: str
     ids: str  # the request's parameter for ids
     read: t.Callable[[Resource], list[Resource]]  # reply -> resources
     gone: frozenset[str] = frozenset()  # states of what has been deleted and is only still listed
-    narrow: Resource = field(default_factory=dict)  # parameters that keep other accounts' resources out of a search
+    own_only: Resource = field(default_factory=dict)  # parameters that keep other accounts' resources out of a search
     remove: str = ''  # the operation that removes one; the request's parameter is the one for ids, alone or in a list
 
     @property
     def id(self) -> str:
-        return f'{self.word}_id'
+        return f'{self.noun}_id'
 
 
 def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
     """The resource with that id in whatever state, None when the cloud does not list it."""
     try:
-        reply = cloud.ec2(kind.operation, f'{kind.word} {resource_id}', **{kind.ids: [resource_id]})
+        reply = cloud.ec2(kind.operation, f'{kind.noun} {resource_id}', **{kind.ids: [resource_id]})
     except CloudError as error:
         if error.not_found:
             return None
@@ -53,7 +54,7 @@ def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[s
         found = [look(cloud, kind, resource_id) for resource_id in ids]
         return [resource for resource in found if resource and name in (None, resource['name'])]
     # Filters came with Eucalyptus 3.3, so choosing is done here.
-    resources = kind.read(cloud.ec2(kind.operation, f'the {kind.word}s', **kind.narrow))
+    resources = kind.read(cloud.ec2(kind.operation, f'the {kind.noun}s', **kind.own_only))
     if name is not None:
         resources = [resource for resource in resources if resource['name'] == name and resource['state'] not in kind.gone]
     return sorted(resources, key=lambda resource: resource[kind.id])
@@ -64,7 +65,7 @@ def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float) -> None:
 
     Raises WaitError, with the cloud's reason, when it is not after ``timeout`` seconds.
     """
-    about = f'{kind.word} {resource_id}'
+    about = f'{kind.noun} {resource_id}'
     request = {kind.ids: [resource_id]} if kind.remove.endswith('s') else {kind.ids[:-1]: resource_id}
 
     def ask() -> Resource | None:
@@ -83,13 +84,13 @@ def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float) -> None:
 
 
 def find_one(cloud: Cloud, kind: Kind, resource_id: str | None, name: str | None) -> Resource | None:
-    """The resource with that id, otherwise the only one with that name. Raises Ambiguous when the name fits several."""
+    """The resource with that id, otherwise the only one with that name. Raises AmbiguousName when the name fits several."""
     if resource_id:
         return look(cloud, kind, resource_id)
     found = listing(cloud, kind, name=name) if name is not None else []
     if len(found) > 1:
         which = ', '.join(f'{resource[kind.id]} ({resource["state"]})' for resource in found)
-        raise Ambiguous(f'{len(found)} {kind.word}s are named {name}: {which}. Say which one with {kind.id}.')
+        raise AmbiguousName(f'{len(found)} {kind.noun}s are named {name}: {which}. Say which one with {kind.id}.')
     return found[0] if found else None
 
 
@@ -212,7 +213,7 @@ SNAPSHOT = Kind(
     'SnapshotIds',
     lambda reply: [read_snapshot(raw) for raw in reply.get('Snapshots') or []],
     gone=frozenset({'deleted', 'deleting'}),
-    narrow={'OwnerIds': ['self']},
+    own_only={'OwnerIds': ['self']},
     remove='delete_snapshot',
 )
 INSTANCE = Kind(

@@ -7,13 +7,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 SYSTEM = ('aws:', 'euca:')
 KEY_LENGTH, VALUE_LENGTH = 128, 256
 
 
-class BadTag(ValueError):
+class InvalidTag(CollectionError):
     """A tag that no cloud takes; said before anything is created that would then lack it."""
 
 
@@ -38,7 +39,7 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
     missing = {key: value for key, value in wanted.items() if present.get(key) != value}
     for key, value in missing.items():
         if not key or key.startswith(SYSTEM) or len(key) >= KEY_LENGTH or len(value) >= VALUE_LENGTH:
-            raise BadTag(
+            raise InvalidTag(
                 f'The tag {key[:KEY_LENGTH]!r} cannot be set: keys have 1 to {KEY_LENGTH - 1} characters and do not begin with '
                 f'{" or ".join(SYSTEM)}, values have up to {VALUE_LENGTH - 1}.'
             )

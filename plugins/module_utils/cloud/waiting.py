@@ -7,10 +7,12 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
 Resource = dict[str, t.Any]
 
 
-class WaitError(Exception):
+class WaitError(CollectionError):
     """Waiting was in vain. ``resource`` is the resource as last seen, None when it was not there."""
 
     def __init__(self, message: str, resource: Resource | None, timed_out: bool = False) -> None:

@@ -49,7 +49,7 @@ IMAGE = Kind(
     'ImageIds',
     lambda reply: [read_image(raw) for raw in reply.get('Images') or []],
     gone=frozenset({'deregistered', 'deregistered_cleanup'}),
-    narrow={'Owners': ['self']},
+    own_only={'Owners': ['self']},
     remove='deregister_image',
 )
 

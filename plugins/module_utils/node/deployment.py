@@ -122,7 +122,7 @@ class Deployment:
         self._plan_gone(plan, gone)
         if plan.changed:
             plan.after = self._expected(plan.before)
-        plan.settle(self._finish)
+        plan.result_from(self._finish)
         return plan
 
     def plan_absent(self):
@@ -142,7 +142,7 @@ class Deployment:
             plan.step('remove the note of what was deployed', self._forget)
         if plan.changed:
             plan.after = dict(plan.before, state='absent', hook='', release='', policy='', installers=[])
-        plan.settle(self.describe)
+        plan.result_from(self.describe)
         return plan
 
     def _plan_leftovers(self, plan):

@@ -8,7 +8,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 def test_a_plan_without_steps_changes_nothing_and_still_looks():
     plan = Plan({'state': 'available'})
-    plan.settle(lambda: {'state': 'in-use'})
+    plan.result_from(lambda: {'state': 'in-use'})
     assert not plan.changed
     assert plan.diff() == {'before': {}, 'after': {}}
     assert plan.apply() == {'state': 'in-use'}
@@ -19,7 +19,7 @@ def test_a_plan_that_is_not_applied_calls_nothing_and_knows_the_result():
     plan.step('create it', lambda: pytest.fail('called'), state='available', size=5)
     plan.step('tag it', lambda: pytest.fail('called'), tags={'a': 'b'})
     assert plan.changed
-    assert plan.words == ['create it', 'tag it']
+    assert plan.descriptions == ['create it', 'tag it']
     assert plan.after == {'state': 'available', 'size': 5, 'tags': {'a': 'b'}}
 
 

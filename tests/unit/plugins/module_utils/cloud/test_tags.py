@@ -12,7 +12,7 @@ PRESENT = {'Name': 'x', 'old': '1', 'euca:node': 'n', 'aws:y': 'z'}
 def words(params, present=None):
     plan = Plan({'tags': dict(PRESENT if present is None else present)})
     plan_tags(plan, None, lambda: pytest.fail('nothing is to be asked while planning'), params)
-    return plan.words, plan.after['tags']
+    return plan.descriptions, plan.after['tags']
 
 
 @pytest.mark.parametrize('purge', [True, False])
