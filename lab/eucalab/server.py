@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from .cloud import cluster_controller
 from .cloud.context import Cloud
@@ -163,8 +163,19 @@ def _s3_error(request: web.Request, error: S3Error, request_id: str) -> web.Resp
 
 def make_application(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:
     application = web.Application(client_max_size=MOST_EC2_BYTES)
-    application.router.add_route('*', '/{path:.*}', handle)
+    # An object's key may contain line breaks, which a plain dot does not match.
+    application.router.add_route('*', '/{path:(?s:.*)}', handle)
     return application
+
+
+class _WithoutTraceback(logging.Filter):
+    """aiohttp logs a traceback for bytes that are no HTTP request; one line is enough."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], http_exceptions.HttpProcessingError):
+            reason = str(record.exc_info[1].message).partition('\n')[0]
+            record.msg, record.args, record.exc_info = f'{record.getMessage()}: {reason}', (), None
+        return True
 
 
 async def serve(config: Config) -> None:
@@ -184,6 +195,7 @@ async def serve(config: Config) -> None:
     await runner.setup()
     await web.TCPSite(runner, '127.0.0.1', config.port, reuse_address=True).start()
     log.info('lab %s plays %s at %s', config.name, config.play, config.endpoint)
+    logging.getLogger('aiohttp.server').addFilter(_WithoutTraceback())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

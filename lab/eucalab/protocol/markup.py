@@ -17,4 +17,5 @@ def possible(text: str) -> bool:
 
 def escape(text: str) -> str:
     """Well-formed whatever the text is: characters that XML cannot have become replacement characters."""
-    return saxutils.escape(_IMPOSSIBLE.sub('\ufffd', text))
+    # A parser would make a line feed of a plain carriage return.
+    return saxutils.escape(_IMPOSSIBLE.sub('\ufffd', text), {'\r': '&#13;'})
