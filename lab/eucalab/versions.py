@@ -16,6 +16,7 @@ import re
 
 _FILTERS = 'Filter.N.*'
 _PAGES = 'MaxResults NextToken'
+_RULES = 'GroupName GroupId SourceSecurityGroupName SourceSecurityGroupOwnerId IpProtocol FromPort ToPort CidrIp IpPermissions.N.*'
 # Second names that a field has (HttpParameterMapping), and those that the API's model has.
 _ALIASES = {
     'GetConsoleOutput': (('InstanceId.1', 'InstanceId'),),
@@ -23,9 +24,14 @@ _ALIASES = {
 }
 _KNOWN_4_4 = {
     'AttachVolume': 'VolumeId InstanceId Device',
+    'AuthorizeSecurityGroupIngress': _RULES,
+    'CreateKeyPair': 'KeyName',
+    'CreateSecurityGroup': 'GroupName GroupDescription VpcId',
     'CreateSnapshot': 'VolumeId Description',
     'CreateTags': 'ResourceId.N Tag.N.*',
     'CreateVolume': 'Size SnapshotId AvailabilityZone VolumeType Iops Encrypted',
+    'DeleteKeyPair': 'KeyName',
+    'DeleteSecurityGroup': 'GroupName GroupId',
     'DeleteSnapshot': 'SnapshotId',
     'DeleteTags': 'ResourceId.N Tag.N.*',
     'DeleteVolume': 'VolumeId',
@@ -34,16 +40,22 @@ _KNOWN_4_4 = {
     'DescribeImageAttribute': 'ImageId Attribute LaunchPermission ProductCodes Kernel Ramdisk BlockDeviceMapping Description',
     'DescribeImages': f'ImageId.N Owner.N ExecutableBy.N {_FILTERS}',
     'DescribeInstanceAttribute': 'InstanceId Attribute',
+    'DescribeAccountAttributes': 'AttributeName.N',
     'DescribeInstances': f'InstanceId.N {_FILTERS} {_PAGES}',
+    'DescribeKeyPairs': f'KeyName.N {_FILTERS}',
+    'DescribeRegions': f'RegionName.N {_FILTERS}',
+    'DescribeSecurityGroups': f'GroupName.N GroupId.N {_FILTERS}',
     'DescribeSnapshots': f'SnapshotId.N Owner.N RestorableBy.N {_FILTERS} {_PAGES}',
     'DescribeTags': f'{_FILTERS} {_PAGES}',
     'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
     'DetachVolume': 'VolumeId InstanceId Device Force',
     'GetConsoleOutput': 'InstanceId',
+    'ImportKeyPair': 'KeyName PublicKeyMaterial',
     'ModifyImageAttribute': 'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
     ' UserId.N UserGroup.N Attribute OperationType',
     'RegisterImage': 'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
     ' Platform SriovNetSupport BlockDeviceMapping.N.*',
+    'RevokeSecurityGroupIngress': _RULES,
     'RunInstances': 'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'
     ' UserData Version Encoding AddressingType InstanceType KernelId RamdiskId Placement.AvailabilityZone'
     ' Placement.GroupName Placement.Tenancy BlockDeviceMapping.N.* Monitoring.Enabled SubnetId'

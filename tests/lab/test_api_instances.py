@@ -183,6 +183,17 @@ def test_run_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
     run(lab_api, image, UserData='x' * 16384, SecurityGroups=['default'])
 
 
+def test_an_instance_has_the_key_pair_and_the_groups_that_it_was_run_with(lab_api: LabApi, image: str) -> None:
+    ec2 = lab_api.ec2()
+    ec2.create_key_pair(KeyName='of-an-instance')
+    group = ec2.create_security_group(GroupName='of-an-instance', Description='x')['GroupId']
+    instance = run(lab_api, image, KeyName='of-an-instance', SecurityGroupIds=[group])
+    assert instance['KeyName'] == 'of-an-instance'
+    assert instance['SecurityGroups'] == [{'GroupId': group, 'GroupName': 'of-an-instance'}]
+    with refused('InvalidGroup.InUse'):
+        ec2.delete_security_group(GroupId=group)
+
+
 def test_an_image_bigger_than_the_type_is_refused(lab_api: LabApi) -> None:
     location = lab_api.put_manifest(lab_api.tenant, 'instance-images/large.manifest.xml', size=6 << 30)
     large = lab_api.ec2().register_image(Name='a-large-image', ImageLocation=location, VirtualizationType='hvm')['ImageId']

@@ -67,6 +67,11 @@ CREATE TABLE IF NOT EXISTS instances (
     state TEXT NOT NULL, state_since REAL NOT NULL, reason TEXT NOT NULL DEFAULT '', launched REAL NOT NULL,
     node TEXT, node_state TEXT, node_reason TEXT, instance_path TEXT);
 CREATE UNIQUE INDEX IF NOT EXISTS instance_tokens ON instances (account, client_token, launch_index) WHERE client_token IS NOT NULL;
+CREATE TABLE IF NOT EXISTS key_pairs (
+    account TEXT NOT NULL, name TEXT NOT NULL, fingerprint TEXT NOT NULL, public_key TEXT NOT NULL, PRIMARY KEY (account, name));
+CREATE TABLE IF NOT EXISTS security_groups (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
+    rules TEXT NOT NULL DEFAULT '[]', UNIQUE (account, name));
 CREATE TABLE IF NOT EXISTS volumes (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, size INTEGER NOT NULL, snapshot_id TEXT, zone TEXT NOT NULL,
     state TEXT NOT NULL, state_since REAL NOT NULL, created REAL NOT NULL);

@@ -5,7 +5,21 @@
 from __future__ import annotations
 
 # Importing a family announces its actions.
-from . import attachments, attributes, console, images, instances, registration, run, snapshots, tags, volumes, zones  # noqa: F401
+from . import (  # noqa: F401
+    attachments,
+    attributes,
+    console,
+    images,
+    instances,
+    key_pairs,
+    registration,
+    run,
+    security_groups,
+    snapshots,
+    tags,
+    volumes,
+    zones,
+)
 from .registry import ACTIONS, Action
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..cloud.context import Cloud
 from ..cloud.instances import bury, release_volumes, set_state
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure
-from . import filters, ids, tags
+from . import filters, ids, security_groups, tags
 from .registry import Reply, action
 
 CODES = {'pending': 0, 'running': 16, 'shutting-down': 32, 'terminated': 48, 'stopping': 64, 'stopped': 80}
@@ -35,28 +34,25 @@ def describe_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
     described = [(row, describe(cloud, row, tagged.get(row['id'], {}))) for row in rows]
     described = filters.apply(described, request.get('Filters'), _FILTERS, lambda item: tagged.get(item[0]['id'], {}))
     ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, [row['id'] for row, _ in described])
-    return {'Reservations': list(_reservations(described))}
+    return {'Reservations': list(_reservations(cloud, described))}
 
 
-def _reservations(described: list[tuple[sqlite3.Row, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+def _reservations(cloud: Cloud, described: list[tuple[sqlite3.Row, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row, instance in described:
         if row['reservation'] not in found:
-            found[row['reservation']] = reservation(row, [])
+            found[row['reservation']] = reservation(cloud, row, [])
         found[row['reservation']]['Instances'].append(instance)
     yield from found.values()
 
 
-def reservation(row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, Any]:
-    return {'ReservationId': row['reservation'], 'OwnerId': row['account'], 'Groups': groups(row), 'Instances': instances}
+def reservation(cloud: Cloud, row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, Any]:
+    return {'ReservationId': row['reservation'], 'OwnerId': row['account'], 'Groups': groups(cloud, row), 'Instances': instances}
 
 
-def groups(row: sqlite3.Row) -> list[dict[str, str]]:
-    return [{'GroupId': default_group_id(row['account']), 'GroupName': name} for name in json.loads(row['groups'])]
-
-
-def default_group_id(account: str) -> str:
-    return f'sg-{zlib.crc32(account.encode()):08x}'
+def groups(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, str]]:
+    found = ((name, security_groups.by_name(cloud, row['account'], name)) for name in json.loads(row['groups']))
+    return [{'GroupId': group['id'], 'GroupName': name} for name, group in found if group is not None]
 
 
 def block_devices(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, Any]]:
@@ -100,7 +96,7 @@ def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str
         'RootDeviceName': row['root_device_name'],
         'BlockDeviceMappings': block_devices(cloud, row),
         'ClientToken': row['client_token'],
-        'SecurityGroups': groups(row),
+        'SecurityGroups': groups(cloud, row),
         'ProductCodes': [],
         'Tags': tags.as_list(tagged),
     }

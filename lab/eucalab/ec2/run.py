@@ -15,7 +15,7 @@ from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure, unauthorized
 from ..protocol.wire import decode_base64
-from . import block_devices, ids, image_access, instances, manifests, volumes
+from . import block_devices, ids, image_access, instances, key_pairs, manifests, security_groups, volumes
 from .registry import Reply, action
 
 GIB = 1 << 30
@@ -38,11 +38,11 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         raise failure('Not enough resources: no cluster controller is currently available to run instances.')
     image = _image(cloud, caller, request, instance_type, type_name)
     user_data = _user_data(request)
-    if request.get('KeyName'):
+    if request.get('KeyName') and key_pairs.find(cloud, caller.account, request['KeyName']) is None:
         raise ApiError(
             'InvalidKeyPair.NotFound', f'Failed to find key pair: {request["KeyName"]} for {caller.account_name}:{caller.user_name}'
         )
-    groups = _groups(caller, request)
+    groups = security_groups.for_launch(cloud, caller, request)
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
     for used in filter(None, (image['id'], kernel, ramdisk)):
         _check_manifest(cloud, used)
@@ -57,6 +57,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         'ramdisk_id': ramdisk,
         'instance_type': type_name,
         'zone': zone,
+        'key_name': request.get('KeyName'),
         'user_data': user_data,
         'node_user_data': user_data,
         'groups': json.dumps(groups),
@@ -72,7 +73,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
 
 
 def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
-    return instances.reservation(rows[0], [instances.describe(cloud, row, {}) for row in rows])
+    return instances.reservation(cloud, rows[0], [instances.describe(cloud, row, {}) for row in rows])
 
 
 def _count(cloud: Cloud, request: dict[str, Any]) -> int:
@@ -117,14 +118,6 @@ def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type:
             f' greater than the vmType {type_name} size {instance_type.disk} GB.',
         )
     return row
-
-
-def _groups(caller: Caller, request: dict[str, Any]) -> list[str]:
-    """The lab has each account's group ``default`` and no other, and no firewall: guests have no address of their own."""
-    for name in (request.get('SecurityGroups') or []) + (request.get('SecurityGroupIds') or []):
-        if name not in ('default', instances.default_group_id(caller.account)):
-            raise ApiError('InvalidGroup.NotFound', f"The security group '{name}' does not exist")
-    return ['default']
 
 
 def _user_data(request: dict[str, Any]) -> str:

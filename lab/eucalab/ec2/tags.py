@@ -19,6 +19,7 @@ _KINDS = {
     'i': ('instances', 'instance', 'InvalidInstanceID.NotFound', 'instance ID'),
     'vol': ('volumes', 'volume', 'InvalidVolume.NotFound', 'volume'),
     'snap': ('snapshots', 'snapshot', 'InvalidSnapshot.NotFound', 'snapshot'),
+    'sg': ('security_groups', 'security-group', 'InvalidGroup.NotFound', 'security group'),
     'emi': ('images', 'image', 'InvalidAMIID.NotFound', 'image ID'),
     'eki': ('images', 'image', 'InvalidAMIID.NotFound', 'image ID'),
     'eri': ('images', 'image', 'InvalidAMIID.NotFound', 'image ID'),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab has one availability zone."""
+"""The lab is one region with one availability zone, and no VPC."""
 
 from __future__ import annotations
 
@@ -30,3 +30,25 @@ def describe_availability_zones(cloud: Cloud, caller: Caller, request: dict[str,
         'region-name': lambda item: item['RegionName'],
     }
     return {'AvailabilityZones': filters.apply(zones, request.get('Filters'), lookups)}
+
+
+@action('DescribeRegions')
+def describe_regions(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    region = {'RegionName': 'eucalyptus', 'Endpoint': f'{cloud.config.endpoint}/services/compute/'}
+    names = request.get('RegionNames') or []
+    regions = [region] if not names or region['RegionName'] in names else []
+    lookups = {'region-name': lambda item: item['RegionName'], 'endpoint': lambda item: item['Endpoint']}
+    return {'Regions': filters.apply(regions, request.get('Filters'), lookups)}
+
+
+@action('DescribeAccountAttributes')
+def describe_account_attributes(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    attributes = {'supported-platforms': ['EC2'], 'default-vpc': ['none']}
+    asked = request.get('AttributeNames') or list(attributes)
+    return {
+        'AccountAttributes': [
+            {'AttributeName': name, 'AttributeValues': [{'AttributeValue': value} for value in values]}
+            for name, values in attributes.items()
+            if name in asked
+        ]
+    }
