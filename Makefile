@@ -87,13 +87,15 @@ stage-integration: tree
 stage-build:
 	@pytest -q -n 2 --dist worksteal tests/build
 
+bench fuzz: export PYTHONPATH := $(CURDIR):$(CURDIR)/lab:$(CURDIR)/playbooks/collections
+
 bench: ## print the figures that the project watches
 	@tools/setup tests
-	@for bench in hook bundle nodes lab; do python tests/$$bench/bench.py; done
+	@for bench in hook bundle nodes lab; do python -m tests.$$bench.bench; done
 
 fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
-	@python tests/hook/fuzz.py --cases 100000
+	@python -m tests.hook.fuzz --cases 100000
 
 clean: ## remove what this Makefile made in the checkout
 	@rm -rf .venv .ansible .hypothesis .pytest_cache .ruff_cache tests/output

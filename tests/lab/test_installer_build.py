@@ -9,8 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import api_support  # noqa: F401  it puts the lab's package on the path
 import pytest
+
 from eucalab.installer import build, packages, systems
 from eucalab.installer.packages import BuildError
 from eucalab.installer.ramdisk import Ramdisk, libraries
