@@ -28,9 +28,9 @@ setup: ## install what is missing (needs root), and say what
 	@tools/setup
 
 demo: setup lab-up ## build the lab's Debian inside the lab, by its installer
-	@ansible-playbook playbooks/build_image.yml
+	@ansible-playbook playbooks/lab_build.yml
 	@printf '\nThe lab goes on running; the same environment in your shell:  source %s/bin/activate\n' '$(venv)'
-	@printf 'Build again (nothing to do):  ansible-playbook playbooks/build_image.yml\nTake the lab away:            make lab-down\n'
+	@printf 'Build again (nothing to do):  ansible-playbook playbooks/lab_build.yml\nTake the lab away:            make lab-down\n'
 
 lab-up: setup ## start the lab, give its nodes the hook, publish its installer
 	@$(eucalab) up
