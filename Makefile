@@ -28,9 +28,9 @@ setup: ## install what is missing (needs root), and say what
 	@tools/setup
 
 demo: setup lab-up ## build the lab's Debian inside the lab, by its installer
-	@ansible-playbook playbooks/build_image.yml
+	@ansible-playbook playbooks/lab_build.yml
 	@printf '\nThe lab goes on running; the same environment in your shell:  source %s/bin/activate\n' '$(venv)'
-	@printf 'Build again (nothing to do):  ansible-playbook playbooks/build_image.yml\nTake the lab away:            make lab-down\n'
+	@printf 'Build again (nothing to do):  ansible-playbook playbooks/lab_build.yml\nTake the lab away:            make lab-down\n'
 
 lab-up: setup ## start the lab, give its nodes the hook, publish its installer
 	@$(eucalab) up
@@ -91,13 +91,15 @@ stage-integration: tree
 stage-build:
 	@pytest -q -n 2 --dist worksteal tests/build
 
+bench fuzz: export PYTHONPATH := $(CURDIR):$(CURDIR)/lab:$(CURDIR)/playbooks/collections
+
 bench: ## print the figures that the project watches
 	@tools/setup tests
-	@for bench in hook bundle nodes lab; do python tests/$$bench/bench.py; done
+	@for bench in hook bundle nodes lab; do python -m tests.$$bench.bench; done
 
 fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
-	@python tests/hook/fuzz.py --cases 100000
+	@python -m tests.hook.fuzz --cases 100000
 
 clean: ## remove what this Makefile made in the checkout
 	@rm -rf .venv .ansible .hypothesis .pytest_cache .ruff_cache tests/output

@@ -7,18 +7,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
-from bundle.lab_process import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.lab import Lab, labs_below
+from tests.kit.paths import LAB, ROOT
+from tests.kit.ports import free_port
+
 # Labs of these tests, each named for the process that has it: with pytest-xdist each worker has one of its own, and several
 # runs at a time on one machine leave each other's alone.
 STATES, NAME = Path('/var/tmp'), 'build'
@@ -29,7 +29,7 @@ ENVIRONMENT = {
     'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
     'HOME': os.environ.get('HOME', '/root'),
     'LC_ALL': 'C.UTF-8',
-    'PYTHONPATH': str(ROOT / 'lab'),
+    'PYTHONPATH': str(LAB),
     'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'),
     'CI': 'true',
     'EUCALAB_STATE': str(STATE),
@@ -44,9 +44,8 @@ def run(*words: str, timeout: float = 1500, **environment: str) -> subprocess.Co
     )
 
 
-@dataclass
-class Lab:
-    home: Path
+class BuildLab(Lab):
+    """A lab that the command ``eucalab`` has made, with nodes, and the builds in it."""
 
     def facts(self) -> dict[str, str]:
         return yaml.safe_load((self.home / 'lab.yml').read_text())
@@ -80,33 +79,20 @@ class Lab:
             time.sleep(0.2)
         return False
 
-    @property
-    def port(self) -> int:
-        return int(self.facts()['lab_endpoint'].rpartition(':')[2])
-
     def requests(self) -> list[str]:
         """What the cloud has been asked, in order: EC2's actions, and the methods of object storage."""
         return re.findall(r'eucalab\.server INFO (\w+) (?:/\S* )?\d{3}\b', (self.home / 'log/api.log').read_text())
 
-    def rows(self, sql: str, *values: object) -> list[tuple]:
-        """Look into the lab's own memory, which no credentials restrict."""
-        database = sqlite3.connect(f'file:{self.home}/state.db?mode=ro', uri=True, timeout=30)
-        try:
-            return database.execute(sql, values).fetchall()
-        finally:
-            database.close()
-
     def left_behind(self) -> list[tuple]:
         """All that costs something and is not a registered image or the snapshot of one."""
-        return (
-            self.rows("SELECT id, state FROM instances WHERE state NOT IN ('terminated')")
-            + self.rows("SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')")
-            + self.rows(
-                "SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
-                "FROM images, json_each(images.block_devices) WHERE images.state = 'available')"
-            )
-            + self.rows("SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%'")
+        queries = (
+            "SELECT id, state FROM instances WHERE state NOT IN ('terminated')",
+            "SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')",
+            "SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
+            "FROM images, json_each(images.block_devices) WHERE images.state = 'available')",
+            "SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%'",
         )
+        return [tuple(row) for query in queries for row in self.rows(query)]
 
     def settled(self, seconds: float = 300) -> list[tuple]:
         """left_behind, once nothing changes for the better any more. A guard needs 15 s, on a busy machine far more."""
@@ -123,6 +109,24 @@ def remove_orphans() -> None:
             run(*EUCALAB, 'down', '--name', NAME, EUCALAB_STATE=str(state))
 
 
+def _ready(lab: BuildLab) -> BuildLab:
+    """Give the nodes the hook and publish the installer, for both systems."""
+    for system in ('busybox', 'debian'):
+        ready = run(
+            'ansible-playbook',
+            '-i',
+            str(lab.home / 'inventory.ini'),
+            '-e',
+            f'lab_home={lab.home}',
+            '-e',
+            f'lab_system={system}',
+            str(ROOT / 'playbooks/lab.yml'),
+        )
+        assert ready.returncode == 0, ready.stdout + ready.stderr
+        (lab.home / 'build.yml').rename(lab.home / f'build-{system}.yml')
+    return lab
+
+
 @pytest.fixture(scope='session')
 def lab():
     if os.geteuid() != 0:
@@ -133,21 +137,8 @@ def lab():
     try:
         up = run(*EUCALAB, 'up', '--name', NAME, '--port', str(free_port()))
         assert up.returncode == 0, up.stdout + up.stderr
-        lab = Lab(STATE / NAME)
-        for system in ('busybox', 'debian'):
-            ready = run(
-                'ansible-playbook',
-                '-i',
-                str(lab.home / 'inventory.ini'),
-                '-e',
-                f'lab_home={lab.home}',
-                '-e',
-                f'lab_system={system}',
-                str(ROOT / 'playbooks/lab.yml'),
-            )
-            assert ready.returncode == 0, ready.stdout + ready.stderr
-            (lab.home / 'build.yml').rename(lab.home / f'build-{system}.yml')
-        yield lab
+        with labs_below(STATE):
+            yield _ready(BuildLab.load(NAME))
     finally:
         down = run(*EUCALAB, 'down', '--name', NAME)
         assert down.returncode == 0, down.stdout + down.stderr

@@ -26,10 +26,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import sink
+from tests.bundle import sink
+from tests.kit.paths import environment
 
-HERE = Path(__file__).resolve().parent
-COLLECTIONS = HERE.parents[1] / 'playbooks' / 'collections'
 MIB = 1 << 20
 KEY = '000102030405060708090a0b0c0d0e0f'
 
@@ -115,9 +114,8 @@ def run_peer(image: Path, packer: str) -> tuple[float, float, int]:
 
 def run_ours(image: Path, library: str) -> tuple[float, float, int, float]:
     """The median of three: ours takes a tenth of the peer's time, so a hiccup of the machine weighs ten times as much."""
-    environment = {**os.environ, 'PYTHONPATH': str(COLLECTIONS)}
-    command = [sys.executable, __file__, '--bundle', str(image), library]
-    runs = [measured(command, image.parent, environment) for _run in range(3)]
+    command = [sys.executable, '-m', 'tests.bundle.bench', '--bundle', str(image), library]
+    runs = [measured(command, image.parent, environment()) for _run in range(3)]
     told = [json.loads(out) for _wall, _cpu, out in runs]
     wall, cpu = (statistics.median(run[figure] for run in runs) for figure in (0, 1))
     return wall, cpu, told[0]['size'], max(one['peak_mib'] for one in told)
@@ -164,7 +162,6 @@ def bench_bundle(name: str, image: Path) -> None:
 
 def bench_upload(directory: Path, size: int) -> None:
     """14 parts of noise to a server that answers after 100 ms and takes 25 MB/s of each connection."""
-    sys.path.insert(0, str(COLLECTIONS))
     from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
     from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
     from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import bundle

@@ -3,7 +3,7 @@
 """Uploads over a bad line to a real lab API: each ends complete and right or with a clear error, never with a broken
 registration; and the next run, over a good line, completes it.
 
-``faults.py --runs 200 --seed 1`` prints one line per run and a summary. One seed is one sequence of faults.
+``python -m tests.bundle.faults --runs 200 --seed 1`` prints one line per run and a summary. One seed is one sequence of faults.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import hashlib
 import json
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,12 +21,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2] / 'playbooks' / 'collections')]
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest
+from ansible_collections.eucalyptus.cloud.tests.kit import unbundle
 
-import fault_proxy  # noqa: E402
-import lab_process  # noqa: E402
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest  # noqa: E402
-from ansible_collections.eucalyptus.cloud.tests.kit import unbundle  # noqa: E402
+from eucalab.cloud.keys import cloud_key
+from tests.bundle import fault_proxy
+from tests.kit.lab import Lab
+from tests.kit.paths import environment
 
 PART_SIZE = 256 * 1024
 IMPATIENT = Path(__file__).resolve().parent / 'impatient_image.py'
@@ -54,7 +54,12 @@ def run_image(options: dict, bad_line: int | None = None) -> dict:
 
 def start_image(options: dict, bad_line: int | None = None) -> subprocess.Popen:
     process = subprocess.Popen(
-        [sys.executable, str(IMPATIENT)], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, str(IMPATIENT)],
+        env=environment(),
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     process.stdin.write(json.dumps({'_part_size': PART_SIZE, '_bad_line': bad_line, **options}))
     process.stdin.close()
@@ -72,31 +77,29 @@ def make_image(path: Path, seed: int) -> bytes:
     return data
 
 
-def stored(lab: lab_process.Lab) -> dict[str, bytes]:
+def stored(lab: Lab) -> dict[str, bytes]:
     """All objects, by bucket/key, as the lab has them on its disk."""
-    with sqlite3.connect(lab.database) as memory:
-        rows = memory.execute('SELECT bucket, key, file FROM objects').fetchall()
-    return {f'{bucket}/{key}': (lab.home / 'objects' / file).read_bytes() for bucket, key, file in rows}
+    rows = lab.rows('SELECT bucket, key, file FROM objects')
+    return {f'{bucket}/{key}': (lab.config.objects / file).read_bytes() for bucket, key, file in rows}
 
 
-def registered(lab: lab_process.Lab) -> dict[str, str]:
+def registered(lab: Lab) -> dict[str, str]:
     """Names of the registered images with their locations."""
-    with sqlite3.connect(lab.database) as memory:
-        return dict(memory.execute("SELECT name, location FROM images WHERE state = 'available'").fetchall())
+    return {row['name']: row['location'] for row in lab.rows("SELECT name, location FROM images WHERE state = 'available'")}
 
 
-def open_bundle(lab: lab_process.Lab, location: str) -> bytes:
+def open_bundle(lab: Lab, location: str) -> bytes:
     objects = stored(lab)
     told = manifest.parse(objects[location])
     bucket = location.partition('/')[0]
-    key = manifest.load_private_key((lab.home / 'keys' / 'cloud-key.pem').read_bytes(), "the cloud's key")
+    key = manifest.load_private_key(cloud_key(lab.config).read_bytes(), "the cloud's key")
     return b''.join(unbundle.unbundle(told, [objects[f'{bucket}/{part.filename}'] for part in told.parts], key))
 
 
-def check_registrations(lab: lab_process.Lab, contents: dict[str, bytes]) -> None:
+def check_registrations(lab: Lab, contents: dict[str, bytes]) -> None:
     """Every registered image's bundle opens, is the image of that name, and its manifest is the one registered."""
-    with sqlite3.connect(lab.database) as memory:
-        hashes = dict(memory.execute("SELECT location, manifest_sha256 FROM images WHERE state = 'available'").fetchall())
+    rows = lab.rows("SELECT location, manifest_sha256 FROM images WHERE state = 'available'")
+    hashes = {row['location']: row['manifest_sha256'] for row in rows}
     objects = stored(lab)
     locations = registered(lab)
     for name in locations.keys() & contents:
@@ -105,14 +108,14 @@ def check_registrations(lab: lab_process.Lab, contents: dict[str, bytes]) -> Non
         assert open_bundle(lab, location) == contents[name], f'{name} is registered and its bundle is not it'
 
 
-def one_run(lab: lab_process.Lab, directory: Path, seed: int) -> Outcome:
+def one_run(lab: Lab, directory: Path, seed: int) -> Outcome:
     dice = random.Random(seed)
     name, path = f'faults-{seed}', directory / f'image-{seed}'
     contents = {name: make_image(path, seed)}
     options = {'name': name, 'type': 'ramdisk', 'src': str(path)}
     rate = dice.choice((0.1, 0.25, 0.5, 0.8))
     started = time.monotonic()
-    with fault_proxy.FaultProxy(lab.port, seed, rate).running() as proxy:
+    with fault_proxy.FaultProxy(lab.config.port, seed, rate).running() as proxy:
         result = run_image({**lab.options(proxy.port), **options}, proxy.port)
     seconds = time.monotonic() - started
     failed = bool(result.get('failed'))
@@ -142,7 +145,7 @@ def main() -> None:
     broken = []
     with (
         tempfile.TemporaryDirectory(prefix='bundle-faults-', dir='/var/tmp') as directory,
-        lab_process.running_lab(Path(directory) / 'state') as lab,
+        Lab.running(Path(directory) / 'state', 'faults', pace=0.0) as lab,
     ):
         for seed in range(options.seed, options.seed + options.runs):
             try:

@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible.module_utils import basic
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'playbooks' / 'collections'))
-
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client  # noqa: E402
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration, sealing, upload  # noqa: E402
-from ansible_collections.eucalyptus.cloud.plugins.modules import image  # noqa: E402
-from botocore.config import Config  # noqa: E402
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration, sealing, upload
+from ansible_collections.eucalyptus.cloud.plugins.modules import image
+from botocore.config import Config
 
 
 def main() -> None:

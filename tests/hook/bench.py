@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hook_shapes import Shape, encode
-from hook_world import ENVIRONMENT, PRE_BOOT, World
+from tests.hook.hook_shapes import Shape, encode
+from tests.hook.hook_world import ENVIRONMENT, PRE_BOOT, World
 
 OLD = Path(__file__).with_name('old-pipeline.sh')
 MARKER = b'bootparams=inst.ks=http://192.0.2.20/fedora.ks ip=dhcp inst.sshd console=ttyS0\n'

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from hook_oracle import Policy
-from hook_world import FILES, SHELLS, World, adopt_orphans
+from tests.hook.hook_oracle import Policy
+from tests.hook.hook_world import FILES, SHELLS, World, adopt_orphans
 
 Build = Callable[..., World]
 

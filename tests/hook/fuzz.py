@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Try the hook with hostile user data, under every shell, as root and as nobody, and compare with what it must do.
 
-    tests/hook/fuzz.py --cases 100000            so many cases
-    tests/hook/fuzz.py --seconds 600 --seed 7    so long; the seed says which cases
+    python -m tests.hook.fuzz --cases 100000            so many cases
+    python -m tests.hook.fuzz --seconds 600 --seed 7    so long; the seed says which cases
 
 A case that fails is printed with the seed that gives it alone: --seed N --only.
 """
@@ -24,9 +24,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import hook_hostile
-from hook_check import check
-from hook_world import FILES, SHELLS, World, adopt_orphans
+from tests.hook import hook_hostile
+from tests.hook.hook_check import check
+from tests.hook.hook_world import FILES, SHELLS, World, adopt_orphans
 
 
 def try_one(worlds: list[World], seed: int) -> str:

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 
-from hook_oracle import Verdict, canonical, judge
-from hook_world import World
 from lxml import etree
+
+from tests.hook.hook_oracle import Verdict, canonical, judge
+from tests.hook.hook_world import World
 
 LOG_LINE = re.compile(rb'[ -~]+\n\Z')
 

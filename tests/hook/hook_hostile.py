@@ -8,8 +8,8 @@ import base64
 import gzip
 import random
 
-from hook_oracle import Policy
-from hook_shapes import KINDS, VERSIONS, Shape, encode
+from tests.hook.hook_oracle import Policy
+from tests.hook.hook_shapes import KINDS, VERSIONS, Shape, encode
 
 # Values of bootparams=. @CANARY@ is a file that must never appear in the hook's working directory.
 PAYLOADS = {

@@ -9,8 +9,8 @@ import signal
 import time
 from pathlib import Path
 
-from hook_shapes import Shape, encode
-from hook_world import ENVIRONMENT, PRE_BOOT, SHELLS, World, orphans
+from tests.hook.hook_shapes import Shape, encode
+from tests.hook.hook_world import ENVIRONMENT, PRE_BOOT, SHELLS, World, orphans
 
 PLANTED = ('link', 'dangling link', 'tenant FIFO', 'FIFO', 'temporary', 'dangling temporary', 'original', 'dangling original')
 

@@ -11,8 +11,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from hook_oracle import Policy
-from hook_shapes import Shape
+from tests.hook.hook_oracle import Policy
+from tests.hook.hook_shapes import Shape
 
 FILES = Path(__file__).resolve().parents[2] / 'roles' / 'nc_hooks' / 'files'
 STYLESHEETS = ('get-user-data.xsl', 'insert-boot-params.xsl')

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from hook_check import check
-from hook_planted import PLANTED, planted
-from hook_shapes import Shape, encode
-from hook_world import ENVIRONMENT, PRE_BOOT, SHELLS, World, orphans
 from lxml import etree
+
+from tests.hook.hook_check import check
+from tests.hook.hook_planted import PLANTED, planted
+from tests.hook.hook_shapes import Shape, encode
+from tests.hook.hook_world import ENVIRONMENT, PRE_BOOT, SHELLS, World, orphans
 
 DATA = encode(b'bootparams=a\n')
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='only root can mount a filesystem, or run as another user')

@@ -7,11 +7,12 @@ from __future__ import annotations
 import os
 
 import pytest
-from hook_check import check
-from hook_oracle import canonical
-from hook_shapes import KINDS, VERSIONS, Shape, encode
-from hook_world import World
 from lxml import etree
+
+from tests.hook.hook_check import check
+from tests.hook.hook_oracle import canonical
+from tests.hook.hook_shapes import KINDS, VERSIONS, Shape, encode
+from tests.hook.hook_world import World
 
 DATA = encode(b'bootparams=a\n')
 

@@ -9,12 +9,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hook_oracle import Policy, canonical
-from hook_shapes import KINDS, VERSIONS, Shape, encode
-from hook_world import World
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from lxml import etree
+
+from tests.hook.hook_oracle import Policy, canonical
+from tests.hook.hook_shapes import KINDS, VERSIONS, Shape, encode
+from tests.hook.hook_world import World
 
 PATH = Path(__file__).resolve().parents[2] / 'plugins' / 'module_utils' / 'node' / 'domain_xml.py'
 SPEC = importlib.util.spec_from_file_location('domain_xml', PATH)

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import time
 
-import fuzz
-import hook_hostile
-from hook_oracle import MARKER
+from tests.hook import fuzz, hook_hostile
+from tests.hook.hook_oracle import MARKER
 
 
 def test_hostile_user_data():

@@ -9,11 +9,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hook_check import check
-from hook_oracle import Policy
-from hook_planted import planted
-from hook_shapes import Shape, encode
-from hook_world import FILES, World
+
+from tests.hook.hook_check import check
+from tests.hook.hook_oracle import Policy
+from tests.hook.hook_planted import planted
+from tests.hook.hook_shapes import Shape, encode
+from tests.hook.hook_world import FILES, World
 
 STRICT = Policy(accounts='000123456789', kernels='eki-33cc44dd', forbidden='init=* module-blacklist=*')
 OPEN = Policy(installers='*', vnc='yes')

@@ -8,10 +8,11 @@ import os
 import resource
 
 import pytest
-from hook_check import check
-from hook_hostile import INSTALLERS
-from hook_shapes import Shape, encode
-from hook_world import FILES, World
+
+from tests.hook.hook_check import check
+from tests.hook.hook_hostile import INSTALLERS
+from tests.hook.hook_shapes import Shape, encode
+from tests.hook.hook_world import FILES, World
 
 DATA = encode(b'bootparams=inst.ks=http://h/ks\n')
 

@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hook_check import check
-from hook_shapes import KINDS, VERSIONS, Shape, encode
 from lxml import etree
+
+from tests.hook.hook_check import check
+from tests.hook.hook_shapes import KINDS, VERSIONS, Shape, encode
 
 SCHEMA = Path('/usr/share/libvirt/schemas/domain.rng')
 DATA = encode(b'bootparams=ks=http://h/?a=1&b=<2> "x y"\ninstaller=fedora-40\nconsole=vnc\n')

@@ -8,8 +8,9 @@ import os
 import subprocess
 
 import pytest
-from hook_shapes import Shape, encode
-from hook_world import FILES, SHELLS, World
+
+from tests.hook.hook_shapes import Shape, encode
+from tests.hook.hook_world import FILES, SHELLS, World
 
 TESTS = 9
 

@@ -8,12 +8,13 @@ import base64
 import gzip
 
 import pytest
-from hook_check import check
-from hook_hostile import NEAR, PAYLOADS
-from hook_oracle import MARKER, Verdict, canonical
-from hook_shapes import KEPT, VERSIONS, Shape, encode
-from hook_world import SHELLS, World
 from lxml import etree
+
+from tests.hook.hook_check import check
+from tests.hook.hook_hostile import NEAR, PAYLOADS
+from tests.hook.hook_oracle import MARKER, Verdict, canonical
+from tests.hook.hook_shapes import KEPT, VERSIONS, Shape, encode
+from tests.hook.hook_world import SHELLS, World
 
 
 def line_of(world: World) -> str | None:

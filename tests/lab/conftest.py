@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,46 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import LabApi  # it puts the lab's package on the path
-from cli_support import Place
-from eucalab.cloud.accounts import create_accounts
-from eucalab.cloud.store import Store
-from eucalab.config import Config
-from lab_process import free_port
+
+from tests.kit.command import Place
+from tests.kit.lab import Lab, labs_below
 
 
 @pytest.fixture(scope='session')
-def make_lab_api() -> Iterator[Callable[..., LabApi]]:
+def make_lab_api() -> Iterator[Callable[..., Lab]]:
     """Make labs whose API process runs; options are those of Config. All are ended when the tests are."""
     root = Path(tempfile.mkdtemp(prefix='eucalab-test-'))
-    before = os.environ.get('EUCALAB_STATE')
-    os.environ['EUCALAB_STATE'] = str(root)
-    made: list[LabApi] = []
+    made: list[Lab] = []
 
-    def make(name: str, **options: Any) -> LabApi:
-        config = Config(**{'name': name, 'port': free_port(), 'pace': 0.02, **options})
-        config.save()
-        config.make_directories()
-        store = Store(config.database)
-        api = LabApi(config, create_accounts(store, config))
-        store.close()
-        made.append(api)
-        api.start()
-        return api
+    def make(name: str, **options: Any) -> Lab:
+        made.append(Lab.create(name, **options))
+        made[-1].start()
+        return made[-1]
 
-    yield make
-    for api in made:
-        if api.process is not None and api.process.poll() is None:
-            api.stop()
+    with labs_below(root):
+        yield make
+        for lab in made:
+            if lab.process is not None and lab.process.poll() is None:
+                lab.stop()
     shutil.rmtree(root)
-    if before is None:
-        del os.environ['EUCALAB_STATE']
-    else:
-        os.environ['EUCALAB_STATE'] = before
 
 
 @pytest.fixture(scope='session')
-def lab_api(make_lab_api: Callable[..., LabApi]) -> LabApi:
+def lab_api(make_lab_api: Callable[..., Lab]) -> Lab:
     """One lab for all tests that leave others' resources alone. Pace 0.02: polls every 0.2 s, snapshots take 0.6 s."""
     return make_lab_api('shared')
 
@@ -71,6 +56,6 @@ def place() -> Iterator[Place]:
 
 
 @pytest.fixture(scope='session')
-def slow_api(make_lab_api: Callable[..., LabApi]) -> LabApi:
+def slow_api(make_lab_api: Callable[..., Lab]) -> Lab:
     """For tests that see every state: nothing gets on by itself while they look, but by ``poll`` and ``age``."""
     return make_lab_api('slow', pace=1000.0)

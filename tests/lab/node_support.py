@@ -24,17 +24,19 @@ import time
 import urllib.parse
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.hazmat.primitives import padding, serialization
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from eucalab.cloud.store import Store
 from eucalab.config import Config, cache_root
 from eucalab.host import guests, shared
 from eucalab.node.model import Settings
+from tests.kit.lab import labs_below
 
 NODE = 'node1'
 ACCESS, SECRET = 'SYSTEMACCESSKEY00001', 'system-secret'
@@ -185,37 +187,34 @@ def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
     """A lab below /var/tmp: the hook's and the hypervisor's users may not enter pytest's own directories."""
     root = Path(tempfile.mkdtemp(prefix='eucalab-test-', dir='/var/tmp'))
     root.chmod(0o755)
-    before = os.environ.get('EUCALAB_STATE')
-    os.environ['EUCALAB_STATE'] = str(root)
     objects = Objects()
     try:
-        config = Config('tnode', 18774, pace=pace, accel='tcg', nodes=(NODE,), endpoint=objects.endpoint)
-        config.make_directories()
-        config.save()
-        key = rsa.generate_private_key(65537, 2048)
-        (config.keys / 'cloud-key.pem').write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-            )
-        )
-        store = Store(config.database)
-        store.insert('accounts', number='000000000009', name='(eucalyptus)aws-exec-read', is_admin=0)
-        store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS, secret_key=SECRET)
-        try:
-            yield ScratchLab(config, objects, store, key)
-        finally:
-            for row in store.rows('SELECT id FROM instances'):
-                guests.remove_log(row['id'])
-            store.close()
-        if os.geteuid() == 0:  # only root's nodes have libvirt run
-            shared.release(config)
+        with labs_below(root):
+            yield from _scratch_lab(objects, pace)
     finally:
         objects.close()
-        if before is None:
-            del os.environ['EUCALAB_STATE']
-        else:
-            os.environ['EUCALAB_STATE'] = before
         shutil.rmtree(root)
+
+
+def _scratch_lab(objects: Objects, pace: float) -> Iterator[ScratchLab]:
+    config = Config('tnode', 18774, pace=pace, accel='tcg', nodes=(NODE,), endpoint=objects.endpoint)
+    config.make_directories()
+    config.save()
+    key = rsa.generate_private_key(65537, 2048)
+    (config.keys / 'cloud-key.pem').write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    )
+    store = Store(config.database)
+    store.insert('accounts', number='000000000009', name='(eucalyptus)aws-exec-read', is_admin=0)
+    store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS, secret_key=SECRET)
+    try:
+        yield ScratchLab(config, objects, store, key)
+    finally:
+        for row in store.rows('SELECT id FROM instances'):
+            guests.remove_log(row['id'])
+        store.close()
+        if os.geteuid() == 0:  # only root's nodes have libvirt run
+            shared.release(config)
 
 
 def make_bundle(
@@ -265,18 +264,6 @@ def make_bundle(
     objects = {f'{folder}/{name}.part.{i:02}': part for i, part in enumerate(parts)}
     objects[f'{prefix}.manifest.xml'] = manifest.encode()
     return objects
-
-
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 60, progress: Callable[[], object] = lambda: 0):
-    """Wait until a condition holds. Time counts anew, to a limit, when ``progress`` changes (a guest's console)."""
-    deadline, last, limit = time.monotonic() + seconds, progress(), time.monotonic() + 5 * seconds
-    while True:
-        if value := condition():
-            return value
-        if (now := progress()) != last:
-            deadline, last = min(limit, time.monotonic() + seconds), now
-        assert time.monotonic() < deadline, f'not within {seconds} s: {what}; last {str(last)[-2000:]}'
-        time.sleep(0.05)
 
 
 GUEST_INIT = """#!/bin/sh

@@ -13,15 +13,16 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
-from api_support import LabApi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+
 from eucalab.cloud import keys
+from tests.kit.lab import Lab
 
 URL = '/services/Empyrean'
 
 
-def ask(lab_api: LabApi, **parameters: str) -> tuple[int, str]:
+def ask(lab_api: Lab, **parameters: str) -> tuple[int, str]:
     """As euca2ools does: a POST, signed with version 4, API version "eucalyptus"."""
     body = urllib.parse.urlencode({'Action': 'DescribeServiceCertificates', 'Version': 'eucalyptus', **parameters})
     request = botocore.awsrequest.AWSRequest(
@@ -36,7 +37,7 @@ def element(name: str, body: str) -> str:
     return unescape(re.search(f'<euca:{name}>(.*?)</euca:{name}>', body, re.DOTALL).group(1))
 
 
-def test_the_certificate_is_the_clouds_own(lab_api: LabApi) -> None:
+def test_the_certificate_is_the_clouds_own(lab_api: Lab) -> None:
     status, body = ask(lab_api, Format='pem', FingerprintDigest='SHA-256')
     assert status == 200
     assert (element('serviceType', body), element('certificateUsage', body)) == ('compute', 'image-bundling')
@@ -47,12 +48,12 @@ def test_the_certificate_is_the_clouds_own(lab_api: LabApi) -> None:
 
 
 @pytest.mark.parametrize('usage, found', [('image-bundling', 1), ('something-else', 0)])
-def test_filters_choose(lab_api: LabApi, usage: str, found: int) -> None:
+def test_filters_choose(lab_api: Lab, usage: str, found: int) -> None:
     _, body = ask(lab_api, **{'Filter.1.Name': 'certificate-usage', 'Filter.1.Value.1': usage})
     assert body.count('<euca:item>') == found
 
 
-def test_strangers_are_refused_and_unknown_parameters_do_not_bind(lab_api: LabApi) -> None:
+def test_strangers_are_refused_and_unknown_parameters_do_not_bind(lab_api: Lab) -> None:
     query = 'Action=DescribeServiceCertificates&Version=eucalyptus'
     assert lab_api.fetch(f'{lab_api.config.endpoint}{URL}?{query}')[0] == 403
     status, body = ask(lab_api, Colour='blue')

@@ -13,10 +13,13 @@ import boto.s3.connection
 import botocore.config
 import botocore.session
 import pytest
-from api_support import LabApi, refused
+
+from tests.kit.lab import Lab
+from tests.kit.refusals import refused
+from tests.kit.waiting import wait_for
 
 
-def connect_ec2(lab_api: LabApi, signature: str, path: str) -> boto.ec2.connection.EC2Connection:
+def connect_ec2(lab_api: Lab, signature: str, path: str) -> boto.ec2.connection.EC2Connection:
     class Connection(boto.ec2.connection.EC2Connection):
         def _required_auth_capability(self) -> list[str]:
             return [signature]
@@ -29,14 +32,14 @@ def connect_ec2(lab_api: LabApi, signature: str, path: str) -> boto.ec2.connecti
 
 @pytest.mark.parametrize('signature', ['ec2', 'hmac-v4'])
 @pytest.mark.parametrize('path', ['/services/compute', '/services/Eucalyptus'])
-def test_boto_2_does_the_whole_sequence(lab_api: LabApi, signature: str, path: str) -> None:
+def test_boto_2_does_the_whole_sequence(lab_api: Lab, signature: str, path: str) -> None:
     ec2 = connect_ec2(lab_api, signature, path)
     assert [zone.name for zone in ec2.get_all_zones()] == ['one']
     volume = ec2.create_volume(1, 'one')
-    lab_api.wait_for(lambda: volume.update() == 'available', 'the volume is available')
+    wait_for('the volume is available', lambda: volume.update() == 'available')
     volume.add_tag('Name', 'from boto 2')
     snapshot = volume.create_snapshot('taken by boto 2')
-    lab_api.wait_for(lambda: snapshot.update() == '100%', 'the snapshot is completed')
+    wait_for('the snapshot is completed', lambda: snapshot.update() == '100%')
     device = boto.ec2.blockdevicemapping.BlockDeviceType(snapshot_id=snapshot.id, delete_on_termination=True)
     devices = boto.ec2.blockdevicemapping.BlockDeviceMapping()
     devices['/dev/sda'] = device
@@ -48,23 +51,23 @@ def test_boto_2_does_the_whole_sequence(lab_api: LabApi, signature: str, path: s
     instance = ec2.run_instances(image_id, user_data='bootparams=ksdevice=link ip=dhcp').instances[0]
     assert instance.state == 'pending'
     lab_api.report(instance.id, 'running')
-    lab_api.wait_for(lambda: instance.update() == 'running', 'the instance runs')
+    wait_for('the instance runs', lambda: instance.update() == 'running')
     assert ec2.get_console_output(instance.id).output in (b'', None)
     assert instance.get_attribute('userData')['userData']
     second = ec2.create_volume(1, 'one')
-    lab_api.wait_for(lambda: second.update() == 'available', 'the second volume is available')
+    wait_for('the second volume is available', lambda: second.update() == 'available')
     second.attach(instance.id, '/dev/sdc')
     lab_api.report_attachment(second.id, 'attached')
-    lab_api.wait_for(lambda: second.update() == 'in-use' and second.attachment_state() == 'attached', 'attached')
+    wait_for('attached', lambda: second.update() == 'in-use' and second.attachment_state() == 'attached')
     instance.terminate()
     lab_api.report(instance.id, 'teardown')
-    lab_api.wait_for(lambda: instance.update() == 'terminated', 'the instance is terminated')
+    wait_for('the instance is terminated', lambda: instance.update() == 'terminated')
     assert [tag.value for tag in ec2.get_all_tags({'resource-id': volume.id})] == ['from boto 2']
     ec2.deregister_image(image_id)
     assert snapshot.delete() and second.delete() and volume.delete()
 
 
-def test_boto_2_stores_objects(lab_api: LabApi) -> None:
+def test_boto_2_stores_objects(lab_api: Lab) -> None:
     for path in ('/services/objectstorage', '/services/Walrus'):
         s3 = boto.s3.connection.S3Connection(
             lab_api.tenant.access_key,
@@ -86,7 +89,7 @@ def test_boto_2_stores_objects(lab_api: LabApi) -> None:
         bucket.delete()
 
 
-def default_client(lab_api: LabApi, service: str, url: str):
+def default_client(lab_api: Lab, service: str, url: str):
     return botocore.session.Session().create_client(
         service,
         region_name='eucalyptus',
@@ -96,7 +99,7 @@ def default_client(lab_api: LabApi, service: str, url: str):
     )
 
 
-def test_botocores_default_ec2_client_fails_where_it_fails_on_4_4(lab_api: LabApi) -> None:
+def test_botocores_default_ec2_client_fails_where_it_fails_on_4_4(lab_api: Lab) -> None:
     ec2 = default_client(lab_api, 'ec2', lab_api.ec2_url)
     assert ec2.describe_volumes()['Volumes'] is not None  # version 4 and 2016-11-15 are fine by themselves
     with refused('400 Bad Request', 'Failed to bind the following fields:', 'ClientToken = '):
@@ -107,7 +110,7 @@ def test_botocores_default_ec2_client_fails_where_it_fails_on_4_4(lab_api: LabAp
         ec2.describe_images(MaxResults=10)
 
 
-def test_botocores_trailing_checksums_are_refused(lab_api: LabApi) -> None:
+def test_botocores_trailing_checksums_are_refused(lab_api: Lab) -> None:
     """What botocore sends by default over https, caught before it is sent, and sent over http as it is."""
     lab_api.s3().create_bucket(Bucket='trailers')
     s3 = default_client(lab_api, 's3', lab_api.s3_url.replace('http:', 'https:'))
@@ -131,7 +134,7 @@ def test_botocores_trailing_checksums_are_refused(lab_api: LabApi) -> None:
         lab_api.s3().get_object(Bucket='trailers', Key='k')
 
 
-def test_botocores_default_s3_client_works_over_http(lab_api: LabApi) -> None:
+def test_botocores_default_s3_client_works_over_http(lab_api: Lab) -> None:
     s3 = default_client(lab_api, 's3', lab_api.s3_url)
     s3.create_bucket(Bucket='with-defaults')
     s3.put_object(Bucket='with-defaults', Key='k', Body=b'body')

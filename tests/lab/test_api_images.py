@@ -7,11 +7,13 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from api_support import LabApi, refused
+
+from tests.kit.lab import Lab
+from tests.kit.refusals import refused
 
 
 @pytest.fixture(scope='module')
-def boot(lab_api: LabApi) -> dict[str, str]:
+def boot(lab_api: Lab) -> dict[str, str]:
     return lab_api.published_boot()
 
 
@@ -19,7 +21,7 @@ def new_name() -> str:
     return f'image-{secrets.token_hex(4)}'
 
 
-def test_the_admin_registers_kernels_and_ramdisks(lab_api: LabApi, boot: dict[str, str]) -> None:
+def test_the_admin_registers_kernels_and_ramdisks(lab_api: Lab, boot: dict[str, str]) -> None:
     assert boot['KernelId'].startswith('eki-') and boot['RamdiskId'].startswith('eri-')
     kinds = {one['ImageId']: one['ImageType'] for one in lab_api.ec2().describe_images()['Images']}
     assert (kinds[boot['KernelId']], kinds[boot['RamdiskId']]) == ('kernel', 'ramdisk')
@@ -36,13 +38,13 @@ def test_the_admin_registers_kernels_and_ramdisks(lab_api: LabApi, boot: dict[st
         ('machine', 'm', '<ramdisk_id>yes</ramdisk_id>'),
     ],
 )
-def test_a_tenant_registers_neither_kernel_nor_ramdisk(lab_api: LabApi, kind: str, name: str, configuration: str) -> None:
+def test_a_tenant_registers_neither_kernel_nor_ramdisk(lab_api: Lab, kind: str, name: str, configuration: str) -> None:
     location = lab_api.put_manifest(lab_api.tenant, f'tenant-images/{name}.manifest.xml', kind, configuration=configuration)
     with refused('InternalFailure', 'Only administrators can register', status=500):
         lab_api.ec2().register_image(Name=new_name(), ImageLocation=location)
 
 
-def test_a_machine_image_needs_kernel_and_ramdisk_unless_hvm(lab_api: LabApi, boot: dict[str, str]) -> None:
+def test_a_machine_image_needs_kernel_and_ramdisk_unless_hvm(lab_api: Lab, boot: dict[str, str]) -> None:
     ec2 = lab_api.ec2()
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/needs.manifest.xml')
     with refused('MissingParameter', 'Kernel ID must be specified'):
@@ -62,14 +64,14 @@ def test_a_machine_image_needs_kernel_and_ramdisk_unless_hvm(lab_api: LabApi, bo
     assert 'KernelId' not in ec2.describe_images(ImageIds=[hvm])['Images'][0]
 
 
-def test_the_manifests_own_kernel_and_ramdisk_serve_too(lab_api: LabApi, boot: dict[str, str]) -> None:
+def test_the_manifests_own_kernel_and_ramdisk_serve_too(lab_api: Lab, boot: dict[str, str]) -> None:
     configuration = f'<kernel_id>{boot["KernelId"]}</kernel_id><ramdisk_id>{boot["RamdiskId"]}</ramdisk_id>'
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/own.manifest.xml', configuration=configuration)
     image = lab_api.ec2().register_image(Name=new_name(), ImageLocation=location)['ImageId']
     assert lab_api.ec2().describe_images(ImageIds=[image])['Images'][0]['KernelId'] == boot['KernelId']
 
 
-def test_a_kernel_that_is_not_shared_cannot_be_used(lab_api: LabApi, boot: dict[str, str]) -> None:
+def test_a_kernel_that_is_not_shared_cannot_be_used(lab_api: Lab, boot: dict[str, str]) -> None:
     kernel = lab_api.register(lab_api.admin, 'kernel', 'boot-files')
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/private.manifest.xml')
     with refused('InternalFailure', 'is denied', status=500):
@@ -80,28 +82,28 @@ def test_a_kernel_that_is_not_shared_cannot_be_used(lab_api: LabApi, boot: dict[
         )
 
 
-def test_a_manifest_of_another_account_is_not_accessible(lab_api: LabApi, boot: dict[str, str]) -> None:
+def test_a_manifest_of_another_account_is_not_accessible(lab_api: Lab, boot: dict[str, str]) -> None:
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/foreign.manifest.xml', user=lab_api.admin.number)
     with refused('AuthFailure', 'Manifest is not accessible'):
         lab_api.ec2().register_image(Name=new_name(), ImageLocation=location, **boot)
 
 
 @pytest.mark.parametrize('acl', ['private', 'ec2-bundle-read'])
-def test_a_manifest_that_the_cloud_may_not_read_is_refused(lab_api: LabApi, acl: str) -> None:
+def test_a_manifest_that_the_cloud_may_not_read_is_refused(lab_api: Lab, acl: str) -> None:
     location = lab_api.put_manifest(lab_api.admin, 'admin-images/hidden.manifest.xml', 'kernel', acl=acl)
     with refused('InternalFailure', f'Failed to read manifest file: {location}', status=500):
         lab_api.ec2(lab_api.admin).register_image(Name=new_name(), ImageLocation=location)
 
 
 @pytest.mark.parametrize('body', [b'', b'<manifest>', b'<!DOCTYPE m [<!ENTITY x SYSTEM "file:///etc/passwd">]><m>&x;</m>'])
-def test_what_is_not_a_manifest_is_refused(lab_api: LabApi, body: bytes) -> None:
+def test_what_is_not_a_manifest_is_refused(lab_api: Lab, body: bytes) -> None:
     lab_api.put_manifest(lab_api.tenant, 'tenant-images/broken.manifest.xml')
     lab_api.s3().put_object(Bucket='tenant-images', Key='broken.manifest.xml', Body=body, ACL='aws-exec-read')
     with pytest.raises(Exception, match='Failed to read manifest file|Manifest is not accessible'):
         lab_api.ec2().register_image(Name=new_name(), ImageLocation='tenant-images/broken.manifest.xml')
 
 
-def test_too_big_an_image_and_a_strange_architecture_are_refused(lab_api: LabApi) -> None:
+def test_too_big_an_image_and_a_strange_architecture_are_refused(lab_api: Lab) -> None:
     ec2 = lab_api.ec2()
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/big.manifest.xml', size=(30 << 30) + 1)
     with refused('InternalFailure', 'exceeds the configured maximum', status=500):
@@ -112,17 +114,17 @@ def test_too_big_an_image_and_a_strange_architecture_are_refused(lab_api: LabApi
 
 
 @pytest.mark.parametrize('name', ['ab', 'a' * 129, 'with space', 'comma,', 'ümlaut'])
-def test_names_that_are_not_allowed(lab_api: LabApi, name: str) -> None:
+def test_names_that_are_not_allowed(lab_api: Lab, name: str) -> None:
     with refused('InvalidAMIName.Malformed'):
         lab_api.ec2().register_image(Name=name, ImageLocation='tenant-images/any.manifest.xml')
 
 
-def test_a_name_is_required(lab_api: LabApi) -> None:
+def test_a_name_is_required(lab_api: Lab) -> None:
     status, body = lab_api.call('Action=RegisterImage&ImageLocation=a-bucket/m')
     assert (status, 'InvalidAMIName.Malformed' in body) == (400, True)
 
 
-def test_a_name_is_free_again_when_its_image_is_deregistered(lab_api: LabApi) -> None:
+def test_a_name_is_free_again_when_its_image_is_deregistered(lab_api: Lab) -> None:
     ec2, name = lab_api.ec2(), new_name()
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/named.manifest.xml')
     first = ec2.register_image(Name=name, ImageLocation=location, VirtualizationType='hvm')['ImageId']
@@ -137,14 +139,14 @@ def test_a_name_is_free_again_when_its_image_is_deregistered(lab_api: LabApi) ->
         ec2.deregister_image(ImageId=first)
 
 
-def test_the_admin_sees_deregistered_images_when_he_asks(lab_api: LabApi) -> None:
+def test_the_admin_sees_deregistered_images_when_he_asks(lab_api: Lab) -> None:
     image = lab_api.register(lab_api.tenant, 'machine', 'tenant-images', VirtualizationType='hvm')
     lab_api.ec2().deregister_image(ImageId=image)
     states = {one['ImageId']: one['State'] for one in lab_api.ec2(lab_api.admin).describe_images(ImageIds=['verbose'])['Images']}
     assert states[image] == 'deregistered'
 
 
-def test_launch_permissions_decide_who_sees_an_image(lab_api: LabApi) -> None:
+def test_launch_permissions_decide_who_sees_an_image(lab_api: Lab) -> None:
     image = lab_api.register(lab_api.admin, 'kernel', 'boot-files')
     admin, tenant = lab_api.ec2(lab_api.admin), lab_api.ec2()
 
@@ -163,7 +165,7 @@ def test_launch_permissions_decide_who_sees_an_image(lab_api: LabApi) -> None:
         admin.modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'UserId': 'tenant'}]})
 
 
-def test_only_owner_and_admin_change_an_image(lab_api: LabApi, boot: dict[str, str]) -> None:
+def test_only_owner_and_admin_change_an_image(lab_api: Lab, boot: dict[str, str]) -> None:
     for call in (
         lambda ec2: ec2.deregister_image(ImageId=boot['KernelId']),
         lambda ec2: ec2.modify_image_attribute(ImageId=boot['KernelId'], Description={'Value': 'mine'}),
@@ -175,7 +177,7 @@ def test_only_owner_and_admin_change_an_image(lab_api: LabApi, boot: dict[str, s
     assert lab_api.ec2().describe_images(ImageIds=[image])['Images'][0]['Description'] == 'by admin'
 
 
-def test_owner_name_and_tag_filters(lab_api: LabApi) -> None:
+def test_owner_name_and_tag_filters(lab_api: Lab) -> None:
     ec2, name = lab_api.ec2(), new_name()
     location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/filtered.manifest.xml')
     image = ec2.register_image(Name=name, ImageLocation=location, VirtualizationType='hvm')['ImageId']

@@ -12,42 +12,45 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import LabApi, refused
+
 from eucalab.host import guests
+from tests.kit.lab import Lab
+from tests.kit.refusals import refused
+from tests.kit.waiting import wait_for
 
 
 @pytest.fixture(scope='module')
-def image(lab_api: LabApi) -> str:
+def image(lab_api: Lab) -> str:
     """An instance-store image of the tenant, with a kernel and a ramdisk that the admin published."""
     return lab_api.register(lab_api.tenant, 'machine', 'instance-images', **lab_api.published_boot())
 
 
 @pytest.fixture(scope='module')
-def snapshot(lab_api: LabApi) -> str:
+def snapshot(lab_api: Lab) -> str:
     return make_snapshot(lab_api)
 
 
-def make_snapshot(lab_api: LabApi) -> str:
+def make_snapshot(lab_api: Lab) -> str:
     ec2 = lab_api.ec2()
     made = ec2.create_snapshot(VolumeId=available_volume(lab_api))['SnapshotId']
     lab_api.age('snapshots', made, 30)
-    lab_api.wait_for(lambda: ec2.describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed', 'done')
+    wait_for('done', lambda: ec2.describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed')
     return made
 
 
-def available_volume(lab_api: LabApi) -> str:
+def available_volume(lab_api: Lab) -> str:
     volume = lab_api.ec2().create_volume(Size=1, AvailabilityZone='one')['VolumeId']
     lab_api.age('volumes', volume, 8)
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'the volume is available')
+    wait_for('the volume is available', lambda: volume_state(lab_api, volume) == 'available')
     return volume
 
 
 @pytest.fixture(scope='module')
-def ebs_image(lab_api: LabApi, snapshot: str) -> str:
+def ebs_image(lab_api: Lab, snapshot: str) -> str:
     return register_ebs(lab_api, snapshot)
 
 
-def register_ebs(lab_api: LabApi, snapshot: str) -> str:
+def register_ebs(lab_api: Lab, snapshot: str) -> str:
     mapping = [{'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot}}]
     return lab_api.ec2().register_image(
         Name='an-ebs-image', Architecture='x86_64', RootDeviceName='/dev/sda', BlockDeviceMappings=mapping
@@ -55,39 +58,39 @@ def register_ebs(lab_api: LabApi, snapshot: str) -> str:
 
 
 @pytest.fixture(scope='module')
-def slow_ebs_image(slow_api: LabApi) -> str:
+def slow_ebs_image(slow_api: Lab) -> str:
     return register_ebs(slow_api, make_snapshot(slow_api))
 
 
-def volume_state(lab_api: LabApi, volume: str) -> str:
+def volume_state(lab_api: Lab, volume: str) -> str:
     return lab_api.ec2().describe_volumes(VolumeIds=[volume])['Volumes'][0]['State']
 
 
-def run(lab_api: LabApi, image: str, **options: Any) -> dict[str, Any]:
+def run(lab_api: Lab, image: str, **options: Any) -> dict[str, Any]:
     return lab_api.ec2().run_instances(ImageId=image, MinCount=1, MaxCount=1, **options)['Instances'][0]
 
 
-def describe(lab_api: LabApi, instance: str) -> dict[str, Any]:
+def describe(lab_api: Lab, instance: str) -> dict[str, Any]:
     return lab_api.ec2().describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]
 
 
-def await_state(lab_api: LabApi, instance: str, state: str) -> None:
-    lab_api.wait_for(lambda: describe(lab_api, instance)['State']['Name'] == state, f'{instance} is {state}')
+def await_state(lab_api: Lab, instance: str, state: str) -> None:
+    wait_for(f'{instance} is {state}', lambda: describe(lab_api, instance)['State']['Name'] == state)
 
 
-def running(lab_api: LabApi, image: str, **options: Any) -> str:
+def running(lab_api: Lab, image: str, **options: Any) -> str:
     instance = run(lab_api, image, **options)['InstanceId']
     lab_api.report(instance, 'running')
     assert state_after_poll(lab_api, instance) == 'running'
     return instance
 
 
-def state_after_poll(lab_api: LabApi, instance: str) -> str:
+def state_after_poll(lab_api: Lab, instance: str) -> str:
     lab_api.poll()
     return describe(lab_api, instance)['State']['Name']
 
 
-def test_a_new_instance_is_pending_until_its_node_says_otherwise(lab_api: LabApi, image: str) -> None:
+def test_a_new_instance_is_pending_until_its_node_says_otherwise(lab_api: Lab, image: str) -> None:
     made = run(lab_api, image, UserData='bootparams=ip=dhcp\n')
     assert made['State'] == {'Code': 0, 'Name': 'pending'}
     row = lab_api.row('instances', made['InstanceId'])
@@ -102,7 +105,7 @@ def test_a_new_instance_is_pending_until_its_node_says_otherwise(lab_api: LabApi
     assert state_after_poll(lab_api, made['InstanceId']) == 'running'
 
 
-def test_instances_go_to_the_nodes_in_turn(lab_api: LabApi, image: str) -> None:
+def test_instances_go_to_the_nodes_in_turn(lab_api: Lab, image: str) -> None:
     made = lab_api.ec2().run_instances(ImageId=image, MinCount=4, MaxCount=4)['Instances']
     nodes = [lab_api.row('instances', one['InstanceId'])['node'] for one in made]
     assert nodes[:2] == nodes[2:] and set(nodes) == {'node1', 'node2'}
@@ -111,7 +114,7 @@ def test_instances_go_to_the_nodes_in_turn(lab_api: LabApi, image: str) -> None:
     assert [len(one['Instances']) for one in described] == [4]
 
 
-def test_a_power_off_ends_an_instance_store_instance_after_settling_and_shutting_down(slow_api: LabApi) -> None:
+def test_a_power_off_ends_an_instance_store_instance_after_settling_and_shutting_down(slow_api: Lab) -> None:
     ids = slow_api.published_boot()
     instance = running(slow_api, slow_api.register(slow_api.tenant, 'machine', 'slow-images', **ids))
     slow_api.report(instance, 'teardown')
@@ -121,7 +124,7 @@ def test_a_power_off_ends_an_instance_store_instance_after_settling_and_shutting
     assert [state_after_poll(slow_api, instance) for _ in range(2)] == ['shutting-down', 'terminated']
 
 
-def test_a_launch_that_fails_ends_terminated_with_the_nodes_reason(lab_api: LabApi, image: str) -> None:
+def test_a_launch_that_fails_ends_terminated_with_the_nodes_reason(lab_api: Lab, image: str) -> None:
     instance = run(lab_api, image)['InstanceId']
     lab_api.report(instance, 'teardown', reason='part 00 has another digest')
     await_state(lab_api, instance, 'terminated')
@@ -130,7 +133,7 @@ def test_a_launch_that_fails_ends_terminated_with_the_nodes_reason(lab_api: LabA
     )
 
 
-def test_terminating_is_seen_and_ends_when_the_node_is_done(lab_api: LabApi, image: str) -> None:
+def test_terminating_is_seen_and_ends_when_the_node_is_done(lab_api: Lab, image: str) -> None:
     instance, ec2 = running(lab_api, image), lab_api.ec2()
     change = ec2.terminate_instances(InstanceIds=[instance])['TerminatingInstances'][0]
     assert (change['PreviousState']['Name'], change['CurrentState']['Name']) == ('running', 'shutting-down')
@@ -142,28 +145,28 @@ def test_terminating_is_seen_and_ends_when_the_node_is_done(lab_api: LabApi, ima
         describe(lab_api, instance)
 
 
-def test_terminated_instances_vanish_after_an_hour(lab_api: LabApi, image: str) -> None:
+def test_terminated_instances_vanish_after_an_hour(lab_api: Lab, image: str) -> None:
     instance = running(lab_api, image)
     lab_api.ec2().terminate_instances(InstanceIds=[instance])
     lab_api.report(instance, 'teardown')
     await_state(lab_api, instance, 'terminated')
-    lab_api._write('UPDATE instances SET state_since = state_since - 3601 WHERE id = ?', instance)
+    lab_api.execute('UPDATE instances SET state_since = state_since - 3601 WHERE id = ?', instance)
 
     def gone() -> bool:
         only = [{'Name': 'instance-id', 'Values': [instance]}]
         return not lab_api.ec2().describe_instances(Filters=only)['Reservations']
 
-    lab_api.wait_for(gone, 'the instance has vanished')
+    wait_for('the instance has vanished', gone)
 
 
-def test_the_same_client_token_runs_one_instance(lab_api: LabApi, image: str) -> None:
+def test_the_same_client_token_runs_one_instance(lab_api: Lab, image: str) -> None:
     token = secrets.token_hex(8)
     first, second = run(lab_api, image, ClientToken=token), run(lab_api, image, ClientToken=token)
     assert first['InstanceId'] == second['InstanceId']
     assert run(lab_api, image, ClientToken=token + 'x')['InstanceId'] != first['InstanceId']
 
 
-def test_run_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
+def test_run_requests_that_are_refused(lab_api: Lab, image: str) -> None:
     with refused('InvalidAMIID.NotFound'):
         run(lab_api, 'emi-12345678')
     with refused('InternalFailure', 'no cluster controller', status=500):
@@ -183,7 +186,7 @@ def test_run_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
     run(lab_api, image, UserData='x' * 16384, SecurityGroups=['default'])
 
 
-def test_an_instance_has_the_key_pair_and_the_groups_that_it_was_run_with(lab_api: LabApi, image: str) -> None:
+def test_an_instance_has_the_key_pair_and_the_groups_that_it_was_run_with(lab_api: Lab, image: str) -> None:
     ec2 = lab_api.ec2()
     ec2.create_key_pair(KeyName='of-an-instance')
     group = ec2.create_security_group(GroupName='of-an-instance', Description='x')['GroupId']
@@ -194,7 +197,7 @@ def test_an_instance_has_the_key_pair_and_the_groups_that_it_was_run_with(lab_ap
         ec2.delete_security_group(GroupId=group)
 
 
-def test_an_image_bigger_than_the_type_is_refused(lab_api: LabApi) -> None:
+def test_an_image_bigger_than_the_type_is_refused(lab_api: Lab) -> None:
     location = lab_api.put_manifest(lab_api.tenant, 'instance-images/large.manifest.xml', size=6 << 30)
     large = lab_api.ec2().register_image(Name='a-large-image', ImageLocation=location, VirtualizationType='hvm')['ImageId']
     with refused('InvalidParameterCombination', 'm1.small'):
@@ -202,7 +205,7 @@ def test_an_image_bigger_than_the_type_is_refused(lab_api: LabApi) -> None:
     run(lab_api, large, InstanceType='m1.medium')
 
 
-def test_a_manifest_written_over_makes_its_image_unusable(lab_api: LabApi) -> None:
+def test_a_manifest_written_over_makes_its_image_unusable(lab_api: Lab) -> None:
     made = lab_api.register(lab_api.tenant, 'machine', 'instance-images', VirtualizationType='hvm')
     run(lab_api, made)
     lab_api.put_manifest(lab_api.tenant, lab_api.row('images', made)['location'], size=2)
@@ -210,7 +213,7 @@ def test_a_manifest_written_over_makes_its_image_unusable(lab_api: LabApi) -> No
         run(lab_api, made)
 
 
-def test_nobody_runs_what_is_not_shared_with_him(lab_api: LabApi) -> None:
+def test_nobody_runs_what_is_not_shared_with_him(lab_api: Lab) -> None:
     private = lab_api.register(lab_api.admin, 'machine', 'admin-private', VirtualizationType='hvm')
     with refused('UnauthorizedOperation', status=403):
         run(lab_api, private)
@@ -220,7 +223,7 @@ def test_nobody_runs_what_is_not_shared_with_him(lab_api: LabApi) -> None:
     run(lab_api, private)
 
 
-def test_nobody_gets_a_disk_made_from_somebody_elses_snapshot(lab_api: LabApi, ebs_image: str, snapshot: str) -> None:
+def test_nobody_gets_a_disk_made_from_somebody_elses_snapshot(lab_api: Lab, ebs_image: str, snapshot: str) -> None:
     lab_api.ec2().modify_image_attribute(ImageId=ebs_image, LaunchPermission={'Add': [{'UserId': lab_api.admin.number}]})
     stolen = [{'DeviceName': '/dev/vdb', 'Ebs': {'SnapshotId': snapshot}}]
     with refused('InternalFailure', f'Unable to find snapshot {snapshot}', status=500):
@@ -228,7 +231,7 @@ def test_nobody_gets_a_disk_made_from_somebody_elses_snapshot(lab_api: LabApi, e
     run(lab_api, ebs_image, BlockDeviceMappings=stolen)
 
 
-def test_instances_of_others_are_out_of_sight_and_reach(lab_api: LabApi, image: str) -> None:
+def test_instances_of_others_are_out_of_sight_and_reach(lab_api: Lab, image: str) -> None:
     lab_api.ec2().modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
     admin, tenant = lab_api.ec2(lab_api.admin), lab_api.ec2()
     instance = admin.run_instances(ImageId=image, MinCount=1, MaxCount=1)['Instances'][0]['InstanceId']
@@ -245,7 +248,7 @@ def test_instances_of_others_are_out_of_sight_and_reach(lab_api: LabApi, image: 
     assert admin.describe_instances(InstanceIds=['verbose', mine])['Reservations']
 
 
-def test_attributes_of_an_instance(lab_api: LabApi, image: str) -> None:
+def test_attributes_of_an_instance(lab_api: Lab, image: str) -> None:
     instance = run(lab_api, image, UserData='bootparams=x')['InstanceId']
 
     def attribute(name: str) -> dict[str, Any]:
@@ -258,7 +261,7 @@ def test_attributes_of_an_instance(lab_api: LabApi, image: str) -> None:
         attribute('colour')
 
 
-def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(lab_api: LabApi, image: str, tmp_path: Path) -> None:
+def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(lab_api: Lab, image: str, tmp_path: Path) -> None:
     instance = run(lab_api, image)['InstanceId']
     with refused('InternalFailure', 'is not in a running state', status=500):
         lab_api.ec2().get_console_output(InstanceId=instance)
@@ -274,7 +277,7 @@ def test_console_output_is_the_head_of_one_file_and_the_tail_of_another(lab_api:
     assert raw.startswith(b'hook: done\n') and raw.endswith(b'login: \xff')
 
 
-def test_an_attachment_is_attaching_until_the_node_has_it(slow_api: LabApi, slow_ebs_image: str) -> None:
+def test_an_attachment_is_attaching_until_the_node_has_it(slow_api: Lab, slow_ebs_image: str) -> None:
     ec2, instance = slow_api.ec2(), running(slow_api, slow_ebs_image)
     volume = available_volume(slow_api)
 
@@ -305,15 +308,15 @@ def test_an_attachment_is_attaching_until_the_node_has_it(slow_api: LabApi, slow
         ec2.detach_volume(VolumeId=volume)
 
 
-def test_an_attachment_that_fails_makes_the_volume_available_again(lab_api: LabApi, image: str) -> None:
+def test_an_attachment_that_fails_makes_the_volume_available_again(lab_api: Lab, image: str) -> None:
     ec2, instance = lab_api.ec2(), running(lab_api, image)
     volume = available_volume(lab_api)
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='vdb')
     lab_api.report_attachment(volume, 'failed', 'no slot')
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'available again')
+    wait_for('available again', lambda: volume_state(lab_api, volume) == 'available')
 
 
-def test_attach_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
+def test_attach_requests_that_are_refused(lab_api: Lab, image: str) -> None:
     ec2, pending = lab_api.ec2(), run(lab_api, image)['InstanceId']
     volume = available_volume(lab_api)
     for device in ('', 'sd', '/dev/sd-c', '/dev/sdccccc'):
@@ -327,23 +330,23 @@ def test_attach_requests_that_are_refused(lab_api: LabApi, image: str) -> None:
         ec2.attach_volume(VolumeId='vol-12345678', InstanceId=pending, Device='/dev/sdc')
 
 
-def test_terminating_frees_the_attached_volumes(lab_api: LabApi, image: str) -> None:
+def test_terminating_frees_the_attached_volumes(lab_api: Lab, image: str) -> None:
     ec2, instance = lab_api.ec2(), running(lab_api, image)
     volume = available_volume(lab_api)
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device='/dev/sdc')
     ec2.terminate_instances(InstanceIds=[instance])
     assert volume_state(lab_api, volume) == 'in-use'
     lab_api.report(instance, 'teardown')
-    lab_api.wait_for(lambda: volume_state(lab_api, volume) == 'available', 'the volume is free')
+    wait_for('the volume is free', lambda: volume_state(lab_api, volume) == 'available')
 
 
-def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(slow_api: LabApi, slow_ebs_image: str) -> None:
+def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(slow_api: Lab, slow_ebs_image: str) -> None:
     ec2 = slow_api.ec2()
     instance = running(slow_api, slow_ebs_image, UserData='bootparams=x')
     root = describe(slow_api, instance)['BlockDeviceMappings'][0]
     assert (root['DeviceName'], root['Ebs']['Status'], root['Ebs']['DeleteOnTermination']) == ('/dev/sda', 'attached', True)
     slow_api.age('volumes', root['Ebs']['VolumeId'], 8)
-    slow_api.wait_for(lambda: volume_state(slow_api, root['Ebs']['VolumeId']) == 'in-use', 'the root volume is in use')
+    wait_for('the root volume is in use', lambda: volume_state(slow_api, root['Ebs']['VolumeId']) == 'in-use')
     with refused('IncorrectState', 'Cannot detach root volume'):
         ec2.detach_volume(VolumeId=root['Ebs']['VolumeId'])
     slow_api.report(instance, 'teardown')  # the guest has powered off
@@ -361,11 +364,11 @@ def test_an_ebs_instance_stops_starts_and_takes_its_volume_along(slow_api: LabAp
     assert state_after_poll(slow_api, instance) == 'stopped'
     assert ec2.terminate_instances(InstanceIds=[instance])['TerminatingInstances'][0]['CurrentState']['Name'] == 'terminated'
     slow_api.age('volumes', root['Ebs']['VolumeId'], 8)
-    slow_api.wait_for(lambda: not slow_api.config.volume_file(root['Ebs']['VolumeId']).exists(), 'the root volume is gone')
+    wait_for('the root volume is gone', lambda: not slow_api.config.volume_file(root['Ebs']['VolumeId']).exists())
 
 
 @pytest.mark.parametrize('size', [101, (1 << 31) - 1])
-def test_a_block_device_larger_than_a_volume_may_be_starts_nothing(lab_api: LabApi, ebs_image: str, size: int) -> None:
+def test_a_block_device_larger_than_a_volume_may_be_starts_nothing(lab_api: Lab, ebs_image: str, size: int) -> None:
     before = lab_api.ec2().describe_instances()['Reservations']
     with refused('VolumeLimitExceeded'):
         run(lab_api, ebs_image, BlockDeviceMappings=[{'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': size}}])
@@ -373,25 +376,25 @@ def test_a_block_device_larger_than_a_volume_may_be_starts_nothing(lab_api: LabA
 
 
 @pytest.mark.parametrize('least, most', [(0, 0), (-3, -1)])
-def test_fewer_than_one_instance_cannot_be_asked_for(lab_api: LabApi, image: str, least: int, most: int) -> None:
+def test_fewer_than_one_instance_cannot_be_asked_for(lab_api: Lab, image: str, least: int, most: int) -> None:
     with refused('InvalidParameterValue', f'({most})', 'maxCount'):
         lab_api.ec2().run_instances(ImageId=image, MinCount=least, MaxCount=most)
 
 
-def test_more_instances_than_the_nodes_hold_are_refused(lab_api: LabApi, image: str) -> None:
+def test_more_instances_than_the_nodes_hold_are_refused(lab_api: Lab, image: str) -> None:
     many = (1 << 31) - 1
     with refused('InsufficientInstanceCapacity', f'Not enough resources (100 in one < {many}): vm instances.', status=503):
         lab_api.ec2().run_instances(ImageId=image, MinCount=many, MaxCount=many)
 
 
-def test_without_nodes_there_is_no_room_for_an_instance(make_lab_api: Callable[..., LabApi]) -> None:
+def test_without_nodes_there_is_no_room_for_an_instance(make_lab_api: Callable[..., Lab]) -> None:
     lab = make_lab_api('without-nodes', nodes=())
     with refused('InsufficientInstanceCapacity', '(0 in one < 1)', status=503):
         run(lab, lab.register(lab.tenant, 'machine', 'images', **lab.published_boot()))
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not guests.LOGS.is_dir(), reason='libvirt writes its logs as root')
-def test_what_libvirt_logged_of_an_instance_goes_with_it(lab_api: LabApi, image: str) -> None:
+def test_what_libvirt_logged_of_an_instance_goes_with_it(lab_api: Lab, image: str) -> None:
     instance = running(lab_api, image)
     logs = [guests.LOGS / f'{instance}.log', guests.LOGS / f'{instance}.log.0']
     for log in logs:
@@ -404,12 +407,12 @@ def test_what_libvirt_logged_of_an_instance_goes_with_it(lab_api: LabApi, image:
     assert not any(log.exists() for log in logs)
 
 
-def test_instance_store_instances_cannot_be_stopped(lab_api: LabApi, image: str) -> None:
+def test_instance_store_instances_cannot_be_stopped(lab_api: Lab, image: str) -> None:
     with refused('UnsupportedOperation'):
         lab_api.ec2().stop_instances(InstanceIds=[running(lab_api, image)])
 
 
-def test_the_root_volume_can_be_kept_and_made_larger(lab_api: LabApi, ebs_image: str) -> None:
+def test_the_root_volume_can_be_kept_and_made_larger(lab_api: Lab, ebs_image: str) -> None:
     ebs = {'VolumeSize': 2, 'DeleteOnTermination': False}
     instance = running(
         lab_api,
@@ -418,11 +421,11 @@ def test_the_root_volume_can_be_kept_and_made_larger(lab_api: LabApi, ebs_image:
     )
     volumes = {one['DeviceName']: one['Ebs']['VolumeId'] for one in describe(lab_api, instance)['BlockDeviceMappings']}
     assert set(volumes) == {'/dev/sda', '/dev/sdb'}
-    lab_api.wait_for(lambda: all(volume_state(lab_api, one) == 'in-use' for one in volumes.values()), 'in use')
+    wait_for('in use', lambda: all(volume_state(lab_api, one) == 'in-use' for one in volumes.values()))
     assert lab_api.config.volume_file(volumes['/dev/sda']).stat().st_size == 2 << 30
     lab_api.ec2().terminate_instances(InstanceIds=[instance])
     lab_api.report(instance, 'teardown')
-    lab_api.wait_for(lambda: not lab_api.config.volume_file(volumes['/dev/sdb']).exists(), 'the second is deleted')
+    wait_for('the second is deleted', lambda: not lab_api.config.volume_file(volumes['/dev/sdb']).exists())
     assert volume_state(lab_api, volumes['/dev/sda']) == 'available'
     with refused('InvalidParameterValue', 'Root device cannot be suppressed'):
         run(lab_api, ebs_image, BlockDeviceMappings=[{'DeviceName': '/dev/sda', 'NoDevice': 'true'}])

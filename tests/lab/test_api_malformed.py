@@ -11,14 +11,15 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
 import pytest
-from api_support import LabApi
+
+from tests.kit.lab import Lab
 
 S3 = '/services/objectstorage'
 EC2 = '/services/compute'
 
 
 @pytest.fixture(name='quiet')
-def fixture_quiet(lab_api: LabApi) -> Iterator[LabApi]:
+def fixture_quiet(lab_api: Lab) -> Iterator[Lab]:
     """A lab whose log gets no traceback while the test runs."""
     log = lab_api.config.home / 'api.log'
     start = log.stat().st_size if log.exists() else 0
@@ -26,7 +27,7 @@ def fixture_quiet(lab_api: LabApi) -> Iterator[LabApi]:
     assert 'Traceback' not in log.read_bytes()[start:].decode('utf-8', 'replace')
 
 
-def send(api: LabApi, request: bytes) -> tuple[int, bytes]:
+def send(api: Lab, request: bytes) -> tuple[int, bytes]:
     """The status and the body that answer raw bytes; 0 where the connection is just closed."""
     with socket.create_connection(('127.0.0.1', api.config.port), 10) as connection:
         connection.sendall(request)
@@ -46,7 +47,7 @@ def code(body: bytes) -> str | None:
 @pytest.mark.parametrize(
     'key', ['line\nbreak', 'tab\there', 'cr\rhere', ' ', 'ü', '\x01', '%', '+', '&<>"\'', '..', 'a//b', '\ufffe']
 )
-def test_an_object_with_any_key_is_stored_listed_read_and_removed(quiet: LabApi, key: str) -> None:
+def test_an_object_with_any_key_is_stored_listed_read_and_removed(quiet: Lab, key: str) -> None:
     storage = quiet.s3()
     with contextlib.suppress(storage.exceptions.BucketAlreadyOwnedByYou):
         storage.create_bucket(Bucket='odd-keys')
@@ -79,7 +80,7 @@ def test_an_object_with_any_key_is_stored_listed_read_and_removed(quiet: LabApi,
         f'DELETE {S3}/b?delete=<&x=&&& HTTP/1.1',
     ],
 )
-def test_a_malformed_request_for_an_object_is_answered_in_xml(quiet: LabApi, line: str) -> None:
+def test_a_malformed_request_for_an_object_is_answered_in_xml(quiet: Lab, line: str) -> None:
     status, body = send(quiet, f'{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode('latin-1'))
     assert 400 <= status < 600
     assert status != 500, body
@@ -99,7 +100,7 @@ def test_a_malformed_request_for_an_object_is_answered_in_xml(quiet: LabApi, lin
         'Action=DescribeImages&Version=2014-10-01&SignatureVersion=99',
     ],
 )
-def test_a_malformed_query_is_answered_in_xml(quiet: LabApi, query: str) -> None:
+def test_a_malformed_query_is_answered_in_xml(quiet: Lab, query: str) -> None:
     status, body = send(quiet, f'GET {EC2}?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode())
     assert 400 <= status < 500, body
     # Without a version no pipeline of the genuine server accepts the request: a 404 without a body.
@@ -120,6 +121,6 @@ def test_a_malformed_query_is_answered_in_xml(quiet: LabApi, query: str) -> None
         b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
     ],
 )
-def test_bytes_that_are_no_request_are_refused(quiet: LabApi, raw: bytes) -> None:
+def test_bytes_that_are_no_request_are_refused(quiet: Lab, raw: bytes) -> None:
     status, _body = send(quiet, raw)
     assert status == 0 or 400 <= status < 500

@@ -12,17 +12,20 @@ import http.client
 import urllib.request
 
 import pytest
-from api_support import LabApi, refused
+
 from eucalab.cloud.accounts import EXEC_READ
+from tests.kit.lab import Lab
+from tests.kit.refusals import refused
+from tests.kit.waiting import wait_for
 
 
 @pytest.fixture(scope='module')
-def bucket(lab_api: LabApi) -> str:
+def bucket(lab_api: Lab) -> str:
     lab_api.s3().create_bucket(Bucket='objects')
     return 'objects'
 
 
-def test_a_body_comes_back_with_its_digest(lab_api: LabApi, bucket: str) -> None:
+def test_a_body_comes_back_with_its_digest(lab_api: Lab, bucket: str) -> None:
     body = bytes(range(256)) * 5000
     put = lab_api.s3().put_object(Bucket=bucket, Key='body', Body=body)
     assert put['ETag'] == f'"{hashlib.md5(body).hexdigest()}"'
@@ -32,12 +35,12 @@ def test_a_body_comes_back_with_its_digest(lab_api: LabApi, bucket: str) -> None
     assert (head['ContentLength'], head['ETag']) == (len(body), put['ETag'])
 
 
-def test_an_empty_body_is_an_object(lab_api: LabApi, bucket: str) -> None:
+def test_an_empty_body_is_an_object(lab_api: Lab, bucket: str) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key='empty', Body=b'')
     assert lab_api.s3().get_object(Bucket=bucket, Key='empty')['Body'].read() == b''
 
 
-def test_a_key_that_xml_cannot_say_does_not_break_the_list(lab_api: LabApi, bucket: str) -> None:
+def test_a_key_that_xml_cannot_say_does_not_break_the_list(lab_api: Lab, bucket: str) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key='odd/\x01', Body=b'x')
     listed = lab_api.fetch(lab_api.s3().generate_presigned_url('list_objects', {'Bucket': bucket, 'Prefix': 'odd/'}))
     assert listed[0] == 200 and '<Key>odd/\ufffd</Key>' in listed[1]
@@ -45,7 +48,7 @@ def test_a_key_that_xml_cannot_say_does_not_break_the_list(lab_api: LabApi, buck
     lab_api.s3().delete_object(Bucket=bucket, Key='odd/\x01')
 
 
-def test_what_the_lab_did_not_expect_is_an_error_as_clients_know_it(lab_api: LabApi) -> None:
+def test_what_the_lab_did_not_expect_is_an_error_as_clients_know_it(lab_api: Lab) -> None:
     request = urllib.request.Request(
         lab_api.s3_url, headers={'Authorization': 'AWS not\xefutf-8:x', 'Date': email.utils.formatdate(usegmt=True)}
     )
@@ -53,7 +56,7 @@ def test_what_the_lab_did_not_expect_is_an_error_as_clients_know_it(lab_api: Lab
     assert (status, '<Code>InternalError</Code>' in body) == (500, True), body
 
 
-def test_content_encoding_is_kept_and_the_body_left_alone(lab_api: LabApi, bucket: str) -> None:
+def test_content_encoding_is_kept_and_the_body_left_alone(lab_api: Lab, bucket: str) -> None:
     packed = gzip.compress(b'hello' * 100)
     lab_api.s3().put_object(Bucket=bucket, Key='packed.gz', Body=packed, ContentEncoding='gzip')
     with urllib.request.urlopen(lab_api.s3().generate_presigned_url('get_object', {'Bucket': bucket, 'Key': 'packed.gz'})) as reply:
@@ -64,20 +67,20 @@ def test_content_encoding_is_kept_and_the_body_left_alone(lab_api: LabApi, bucke
     'asked, got',
     [('bytes=0-3', b'0123'), ('bytes=7-', b'789'), ('bytes=-2', b'89'), ('bytes=8-100', b'89'), ('lines=1-2', b'0123456789')],
 )
-def test_ranges(lab_api: LabApi, bucket: str, asked: str, got: bytes) -> None:
+def test_ranges(lab_api: Lab, bucket: str, asked: str, got: bytes) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key='digits', Body=b'0123456789')
     reply = lab_api.s3().get_object(Bucket=bucket, Key='digits', Range=asked)
     assert reply['Body'].read() == got
     assert reply['ResponseMetadata']['HTTPStatusCode'] == (200 if len(got) == 10 else 206)
 
 
-def test_a_range_behind_the_end_is_416(lab_api: LabApi, bucket: str) -> None:
+def test_a_range_behind_the_end_is_416(lab_api: Lab, bucket: str) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key='digits', Body=b'0123456789')
     with refused('InvalidRange', status=416):
         lab_api.s3().get_object(Bucket=bucket, Key='digits', Range='bytes=10-')
 
 
-def test_a_body_that_is_not_what_its_md5_says_is_not_stored(lab_api: LabApi, bucket: str) -> None:
+def test_a_body_that_is_not_what_its_md5_says_is_not_stored(lab_api: Lab, bucket: str) -> None:
     s3 = lab_api.s3()
     s3.put_object(Bucket=bucket, Key='guarded', Body=b'first')
     good = base64.b64encode(hashlib.md5(b'second').digest()).decode()
@@ -89,7 +92,7 @@ def test_a_body_that_is_not_what_its_md5_says_is_not_stored(lab_api: LabApi, buc
     assert s3.get_object(Bucket=bucket, Key='guarded')['Body'].read() == b'second'
 
 
-def test_a_connection_that_breaks_leaves_the_old_object_and_no_file(lab_api: LabApi, bucket: str) -> None:
+def test_a_connection_that_breaks_leaves_the_old_object_and_no_file(lab_api: Lab, bucket: str) -> None:
     s3 = lab_api.s3()
     s3.put_object(Bucket=bucket, Key='whole', Body=b'old')
     files = set(lab_api.config.objects.iterdir())
@@ -98,13 +101,13 @@ def test_a_connection_that_breaks_leaves_the_old_object_and_no_file(lab_api: Lab
     connection.putrequest('PUT', url.removeprefix(lab_api.config.endpoint))
     connection.putheader('Content-Length', '1000000')
     connection.endheaders(b'x' * 1000)
-    lab_api.wait_for(lambda: set(lab_api.config.objects.iterdir()) != files, 'the body comes in')
+    wait_for('the body comes in', lambda: set(lab_api.config.objects.iterdir()) != files)
     connection.close()
-    lab_api.wait_for(lambda: set(lab_api.config.objects.iterdir()) == files, 'the half body is removed')
+    wait_for('the half body is removed', lambda: set(lab_api.config.objects.iterdir()) == files)
     assert s3.get_object(Bucket=bucket, Key='whole')['Body'].read() == b'old'
 
 
-def test_replacing_and_deleting_leave_no_file_behind(lab_api: LabApi, bucket: str) -> None:
+def test_replacing_and_deleting_leave_no_file_behind(lab_api: Lab, bucket: str) -> None:
     s3, before = lab_api.s3(), len(list(lab_api.config.objects.iterdir()))
     for body in (b'1', b'2', b'3'):
         s3.put_object(Bucket=bucket, Key='replaced', Body=body)
@@ -114,7 +117,7 @@ def test_replacing_and_deleting_leave_no_file_behind(lab_api: LabApi, bucket: st
     assert len(list(lab_api.config.objects.iterdir())) == before
 
 
-def test_expect_100_continue_is_answered(lab_api: LabApi, bucket: str) -> None:
+def test_expect_100_continue_is_answered(lab_api: Lab, bucket: str) -> None:
     url = lab_api.s3().generate_presigned_url('put_object', {'Bucket': bucket, 'Key': 'expected'})
     connection = http.client.HTTPConnection('127.0.0.1', lab_api.config.port, timeout=10)
     connection.putrequest('PUT', url.removeprefix(lab_api.config.endpoint))
@@ -127,7 +130,7 @@ def test_expect_100_continue_is_answered(lab_api: LabApi, bucket: str) -> None:
     assert lab_api.s3().get_object(Bucket=bucket, Key='expected')['Body'].read() == b'body'
 
 
-def test_an_upload_without_a_length_is_411(lab_api: LabApi, bucket: str) -> None:
+def test_an_upload_without_a_length_is_411(lab_api: Lab, bucket: str) -> None:
     url = lab_api.s3().generate_presigned_url('put_object', {'Bucket': bucket, 'Key': 'chunked'})
     connection = http.client.HTTPConnection('127.0.0.1', lab_api.config.port, timeout=10)
     connection.request(
@@ -150,7 +153,7 @@ def test_an_upload_without_a_length_is_411(lab_api: LabApi, bucket: str) -> None
         ('public-read', {'owner', 'admin', 'cloud', 'anonymous'}),
     ],
 )
-def test_who_reads_an_object(lab_api: LabApi, bucket: str, acl: str, readers: set[str]) -> None:
+def test_who_reads_an_object(lab_api: Lab, bucket: str, acl: str, readers: set[str]) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key=f'acl-{acl}', Body=b'x', ACL=acl)
     accounts = {'owner': lab_api.tenant, 'admin': lab_api.admin, 'cloud': lab_api.accounts[EXEC_READ]}
     found = set()
@@ -163,7 +166,7 @@ def test_who_reads_an_object(lab_api: LabApi, bucket: str, acl: str, readers: se
     assert found == readers
 
 
-def test_nobody_writes_to_anothers_bucket_or_deletes_from_it(lab_api: LabApi) -> None:
+def test_nobody_writes_to_anothers_bucket_or_deletes_from_it(lab_api: Lab) -> None:
     lab_api.s3(lab_api.admin).create_bucket(Bucket='admins-own')
     lab_api.s3(lab_api.admin).put_object(Bucket='admins-own', Key='k', Body=b'', ACL='public-read')
     tenant = lab_api.s3()
@@ -180,12 +183,12 @@ def test_nobody_writes_to_anothers_bucket_or_deletes_from_it(lab_api: LabApi) ->
     assert lab_api.fetch(f'{lab_api.s3_url}/admins-own/k')[0] == 200
 
 
-def test_an_unknown_acl_is_refused(lab_api: LabApi, bucket: str) -> None:
+def test_an_unknown_acl_is_refused(lab_api: Lab, bucket: str) -> None:
     with refused('InvalidArgument'):
         lab_api.s3().put_object(Bucket=bucket, Key='x', Body=b'', ACL='everybody-please')
 
 
-def test_the_acl_can_be_read_and_changed(lab_api: LabApi, bucket: str) -> None:
+def test_the_acl_can_be_read_and_changed(lab_api: Lab, bucket: str) -> None:
     s3 = lab_api.s3()
     s3.put_object(Bucket=bucket, Key='shared', Body=b'x')
     s3.put_object_acl(Bucket=bucket, Key='shared', ACL='aws-exec-read')
@@ -196,7 +199,7 @@ def test_the_acl_can_be_read_and_changed(lab_api: LabApi, bucket: str) -> None:
     ]
 
 
-def test_buckets_live_and_die(lab_api: LabApi) -> None:
+def test_buckets_live_and_die(lab_api: Lab) -> None:
     s3 = lab_api.s3()
     with refused('404', status=404):
         s3.head_bucket(Bucket='short-lived')
@@ -215,7 +218,7 @@ def test_buckets_live_and_die(lab_api: LabApi) -> None:
         s3.put_object(Bucket='short-lived', Key='k', Body=b'')
 
 
-def test_listing_pages_prefixes_and_folders(lab_api: LabApi) -> None:
+def test_listing_pages_prefixes_and_folders(lab_api: Lab) -> None:
     s3 = lab_api.s3()
     s3.create_bucket(Bucket='listed')
     for key in ('a/1', 'a/2', 'b/1', 'c', 'd'):
@@ -232,7 +235,7 @@ def test_listing_pages_prefixes_and_folders(lab_api: LabApi) -> None:
     assert [one['Key'] for one in folders['Contents']] == ['c', 'd']
 
 
-def test_subresources_that_the_lab_does_not_have_store_nothing(lab_api: LabApi, bucket: str) -> None:
+def test_subresources_that_the_lab_does_not_have_store_nothing(lab_api: Lab, bucket: str) -> None:
     with refused('NotImplemented', status=501):
         lab_api.s3().create_multipart_upload(Bucket=bucket, Key='big')
     with refused('NoSuchKey', status=404):

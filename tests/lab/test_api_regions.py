@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from api_support import LabApi
+from tests.kit.lab import Lab
 
 
-def test_the_lab_is_one_region_whose_endpoint_answers(lab_api: LabApi) -> None:
+def test_the_lab_is_one_region_whose_endpoint_answers(lab_api: Lab) -> None:
     ec2 = lab_api.ec2()
     (region,) = ec2.describe_regions()['Regions']
     assert region['RegionName'] == 'eucalyptus'
@@ -15,7 +15,7 @@ def test_the_lab_is_one_region_whose_endpoint_answers(lab_api: LabApi) -> None:
     assert ec2.describe_regions(RegionNames=['elsewhere'])['Regions'] == []
 
 
-def test_an_account_has_no_vpc(lab_api: LabApi) -> None:
+def test_an_account_has_no_vpc(lab_api: Lab) -> None:
     reply = lab_api.ec2().describe_account_attributes(AttributeNames=['supported-platforms'])
     (attribute,) = reply['AccountAttributes']
     assert attribute['AttributeValues'] == [{'AttributeValue': 'EC2'}]

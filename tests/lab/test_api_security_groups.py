@@ -8,25 +8,27 @@ import itertools
 from typing import Any
 
 import pytest
-from api_support import LabApi, refused
+
+from tests.kit.lab import Lab
+from tests.kit.refusals import refused
 
 _numbers = itertools.count()
 SSH = {'IpProtocol': 'tcp', 'FromPort': 22, 'ToPort': 22, 'IpRanges': [{'CidrIp': '192.0.2.0/24'}]}
 
 
 @pytest.fixture(name='group')
-def fixture_group(lab_api: LabApi) -> str:
+def fixture_group(lab_api: Lab) -> str:
     """The name of a new group."""
     name = f'group-{next(_numbers)}'
     lab_api.ec2().create_security_group(GroupName=name, Description='for a test')
     return name
 
 
-def permissions(lab_api: LabApi, name: str) -> list[dict[str, Any]]:
+def permissions(lab_api: Lab, name: str) -> list[dict[str, Any]]:
     return lab_api.ec2().describe_security_groups(GroupNames=[name])['SecurityGroups'][0]['IpPermissions']
 
 
-def test_every_account_has_a_default_group_that_stays(lab_api: LabApi) -> None:
+def test_every_account_has_a_default_group_that_stays(lab_api: Lab) -> None:
     for account in (lab_api.admin, lab_api.tenant):
         (group,) = lab_api.ec2(account).describe_security_groups(GroupNames=['default'])['SecurityGroups']
         assert (group['OwnerId'], group['IpPermissions']) == (account.number, [])
@@ -34,7 +36,7 @@ def test_every_account_has_a_default_group_that_stays(lab_api: LabApi) -> None:
         lab_api.ec2().delete_security_group(GroupName='default')
 
 
-def test_a_rule_is_added_once_and_removed(lab_api: LabApi, group: str) -> None:
+def test_a_rule_is_added_once_and_removed(lab_api: Lab, group: str) -> None:
     ec2 = lab_api.ec2()
     ec2.authorize_security_group_ingress(GroupName=group, IpPermissions=[SSH])
     (rule,) = permissions(lab_api, group)
@@ -46,14 +48,14 @@ def test_a_rule_is_added_once_and_removed(lab_api: LabApi, group: str) -> None:
     assert permissions(lab_api, group) == []
 
 
-def test_a_rule_in_the_form_of_before_2009_is_the_same_rule(lab_api: LabApi, group: str) -> None:
+def test_a_rule_in_the_form_of_before_2009_is_the_same_rule(lab_api: Lab, group: str) -> None:
     ec2 = lab_api.ec2()
     ec2.authorize_security_group_ingress(GroupName=group, IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='192.0.2.0/24')
     ec2.revoke_security_group_ingress(GroupName=group, IpPermissions=[SSH])
     assert permissions(lab_api, group) == []
 
 
-def test_a_group_may_be_the_source_of_another_which_keeps_it_from_being_deleted(lab_api: LabApi, group: str) -> None:
+def test_a_group_may_be_the_source_of_another_which_keeps_it_from_being_deleted(lab_api: Lab, group: str) -> None:
     ec2 = lab_api.ec2()
     other = ec2.create_security_group(GroupName=f'{group}-source', Description='s')['GroupId']
     rule = {'IpProtocol': 'udp', 'FromPort': 53, 'ToPort': 53, 'UserIdGroupPairs': [{'GroupName': f'{group}-source'}]}
@@ -78,13 +80,13 @@ def test_a_group_may_be_the_source_of_another_which_keeps_it_from_being_deleted(
         ({'UserIdGroupPairs': [{'GroupName': 'nobody'}]}, 'InvalidGroup.NotFound', "'nobody'"),
     ],
 )
-def test_rules_that_cannot_be_are_refused(lab_api: LabApi, group: str, change: dict[str, Any], code: str, words: str) -> None:
+def test_rules_that_cannot_be_are_refused(lab_api: Lab, group: str, change: dict[str, Any], code: str, words: str) -> None:
     with refused(code, words):
         lab_api.ec2().authorize_security_group_ingress(GroupName=group, IpPermissions=[{**SSH, **change}])
     assert permissions(lab_api, group) == []
 
 
-def test_names_that_are_taken_or_look_like_ids_are_refused(lab_api: LabApi, group: str) -> None:
+def test_names_that_are_taken_or_look_like_ids_are_refused(lab_api: Lab, group: str) -> None:
     ec2 = lab_api.ec2()
     with refused('InvalidGroup.Duplicate'):
         ec2.create_security_group(GroupName=group, Description='x')
@@ -96,14 +98,14 @@ def test_names_that_are_taken_or_look_like_ids_are_refused(lab_api: LabApi, grou
         ec2.describe_security_groups(GroupIds=['group'])
 
 
-def test_another_account_neither_sees_nor_deletes_a_group(lab_api: LabApi, group: str) -> None:
+def test_another_account_neither_sees_nor_deletes_a_group(lab_api: Lab, group: str) -> None:
     (mine,) = lab_api.ec2().describe_security_groups(GroupNames=[group])['SecurityGroups']
     with refused('InvalidGroup.NotFound'):
         lab_api.ec2(lab_api.admin).describe_security_groups(GroupNames=[group])
     lab_api.ec2(lab_api.admin).describe_security_groups(GroupIds=[mine['GroupId']])  # the administrator does, by id
 
 
-def test_a_group_has_tags_and_filters_find_it(lab_api: LabApi, group: str) -> None:
+def test_a_group_has_tags_and_filters_find_it(lab_api: Lab, group: str) -> None:
     ec2 = lab_api.ec2()
     (made,) = ec2.describe_security_groups(GroupNames=[group])['SecurityGroups']
     ec2.create_tags(Resources=[made['GroupId']], Tags=[{'Key': 'purpose', 'Value': group}])

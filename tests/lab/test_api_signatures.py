@@ -19,20 +19,22 @@ import botocore.awsrequest
 import botocore.credentials
 import botocore.session
 import pytest
-from api_support import LabApi, refused
 from botocore.exceptions import ClientError
+
+from tests.kit.lab import Lab
+from tests.kit.refusals import refused
 
 BUCKET = 'signatures'
 
 
 @pytest.fixture(scope='module', autouse=True)
-def bucket(lab_api: LabApi) -> None:
+def bucket(lab_api: Lab) -> None:
     lab_api.s3().create_bucket(Bucket=BUCKET)
     lab_api.s3().put_object(Bucket=BUCKET, Key='answers/ks.cfg', Body=b'poweroff\n')
 
 
 @pytest.mark.parametrize('signature', ['v2', 'v4'])
-def test_ec2_takes_both_signatures_and_refuses_another_secret(lab_api: LabApi, signature: str) -> None:
+def test_ec2_takes_both_signatures_and_refuses_another_secret(lab_api: Lab, signature: str) -> None:
     assert lab_api.ec2(signature=signature).describe_volumes()['ResponseMetadata']['HTTPStatusCode'] == 200
     wrong = dataclasses.replace(lab_api.tenant, secret_key='x' * 40)
     with refused('403 Forbidden', 'Signature validation failed', status=403):
@@ -42,7 +44,7 @@ def test_ec2_takes_both_signatures_and_refuses_another_secret(lab_api: LabApi, s
         lab_api.ec2(nobody, signature=signature).describe_volumes()
 
 
-def test_a_signature_in_other_letters_than_signatures_have_is_as_wrong_as_any(lab_api: LabApi) -> None:
+def test_a_signature_in_other_letters_than_signatures_have_is_as_wrong_as_any(lab_api: Lab) -> None:
     """Signatures may come percent-encoded, and as raw bytes in a header, which need not even be UTF-8."""
     wrong, access = urllib.parse.quote('sïgnatur€'), lab_api.tenant.access_key
     moment = time.gmtime()  # one for all: asked for twice, it may be another day
@@ -80,20 +82,20 @@ def test_a_signature_in_other_letters_than_signatures_have_is_as_wrong_as_any(la
         ElementTree.fromstring(body)
 
 
-def test_an_unsigned_ec2_request_is_refused(lab_api: LabApi) -> None:
+def test_an_unsigned_ec2_request_is_refused(lab_api: Lab) -> None:
     status, _ = lab_api.fetch(f'{lab_api.ec2_url}?Action=DescribeVolumes&Version=2014-10-01')
     assert status == 403
 
 
 @pytest.mark.parametrize('seconds, fine', [(-600, True), (-1000, False), (10, True), (120, False)])
-def test_ec2_requests_are_good_for_15_minutes_and_20_seconds_ahead(lab_api: LabApi, seconds: int, fine: bool) -> None:
+def test_ec2_requests_are_good_for_15_minutes_and_20_seconds_ahead(lab_api: Lab, seconds: int, fine: bool) -> None:
     stamp = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + seconds))
     status, body = lab_api.call(f'Action=DescribeVolumes&Timestamp={stamp}')
     assert status == (200 if fine else 403), body
     assert fine or ('expired' in body or 'future' in body)
 
 
-def test_a_parameter_added_after_signing_is_refused(lab_api: LabApi) -> None:
+def test_a_parameter_added_after_signing_is_refused(lab_api: Lab) -> None:
     captured = {}
 
     def capture(request, **_):
@@ -109,7 +111,7 @@ def test_a_parameter_added_after_signing_is_refused(lab_api: LabApi) -> None:
 
 
 @pytest.mark.parametrize('signature', ['s3', 's3v4'])
-def test_s3_takes_both_signatures_and_refuses_another_secret(lab_api: LabApi, signature: str) -> None:
+def test_s3_takes_both_signatures_and_refuses_another_secret(lab_api: Lab, signature: str) -> None:
     s3 = lab_api.s3(signature=signature)
     s3.put_object(Bucket=BUCKET, Key=f'a b+c/{signature}~é', Body=b'x', ContentType='text/plain', Metadata={'note': 'kept'})
     reply = s3.get_object(Bucket=BUCKET, Key=f'a b+c/{signature}~é')
@@ -123,19 +125,19 @@ def test_s3_takes_both_signatures_and_refuses_another_secret(lab_api: LabApi, si
         nobody.get_object(Bucket=BUCKET, Key='answers/ks.cfg')
 
 
-def presigned(lab_api: LabApi, signature: str, seconds: int = 60, operation: str = 'get_object') -> str:
+def presigned(lab_api: Lab, signature: str, seconds: int = 60, operation: str = 'get_object') -> str:
     return lab_api.s3(signature=signature).generate_presigned_url(
         operation, {'Bucket': BUCKET, 'Key': 'answers/ks.cfg'}, ExpiresIn=seconds
     )
 
 
 @pytest.mark.parametrize('signature', ['s3', 's3v4'])
-def test_a_presigned_url_needs_no_header(lab_api: LabApi, signature: str) -> None:
+def test_a_presigned_url_needs_no_header(lab_api: Lab, signature: str) -> None:
     assert lab_api.fetch(presigned(lab_api, signature)) == (200, 'poweroff\n')
 
 
 @pytest.mark.parametrize('signature', ['s3', 's3v4'])
-def test_a_changed_presigned_url_is_refused(lab_api: LabApi, signature: str) -> None:
+def test_a_changed_presigned_url_is_refused(lab_api: Lab, signature: str) -> None:
     url = presigned(lab_api, signature)
     parts = urllib.parse.urlsplit(url)
     query = dict(urllib.parse.parse_qsl(parts.query))
@@ -153,13 +155,13 @@ def test_a_changed_presigned_url_is_refused(lab_api: LabApi, signature: str) -> 
     assert lab_api.fetch(urllib.request.Request(url, method='DELETE'))[0] == 403
 
 
-def test_an_expired_version_2_url_is_refused(lab_api: LabApi) -> None:
+def test_an_expired_version_2_url_is_refused(lab_api: Lab) -> None:
     url = presigned(lab_api, 's3', seconds=-5)
     status, body = lab_api.fetch(url)
     assert (status, 'Expired' in body) == (403, True)
 
 
-def test_an_expired_version_4_url_is_refused(lab_api: LabApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_version_4_url_is_refused(lab_api: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     real = botocore.auth.get_current_datetime
     monkeypatch.setattr(botocore.auth, 'get_current_datetime', lambda: real() - datetime.timedelta(seconds=120))
     status, body = lab_api.fetch(presigned(lab_api, 's3v4', seconds=30))
@@ -167,7 +169,7 @@ def test_an_expired_version_4_url_is_refused(lab_api: LabApi, monkeypatch: pytes
 
 
 @pytest.mark.parametrize('with_path', [True, False])
-def test_a_version_2_signature_may_leave_the_service_path_out(lab_api: LabApi, with_path: bool) -> None:
+def test_a_version_2_signature_may_leave_the_service_path_out(lab_api: Lab, with_path: bool) -> None:
     expires = int(time.time()) + 60
     resource = f'/{BUCKET}/answers/ks.cfg'
     signed = ('/services/objectstorage' if with_path else '') + resource
@@ -178,7 +180,7 @@ def test_a_version_2_signature_may_leave_the_service_path_out(lab_api: LabApi, w
     assert lab_api.fetch(f'{lab_api.s3_url}{resource}?{query}') == (200, 'poweroff\n')
 
 
-def test_a_presigned_url_works_at_the_old_path_too(lab_api: LabApi) -> None:
+def test_a_presigned_url_works_at_the_old_path_too(lab_api: Lab) -> None:
     url = lab_api.s3(endpoint_url=f'{lab_api.config.endpoint}/services/Walrus').generate_presigned_url(
         'get_object', {'Bucket': BUCKET, 'Key': 'answers/ks.cfg'}
     )
@@ -186,7 +188,7 @@ def test_a_presigned_url_works_at_the_old_path_too(lab_api: LabApi) -> None:
     assert lab_api.fetch(url) == (200, 'poweroff\n')
 
 
-def test_s3_requests_far_from_the_servers_clock_are_refused(lab_api: LabApi) -> None:
+def test_s3_requests_far_from_the_servers_clock_are_refused(lab_api: Lab) -> None:
     date = time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime(time.time() - 3600))
     request = urllib.request.Request(
         f'{lab_api.s3_url}/', headers={'Date': date, 'Authorization': f'AWS {lab_api.tenant.access_key}:x'}
@@ -195,7 +197,7 @@ def test_s3_requests_far_from_the_servers_clock_are_refused(lab_api: LabApi) -> 
     assert (status, 'RequestTimeTooSkewed' in body) == (403, True)
 
 
-def test_a_bucket_request_signed_with_a_slash_that_was_not_sent_is_refused(lab_api: LabApi) -> None:
+def test_a_bucket_request_signed_with_a_slash_that_was_not_sent_is_refused(lab_api: Lab) -> None:
     """botocore does this by itself; a client of Eucalyptus must sign the path that it sends."""
     session = botocore.session.Session()
     plain = session.create_client(
@@ -210,7 +212,7 @@ def test_a_bucket_request_signed_with_a_slash_that_was_not_sent_is_refused(lab_a
         plain.head_bucket(Bucket=BUCKET)
 
 
-def chunked_upload(lab_api: LabApi, chunks: list[bytes], tamper: bool = False) -> tuple[int, str]:
+def chunked_upload(lab_api: Lab, chunks: list[bytes], tamper: bool = False) -> tuple[int, str]:
     """A body signed chunk by chunk, written from Amazon's description of it."""
     url = f'{lab_api.s3_url}/{BUCKET}/chunked'
     body_length = sum(len(f'{len(chunk):x};chunk-signature=') + 64 + 4 + len(chunk) for chunk in [*chunks, b''])
@@ -250,7 +252,7 @@ def chunked_upload(lab_api: LabApi, chunks: list[bytes], tamper: bool = False) -
     return lab_api.fetch(urllib.request.Request(url, body, dict(request.headers), method='PUT'))
 
 
-def test_a_body_signed_chunk_by_chunk_is_stored_without_its_frame(lab_api: LabApi) -> None:
+def test_a_body_signed_chunk_by_chunk_is_stored_without_its_frame(lab_api: Lab) -> None:
     chunks = [b'a' * 65536, b'b' * 65536, b'the end']
     assert chunked_upload(lab_api, chunks)[0] == 200
     reply = lab_api.s3().get_object(Bucket=BUCKET, Key='chunked')
@@ -258,14 +260,14 @@ def test_a_body_signed_chunk_by_chunk_is_stored_without_its_frame(lab_api: LabAp
     assert 'ContentEncoding' not in reply
 
 
-def test_a_changed_chunk_is_refused(lab_api: LabApi) -> None:
+def test_a_changed_chunk_is_refused(lab_api: Lab) -> None:
     chunked_upload(lab_api, [b'first'])
     status, body = chunked_upload(lab_api, [b'a' * 65536, b'the end'], tamper=True)
     assert (status, 'SignatureDoesNotMatch' in body) == (403, True)
     assert lab_api.s3().get_object(Bucket=BUCKET, Key='chunked')['Body'].read() == b'first'
 
 
-def test_a_body_said_to_be_signed_by_chunks_needs_a_signature_to_begin_with(lab_api: LabApi) -> None:
+def test_a_body_said_to_be_signed_by_chunks_needs_a_signature_to_begin_with(lab_api: Lab) -> None:
     request = urllib.request.Request(
         presigned(lab_api, 's3v4', operation='put_object'),
         b'x',

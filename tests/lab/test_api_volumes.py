@@ -9,55 +9,58 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from api_support import LabApi, refused
+
+from tests.kit.lab import Lab
+from tests.kit.refusals import refused
+from tests.kit.waiting import wait_for
 
 GIB = 1 << 30
 
 
-def volume(lab_api: LabApi, **options: Any) -> str:
+def volume(lab_api: Lab, **options: Any) -> str:
     """A new volume that is available."""
     options = {'AvailabilityZone': 'one', **options}
     identifier = lab_api.ec2().create_volume(**options)['VolumeId']
     lab_api.age('volumes', identifier, 8)
-    lab_api.wait_for(lambda: state(lab_api, identifier) == 'available', f'{identifier} is available')
+    wait_for(f'{identifier} is available', lambda: state(lab_api, identifier) == 'available')
     return identifier
 
 
-def state(lab_api: LabApi, identifier: str) -> str:
+def state(lab_api: Lab, identifier: str) -> str:
     return lab_api.ec2().describe_volumes(VolumeIds=[identifier])['Volumes'][0]['State']
 
 
-def snapshot(lab_api: LabApi, volume_id: str) -> str:
+def snapshot(lab_api: Lab, volume_id: str) -> str:
     """A new snapshot that is completed."""
     identifier = lab_api.ec2().create_snapshot(VolumeId=volume_id)['SnapshotId']
-    lab_api.wait_for(
-        lambda: lab_api.ec2().describe_snapshots(SnapshotIds=[identifier])['Snapshots'][0]['State'] == 'completed',
+    wait_for(
         f'{identifier} is completed',
+        lambda: lab_api.ec2().describe_snapshots(SnapshotIds=[identifier])['Snapshots'][0]['State'] == 'completed',
     )
     return identifier
 
 
 @pytest.fixture(scope='module')
-def big_snapshot(lab_api: LabApi) -> str:
+def big_snapshot(lab_api: Lab) -> str:
     """Of a volume of 2 GiB."""
     return snapshot(lab_api, volume(lab_api, Size=2))
 
 
-def test_a_volume_is_creating_then_a_sparse_file_then_available(lab_api: LabApi) -> None:
+def test_a_volume_is_creating_then_a_sparse_file_then_available(lab_api: Lab) -> None:
     made = lab_api.ec2().create_volume(Size=2, AvailabilityZone='one')
     assert made['State'] == 'creating'
-    lab_api.wait_for(lambda: state(lab_api, made['VolumeId']) == 'available', 'available')
+    wait_for('available', lambda: state(lab_api, made['VolumeId']) == 'available')
     status = lab_api.config.volume_file(made['VolumeId']).stat()
     assert (status.st_size, status.st_blocks) == (2 * GIB, 0)
 
 
 @pytest.mark.parametrize('size', ['101', '2147483647'])
-def test_a_volume_that_the_storage_controller_has_no_room_for_is_refused(lab_api: LabApi, size: str) -> None:
+def test_a_volume_that_the_storage_controller_has_no_room_for_is_refused(lab_api: Lab, size: str) -> None:
     status, body = lab_api.call(f'Action=CreateVolume&Size={size}&AvailabilityZone=one')
     assert (status, '<Code>VolumeLimitExceeded</Code>' in body) == (400, True), body
 
 
-def test_all_volumes_together_have_a_limit_too(make_lab_api: Callable[..., LabApi]) -> None:
+def test_all_volumes_together_have_a_limit_too(make_lab_api: Callable[..., Lab]) -> None:
     ec2 = make_lab_api('full').ec2()
     for _ in range(5):
         ec2.create_volume(Size=100, AvailabilityZone='one')
@@ -65,7 +68,7 @@ def test_all_volumes_together_have_a_limit_too(make_lab_api: Callable[..., LabAp
         ec2.create_volume(Size=1, AvailabilityZone='one')
 
 
-def test_a_volume_that_cannot_be_made_is_failed_and_the_others_go_on(lab_api: LabApi) -> None:
+def test_a_volume_that_cannot_be_made_is_failed_and_the_others_go_on(lab_api: Lab) -> None:
     lab_api.insert(
         'volumes',
         id='vol-0bad0bad',
@@ -76,36 +79,36 @@ def test_a_volume_that_cannot_be_made_is_failed_and_the_others_go_on(lab_api: La
         state_since=time.time(),
         created=0,
     )
-    lab_api.wait_for(lambda: state(lab_api, 'vol-0bad0bad') == 'failed', 'it is failed')
+    wait_for('it is failed', lambda: state(lab_api, 'vol-0bad0bad') == 'failed')
     volume(lab_api, Size=1)
     lab_api.ec2().delete_volume(VolumeId='vol-0bad0bad')
 
 
-def test_a_volume_that_cannot_be_removed_is_failed_and_the_others_go_on(lab_api: LabApi) -> None:
+def test_a_volume_that_cannot_be_removed_is_failed_and_the_others_go_on(lab_api: Lab) -> None:
     stuck, other = volume(lab_api, Size=1), volume(lab_api, Size=1)
     file = lab_api.config.volume_file(stuck)
     file.unlink()
     file.mkdir()
     for identifier in (stuck, other):
         lab_api.ec2().delete_volume(VolumeId=identifier)
-    lab_api.wait_for(lambda: not lab_api.config.volume_file(other).exists(), 'the other is removed')
+    wait_for('the other is removed', lambda: not lab_api.config.volume_file(other).exists())
     assert state(lab_api, stuck) == 'failed'
     file.rmdir()
 
 
-def test_a_deleted_volume_is_deleting_then_deleted_then_gone(slow_api: LabApi) -> None:
+def test_a_deleted_volume_is_deleting_then_deleted_then_gone(slow_api: Lab) -> None:
     identifier, ec2 = volume(slow_api, Size=1), slow_api.ec2()
     ec2.delete_volume(VolumeId=identifier)
     assert state(slow_api, identifier) == 'deleting'
     slow_api.age('volumes', identifier, 8)
-    slow_api.wait_for(lambda: state(slow_api, identifier) == 'deleted', 'the volume is deleted')
+    wait_for('the volume is deleted', lambda: state(slow_api, identifier) == 'deleted')
     assert not slow_api.config.volume_file(identifier).exists()
     slow_api.age('volumes', identifier, 60)
     only = [{'Name': 'volume-id', 'Values': [identifier]}]
-    slow_api.wait_for(lambda: not ec2.describe_volumes(Filters=only)['Volumes'], 'the volume is gone')
+    wait_for('the volume is gone', lambda: not ec2.describe_volumes(Filters=only)['Volumes'])
 
 
-def test_volume_requests_that_make_no_sense(lab_api: LabApi) -> None:
+def test_volume_requests_that_make_no_sense(lab_api: Lab) -> None:
     ec2 = lab_api.ec2()
     with refused('InvalidZone.NotFound', "The zone 'two' does not exist."):
         ec2.create_volume(Size=1, AvailabilityZone='two')
@@ -119,7 +122,7 @@ def test_volume_requests_that_make_no_sense(lab_api: LabApi) -> None:
         ec2.create_snapshot(VolumeId='vol-12345678')
 
 
-def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(slow_api: LabApi) -> None:
+def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(slow_api: Lab) -> None:
     ec2, identifier = slow_api.ec2(), volume(slow_api, Size=1)
     with open(slow_api.config.volume_file(identifier), 'r+b') as file:
         file.seek(300 << 20)
@@ -134,7 +137,7 @@ def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(slow_api: Lab
             one = ec2.describe_snapshots(SnapshotIds=[made['SnapshotId']])['Snapshots'][0]
             return (one['State'], one['Progress']) == (state, progress)
 
-        slow_api.wait_for(shown, f'{state} {progress}')
+        wait_for(f'{state} {progress}', shown)
 
     await_progress('pending', '40%')
     await_progress('pending', '80%')
@@ -151,22 +154,22 @@ def test_a_snapshot_shows_its_progress_and_holds_the_volumes_bytes(slow_api: Lab
         assert file.read(18) == b'written by a guest'
 
 
-def test_a_volume_may_be_deleted_while_its_snapshot_is_pending(lab_api: LabApi) -> None:
+def test_a_volume_may_be_deleted_while_its_snapshot_is_pending(lab_api: Lab) -> None:
     identifier = volume(lab_api, Size=1)
     made = lab_api.ec2().create_snapshot(VolumeId=identifier)['SnapshotId']
     lab_api.ec2().delete_volume(VolumeId=identifier)
-    lab_api.wait_for(
-        lambda: lab_api.ec2().describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed',
+    wait_for(
         'the snapshot is completed all the same',
+        lambda: lab_api.ec2().describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed',
     )
 
 
-def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: LabApi, big_snapshot: str) -> None:
+def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: Lab, big_snapshot: str) -> None:
     with refused('InternalFailure', 'Volume size cannot be less than snapshot size', status=500):
         lab_api.ec2().create_volume(SnapshotId=big_snapshot, Size=1, AvailabilityZone='one')
 
 
-def test_images_are_registered_from_snapshots_and_keep_them(lab_api: LabApi) -> None:
+def test_images_are_registered_from_snapshots_and_keep_them(lab_api: Lab) -> None:
     ec2, made = lab_api.ec2(), snapshot(lab_api, volume(lab_api, Size=1))
     mapping = [{'DeviceName': '/dev/sda1', 'Ebs': {'SnapshotId': made}}]
     image = ec2.register_image(Name='from-a-snapshot', RootDeviceName='/dev/sda1', BlockDeviceMappings=mapping)['ImageId']
@@ -192,9 +195,7 @@ def test_images_are_registered_from_snapshots_and_keep_them(lab_api: LabApi) -> 
         ('/dev/sda', {'SnapshotId': 'snap-12345678'}, 'Unable to find snapshot'),
     ],
 )
-def test_snapshot_mappings_that_are_refused(
-    lab_api: LabApi, big_snapshot: str, device: str, ebs: dict[str, Any], words: str
-) -> None:
+def test_snapshot_mappings_that_are_refused(lab_api: Lab, big_snapshot: str, device: str, ebs: dict[str, Any], words: str) -> None:
     with refused('InternalFailure', words, status=500):
         lab_api.ec2().register_image(
             Name='not-registered',
@@ -203,7 +204,7 @@ def test_snapshot_mappings_that_are_refused(
         )
 
 
-def test_an_image_needs_a_manifest_or_a_snapshot_and_not_both(lab_api: LabApi) -> None:
+def test_an_image_needs_a_manifest_or_a_snapshot_and_not_both(lab_api: Lab) -> None:
     with refused('InternalFailure', 'must specify either ImageLocation', status=500):
         lab_api.ec2().register_image(Name='neither')
     with refused('InternalFailure', 'Ebs block device mappings are not supported', status=500):
@@ -214,10 +215,10 @@ def test_an_image_needs_a_manifest_or_a_snapshot_and_not_both(lab_api: LabApi) -
         )
 
 
-def test_a_tenant_neither_sees_nor_touches_what_the_admin_has(lab_api: LabApi) -> None:
+def test_a_tenant_neither_sees_nor_touches_what_the_admin_has(lab_api: Lab) -> None:
     admin, tenant = lab_api.ec2(lab_api.admin), lab_api.ec2()
     identifier = admin.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
-    lab_api.wait_for(lambda: admin.describe_volumes(VolumeIds=[identifier])['Volumes'][0]['State'] == 'available', 'made')
+    wait_for('made', lambda: admin.describe_volumes(VolumeIds=[identifier])['Volumes'][0]['State'] == 'available')
     made = admin.create_snapshot(VolumeId=identifier)['SnapshotId']
     with refused('InvalidVolume.NotFound'):
         tenant.describe_volumes(VolumeIds=[identifier])
@@ -236,14 +237,14 @@ def test_a_tenant_neither_sees_nor_touches_what_the_admin_has(lab_api: LabApi) -
         tenant.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'mine'}])
 
 
-def test_the_admin_sees_everybodys_when_he_asks(lab_api: LabApi) -> None:
+def test_the_admin_sees_everybodys_when_he_asks(lab_api: Lab) -> None:
     identifier = volume(lab_api, Size=1)
     admin = lab_api.ec2(lab_api.admin)
     assert identifier not in [one['VolumeId'] for one in admin.describe_volumes()['Volumes']]
     assert identifier in [one['VolumeId'] for one in admin.describe_volumes(VolumeIds=['verbose'])['Volumes']]
 
 
-def test_tags(lab_api: LabApi) -> None:
+def test_tags(lab_api: Lab) -> None:
     ec2, identifier = lab_api.ec2(), volume(lab_api, Size=1)
     ec2.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'one'}, {'Key': 'Use', 'Value': ''}])
     ec2.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'two'}])

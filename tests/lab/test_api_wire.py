@@ -11,8 +11,8 @@ import botocore.loaders
 import botocore.parsers
 import botocore.serialize
 import pytest
-from api_support import LabApi  # noqa: F401  (puts the lab on the path)
 from botocore.model import ServiceModel
+
 from eucalab.protocol.wire import BindError, Ec2Wire, decode_base64
 from eucalab.versions import PLAYED
 

@@ -18,12 +18,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from api_support import LAB
-from cli_support import Place
+
 from eucalab.config import Config
 from eucalab.host import checks, shared
 from eucalab.host.processes import start_time
-from lab_process import free_port
+from tests.kit.command import Place
+from tests.kit.paths import environment
+from tests.kit.ports import free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='a lab needs root')
 
@@ -341,9 +342,9 @@ def test_a_daemon_that_was_started_anew_by_somebody_is_not_ours_any_more(fake_da
 def test_two_commands_at_a_time_wait_for_each_other(place: Place) -> None:
     port = free_port()
     words = [sys.executable, '-m', 'eucalab', 'up', '--name', 'raced', '--port', str(port), '--nodes', '1', '--accel', 'tcg']
-    environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(place.state), 'EUCALAB_CACHE': str(place.cache)}
     running = [
-        subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen(words, env=place.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
     output = ''.join(process.communicate(timeout=300)[0] for process in running)
     assert [process.returncode for process in running] == [0, 0]
@@ -361,9 +362,11 @@ for _ in range(500):
         os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
         os.unlink(alone)
 """
-    environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(tmp_path / 'state')}
     running = [
-        subprocess.Popen([sys.executable, '-c', script], env=environment, stderr=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen(
+            [sys.executable, '-c', script], env=environment(EUCALAB_STATE=tmp_path / 'state'), stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
     ]
     said = ''.join(process.communicate(timeout=300)[1] for process in running)
     assert [process.returncode for process in running] == [0] * 4, said[-2000:]
@@ -372,9 +375,8 @@ for _ in range(500):
 
 def test_up_that_is_killed_anywhere_can_be_taken_down(place: Place) -> None:
     words = [sys.executable, '-m', 'eucalab', 'up', '--name', 'cut', '--port', str(free_port()), '--nodes', '1', '--accel', 'tcg']
-    environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(place.state), 'EUCALAB_CACHE': str(place.cache)}
     for delay in (0.2, 0.4, 0.6, 0.9):
-        process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(words, env=place.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
         process.kill()
         process.wait()

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_support import Place
+
 from eucalab import cli
 from eucalab.config import Config
-from lab_process import free_port
+from tests.kit.command import Place
+from tests.kit.ports import free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='a lab needs root')
 NOWHERE = 'http://127.0.0.1:9'

@@ -4,28 +4,23 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-from conftest import LabApi
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'playbooks' / 'collections'))
-
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials  # noqa: E402
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import (  # noqa: E402
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import (
     CertificateError,
     find_certificates,
 )
 
+from tests.kit.lab import Lab
 
-def test_the_cloud_tells_its_certificate_to_whoever_signs_right(lab_api: LabApi):
+
+def test_the_cloud_tells_its_certificate_to_whoever_signs_right(lab_api: Lab):
     user = lab_api.tenant
     found = find_certificates(Credentials(lab_api.ec2_url, user.access_key, user.secret_key))
     lab_own = Credentials(lab_api.ec2_url, 'x', 'y', cloud_cert=str(lab_api.config.keys / 'cloud-cert.pem'))
     assert found.cloud == find_certificates(lab_own).cloud
 
 
-def test_a_wrong_secret_is_told_with_the_way_out(lab_api: LabApi):
+def test_a_wrong_secret_is_told_with_the_way_out(lab_api: Lab):
     with pytest.raises(CertificateError, match='Give the file as cloud_cert'):
         find_certificates(Credentials(lab_api.ec2_url, lab_api.tenant.access_key, 'wrong'))

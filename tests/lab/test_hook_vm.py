@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_support import GUEST_INIT, INSTALLER, ScratchLab, guest_kernel, guest_ramdisk, scratch_lab
 from test_node_vm import Node
+
+from tests.lab.node_support import GUEST_INIT, INSTALLER, ScratchLab, guest_kernel, guest_ramdisk, scratch_lab
 
 pytestmark = [
     pytest.mark.vm,

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-import api_support  # noqa: F401  it puts the lab's package on the path
 import pytest
+
 from eucalab.installer import build, packages, systems
 from eucalab.installer.packages import BuildError
 from eucalab.installer.ramdisk import Ramdisk, libraries
@@ -133,6 +135,48 @@ def test_a_command_that_fails_is_reported_with_its_own_words() -> None:
 def test_a_missing_command_says_how_to_get_it() -> None:
     with pytest.raises(BuildError, match='no-such-program is not installed: run make setup'):
         packages.run('no-such-program')
+
+
+ARCHIVES = """\
+Debian|bookworm|http://mirror.example.com/debian/|bookworm|main
+Debian|bookworm-updates|http://mirror.example.com/debian/|bookworm-updates|main
+Debian|bookworm-security|http://mirror.example.com/security/|bookworm-security|main
+Debian|bookworm|http://mirror.example.com/debian/|bookworm|contrib
+Node Source|nodistro|https://node.example.com/|nodistro|main
+"""
+
+
+@pytest.fixture
+def apt_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a program apt-get first in PATH that prints this text."""
+
+    def prints(text: str) -> None:
+        program = tmp_path / 'apt-get'
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}END\n")
+        program.chmod(0o755)
+
+    monkeypatch.setenv('PATH', f'{tmp_path}:{os.environ["PATH"]}')
+    return prints
+
+
+def test_debian_comes_from_the_mirror_that_this_machines_apt_uses(apt_get: Callable[[str], None]) -> None:
+    apt_get(ARCHIVES)
+    assert packages.debian_sources().splitlines() == [
+        'deb http://mirror.example.com/debian/ bookworm main',
+        'deb http://mirror.example.com/debian/ bookworm-updates main',
+        'deb http://mirror.example.com/security/ bookworm-security main',
+    ]
+
+
+def test_without_a_debian_12_archive_in_apts_sources_nothing_is_guessed(apt_get: Callable[[str], None]) -> None:
+    apt_get(ARCHIVES.partition('\n')[2])
+    with pytest.raises(BuildError, match="apt's sources name no archive of Debian 12"):
+        packages.debian_sources()
+
+
+def test_the_builder_names_no_host() -> None:
+    files = [path for path in systems.SOURCES.rglob('*') if path.is_file() and '__pycache__' not in path.parts]
+    assert [path for path in files if re.search(rb'://[a-z0-9-]+\.[a-z]', path.read_bytes())] == []
 
 
 def _empty(path: Path) -> Path:

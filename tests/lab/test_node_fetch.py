@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_support import LAB
 from cryptography.hazmat.primitives.asymmetric import rsa
+
 from eucalab.node.fetch import ImageCache
 from eucalab.node.model import NodeError
 from eucalab.node.storage import ObjectReader
-from node_support import ACCESS, SECRET, ScratchLab, make_bundle, scratch_lab
+from tests.kit.paths import environment
+from tests.lab.node_support import ACCESS, SECRET, ScratchLab, make_bundle, scratch_lab
 
 PREFIX = 'images/folder/disk'
 MANIFEST = f'{PREFIX}.manifest.xml'
@@ -65,7 +66,7 @@ from eucalab.node.storage import ObjectReader
 reader = ObjectReader({lab.objects.endpoint!r}, {ACCESS!r}, {SECRET!r}, wait=lambda _seconds: None)
 assert reader.read({MANIFEST!r}, 1 << 20)
 """
-    subprocess.run([sys.executable, '-c', script], env={**os.environ, **proxy, 'PYTHONPATH': str(LAB)}, check=True)
+    subprocess.run([sys.executable, '-c', script], env=environment(**proxy), check=True)
 
 
 def test_the_emptiness_of_an_image_takes_no_space(lab: ScratchLab) -> None:
@@ -79,7 +80,7 @@ def test_several_gzip_members_are_one_image(lab: ScratchLab, monkeypatch: pytest
     import gzip
     import types
 
-    import node_support
+    from tests.lab import node_support
 
     class Members:
         def __init__(self) -> None:

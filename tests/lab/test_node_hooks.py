@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from eucalab.node import hooks
-from node_support import ScratchLab, scratch_lab
+from tests.lab.node_support import ScratchLab, scratch_lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='hooks run as another user')
 

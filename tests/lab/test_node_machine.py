@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from eucalab.host import libvirt_daemons, processes
 from eucalab.node import acceleration, disks
-from node_support import INSTALLER, wait_for
+from tests.kit.waiting import wait_for
+from tests.lab.node_support import INSTALLER
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='changes owners')
 needs_kernel = pytest.mark.skipif(

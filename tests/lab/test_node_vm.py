@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from eucalab.node import controller
-from node_support import INSTALLER, NODE, ScratchLab, boot_sector, guest_kernel, guest_ramdisk, scratch_lab, wait_for
+from tests.kit.paths import environment
+from tests.kit.waiting import wait_for
+from tests.lab.node_support import INSTALLER, NODE, ScratchLab, boot_sector, guest_kernel, guest_ramdisk, scratch_lab
 
 pytestmark = [
     pytest.mark.vm,
     pytest.mark.skipif(os.geteuid() != 0, reason='libvirt needs root'),
     pytest.mark.skipif(not (INSTALLER / 'complete').is_file(), reason='run make setup, which builds the installer'),
 ]
-LAB = Path(__file__).resolve().parents[2] / 'lab'
 # Without no_timer_check an emulated processor on a busy machine may be too slow for the kernel, which panics.
 HOOK = """#!/bin/sh
 echo "$1 $3" >> $2/var/log/eucalyptus/calls
@@ -48,9 +50,7 @@ class Node:
 
     def start(self) -> None:
         with open(self.lab.config.log / 'node.log', 'ab') as log:
-            self.process = subprocess.Popen(
-                [sys.executable, '-c', HURRIED, 'tnode', NODE], stderr=log, env={**os.environ, 'PYTHONPATH': str(LAB)}
-            )
+            self.process = subprocess.Popen([sys.executable, '-c', HURRIED, 'tnode', NODE], stderr=log, env=environment())
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

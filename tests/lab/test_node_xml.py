@@ -10,10 +10,11 @@ import stat
 from collections.abc import Iterator
 
 import pytest
+from lxml import etree
+
 from eucalab.node import home, instance_xml, stylesheet, volume_xml
 from eucalab.node.model import Instance, NodeError, Vbr, VolumeOfInstance
-from lxml import etree
-from node_support import ScratchLab, scratch_lab
+from tests.lab.node_support import ScratchLab, scratch_lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='files belong to the hook user')
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import LAB, LabApi
+
+from tests.kit.lab import Lab
+from tests.kit.paths import ROOT
 
 
 @pytest.fixture
-def publish(lab_api: LabApi, tmp_path: Path) -> Any:
+def publish(lab_api: Lab, tmp_path: Path) -> Any:
     def run(programs: str = '') -> subprocess.CompletedProcess[str]:
         """Run publish_installer.yml; programs in the directory `programs` come before the system's."""
         admin = lab_api.admin
@@ -37,11 +39,11 @@ def publish(lab_api: LabApi, tmp_path: Path) -> Any:
             'PATH': f'{programs}:{Path(sys.executable).parent}:{os.environ["PATH"]}',
             'HOME': str(tmp_path),
             'TMPDIR': str(tmp_path),
-            'ANSIBLE_CONFIG': str(LAB.parent / 'ansible.cfg'),
+            'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'),
             'LC_ALL': 'C.UTF-8',
         }
         return subprocess.run(
-            ['ansible-playbook', str(LAB.parent / 'playbooks/publish_installer.yml'), '-e', json.dumps(variables)],
+            ['ansible-playbook', str(ROOT / 'playbooks/publish_installer.yml'), '-e', json.dumps(variables)],
             env=environment,
             cwd='/',
             text=True,

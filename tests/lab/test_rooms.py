@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import ast
 import graphlib
-from pathlib import Path
+import re
 
 import pytest
 
-LAB = Path(__file__).resolve().parents[2] / 'lab' / 'eucalab'
+from tests.kit.paths import LAB, ROOT
+
+EUCALAB = LAB / 'eucalab'
 BASE = {'errors', 'config', 'versions'}
 # Room or module -> what it may import in addition to itself and BASE.
 ALLOWED = {
@@ -28,13 +30,15 @@ ALLOWED = {
     'cli': {'cloud', 'host'},
     '__main__': {'cli'},
 }
-MODULES = {'.'.join(path.relative_to(LAB).with_suffix('').parts).removesuffix('.__init__'): path for path in LAB.rglob('*.py')}
+MODULES = {
+    '.'.join(path.relative_to(EUCALAB).with_suffix('').parts).removesuffix('.__init__'): path for path in EUCALAB.rglob('*.py')
+}
 
 
 def imports(module: str) -> set[str]:
     """The lab's modules that a module imports, those included that only a function imports."""
     path = MODULES[module]
-    package = path.relative_to(LAB).parent.parts
+    package = path.relative_to(EUCALAB).parent.parts
     found = set()
     for statement in ast.walk(ast.parse(path.read_text())):
         if isinstance(statement, ast.ImportFrom) and statement.level:
@@ -64,3 +68,9 @@ def test_a_room_imports_only_the_rooms_below_it(module: str) -> None:
 def test_no_import_is_part_of_a_cycle() -> None:
     graph = {module: imports(module) for module in MODULES}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_no_test_changes_the_import_path() -> None:
+    """pytest.ini, the Makefile and tests/kit/paths.py set it."""
+    changes = re.compile(r'sys\.path\.(insert|append|extend)|sys\.path(\[.*\])? \+?= ')
+    assert [path for path in (ROOT / 'tests').rglob('*.py') if changes.search(path.read_text())] == []

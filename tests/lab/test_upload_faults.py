@@ -12,17 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fault_proxy
-import faults
-import lab_process
 import pytest
-from conftest import LabApi
+
+from tests.bundle import fault_proxy, faults
+from tests.kit.lab import Lab
 
 
 @pytest.fixture(name='lab', scope='module')
-def fixture_lab(make_lab_api: Callable[..., LabApi]) -> lab_process.Lab:
-    api = make_lab_api('faults', pace=0.0)
-    return lab_process.Lab(api.config.name, api.config.port, api.config.home, api.accounts, api.config.database)
+def fixture_lab(make_lab_api: Callable[..., Lab]) -> Lab:
+    return make_lab_api('faults', pace=0.0)
 
 
 @pytest.mark.parametrize('seed', [2, 5])
@@ -37,7 +35,7 @@ def test_every_kind_of_fault_is_survived_when_it_does_not_last(lab, tmp_path, ki
     path.write_bytes(random.Random(1).randbytes(1_200_000))
     options = {**lab.options(), 'name': name, 'type': 'ramdisk', 'src': str(path)}
     # Only the storage is behind the bad line: a question to EC2 that is damaged ends the task, rightly.
-    with fault_proxy.FaultProxy(lab.port, 2, 0.3, (kind,)).running() as proxy:
+    with fault_proxy.FaultProxy(lab.config.port, 2, 0.3, (kind,)).running() as proxy:
         result = faults.run_image({**options, 's3_url': lab.options(proxy.port)['s3_url']}, proxy.port)
     assert proxy.faults[kind] > 0
     assert not result.get('failed'), result
@@ -47,7 +45,7 @@ def test_every_kind_of_fault_is_survived_when_it_does_not_last(lab, tmp_path, ki
 def test_an_upload_that_was_killed_goes_on_with_the_missing_parts_only(lab, tmp_path):
     path = tmp_path / 'image'
     path.write_bytes(random.Random(2).randbytes(12 * faults.PART_SIZE))
-    with fault_proxy.FaultProxy(lab.port, 1, 0.0, most_parts=5).running() as proxy:
+    with fault_proxy.FaultProxy(lab.config.port, 1, 0.0, most_parts=5).running() as proxy:
         options = {**lab.options(proxy.port), 'name': 'killed', 'type': 'ramdisk', 'src': str(path)}
         process = faults.start_image(options)
         deadline = time.monotonic() + 120
@@ -85,7 +83,7 @@ def test_hosts_that_register_the_same_image_at_once_do_not_spoil_it(lab, tmp_pat
         assert not [key for key in faults.stored(lab) if f'/{name}-' in key]
 
 
-def parts_of(lab: lab_process.Lab, name: str) -> list[str]:
+def parts_of(lab: Lab, name: str) -> list[str]:
     return [key for key in faults.stored(lab) if key.split('/')[1].startswith(f'{name}-') and '.part.' in key]
 
 

@@ -19,7 +19,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-import fleet
+from tests.nodes import fleet
 
 TICKS = os.sysconf('SC_CLK_TCK')
 FILES = ('bootparams', 'get-user-data.xsl', 'insert-boot-params.xsl', 'try-bootparams', 'policy.conf')

@@ -5,16 +5,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import typing as t
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fleet import Fleet  # noqa: E402
+from tests.nodes.fleet import Fleet
 
 COUNT = 20
 

@@ -3,7 +3,8 @@
 """Kill deployments at random moments while the node launches instances without pause.
 
 Every launch must meet the old hook or the new one, with its own helpers; after every kill the next run must complete the work.
-`kill.py --runs 200` prints what happened; `--ssh` kills the controller, which works over ssh, instead of the module on the node.
+`python -m tests.nodes.kill --runs 200` prints what happened. `--ssh` kills the controller, which works over ssh, instead of
+the module on the node.
 """
 
 from __future__ import annotations
@@ -22,10 +23,8 @@ import time
 import typing as t
 from pathlib import Path
 
-import fleet
-import node
+from tests.nodes import fleet, node
 
-sys.path.insert(0, str(fleet.CHECKOUT / 'playbooks/collections'))
 MODULE = 'ansible_collections.eucalyptus.cloud.plugins.modules.nc_hook'
 PARTS = ('kernel', 'ramdisk')
 WRITES = 11  # more than a deployment makes in the directories that are looked at

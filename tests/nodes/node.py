@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
 
-from fleet import CHECKOUT
+from tests.nodes.fleet import CHECKOUT
 
 FILES = CHECKOUT / 'roles/nc_hooks/files'
 INSTANCE = """<?xml version="1.0" encoding="UTF-8"?>

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the integration tests of what runs on node controllers under Python 2.7 and 3.6, with the last ansible-core that can.
 
-`old_pythons.py [VERSION ...]` makes an environment with ansible-core 2.16 and a copy of the checkout in a temporary directory,
-and runs `ansible-test integration --target controller:python=VERSION` there. pyenv's interpreters are found.
+`python -m tests.nodes.old_pythons [VERSION ...]` makes an environment with ansible-core 2.16 and a copy of the checkout in a
+temporary directory, and runs `ansible-test integration --target controller:python=VERSION` there. pyenv's interpreters are
+found.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fleet import CHECKOUT
+from tests.nodes.fleet import CHECKOUT
 
 TARGETS = ('libvirt_xsl', 'nc_hook')
 SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -11,8 +11,8 @@ import re
 import subprocess
 from pathlib import Path
 
-import node
-from fleet import CHECKOUT, Fleet
+from tests.nodes import node
+from tests.nodes.fleet import CHECKOUT, Fleet
 
 FILES = CHECKOUT / 'roles/nc_hooks/files'
 

@@ -9,10 +9,9 @@ import os
 import random
 from pathlib import Path
 
-import fleet
-import kill
-import node
 import pytest
+
+from tests.nodes import fleet, kill, node
 
 
 @pytest.mark.parametrize('ssh', [False, True], ids=['the module is killed', 'the controller is killed'])

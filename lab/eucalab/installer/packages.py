@@ -83,18 +83,19 @@ def unpack(package: str, into: Path) -> None:
 
 
 def debian_sources() -> str:
-    """The Debian 12 archives that this machine uses, as sources.list lines; Debian's own when it uses none."""
+    """The Debian 12 archives that this machine's apt uses, as lines for sources.list.
+
+    :raises BuildError: apt's sources name none
+    """
     targets = run(
         'apt-get', 'indextargets', '--format', '$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)', 'Created-By: Packages'
     )
-    lines = []
+    lines, codenames = [], set()
     for line in targets.splitlines():
         origin, codename, uri, release, component = line.split('|')
         if origin == 'Debian' and codename.startswith('bookworm') and component == 'main':
             lines.append(f'deb {uri} {release} main')
-    if not any(line.endswith(' bookworm main') for line in lines):
-        lines = [
-            'deb http://deb.debian.org/debian bookworm main',
-            'deb http://deb.debian.org/debian-security bookworm-security main',
-        ]
+            codenames.add(codename)
+    if 'bookworm' not in codenames:
+        raise BuildError("apt's sources name no archive of Debian 12 (bookworm main): add one to /etc/apt and run apt-get update")
     return '\n'.join(dict.fromkeys(lines)) + '\n'

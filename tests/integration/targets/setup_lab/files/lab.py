@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a lab without virtual machines for as long as the tests run: the real API process, and a double of a node.
 
-``lab.py COLLECTION`` prints the lab's facts as JSON, starting the lab first if it does not run. The lab ends, and
-its state is removed, when the process that runs the tests has ended: ansible-test, otherwise ansible-playbook.
+``lab.py`` prints the lab's facts as JSON, starting the lab first if it is not running. It ends, and its state
+is removed, when the process that runs the tests has ended: ansible-test, otherwise ansible-playbook. PYTHONPATH has the
+checkout and its lab.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from eucalab.cloud import labfiles
+from tests.kit.lab import Lab
+from tests.kit.paths import environment
+
 NAME = 'integration'
 NODE = 'double'
 # Long enough for intermediate states to be seen, short enough for many tests.
@@ -25,38 +30,23 @@ PACE = 0.05
 ENDED = b'The API process has ended.\n'
 
 
-def main(collection: str) -> None:
+def main() -> None:
     until = owner()
-    sys.path[:0] = [f'{collection}/lab', f'{collection}/tests/bundle']
     os.environ['EUCALAB_STATE'] = f'{tempfile.gettempdir()}/eucalab-integration-{until}'
-    from eucalab.cloud import labfiles
-    from eucalab.cloud.accounts import TENANT, create_accounts
-    from eucalab.cloud.store import Store
-    from eucalab.config import Config
-    from lab_process import free_port
-
     try:
-        config = Config.load(NAME)
+        lab = Lab.load(NAME)
     except FileNotFoundError:
-        config = Config(NAME, port=free_port(), pace=PACE, nodes=(NODE,))
-        config.make_directories()
-        config.save()
-        store = Store(config.database)
-        labfiles.write(config, create_accounts(store, config))
-        store.close()
-        supervise(config.home, collection, until)
-    account = next(row for row in Store(config.database).rows('SELECT * FROM accounts') if row['name'] == TENANT)
-    print(
-        json.dumps(
-            {
-                'endpoint': config.endpoint,
-                'zone': config.zone,
-                'account': account['number'],
-                'eucarc': str(config.home / 'tenant/eucarc'),
-                'admin_eucarc': str(config.home / 'admin/eucarc'),
-            }
-        )
-    )
+        lab = Lab.create(NAME, pace=PACE, nodes=(NODE,))
+        labfiles.write(lab.config, lab.accounts)
+        supervise(lab.config.home, until)
+    facts = {
+        'endpoint': lab.config.endpoint,
+        'zone': lab.config.zone,
+        'account': lab.tenant.number,
+        'eucarc': str(lab.config.home / 'tenant/eucarc'),
+        'admin_eucarc': str(lab.config.home / 'admin/eucarc'),
+    }
+    print(json.dumps(facts))
 
 
 def owner() -> int:
@@ -73,9 +63,8 @@ def owner() -> int:
     return found.get('ansible-test') or found['ansible-playbook']
 
 
-def supervise(home: Path, collection: str, until: int) -> None:
+def supervise(home: Path, until: int) -> None:
     """Start the processes, and one that ends them when ``until`` has ended. Returns when the API answers."""
-    environment = {**os.environ, 'PYTHONPATH': f'{collection}/lab'}
     log = open(home / 'log' / 'integration.log', 'ab')  # noqa: SIM115 - the children keep it
     commands = [
         [sys.executable, str(Path(__file__).with_name('api.py')), NAME],
@@ -85,7 +74,7 @@ def supervise(home: Path, collection: str, until: int) -> None:
         os.setsid()
         for descriptor in (0, 1, 2):
             os.dup2(log.fileno(), descriptor)
-        children = [subprocess.Popen(command, env=environment) for command in commands]
+        children = [subprocess.Popen(command, env=environment()) for command in commands]
         runs = True
         while Path(f'/proc/{until}').exists() and home.exists():
             if runs and children[0].poll() is not None:
@@ -106,4 +95,4 @@ def supervise(home: Path, collection: str, until: int) -> None:
 
 
 if __name__ == '__main__':
-    main(sys.argv[1])
+    main()

@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from api_support import LAB
 from eucalab.config import Config
-from lab_process import free_port
+
+from .paths import environment
+from .ports import free_port
 
 
 class Place:
@@ -37,7 +37,10 @@ class Place:
         link.unlink(missing_ok=True)
         link.symlink_to(directory.name)
 
-    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def environment(self, **changes: str) -> dict[str, str]:
+        return environment(**{'EUCALAB_STATE': str(self.state), 'EUCALAB_CACHE': str(self.cache), **changes})
+
+    def run(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, '-m', 'eucalab', *words],
             text=True,
@@ -45,13 +48,7 @@ class Place:
             cwd='/',
             timeout=200,
             check=False,
-            env={
-                **os.environ,
-                'PYTHONPATH': str(LAB),
-                'EUCALAB_STATE': str(self.state),
-                'EUCALAB_CACHE': str(self.cache),
-                **environment,
-            },
+            env=self.environment(**changes),
         )
 
     def up(self, name: str, *words: str, port: int | None = None) -> Config:
@@ -66,9 +63,9 @@ class Place:
     def pid(self, name: str, process: str) -> int:
         return int((self.state / name / f'run/{process}.pid').read_text().split()[0])
 
-    def error(self, *words: str, **environment: str) -> str:
+    def error(self, *words: str, **changes: str) -> str:
         """What a command that fails says; it must be one line."""
-        done = self.run(*words, **environment)
+        done = self.run(*words, **changes)
         assert done.returncode == 1, done
         assert done.stderr.startswith('eucalab: ') and done.stderr.count('\n') == 1, done.stderr
         return done.stderr[len('eucalab: ') : -1]

@@ -1,54 +1,45 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For tests with a running API process: the process, clients for its accounts, and ways to play its nodes."""
+"""Clients of a lab's API, for each of its accounts."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import dataclasses
 import hmac
-import os
 import secrets
-import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import botocore.config
-import botocore.exceptions
 import botocore.session
-import pytest
 
-LAB = Path(__file__).resolve().parents[2] / 'lab'
-sys.path[:0] = [str(LAB), str(LAB.parent / 'tests' / 'bundle')]
-
-from eucalab.cli import READY_SECONDS  # noqa: E402
-from eucalab.cloud import cluster_controller  # noqa: E402
-from eucalab.cloud.accounts import ADMIN, TENANT, Credentials  # noqa: E402
-from eucalab.cloud.context import Cloud  # noqa: E402
-from eucalab.cloud.store import Store  # noqa: E402
-from eucalab.config import Config  # noqa: E402
-from eucalab.versions import PLAYED  # noqa: E402
+from eucalab.cloud.accounts import ADMIN, TENANT, Credentials
+from eucalab.cloud.keys import cloud_certificate
+from eucalab.config import Config
 
 # One for all clients: it keeps the API models, which take a second to load.
 SESSION = botocore.session.Session()
 
 
 @dataclasses.dataclass
-class LabApi:
-    """A running API process, and ways to talk to it as its accounts and as its nodes."""
+class Clients:
+    """Ways to send requests to the API as one of the lab's accounts; the tenant unless another is given."""
 
     config: Config
     accounts: dict[str, Credentials]
-    process: subprocess.Popen[bytes] | None = None
-    log_start: int = 0
+
+    @property
+    def home(self) -> Path:
+        return self.config.home
+
+    @property
+    def port(self) -> int:
+        return self.config.port
 
     @property
     def ec2_url(self) -> str:
@@ -66,35 +57,20 @@ class LabApi:
     def tenant(self) -> Credentials:
         return self.accounts[TENANT]
 
-    def start(self) -> None:
-        environment = {**os.environ, 'PYTHONPATH': str(LAB), 'EUCALAB_STATE': str(self.config.home.parent)}
-        with open(self.config.home / 'api.log', 'ab') as log:
-            self.log_start = log.tell()
-            self.process = subprocess.Popen(
-                [sys.executable, '-m', 'eucalab.server', self.config.name], env=environment, stdout=log, stderr=log
-            )
-        self.wait_for(self._answers, 'the API process answers', READY_SECONDS)
-
-    def _answers(self) -> bool:
-        ended = self.process.poll() is not None  # asked first: then the log below has its last words
-        log = (self.config.home / 'api.log').read_bytes()[self.log_start :].decode()
-        if ended:
-            raise AssertionError(log)
-        return f'at {self.config.endpoint}\n' in log
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send the signal to the process that this fixture started, and return its exit status."""
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            result = condition()
-            if result:
-                return result
-            time.sleep(0.02)
-        raise AssertionError(f'{what}: not within {seconds} s')
+    def options(self, port: int | None = None, account: str = ADMIN) -> dict[str, str]:
+        """Connection options for the collection's modules. A proxy in between has another ``port``."""
+        user = self.accounts[account]
+        url = f'http://127.0.0.1:{port or self.config.port}/services'
+        return {
+            'ec2_url': f'{url}/compute',
+            's3_url': f'{url}/objectstorage',
+            'access_key': user.access_key,
+            'secret_key': user.secret_key,
+            'account_id': user.number,
+            'user_cert': str(user.certificate),
+            'user_private_key': str(user.private_key),
+            'cloud_cert': str(cloud_certificate(self.config)),
+        }
 
     def ec2(
         self, account: Credentials | None = None, api_version: str | None = '2014-10-01', signature: str = 'v2', **overrides: Any
@@ -196,58 +172,7 @@ class LabApi:
             self.ec2(self.admin).modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
         return ids
 
-    def report(self, instance: str, node_state: str, path: Path | None = None, reason: str | None = None) -> None:
-        """Play the instance's node: report a state of its domain."""
-        self._write(
-            'UPDATE instances SET node_state = ?, node_reason = ?, instance_path = coalesce(?, instance_path) WHERE id = ?',
-            node_state,
-            reason,
-            path and str(path),
-            instance,
-        )
-
-    def report_attachment(self, volume: str, node_state: str, reason: str | None = None) -> None:
-        self._write('UPDATE attachments SET node_state = ?, node_reason = ? WHERE volume_id = ?', node_state, reason, volume)
-
-    def insert(self, table: str, **columns: object) -> None:
-        """Write a row that no request would make."""
-        with contextlib.closing(Store(self.config.database)) as store:
-            store.insert(table, **columns)
-
-    def _write(self, sql: str, *values: object) -> None:
-        store = Store(self.config.database)
-        store.execute(sql, *values)
-        store.close()
-
-    def row(self, table: str, identifier: str) -> dict[str, Any]:
-        """A resource's row, as a node sees it."""
-        store = Store(self.config.database)
-        row = store.row(f'SELECT * FROM {table} WHERE id = ?', identifier)
-        store.close()
-        return dict(row)
-
-    def poll(self) -> None:
-        """Play the cluster controller: take in now what the nodes have reported."""
-        with contextlib.closing(Store(self.config.database)) as store:
-            cluster_controller.poll(Cloud(self.config, store, PLAYED[self.config.play]))
-
-    def age(self, table: str, identifier: str, seconds: float) -> None:
-        """Let a resource be in its state for so many more of the cloud's seconds."""
-        since = 'started' if table == 'snapshots' else 'state_since'
-        self._write(f'UPDATE {table} SET {since} = {since} - ? WHERE id = ?', seconds * self.config.pace, identifier)
-
 
 def sign_path_as_sent(request: Any, **_: Any) -> None:
     """botocore signs /BUCKET/ for a request that it sends to …/BUCKET; Eucalyptus computes over what was sent."""
     request.auth_path = urllib.parse.urlsplit(request.url).path
-
-
-@contextlib.contextmanager
-def refused(code: str, *words: str, status: int = 400) -> Iterator[None]:
-    """The call inside must fail with this error code and status, and a message that has these words."""
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        yield
-    error = caught.value.response
-    assert (error['Error']['Code'], error['ResponseMetadata']['HTTPStatusCode']) == (code, status), error
-    for word in words:
-        assert word in error['Error']['Message']
