@@ -41,6 +41,7 @@ _KNOWN_4_4 = {
     'DescribeImages': f'ImageId.N Owner.N ExecutableBy.N {_FILTERS}',
     'DescribeInstanceAttribute': 'InstanceId Attribute',
     'DescribeAccountAttributes': 'AttributeName.N',
+    'DescribeInstanceStatus': f'InstanceId.N IncludeAllInstances {_FILTERS} {_PAGES}',
     'DescribeInstances': f'InstanceId.N {_FILTERS} {_PAGES}',
     'DescribeKeyPairs': f'KeyName.N {_FILTERS}',
     'DescribeRegions': f'RegionName.N {_FILTERS}',
@@ -48,13 +49,18 @@ _KNOWN_4_4 = {
     'DescribeSnapshots': f'SnapshotId.N Owner.N RestorableBy.N {_FILTERS} {_PAGES}',
     'DescribeTags': f'{_FILTERS} {_PAGES}',
     'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
+    'DescribeVolumeAttribute': 'VolumeId Attribute',
     'DetachVolume': 'VolumeId InstanceId Device Force',
     'GetConsoleOutput': 'InstanceId',
     'ImportKeyPair': 'KeyName PublicKeyMaterial',
     'ModifyImageAttribute': 'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
     ' UserId.N UserGroup.N Attribute OperationType',
+    'ModifyInstanceAttribute': 'InstanceId InstanceType.Value Kernel.Value Ramdisk.Value UserData.Value DisableApiTermination.Value'
+    ' InstanceInitiatedShutdownBehavior.Value BlockDeviceMapping.N.* SourceDestCheck.Value GroupId.N EbsOptimized'
+    ' EbsOptimized.Value SriovNetSupport.Value',
     'RegisterImage': 'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
     ' Platform SriovNetSupport BlockDeviceMapping.N.*',
+    'ResetImageAttribute': 'ImageId Attribute',
     'RevokeSecurityGroupIngress': _RULES,
     'RunInstances': 'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'
     ' UserData Version Encoding AddressingType InstanceType KernelId RamdiskId Placement.AvailabilityZone'

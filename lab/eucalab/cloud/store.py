@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS instances (
     node_user_data TEXT NOT NULL DEFAULT '',     -- base64, as the node gets it: empty after stop and start
     mac TEXT NOT NULL, private_ip TEXT, public_ip TEXT,
     state TEXT NOT NULL, state_since REAL NOT NULL, reason TEXT NOT NULL DEFAULT '', launched REAL NOT NULL,
+    protected INTEGER NOT NULL DEFAULT 0,        -- DisableApiTermination
     node TEXT, node_state TEXT, node_reason TEXT, instance_path TEXT);
 CREATE UNIQUE INDEX IF NOT EXISTS instance_tokens ON instances (account, client_token, launch_index) WHERE client_token IS NOT NULL;
 CREATE TABLE IF NOT EXISTS key_pairs (

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ModifyImageAttribute, DescribeImageAttribute, DescribeInstanceAttribute."""
+"""Attributes of images and instances, one at a time."""
 
 from __future__ import annotations
 
@@ -50,6 +50,23 @@ def _grantees(items: list[dict[str, str]] | None) -> list[str]:
     return [item.get('UserId') or item.get('Group', '') for item in items or []]
 
 
+@action('ResetImageAttribute')
+def reset_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    """Only the owner may launch the image afterwards. A failure is answered with ``return`` false, as by the genuine one."""
+    try:
+        row = image_access.find_modifiable(cloud, caller, request, 'reset image attribute')
+    except ApiError:
+        return {'Return': False}
+    cloud.store.execute('DELETE FROM launch_permissions WHERE image_id = ?', row['id'])
+    return {'Return': True}
+
+
+@action('DescribeVolumeAttribute')
+def describe_volume_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    """An empty reply, whatever is asked: 4.4 has no more (ComputeService.describeVolumeAttribute)."""
+    return {}
+
+
 @action('DescribeImageAttribute')
 def describe_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     row = image_access.find_modifiable(cloud, caller, request, 'describe image attribute')
@@ -84,7 +101,7 @@ def describe_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str,
         raise ApiError('InvalidInstanceID.NotFound', f"The instance ID '{identifier}' does not exist")
     values: dict[str, dict[str, Any]] = {
         'blockDeviceMapping': {'BlockDeviceMappings': instances.block_devices(cloud, row)},
-        'disableApiTermination': {'DisableApiTermination': {'Value': False}},
+        'disableApiTermination': {'DisableApiTermination': {'Value': bool(row['protected'])}},
         'ebsOptimized': {'EbsOptimized': {'Value': False}},
         'groupSet': {'Groups': instances.groups(cloud, row)},
         'instanceInitiatedShutdownBehavior': {'InstanceInitiatedShutdownBehavior': {'Value': 'stop'}},
@@ -94,7 +111,8 @@ def describe_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str,
         'ramdisk': {'RamdiskId': {'Value': row['ramdisk_id'] or ''}},
         'rootDeviceName': {'RootDeviceName': {'Value': row['root_device_name'] or ''}},
         'sourceDestCheck': {'SourceDestCheck': {'Value': True}},
-        'userData': {'UserData': {'Value': row['user_data']}},
+        # Empty user data is <userData/>: with a <value> inside euca2ools fails.
+        'userData': {'UserData': {'Value': row['user_data']} if row['user_data'] else {}},
     }
     if attribute not in values:
         # What the switch refuses is caught by the handler around it, and comes out as this.

@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     attributes,
     console,
     images,
+    instance_attributes,
     instances,
     key_pairs,
     registration,

@@ -125,7 +125,11 @@ def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[sqlit
 def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     changes = []
     with cloud.store.transaction():
-        for row in _lookup(cloud, caller, request):
+        rows = _lookup(cloud, caller, request)
+        for row in rows:
+            if row['protected']:
+                raise ApiError('OperationNotPermitted', f'Termination protection enabled for instance {row["id"]}')
+        for row in rows:
             new = {
                 'pending': 'shutting-down',
                 'running': 'shutting-down',

@@ -58,6 +58,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         'instance_type': type_name,
         'zone': zone,
         'key_name': request.get('KeyName'),
+        'protected': int(request.get('DisableApiTermination', False)),
         'user_data': user_data,
         'node_user_data': user_data,
         'groups': json.dumps(groups),
