@@ -42,6 +42,7 @@ _KNOWN_4_4 = {
     'DescribeInstanceAttribute': 'InstanceId Attribute',
     'DescribeAccountAttributes': 'AttributeName.N',
     'DescribeInstanceStatus': f'InstanceId.N IncludeAllInstances {_FILTERS} {_PAGES}',
+    'DescribeInstanceTypes': 'Verbose Availability InstanceType.N',
     'DescribeInstances': f'InstanceId.N {_FILTERS} {_PAGES}',
     'DescribeKeyPairs': f'KeyName.N {_FILTERS}',
     'DescribeRegions': f'RegionName.N {_FILTERS}',

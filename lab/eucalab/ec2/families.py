@@ -11,6 +11,7 @@ from . import (  # noqa: F401
     console,
     images,
     instance_attributes,
+    instance_types,
     instances,
     key_pairs,
     registration,

@@ -17,6 +17,7 @@ import botocore.loaders
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
 from .errors import ApiError, TransportError
+from .extensions import extended
 from .markup import escape, possible
 
 _INTEGER = re.compile(r'[+-]?0*\d{1,10}')
@@ -33,7 +34,7 @@ class Ec2Wire:
 
     def __init__(self, api_version: str) -> None:
         data = botocore.loaders.Loader().load_service_model('ec2', 'service-2', api_version)
-        self._model = ServiceModel(data, 'ec2')
+        self._model = ServiceModel(extended(data), 'ec2')
 
     def parse(self, action: str, parameters: dict[str, str]) -> dict[str, Any]:
         """The request as a dictionary in botocore's member names. BindError for a value that is not of its type."""

@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""DescribeInstanceTypes, Eucalyptus' own action (``VmTypesManager.DescribeInstanceTypes``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..cloud.context import Cloud
+from ..cloud.instance_types import INSTANCE_TYPES
+from ..protocol.auth import Caller
+from ..protocol.errors import ApiError
+from .registry import Reply, action
+from .run import PER_NODE
+
+
+@action('DescribeInstanceTypes')
+def describe_instance_types(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    """Names that do not exist are left out, without an error."""
+    if request.get('Availability') and not caller.is_admin:
+        raise ApiError('AuthFailure', 'Not permitted to access availability')
+    asked = request.get('InstanceTypes') or list(INSTANCE_TYPES)
+    return {'InstanceTypes': [_describe(cloud, name, request) for name in INSTANCE_TYPES if name in asked]}
+
+
+def _describe(cloud: Cloud, name: str, request: dict[str, Any]) -> dict[str, Any]:
+    kind = INSTANCE_TYPES[name]
+    most = PER_NODE * len(cloud.config.nodes)
+    status = {'Name': name, 'ZoneName': cloud.config.zone, 'Max': most, 'Available': most}
+    return {
+        'Name': name,
+        'Cpu': kind.cpu,
+        'Disk': kind.disk,
+        'Memory': kind.memory,
+        'NetworkInterfaces': 1,
+        'Availability': [status] if request.get('Availability') else [],
+        'EphemeralDisks': [],
+    }
