@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import random
 import re
 import threading
 import typing as t
@@ -18,25 +17,22 @@ from collections.abc import Callable, Iterable
 from concurrent import futures
 from dataclasses import dataclass, field
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import Part
 
 with contextlib.suppress(ImportError):  # the modules report it by the name of the library
-    from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError, SSLError
-    from botocore.parsers import ResponseParserError
+    from botocore.exceptions import BotoCoreError
 
 # The cloud's own system account reads manifest and parts by this grant, at registration and when an instance starts.
 ACL = 'aws-exec-read'
 CONNECTIONS = 4
-ATTEMPTS = 7
 NAME = re.compile(r'[A-Za-z0-9._-]{1,255}')
 # A bundle's files are called NAME.manifest.xml and NAME.part.00. Our names are a stem, which ends with so many digits of the
 # content's hash, and eight digits for how the bundle was made.
 STEM_DIGITS = 24
 _RECIPE = r'(?:\.[0-9a-f]{8})?'
 _FILE = r'\.(?:manifest\.xml|part\.[0-9]+)'
-# Codes below 500 that say that the request was damaged or lost on its way, not that it was wrong.
-_DAMAGED = {'BadDigest', 'InvalidDigest', 'RequestTimeout', 'IncompleteBody', 'SlowDown', 'RequestAborted'}
 
 
 def stem_of(location: str) -> str:
@@ -92,20 +88,19 @@ class Body:
 
 
 class Bucket:
-    """One bucket of ours. `pause` is the first waiting time before something is sent again, in seconds; it doubles."""
+    """One bucket of ours. `wait` pauses before something is sent again: it returns early, and True, when the event is set."""
 
     def __init__(
         self,
         cloud: Cloud,
         name: str,
         connections: int = CONNECTIONS,
-        pause: float = 0.5,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         if not NAME.fullmatch(name):
             raise UploadError(f'A bucket cannot be named {name!r}: only letters, digits and . _ - are allowed.')
         self._cloud, self.name, self._connections = cloud, name, connections
-        self._pause, self._wait = pause, wait
+        self._wait = wait
         self.created = False
 
     def ensure(self) -> None:
@@ -113,7 +108,7 @@ class Bucket:
         if self._is_ours():
             return
         try:
-            self._again(lambda: self._cloud.s3('create_bucket', f'bucket {self.name}', Bucket=self.name))
+            self._again(lambda: self._request('create_bucket', f'bucket {self.name}', Bucket=self.name))
             self.created = True
         except CloudError as error:
             # Sent again after a lost answer, our own creation looks like somebody's: so look whose it is.
@@ -126,7 +121,7 @@ class Bucket:
                 ) from error
 
     def _is_ours(self) -> bool:
-        reply = self._again(lambda: _whole(self._cloud.s3('list_buckets'), 'Buckets'))
+        reply = self._again(lambda: _whole(self._request('list_buckets'), 'Buckets'))
         return any(bucket['Name'] == self.name for bucket in reply['Buckets'])
 
     def listing(self, prefix: str) -> dict[str, tuple[int, str]]:
@@ -137,7 +132,7 @@ class Bucket:
             try:
                 reply = self._again(
                     lambda marker=marker: _whole(
-                        self._cloud.s3('list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker),
+                        self._request('list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker),
                         'IsTruncated',
                     )
                 )
@@ -199,7 +194,7 @@ class Bucket:
         digest = md5 or hashlib.md5(data, usedforsecurity=False).digest()
 
         def attempt() -> None:
-            reply = self._cloud.s3(
+            reply = self._request(
                 'put_object',
                 f'{self.name}/{key}',
                 Bucket=self.name,
@@ -211,7 +206,7 @@ class Bucket:
             )
             etag = (reply.get('ETag') or '').strip('"')
             if etag != digest.hex():
-                raise _Damaged(
+                raise retry.Damaged(
                     f'{self.name}/{key} arrived damaged: the cloud says its MD5 is {etag or "unknown"}, but it is {digest.hex()}.'
                 )
 
@@ -221,12 +216,12 @@ class Bucket:
         """An object's content, of which no more than two bytes beyond `limit` are read; None when it is not there."""
 
         def attempt() -> bytes:
-            reply = self._cloud.s3('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
+            reply = self._request('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
             try:
                 content = reply['Body'].read(limit + 1)
                 return content + reply['Body'].read(1)  # only who meets the end learns that it came too early
             except BotoCoreError as error:
-                raise _Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
+                raise retry.Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
 
         try:
             return self._again(attempt)
@@ -262,45 +257,35 @@ class Bucket:
 
     def _delete(self, operation: str, about: str, **which: str) -> None:
         try:
-            self._again(lambda: self._cloud.s3(operation, about, Bucket=self.name, **which))
+            self._again(lambda: self._request(operation, about, Bucket=self.name, **which))
         except CloudError as error:
             if not error.not_found:
                 raise
 
+    def _request(self, operation: str, about: str = '', **parameters: t.Any) -> dict[str, t.Any]:
+        return self._cloud.s3(operation, about, policy=retry.ONCE, **parameters)
+
     def _again(self, call: Callable[[], t.Any], sent: Sent | None = None, ended: threading.Event | None = None) -> t.Any:
-        """Call until it works: everything here may be repeated. Waits with jitter, so that not all return at once."""
-        ended = ended or threading.Event()
-        for attempt in range(ATTEMPTS):
-            try:
-                return call()
-            except (CloudError, _Damaged) as error:
-                pause = self._pause * 2**attempt * random.uniform(0.5, 1.5)
-                if attempt == ATTEMPTS - 1 or not _passing(error) or self._wait(ended, pause):
-                    if isinstance(error, _Damaged):
-                        raise UploadError(f'{error} Tried {attempt + 1} times.') from error
-                    raise
-                if sent:
-                    sent.count('retries')
-        raise AssertionError('not reached')
+        """Call until it succeeds: repeating any request of this class is safe."""
+        attempts, ended = 1, ended or threading.Event()
 
+        def pause(seconds: float) -> bool:
+            nonlocal attempts
+            if self._wait(ended, seconds):
+                return False
+            attempts += 1
+            if sent:
+                sent.count('retries')
+            return True
 
-class _Damaged(Exception):
-    pass
+        try:
+            return retry.repeat(call, retry.TRANSFER, pause)
+        except retry.Damaged as error:
+            raise UploadError(f'{error} Tried {attempts} times.') from error
 
 
 def _whole(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
     """The reply, if it has what every such reply has: one that was cut among its headers looks like an empty success."""
     if key not in reply:
-        raise _Damaged("The cloud's answer was cut short on its way.")
+        raise retry.Damaged("The cloud's answer was cut short on its way.")
     return reply
-
-
-def _passing(error: Exception) -> bool:
-    """Could the same request succeed in a moment? No answer at all, a damaged request, or the cloud's own failure."""
-    if isinstance(error, _Damaged):
-        return True
-    if error.request == 'connect' or isinstance(error.__cause__, SSLError):
-        return False
-    if error.status is None:
-        return isinstance(error.__cause__, (ConnectionError, HTTPClientError, ResponseParserError))
-    return error.status >= 500 or error.code in _DAMAGED

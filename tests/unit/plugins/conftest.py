@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client, waiting
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry, waiting
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import text
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Clock, FakeCloud
 
@@ -35,7 +35,7 @@ def fixture_cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
 @pytest.fixture(name='clock')
 def fixture_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (client, waiting):
+    for module in (retry, waiting):
         monkeypatch.setattr(module, 'time', clock)
     return clock
 

@@ -29,6 +29,8 @@ def _request(stream: socket.socket) -> bytes:
         if not (data := stream.recv(65536)):
             break
         request += data
+        if request.startswith(b'\x16'):  # a TLS handshake, which such a server answers in plain text
+            break
     return request
 
 

@@ -178,7 +178,7 @@ def test_a_refused_registration_takes_its_bundle_and_its_bucket_with_it(cloud, r
     registers(cloud)
     cloud.on('RegisterImage', error('InternalFailure', 'Only administrators can register kernel images.', 500))
     result = run('image', **world)
-    assert result['failed'] and "registered by the cloud's administrator" in result['msg']
+    assert result['failed'] and "Only the cloud's administrator" in result['msg']
     assert result['failure']['request'] == 'RegisterImage'
     assert storage.objects == {} and storage.buckets == []
 

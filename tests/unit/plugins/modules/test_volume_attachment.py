@@ -195,5 +195,5 @@ def test_a_refusal_is_told_with_the_clouds_words(cloud, clock, run):
     cloud.on('DescribeInstances', instances(instance('running')))
     cloud.on('AttachVolume', error('VolumeInUse', 'already attached'))
     result = run('volume_attachment', volume_id='vol-1', instance_id='i-1')
-    assert 'AttachVolume of volume vol-1 to instance i-1 failed: the cloud said VolumeInUse: already attached' in result['msg']
+    assert 'AttachVolume of volume vol-1 to instance i-1 failed: the cloud returned VolumeInUse: already attached' in result['msg']
     assert result['failure'] == {'request': 'AttachVolume', 'code': 'VolumeInUse', 'message': 'already attached', 'lost': False}

@@ -84,7 +84,7 @@ def test_a_proxy_is_used_but_never_for_the_own_machine(monkeypatch, host, throug
 def test_the_message_says_what_was_tried_on_what_and_what_the_cloud_said(cloud, ours):
     cloud.on('DeleteVolume', error('VolumeInUse', 'Volume is currently in use'))
     assert complaint(ours, 'delete_volume', VolumeId='vol-1') == (
-        'DeleteVolume of volume vol-1 failed: the cloud said VolumeInUse: Volume is currently in use.'
+        'DeleteVolume of volume vol-1 failed: the cloud returned VolumeInUse: Volume is currently in use.'
     )
 
 
@@ -95,11 +95,11 @@ def test_the_message_says_what_was_tried_on_what_and_what_the_cloud_said(cloud, 
             'AuthFailure',
             'Failed to authenticate',
             401,
-            'Are access_key and secret_key right? They came from the environment.',
+            'Check access_key and secret_key (from the environment).',
         ),
-        ('AccessDenied', 'The AWS Access Key Id you provided does not exist in our records', 403, 'Are access_key and'),
+        ('AccessDenied', 'The AWS Access Key Id you provided does not exist in our records', 403, 'Check access_key and'),
         ('MissingParameter', 'Kernel ID must be specified.', 400, 'virtualization_type=hvm'),
-        ('400 Bad Request', 'Failed to bind the following fields:\nX = y', 400, 'does not know that parameter'),
+        ('400 Bad Request', 'Failed to bind the following fields:\nX = y', 400, 'does not support that parameter'),
         ('AuthFailure', 'Message was generated in the future', 401, 'clock'),
         ('InternalFailure', 'Only administrators can register kernel images.', 500, "the cloud's administrator"),
         ('VolumeLimitExceeded', 'Too many', 400, 'quota'),
@@ -112,14 +112,14 @@ def test_known_errors_come_with_a_way_out(cloud, ours, code, text, status, way_o
 
 def test_an_endpoint_that_is_no_cloud_is_called_so(cloud, clock, ours):
     cloud.on('DescribeVolumes', (404, '<html>Not here</html'))
-    assert f'{EC2} did not answer as a cloud' in complaint(ours)
+    assert f'{EC2} is not a cloud' in complaint(ours)
 
 
 def test_an_unreachable_cloud_is_named_with_the_cause_and_asked_again_a_few_times(cloud, clock, ours):
     cloud.on('DescribeVolumes', EndpointConnectionError(endpoint_url=EC2, error=OSError(111, 'Connection refused')))
     message = complaint(ours)
     assert f'{EC2} cannot be reached (Connection refused)' in message
-    assert 'It came from the environment' in message
+    assert '(from the environment)' in message
     assert len(cloud.requests) == 3
 
 
@@ -155,11 +155,27 @@ def test_a_certificate_that_nobody_trusts_leads_to_ca_path(cloud, clock, ours):
     assert len(cloud.requests) == 1
 
 
+def test_https_to_a_port_without_tls_leads_to_http(clock):
+    with serving(ok(b'<R/>')) as (host, asked):
+        url = f'https://{host}/services/compute'
+        message = complaint(Cloud(Credentials(url, 'AKI', 'very-secret', origin='the eucarc')))
+        assert f'{url} does not use TLS' in message
+        assert 'Begin ec2_url with http:// instead of https:// (from the eucarc)' in message
+        assert 'ca_path' not in message
+        assert len(asked) == 1
+
+
+def test_http_to_a_port_with_tls_leads_to_https(clock):
+    with serving(b'') as (host, _asked):
+        message = complaint(Cloud(Credentials(f'http://{host}/services/compute', 'AKI', 'very-secret', origin='the eucarc')))
+        assert 'If the port requires TLS, begin it with https://' in message
+
+
 def test_a_missing_s3_url_is_told_only_when_it_is_needed(cloud):
     cloud.on('DescribeVolumes', '<volumeSet/>')
     ours = Cloud(Credentials(EC2, 'AKITEST', 'very-secret'))
     ours.ec2('describe_volumes')
-    with pytest.raises(CloudError, match='No s3_url'):
+    with pytest.raises(CloudError, match='There is no s3_url'):
         ours.s3('list_buckets')
 
 

@@ -69,7 +69,7 @@ def test_a_creation_whose_answer_was_lost_is_said_to_be_perhaps_done(cloud, cloc
     cloud.on('DescribeVolumes', volumes())
     cloud.on('CreateVolume', ConnectionClosedError(endpoint_url='x'))
     result = run('volume', name='disk', size=5, zone='one')
-    assert result['failure']['lost'] and 'may have been done all the same' in result['msg']
+    assert result['failure']['lost'] and 'may have succeeded' in result['msg']
     cloud.on('CreateVolume', (504, '<html>gateway timeout</html>'))
     assert run('volume', name='disk', size=5, zone='one')['failure']['lost']
     for refusal in (EndpointConnectionError(endpoint_url='x', error='refused'), error('VolumeLimitExceeded', 'full', 503)):

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import upload
@@ -126,9 +127,9 @@ def test_the_pauses_grow_and_are_not_all_alike(storage, bucket):
 
 def test_it_gives_up_in_the_end_and_says_what_the_cloud_said(storage, bucket):
     storage.faults = [BUSY] * 99
-    with pytest.raises(CloudError, match=r'PutObject of b/img\.part\.00 failed: the cloud said ServiceUnavailable: come back'):
+    with pytest.raises(CloudError, match=r'PutObject of b/img\.part\.00 failed: the cloud returned ServiceUnavailable: come back'):
         bucket.send([part(0)], 'img')
-    assert len(storage.puts) == upload.ATTEMPTS
+    assert len(storage.puts) == retry.TRANSFER.attempts
 
 
 @pytest.mark.parametrize(
@@ -331,6 +332,6 @@ def test_an_object_is_read_whole_or_up_to_the_limit_and_never_taken_for_whole_wh
             if content is None:
                 with pytest.raises(upload.UploadError, match='cut short'):
                     bucket.get('k', 100)
-                assert len(asked) == upload.ATTEMPTS
+                assert len(asked) == retry.TRANSFER.attempts
             else:
                 assert bucket.get('k', 100) == content

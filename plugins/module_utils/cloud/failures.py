@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Failed requests as sentences: the request, the resource, the cloud's reply, and the way out where one is known."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
+with contextlib.suppress(ImportError):  # `client` reports a missing library
+    from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, HTTPClientError, SSLError
+    from botocore.parsers import ResponseParserError
+
+CREATES = ('create_volume', 'create_snapshot', 'run_instances')
+GATEWAY = (502, 503, 504)
+WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch', '401'}
+# OpenSSL's reasons when the server's first bytes are not TLS; the second since OpenSSL 3.2.
+NOT_TLS = ('wrong version number', 'record layer failure', 'packet length too long', 'unknown protocol')
+# (part of code and message in lower case, way out); the first match is used.
+HINTS = (
+    (
+        'manifest has invalid signature',
+        'Up to Eucalyptus 4.1 a bundle must be signed by the user: set user_private_key, or EC2_PRIVATE_KEY in the eucarc.',
+    ),
+    ('generated in the future', "The clock of this machine is ahead of the cloud's. Correct it."),
+    ('expired', 'The clocks of this machine and the cloud differ. Correct them.'),
+    ('failed to bind', 'This version of Eucalyptus does not support that parameter. Omit the option.'),
+    (
+        'only administrators',
+        "Only the cloud's administrator (account eucalyptus) can register kernels and ramdisks, and can then share them.",
+    ),
+    (
+        'kernel id must be specified',
+        'Set virtualization_type=hvm for a disk with its own boot loader, or kernel_id and ramdisk_id.',
+    ),
+    ('limitexceeded', 'Delete resources that are no longer needed, or ask the administrator for a higher quota.'),
+)
+
+
+class CloudError(CollectionError):
+    """A request that failed.
+
+    ``request`` is its EC2 or S3 name ('CreateVolume'). ``code``, ``text`` and ``status`` are the cloud's error code, its
+    message and the HTTP status; None without a reply. ``lost``: the request creates something and may have succeeded,
+    although no response was received.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        request: str,
+        code: str | None = None,
+        text: str | None = None,
+        status: int | None = None,
+        lost: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.request, self.code, self.text, self.status, self.lost = request, code, text, status, lost
+
+    @property
+    def not_found(self) -> bool:
+        return self.status == 404 or bool(self.code and (self.code.endswith('.NotFound') or self.code.startswith('NoSuch')))
+
+
+def explain(credentials: Credentials, service: str, url: str, operation: str, about: str, error: Exception) -> CloudError:
+    """botocore's exception as a CloudError. ``about`` names the resource ('volume vol-1')."""
+    origin = credentials.origin
+    request = ''.join(part.capitalize() for part in operation.split('_'))
+    head = f'{request} of {about} failed' if about else f'{request} failed'
+    code = text = status = None
+    if isinstance(error, ClientError):
+        code = str(error.response.get('Error', {}).get('Code', '')).strip()
+        text = str(error.response.get('Error', {}).get('Message', '')).strip()
+        status = error.response.get('ResponseMetadata', {}).get('HTTPStatusCode')
+        reply = f'{code}: {text}' if text and text != code else code or f'HTTP status {status}'
+        message = f'{head}: the cloud returned {reply}{"" if reply.endswith(".") else "."}'
+        hint = _hint_for_code(code, text, status, origin)
+    else:
+        message, hint = _no_reply(service, url, origin, head, error)
+    lost = operation.startswith(CREATES) and _may_have_arrived(error, code, status)
+    if lost:
+        hint += ' No response was received, so the request may have succeeded. Check before retrying.'
+    message = f'{message} {hint.strip()}'.strip().replace(credentials.secret_key, '…')
+    return CloudError(message, request, code, text, status, lost)
+
+
+def _no_reply(service: str, url: str, origin: str, head: str, error: Exception) -> tuple[str, str]:
+    """Message and hint for a request without a reply of the cloud."""
+    if isinstance(error, ResponseParserError):
+        return (
+            f"{head}: {url} is not a cloud's {service.upper()} service.",
+            f'Check {service}_url (from {origin}). Its path is /services/compute or /services/objectstorage, '
+            'on Eucalyptus 3 /services/Eucalyptus or /services/Walrus.',
+        )
+    reason = _reason(error)
+    if isinstance(error, SSLError):
+        if any(part in str(error).lower().replace('_', ' ') for part in NOT_TLS):
+            return (
+                f'{head}: {url} does not use TLS ({reason}).',
+                f'Begin {service}_url with http:// instead of https:// (from {origin}).',
+            )
+        return (
+            f'{head}: no trusted TLS connection to {url} ({reason}).',
+            "Set ca_path to the cloud's CA certificate, or validate_certs: false for a self-signed one.",
+        )
+    if isinstance(error, (ConnectionError, HTTPClientError)):
+        # A port that requires TLS closes a plain connection without a reply.
+        tls = isinstance(error, ConnectionClosedError) and url.startswith('http://')
+        way_out = f'Check that the cloud is up and that {service}_url is right (from {origin}).'
+        return (
+            f'{head}: {url} cannot be reached ({reason}).',
+            way_out + (' If the port requires TLS, begin it with https://.' if tls else ''),
+        )
+    return f'{head}: {error}.', ''
+
+
+def _may_have_arrived(error: Exception, code: str | None, status: int | None) -> bool:
+    # An error code comes from the cloud itself; a gateway's reply has none.
+    gateway = status in GATEWAY and code in ('', str(status))
+    return gateway or isinstance(error, (HTTPClientError, ResponseParserError))
+
+
+def _hint_for_code(code: str, text: str, status: int | None, origin: str) -> str:
+    reply = f'{code} {text}'.lower()
+    for part, hint in HINTS:
+        if part in reply:
+            return hint
+    if code in WRONG_KEYS or status == 401 or 'signature' in reply or 'access key id' in reply:
+        return f'Check access_key and secret_key (from {origin}).'
+    if code in ('AccessDenied', 'UnauthorizedOperation', '403') or status == 403:
+        return f'The keys from {origin} lack the permission, or the secret key is wrong.'
+    return ''
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, short: 'Connection refused'."""
+    inner: t.Any = getattr(error, 'kwargs', {}).get('error') or error
+    while deeper := [
+        one
+        for one in (getattr(inner, 'reason', None), getattr(inner, '__cause__', None), *getattr(inner, 'args', ())[-1:])
+        if isinstance(one, BaseException)
+    ]:
+        inner = deeper[0]
+    return getattr(inner, 'strerror', None) or str(inner).rpartition(': ')[2]
