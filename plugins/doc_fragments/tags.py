@@ -10,11 +10,12 @@ class ModuleDocFragment:
 options:
   tags:
     description:
-      - Tags that the resource is to have. Tags that it has besides are left alone, unless O(purge_tags) is set.
-      - When the option is not given, tags are not touched. Eucalyptus 3.1 has no tags.
+      - Tags to set. Other tags of the resource are left unchanged, unless O(purge_tags) is set.
+      - A tag without a value gets an empty one.
+      - If omitted, no tag is changed. Eucalyptus 3.1 does not support tags.
     type: dict
   purge_tags:
-    description: Whether to remove the tags that are not in O(tags). The cloud's own (C(aws:), C(euca:)) always stay.
+    description: Whether to remove the tags that are not in O(tags), except the cloud's own (C(aws:), C(euca:)).
     type: bool
     default: false
 """

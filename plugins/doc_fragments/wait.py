@@ -10,13 +10,15 @@ class ModuleDocFragment:
 options:
   wait:
     description:
-      - Whether to wait until the cloud reports the wanted state. Waiting ends at once when that state can no longer
-        come.
-      - Without waiting, the resource is returned as it is directly after the request.
+      - Whether to wait until the resource reaches the wanted state. The task fails as soon as that state cannot be
+        reached any more. While it waits, it prints a line every half minute.
+      - If V(false), the resource is returned as it is directly after the request.
     type: bool
     default: true
   wait_timeout:
-    description: How many seconds to wait at most. When they are over the task fails, and running it again goes on
-      waiting.
+    description: Maximum time to wait, in seconds. After it the task fails; run it again to keep waiting.
     type: int
+  progress_file:
+    description: File for the lines that are printed while the task waits. Set by the action plugin.
+    type: path
 """

@@ -65,7 +65,7 @@ leftovers:
 """
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
 
 
 class BuildLeftoversModule(CloudModule):
@@ -78,8 +78,6 @@ class BuildLeftoversModule(CloudModule):
     }
 
     def find(self):
-        if not self.params['name']:
-            raise ModuleError('name is empty: give the name of the build whose leftovers are to be removed.')
         return find_leftovers(self.cloud, self.params['tag'], self.params['name'], self.params['answer_file_bucket'])
 
     def plan(self, found):

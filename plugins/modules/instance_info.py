@@ -10,19 +10,17 @@ DOCUMENTATION = r"""
 module: instance_info
 short_description: Read instances
 version_added: 0.1.0
-description: Lists the account's instances, also those that are terminated and still listed by the cloud.
+description: Lists the account's instances, including terminated ones that the cloud still lists.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   instance_ids:
-    description: Only the instances with these ids. Ids that the cloud does not know are left out.
+    description: Return only the instances with these IDs. Unknown IDs are left out.
     type: list
     elements: str
-  name:
-    description: Only instances with this tag C(Name) that are not terminated.
-    type: str
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
+  - eucalyptus.cloud.resource.info
   - eucalyptus.cloud.attributes.read
   - eucalyptus.cloud.attributes.actiongroup
 seealso:
@@ -42,28 +40,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: The instances, ordered by id, each as M(eucalyptus.cloud.instance) returns it.
+  description: The instances, ordered by ID, in the form that M(eucalyptus.cloud.instance) returns.
   returned: always
   type: list
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
-    INSTANCE,
-    Resource,
-    listing,
-    with_volumes,
-)
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resource_module import InfoModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, with_volumes
 
 
-class InstanceInfo(CloudModule):
-    key = 'instances'
-    options = {'instance_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
+class InstanceInfo(InfoModule):
+    kind = INSTANCE
 
     def find(self) -> list[Resource]:
-        found = listing(self.cloud, INSTANCE, self.params['name'], self.params['instance_ids'])
-        return with_volumes(self.cloud, found)
+        return with_volumes(self.cloud, super().find())
 
 
 def main() -> None:

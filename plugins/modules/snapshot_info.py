@@ -15,14 +15,12 @@ author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   snapshot_ids:
-    description: Only the snapshots with these ids. Ids that the cloud does not know are left out.
+    description: Return only the snapshots with these IDs. Unknown IDs are left out.
     type: list
     elements: str
-  name:
-    description: Only snapshots with this tag C(Name).
-    type: str
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
+  - eucalyptus.cloud.resource.info
   - eucalyptus.cloud.attributes.read
   - eucalyptus.cloud.attributes.actiongroup
 seealso:
@@ -39,22 +37,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 snapshots:
-  description: The snapshots, ordered by id, each as M(eucalyptus.cloud.snapshot) returns it.
+  description: The snapshots, ordered by ID, in the form that M(eucalyptus.cloud.snapshot) returns.
   returned: always
   type: list
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import SNAPSHOT, Resource, listing
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resource_module import InfoModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import SNAPSHOT
 
 
-class SnapshotInfo(CloudModule):
-    key = 'snapshots'
-    options = {'snapshot_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
-
-    def find(self) -> list[Resource]:
-        return listing(self.cloud, SNAPSHOT, self.params['name'], self.params['snapshot_ids'])
+class SnapshotInfo(InfoModule):
+    kind = SNAPSHOT
 
 
 def main() -> None:

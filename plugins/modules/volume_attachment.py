@@ -11,32 +11,31 @@ module: volume_attachment
 short_description: Attach a volume to an instance, or detach it
 version_added: 0.1.0
 description:
-  - Attaches a volume to an instance and detaches it. It is done when the cloud says so, and fails when the cloud
-    gives up.
-  - With O(wait), an instance that is still V(pending) and a volume that is still V(creating) are waited for first.
+  - Attaches a volume to an instance, or detaches it. The task ends when the cloud reports the result.
+  - With O(wait), the module first waits for an instance that is still V(pending) and a volume that is still
+    V(creating).
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   state:
-    description: Whether the volume is to be attached.
+    description: Whether the volume should be attached.
     type: str
     choices: [present, absent]
     default: present
   volume_id:
-    description: The volume.
+    description: ID of the volume.
     type: str
     required: true
   instance_id:
     description:
-      - The instance. Required to attach.
+      - ID of the instance. Required to attach.
       - With O(state=absent), the volume is detached only if it is attached to this instance.
     type: str
   device:
     description:
-      - What the cloud is told as device name, V(/dev/sdf) to V(/dev/sdz) or V(/dev/vdb) and so on. The default is the
-        first that is free from V(/dev/sdf) on; when somebody else takes it meanwhile, the next one.
-      - What the guest calls the disk is up to the guest. From Eucalyptus 4 on its serial number begins with the
-        volume's id.
+      - Device name to request, for example V(/dev/sdf) or V(/dev/vdb). The default is the first free name from
+        V(/dev/sdf) to V(/dev/sdz). If another request takes it meanwhile, the next one is used.
+      - The guest may use another name. From Eucalyptus 4 on, the disk's serial number begins with the volume's ID.
     type: str
   wait_timeout:
     default: 600
@@ -51,13 +50,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give the installer its disk
+- name: Attach the installer's disk
   eucalyptus.cloud.volume_attachment:
     eucarc: ~/.euca/eucarc
     volume_id: vol-1a2b3c4d
     instance_id: i-4e5f6a7b
 
-- name: Take it away again
+- name: Detach it
   eucalyptus.cloud.volume_attachment:
     eucarc: ~/.euca/eucarc
     volume_id: vol-1a2b3c4d
@@ -71,15 +70,15 @@ volume_attachment:
   type: dict
   contains:
     volume_id:
-      description: The volume.
+      description: ID of the volume.
       type: str
       sample: vol-1a2b3c4d
     instance_id:
-      description: The instance; null when the volume was not attached.
+      description: ID of the instance; null if the volume was not attached.
       type: str
       sample: i-4e5f6a7b
     device:
-      description: The device name that the cloud was told.
+      description: The requested device name.
       type: str
       sample: /dev/sdf
     state:
@@ -87,10 +86,10 @@ volume_attachment:
       type: str
       sample: attached
     delete_on_termination:
-      description: Whether the volume is deleted when the instance is terminated.
+      description: Whether the cloud deletes the volume when the instance is terminated.
       type: bool
 actions:
-  description: What was done, or in check mode would be done, in words.
+  description: Completed steps; in check mode, the steps that would be taken.
   returned: always
   type: list
   elements: str
@@ -113,9 +112,10 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     listing,
     look,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import in_state
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
-# How long a volume may go on looking free after the request to attach it, before that counts as failure.
+# Seconds for which a volume may stay available after the request to attach it, before that counts as a failure.
 GRACE = 30
 
 
@@ -147,10 +147,10 @@ class VolumeAttachment(CloudModule):
         if self.volume is None or self.volume['state'] in VOLUME.gone:
             raise ModuleError(f'There is no volume {volume_id} to attach.')
         if found['instance_id'] not in (None, instance_id):
-            raise ModuleError(f'Volume {volume_id} is attached to {found["instance_id"]}: detach it from there first.')
+            raise ModuleError(f'Volume {volume_id} is attached to {found["instance_id"]}. Detach it first.')
         if found['state'] in ('attaching', 'attached', 'busy'):
             if device and found['device'] not in (None, device):
-                raise ModuleError(f'Volume {volume_id} is attached as {found["device"]}, not as {device}: detach it first.')
+                raise ModuleError(f'Volume {volume_id} is attached as {found["device"]}, not as {device}. Detach it first.')
         else:
             expected = self._device_on(instance_id)
 
@@ -182,7 +182,7 @@ class VolumeAttachment(CloudModule):
                     Device=device,
                 )
             except CloudError as error:
-                # The words are those of all versions from 3.1 to 4.4 (VolumeManager), under different codes.
+                # The text is the same in all versions from 3.1 to 4.4 (VolumeManager), the codes differ.
                 if self.params['device'] or 'Already have a device attached' not in (error.text or ''):
                     raise
                 refused.add(device)
@@ -191,7 +191,7 @@ class VolumeAttachment(CloudModule):
                 return device
 
     def _device_on(self, instance_id: str, refused: t.AbstractSet[str] = frozenset()) -> str:
-        """The device name to ask for. Only Eucalyptus 4 and later would choose one that is not in use."""
+        """The device name to request. Only Eucalyptus 4 and later would choose a free one."""
         instance = look(self.cloud, INSTANCE, instance_id)
         if instance is None or instance['state'] in INSTANCE.gone:
             raise ModuleError(
@@ -207,26 +207,26 @@ class VolumeAttachment(CloudModule):
         return self.params['device'] or f'/dev/sd{free}'
 
     def _wait_ready(self, instance_id: str) -> None:
-        """Only a running instance (or, from Eucalyptus 4 on, a stopped one) takes a volume, and only a finished
-        volume goes."""
+        """A volume can be attached once it is available, to an instance that is running (from Eucalyptus 4 on, also to
+        a stopped one)."""
         if not self.params['wait']:
             return
         self.wait(
             lambda: look(self.cloud, INSTANCE, instance_id),
-            lambda instance: bool(instance) and instance['state'] in ('running', 'stopped'),
-            f'instance {instance_id} to run',
-            lambda instance: instance['state'] in INSTANCE.gone,
+            in_state('running', 'stopped'),
+            f'instance {instance_id} to become running',
+            in_state(*INSTANCE.gone),
         )
         volume_id = self.params['volume_id']
         self.wait(
             lambda: look(self.cloud, VOLUME, volume_id),
-            lambda volume: bool(volume) and volume['state'] == 'available',
+            in_state('available'),
             f'volume {volume_id} to become available',
-            lambda volume: volume['state'] in ('failed', 'error', *VOLUME.gone),
+            in_state(*VOLUME.failed, *VOLUME.gone),
         )
 
     def _wait_attached(self) -> Resource | None:
-        """The cloud tells of a failed attachment only by calling the volume available again."""
+        """The only sign of a failed attachment is that the volume is available again."""
         asked, seen = time.monotonic(), False
 
         def failed(attachment: Resource) -> bool:
@@ -237,7 +237,7 @@ class VolumeAttachment(CloudModule):
 
         return self.wait(
             self._look,
-            lambda attachment: bool(attachment) and attachment['state'] == 'attached',
+            in_state('attached'),
             f'volume {self.params["volume_id"]} to be attached to {self.params["instance_id"]}',
             failed,
         )
@@ -260,7 +260,7 @@ class VolumeAttachment(CloudModule):
                 InstanceId=found['instance_id'],
             )
         except CloudError:
-            # The cloud detaches by itself when an instance ends, and that may have begun since the volume was looked at.
+            # The cloud detaches by itself when an instance ends, which may have begun since the volume was read.
             now = self._look()
             if now['instance_id'] == found['instance_id'] and now['state'] != 'detaching':
                 raise

@@ -15,14 +15,12 @@ author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   volume_ids:
-    description: Only the volumes with these ids. Ids that the cloud does not know are left out.
+    description: Return only the volumes with these IDs. Unknown IDs are left out.
     type: list
     elements: str
-  name:
-    description: Only volumes with this tag C(Name).
-    type: str
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
+  - eucalyptus.cloud.resource.info
   - eucalyptus.cloud.attributes.read
   - eucalyptus.cloud.attributes.actiongroup
 seealso:
@@ -42,22 +40,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 volumes:
-  description: The volumes, ordered by id, each as M(eucalyptus.cloud.volume) returns it.
+  description: The volumes, ordered by ID, in the form that M(eucalyptus.cloud.volume) returns.
   returned: always
   type: list
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import VOLUME, Resource, listing
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resource_module import InfoModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import VOLUME
 
 
-class VolumeInfo(CloudModule):
-    key = 'volumes'
-    options = {'volume_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
-
-    def find(self) -> list[Resource]:
-        return listing(self.cloud, VOLUME, self.params['name'], self.params['volume_ids'])
+class VolumeInfo(InfoModule):
+    kind = VOLUME
 
 
 def main() -> None:

@@ -1,9 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible's side of every module that talks to the cloud: options, check mode, diff, result.
+"""Ansible's side of every module for the cloud: options, check mode, diff, result, failures.
 
-A module finds what is there, plans the steps that are missing, and this class applies the plan or, in check mode,
-does not.
+A module finds the resource and plans the missing steps. This class applies the plan, except in check mode.
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, remove
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, remove
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
 
 CONNECTION: dict[str, t.Any] = {
     'ec2_url': {'type': 'str'},
@@ -32,18 +32,24 @@ CONNECTION: dict[str, t.Any] = {
     'validate_certs': {'type': 'bool', 'default': True},
     'ca_path': {'type': 'path'},
 }
-# Seconds for the cloud to let go of what was just created.
-TAKE_BACK = 60
 TAGS: dict[str, t.Any] = {'tags': {'type': 'dict'}, 'purge_tags': {'type': 'bool', 'default': False}}
+# Seconds for the removal of a resource that was just created and cannot be completed.
+TAKE_BACK = 60
+# How the names of options that are times in seconds end.
+SECONDS = ('timeout', 'interval', 'expires')
 
 
 def wait_options(timeout: int) -> dict[str, t.Any]:
-    return {'wait': {'type': 'bool', 'default': True}, 'wait_timeout': {'type': 'int', 'default': timeout}}
+    return {
+        'wait': {'type': 'bool', 'default': True},
+        'wait_timeout': {'type': 'int', 'default': timeout},
+        'progress_file': {'type': 'path'},
+    }
 
 
 @contextlib.contextmanager
 def interrupts_held() -> t.Iterator[None]:
-    """Ctrl-C and termination count only afterwards."""
+    """Delay Ctrl-C and termination until the end of the block."""
     held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
@@ -53,37 +59,36 @@ def interrupts_held() -> t.Iterator[None]:
 
 
 class ModuleError(CollectionError):
-    """What is asked for cannot be done; the message says why and what can be done instead."""
+    """Options that cannot be fulfilled; the message gives the reason and the alternative."""
 
 
 class CloudModule:
-    """One task. A subclass says its options and its result's key, and how to find and to plan."""
+    """One task. A subclass defines its options and its result's key, and how to find and to plan."""
 
     options: t.ClassVar[dict[str, t.Any]] = {}
     rules: t.ClassVar[dict[str, t.Any]] = {}  # AnsibleModule's required_if, mutually_exclusive …
     key: t.ClassVar[str]
-    atomic: t.ClassVar[bool] = False  # its steps belong together: what was created is tagged before an interrupt counts
-    # distribution -> traceback of its failed import, None when it is there
+    atomic: t.ClassVar[bool] = False  # no interrupt between its steps: a new resource is tagged in any case
+    # distribution -> traceback of its failed import, None if it is installed
     libraries: t.ClassVar[dict[str, str | None]] = {}
 
     def __init__(self) -> None:
         self.module = AnsibleModule(argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules)
         self.params: dict[str, t.Any] = self.module.params
         self.extra_result: dict[str, t.Any] = {}  # further keys of the result, also of a failure
-        self.leaked = False  # something was created that lacks its tags
+        self.leaked = False  # whether a resource without its tags was left behind
         self._require_libraries()
 
     def find(self) -> t.Any:
-        """Return the resource as it is (a dict, None when there is none; a list in _info modules). Must not change
-        anything."""
+        """Return the resource as it is: a dict, None when it does not exist, a list in _info modules. Changes nothing."""
         raise NotImplementedError
 
     def plan(self, found: t.Any) -> Plan:
-        """Return the steps from ``found`` to what the options want. Must not change anything."""
+        """Return the steps from ``found`` to the wanted state. Changes nothing."""
         return Plan(found)
 
     def returned(self, resource: t.Any) -> t.Any:
-        """Return what the result tells of the resource."""
+        """Return the value of the result's key."""
         return resource
 
     @classmethod
@@ -93,17 +98,27 @@ class CloudModule:
     def run(self) -> None:
         plan = Plan()
         try:
+            self._check_options()
             self.cloud = self._connect()
             plan = self.plan(self.find())
             resource = self.returned(plan.after if self.module.check_mode else self._apply(plan))
         except CollectionError as error:
             self._fail(error, plan)
-        except OSError as error:  # a full disk, a file that may not be read
-            self._fail(ModuleError(f'{error.filename}: {error.strerror}.' if error.filename else str(error)), plan)
+        except OSError as error:  # a full disk, a file without permission
+            self._fail(ModuleError(f'{error.filename}: {error.strerror}.' if error.filename else f'{error}.'), plan)
         else:
-            self.module.exit_json(
-                changed=plan.changed, diff=plan.diff(), actions=plan.descriptions, **{**self.extra_result, self.key: resource}
-            )
+            result = {**self.extra_result, self.key: resource}
+            self.module.exit_json(changed=plan.changed, diff=plan.diff(), actions=plan.descriptions, **result)
+
+    def _check_options(self) -> None:
+        """Refuse values that no request can fulfil, before the first one is sent."""
+        identifying = {option for options in self.rules.get('required_one_of', []) for option in options}
+        for option, spec in self.options.items():
+            value = self.params[option]
+            if value == '' and (option in identifying or spec.get('required')):
+                raise ModuleError(f'{option} must not be empty.' + (' Omit the option instead.' if option in identifying else ''))
+            if spec['type'] == 'int' and option.endswith(SECONDS) and value is not None and value < 1:
+                raise ModuleError(f'{option} must be at least 1 second, not {value}.')
 
     def _apply(self, plan: Plan) -> t.Any:
         with interrupts_held() if self.atomic else contextlib.nullcontext():
@@ -114,16 +129,20 @@ class CloudModule:
         self,
         look: t.Callable[[], Resource | None],
         reached: t.Callable[[Resource | None], bool],
-        what: str,
-        doomed: t.Callable[[Resource], bool] = lambda resource: False,
+        aim: str,
+        failed: t.Callable[[Resource], bool] = lambda resource: False,
     ) -> Resource | None:
-        """waiter.wait_for with the task's wait_timeout; with ``wait: false`` it looks once and returns what it saw."""
+        """``wait_for`` with the task's wait_timeout. With ``wait: false`` it looks once and returns the resource."""
         if not self.params['wait']:
             return look()
-        return wait_for(look, reached, what, self.params['wait_timeout'], doomed)
+        return wait_for(look, reached, aim, self.params['wait_timeout'], failed, self.report)
+
+    def report(self, text: str) -> None:
+        """Append a line to the task's progress_file, whose lines the action plugin prints."""
+        Live(self.params.get('progress_file')).note(text)
 
     def gone(self, operation: str, about: str, **parameters: t.Any) -> None:
-        """Send an EC2 request that removes something; that it is gone already is what was wanted."""
+        """Send an EC2 request that removes something. A resource that no longer exists is no error."""
         try:
             self.cloud.ec2(operation, about, **parameters)
         except client.CloudError as error:
@@ -131,12 +150,11 @@ class CloudModule:
                 raise
 
     def take_back(self, kind: Kind, resource_id: str) -> bool:
-        """Remove what this task has just created, since it cannot be finished. False when it stays; a warning names it
-        then."""
+        """Remove a resource that this task created and cannot complete. Returns False, after a warning, if it is left."""
         try:
             remove(self.cloud, kind, resource_id, TAKE_BACK)
         except (client.CloudError, WaitError) as error:
-            self.module.warn(f'{kind.noun} {resource_id} was created, and could not be removed again: {error}')
+            self.module.warn(f'{kind.noun} {resource_id} was created but could not be completed, nor removed: {error}')
             self.leaked = True
             return False
         return True

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud's resources as the modules return them, and how to find them by id or by name."""
+"""The cloud's resources as modules return them: reading, finding by id or by name, removing."""
 
 from __future__ import annotations
 
@@ -16,24 +16,33 @@ Resource = dict[str, t.Any]
 
 
 class AmbiguousName(CollectionError):
-    """More than one resource has the name, so the name does not say which one is meant."""
+    """Several resources have the name, so it identifies none."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of resource: how the cloud is asked for it, and how its reply is read."""
+    """A kind of resource: its requests, its states, and how its replies are read."""
 
-    noun: str  # also the result's key; its id is under '<word>_id'
-    operation: str
-    ids: str  # the request's parameter for ids
+    noun: str  # used in messages and as the result's key; the key of its id is '<noun>_id'
+    operation: str  # lists resources
+    ids: str  # the parameter of ``operation`` for ids
     read: t.Callable[[Resource], list[Resource]]  # reply -> resources
-    gone: frozenset[str] = frozenset()  # states of what has been deleted and is only still listed
-    own_only: Resource = field(default_factory=dict)  # parameters that keep other accounts' resources out of a search
-    remove: str = ''  # the operation that removes one; the request's parameter is the one for ids, alone or in a list
+    remove: str = ''  # operation that removes one; its parameter is that of ``ids``, for one or for several
+    own_only: Resource = field(default_factory=dict)  # parameters that exclude other accounts' resources from a search
+    ready: tuple[str, ...] = ('available',)  # states of a usable resource; a new one reaches the first
+    failed: frozenset[str] = frozenset({'failed', 'error'})  # states that no waiting changes
+    gone: frozenset[str] = frozenset()  # states of a removed resource that is still listed
+    removed: str = 'deleted'  # the last of these
+    empty: Resource = field(default_factory=dict)  # a resource without values, on which predictions are based
 
     @property
     def id(self) -> str:
         return f'{self.noun}_id'
+
+    @property
+    def parameter(self) -> str:
+        """The name of one id in requests and replies: 'VolumeId'."""
+        return self.ids.removesuffix('s')
 
 
 def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
@@ -49,55 +58,65 @@ def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
 
 
 def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[str] | None = None) -> list[Resource]:
-    """All of the account's resources, those with these ids, or those with this name that still exist; by id."""
-    if ids:
+    """All of the account's resources, those with these ids, or those with this name that still exist; ordered by id."""
+    if ids is not None:
         found = [look(cloud, kind, resource_id) for resource_id in ids]
         return [resource for resource in found if resource and name in (None, resource['name'])]
-    # Filters came with Eucalyptus 3.3, so choosing is done here.
+    # Filters came with Eucalyptus 3.3, so the choice is made here.
     resources = kind.read(cloud.ec2(kind.operation, f'the {kind.noun}s', **kind.own_only))
     if name is not None:
         resources = [resource for resource in resources if resource['name'] == name and resource['state'] not in kind.gone]
     return sorted(resources, key=lambda resource: resource[kind.id])
 
 
-def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float) -> None:
-    """Ask for the removal, again and again while the cloud says "not yet", and wait until the resource is gone.
+def request_removal(cloud: Cloud, kind: Kind, resource_id: str) -> None:
+    """Ask the cloud to remove a resource. One that no longer exists is no error. Raises CloudError."""
+    several = kind.remove.endswith('s')
+    which = {kind.ids: [resource_id]} if several else {kind.parameter: resource_id}
+    try:
+        cloud.ec2(kind.remove, f'{kind.noun} {resource_id}', **which)
+    except CloudError as error:
+        if not error.not_found:
+            raise
 
-    Raises WaitError, with the cloud's reason, when it is not after ``timeout`` seconds.
+
+def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float) -> None:
+    """Request the removal, repeatedly while the cloud refuses it, and wait until the resource is gone.
+
+    Raises WaitError, with the cloud's reason, after ``timeout`` seconds.
     """
-    about = f'{kind.noun} {resource_id}'
-    request = {kind.ids: [resource_id]} if kind.remove.endswith('s') else {kind.ids[:-1]: resource_id}
 
     def ask() -> Resource | None:
         now = look(cloud, kind, resource_id)
         if now is None or now['state'] in kind.gone:
             return now
         try:
-            cloud.ec2(kind.remove, about, **request)
+            request_removal(cloud, kind, resource_id)
         except CloudError as error:
-            # A volume that is being detached, a snapshot that is being taken: possible in a moment.
+            # A volume that is being detached and a snapshot that is being taken can be removed later.
             return {**now, 'state_reason': error.text or str(error)}
         return look(cloud, kind, resource_id)
 
-    # An instance that is shutting down still holds its volumes.
-    wait_for(ask, lambda now: now is None or now['state'] in kind.gone - {'shutting-down'}, f'{about} to be gone', timeout)
+    # An instance that is shutting down still uses its volumes.
+    ended = kind.gone - {'shutting-down'}
+    wait_for(ask, lambda now: now is None or now['state'] in ended, f'{kind.noun} {resource_id} to be removed', timeout)
 
 
 def find_one(cloud: Cloud, kind: Kind, resource_id: str | None, name: str | None) -> Resource | None:
-    """The resource with that id, otherwise the only one with that name. Raises AmbiguousName when the name fits several."""
-    if resource_id:
+    """The resource with that id, otherwise the only one with that name. Raises AmbiguousName when several have it."""
+    if resource_id is not None:
         return look(cloud, kind, resource_id)
     found = listing(cloud, kind, name=name) if name is not None else []
     if len(found) > 1:
-        which = ', '.join(f'{resource[kind.id]} ({resource["state"]})' for resource in found)
-        raise AmbiguousName(f'{len(found)} {kind.noun}s are named {name}: {which}. Say which one with {kind.id}.')
+        matches = ', '.join(f'{resource[kind.id]} ({resource["state"]})' for resource in found)
+        raise AmbiguousName(f'{len(found)} {kind.noun}s are named {name}: {matches}. Select one with {kind.id}.')
     return found[0] if found else None
 
 
 def with_volumes(cloud: Cloud, instances: list[Resource]) -> list[Resource]:
     """The instances, each with all volumes attached to it.
 
-    Asked of the volumes, because not every Eucalyptus lists with an instance what was attached after its start.
+    Taken from the volumes, because some versions of Eucalyptus list with an instance only those it was started with.
     """
     if not instances:
         return []
@@ -129,7 +148,7 @@ def read_volume(raw: Resource) -> Resource:
 
 
 def read_attachment(raw: Resource) -> Resource:
-    # Node controllers of Eucalyptus 3 report 'unknown,requested:/dev/sdc' for what was asked to be /dev/sdc.
+    # Node controllers of Eucalyptus 3 report 'unknown,requested:/dev/sdc' for a request for /dev/sdc.
     device = (raw.get('Device') or '').rpartition('requested:')[2] or None
     return {
         'volume_id': raw.get('VolumeId'),
@@ -199,28 +218,37 @@ def when(moment: t.Any) -> str | None:
     return moment.isoformat() if moment else None
 
 
+DELETED = frozenset({'deleted', 'deleting'})
 VOLUME = Kind(
     'volume',
     'describe_volumes',
     'VolumeIds',
     lambda reply: [read_volume(raw) for raw in reply.get('Volumes') or []],
-    gone=frozenset({'deleted', 'deleting'}),
     remove='delete_volume',
+    ready=('available', 'in-use'),
+    gone=DELETED,
+    empty=read_volume({'VolumeId': None}),
 )
 SNAPSHOT = Kind(
     'snapshot',
     'describe_snapshots',
     'SnapshotIds',
     lambda reply: [read_snapshot(raw) for raw in reply.get('Snapshots') or []],
-    gone=frozenset({'deleted', 'deleting'}),
-    own_only={'OwnerIds': ['self']},
     remove='delete_snapshot',
+    own_only={'OwnerIds': ['self']},
+    ready=('completed',),
+    gone=DELETED,
+    empty=read_snapshot({'SnapshotId': None}),
 )
 INSTANCE = Kind(
     'instance',
     'describe_instances',
     'InstanceIds',
     _read_instances,
-    gone=frozenset({'terminated', 'shutting-down'}),
     remove='terminate_instances',
+    ready=('running',),
+    failed=frozenset(),
+    gone=frozenset({'terminated', 'shutting-down'}),
+    removed='terminated',
+    empty=read_instance({'InstanceId': None}),
 )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for the cloud: by deadline, stopping at once at a state that can no longer become the wanted one."""
+"""Waiting for the cloud, up to a deadline, and only while the wanted state can still be reached."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 Resource = dict[str, t.Any]
+Report = t.Callable[[str], None]
+
+# Seconds between two reports. With the pause between two looks added, that is one at least every 30 s.
+REPORT_EVERY = 20.0
 
 
 class WaitError(CollectionError):
-    """Waiting was in vain. ``resource`` is the resource as last seen, None when it was not there."""
+    """The wanted state was not reached. ``resource`` is the resource as last seen, None when it was not listed."""
 
     def __init__(self, message: str, resource: Resource | None, timed_out: bool = False) -> None:
         super().__init__(message)
@@ -22,45 +26,56 @@ class WaitError(CollectionError):
 
 
 def pause(waited: float) -> float:
-    """Seconds until the next look: short at first, because much is over soon, and 5 s where it takes minutes.
+    """Seconds until the next look: short at first, because many changes are quick, and 5 s for those that take minutes.
 
     Never below 1 s: up to Eucalyptus 4.1 the same request twice in one second counts as a replay.
     """
     return 1.0 if waited < 15 else 2.0 if waited < 60 else 5.0
 
 
+def in_state(*states: str) -> t.Callable[[Resource | None], bool]:
+    """A condition for ``wait_for``: the resource is listed, in one of these states."""
+    return lambda resource: resource is not None and resource['state'] in states
+
+
 def wait_for(
     look: t.Callable[[], Resource | None],
     reached: t.Callable[[Resource | None], bool],
-    what: str,
+    aim: str,
     timeout: float,
-    doomed: t.Callable[[Resource], bool] = lambda resource: False,
+    failed: t.Callable[[Resource], bool] = lambda resource: False,
+    report: Report = lambda text: None,
 ) -> Resource | None:
-    """Call ``look`` until ``reached`` says yes and return what it saw; at least once, whatever the timeout.
+    """Call ``look`` until ``reached`` is true and return the resource as then seen; at least once, whatever the timeout.
 
-    ``look`` returns the resource, with ``state`` and perhaps ``state_reason``, or None when it is not there.
-    Directly after a create that means "not yet", so only ``reached`` judges None. ``what`` names the aim: 'volume
-    vol-1 to become available'. Raises WaitError at a doomed state and after ``timeout`` seconds.
+    ``look`` returns the resource, with ``state`` and perhaps ``state_reason``, or None when it is not listed. Directly
+    after a create that means "not yet", so only ``reached`` judges None. ``aim`` completes a sentence: 'volume vol-1 to
+    become available'. ``report`` receives a line at least every 30 seconds. Raises WaitError at a failed state and
+    after ``timeout`` seconds.
     """
     start = time.monotonic()
+    next_report = REPORT_EVERY
     while True:
         resource = look()
         if reached(resource):
             return resource
         waited = time.monotonic() - start
-        if resource is not None and doomed(resource):
-            raise WaitError(f'Waited {waited:.0f} s for {what}, but now it never will: {_words(resource)}.', resource)
+        if resource is not None and failed(resource):
+            raise WaitError(f'Waiting for {aim} failed after {waited:.0f} s: {_condition(resource)}.', resource)
         if waited >= timeout:
             raise WaitError(
-                f'Waited {waited:.0f} s for {what}: {_words(resource)}. It may still come: '
-                'run the same task again to go on waiting, or raise wait_timeout.',
+                f'Waiting for {aim} took longer than {waited:.0f} s: {_condition(resource)}. '
+                'Run the task again to keep waiting, or raise wait_timeout.',
                 resource,
                 timed_out=True,
             )
+        if waited >= next_report:
+            report(f'Waiting for {aim} since {waited:.0f} s: {_condition(resource)}')
+            next_report = waited + REPORT_EVERY
         time.sleep(max(0.0, min(pause(waited), timeout - waited)))
 
 
-def _words(resource: Resource | None) -> str:
+def _condition(resource: Resource | None) -> str:
     if resource is None:
         return 'the cloud does not list it'
     parts = [f'its last state is {resource.get("state") or "unknown"}']

@@ -20,7 +20,7 @@ UTILS = PREFIX + 'plugins.module_utils.'
 ALLOWED = {
     'plan': set(),
     'errors': set(),
-    'cloud': set(),
+    'cloud': {'progress'},
     'progress': set(),
     'image': {'cloud', 'progress'},
     'console': {'cloud', 'progress'},

@@ -60,7 +60,7 @@ def test_where_nothing_is_left_nothing_is_asked_for(empty, run):
 
 def test_without_a_name_nothing_is_looked_for(empty, run):
     result = run('build_leftovers', **{**OPTIONS, 'name': ''})
-    assert 'name is empty' in result['msg']
+    assert 'name must not be empty' in result['msg']
     assert empty.requests == []
 
 

@@ -142,7 +142,7 @@ def test_an_instance_is_stopped_once(cloud, clock, run):
 
 def test_an_instance_without_a_volume_as_root_cannot_be_stopped(cloud, clock, run):
     cloud.on('DescribeInstances', RUNNING)
-    assert 'only terminated' in run('instance', check=True, name='box', state='stopped')['msg']
+    assert 'can be terminated but not stopped' in run('instance', check=True, name='box', state='stopped')['msg']
 
 
 @pytest.mark.parametrize('end', [instances(instance('terminated')), missing('i-1'), NONE])
@@ -165,7 +165,7 @@ def test_an_instance_that_is_shutting_down_is_waited_for_without_a_change(cloud,
 
 def test_a_terminated_instance_does_not_come_back(cloud, clock, run):
     cloud.on('DescribeInstances', instances(instance('terminated')))
-    assert 'cannot come back' in run('instance', instance_id='i-1')['msg']
+    assert 'is terminated and cannot be restored' in run('instance', instance_id='i-1')['msg']
 
 
 def test_volumes_attached_later_are_listed(cloud, clock, run):

@@ -71,7 +71,7 @@ def test_without_waiting_a_snapshot_is_returned_as_it_is_after_one_look(cloud, c
 def test_a_snapshot_of_that_name_of_another_volume_is_an_error(cloud, clock, run):
     cloud.on('DescribeSnapshots', DONE_ONE)
     result = run('snapshot', name='s', volume_id='vol-2')
-    assert result['failed'] and 'is of volume vol-1, not of vol-2' in result['msg']
+    assert result['failed'] and 'has the volume_id vol-1, not vol-2' in result['msg']
 
 
 def test_a_failed_snapshot_ends_the_waiting_and_is_not_taken_for_a_good_one(cloud, clock, run):
@@ -81,7 +81,7 @@ def test_a_failed_snapshot_ends_the_waiting_and_is_not_taken_for_a_good_one(clou
     cloud.on('CreateSnapshot', '<snapshotId>snap-1</snapshotId>')
     cloud.on('CreateTags', DONE)
     assert 'its last state is failed' in run('snapshot', name='s', volume_id='vol-1')['msg']
-    assert 'is in state failed; delete it' in run('snapshot', name='s', volume_id='vol-1')['msg']
+    assert 'is in state failed. Delete it' in run('snapshot', name='s', volume_id='vol-1')['msg']
 
 
 def test_a_snapshot_of_nothing_is_an_error_in_check_mode_too(cloud, clock, run):

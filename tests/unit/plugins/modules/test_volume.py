@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import error
 
 
@@ -70,6 +71,25 @@ def test_a_volume_of_another_size_is_an_error(cloud, clock, run):
     result = run('volume', name='disk', size=5)
     assert result['failed'] and 'has the size 8, not 5' in result['msg']
     assert cloud.writes == []
+
+
+@pytest.mark.parametrize('size', [0, -5])
+def test_a_size_that_no_volume_has_is_refused_before_anything_is_created(cloud, clock, run, size):
+    cloud.on('DescribeVolumes', NONE)
+    for check in (True, False):
+        assert run('volume', check=check, name='disk', size=size)['msg'] == f'size must be at least 1 GiB, not {size}.'
+    assert cloud.writes == []
+
+
+def test_a_volume_that_is_not_from_the_wanted_snapshot_is_an_error(cloud, clock, run):
+    cloud.on('DescribeVolumes', volume('available', tags=NAMED))
+    assert 'has the snapshot_id None, not snap-1' in run('volume', name='disk', snapshot_id='snap-1')['msg']
+
+
+def test_an_unknown_id_leads_to_the_name(cloud, clock, run):
+    cloud.on('DescribeVolumes', NONE)
+    message = run('volume', volume_id='vol-9', size=5)['msg']
+    assert message == 'There is no volume vol-9. To create a new one, omit volume_id and set name.'
 
 
 def test_tags_that_are_not_mentioned_stay_unless_purged(cloud, clock, run):

@@ -32,3 +32,8 @@ def test_purging_leaves_the_name_that_is_given_and_the_clouds_own():
 
 def test_a_changed_name_is_one_step():
     assert words({'tags': None, 'name': 'y'}) == (['set tags Name'], {**PRESENT, 'Name': 'y'})
+
+
+def test_a_tag_without_a_value_is_empty():
+    assert words({'tags': {'new': None}}) == (['set tags new'], {**PRESENT, 'new': ''})
+    assert words({'tags': {'new': None}}, present={'new': ''}) == ([], {'new': ''})

@@ -63,3 +63,21 @@ def test_looks_are_at_least_a_second_apart(clock):
     gaps = [later - earlier for earlier, later in zip(looks, looks[1:], strict=False)]
     assert min(gaps) >= 1
     assert max(gaps) <= 5
+
+
+def test_a_long_wait_is_reported_at_least_every_30_seconds_with_its_aim_and_its_length(clock):
+    start, reports = clock.now, []
+    with pytest.raises(WaitError):
+        wait_for(
+            lambda: {'state': 'creating'}, available, 'it to come', 900, failed, lambda text: reports.append((clock.now, text))
+        )
+    moments = [start, *(moment for moment, _text in reports), start + 900]
+    assert max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False)) <= 30
+    assert reports[0][1] == 'Waiting for it to come since 21 s: its last state is creating'
+    assert len(reports) <= 900 / 20
+
+
+def test_a_short_wait_is_not_reported(clock):
+    end, reports = clock.now + 15, []
+    wait_for(lambda: {'state': 'available' if clock.now >= end else 'creating'}, available, 'it', 60, failed, reports.append)
+    assert reports == []

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base of modules that manage one resource, and of those that list resources of one kind."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import TAGS, CloudModule, ModuleError, wait_options
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
+    Kind,
+    Resource,
+    find_one,
+    listing,
+    look,
+    request_removal,
+)
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import in_state
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+
+
+class ResourceModule(CloudModule):
+    """One resource, identified by its id or its tag Name: created, compared, tagged, removed, awaited.
+
+    A subclass sets ``kind`` and its own ``options``, and implements ``plan_create``.
+    """
+
+    kind: t.ClassVar[Kind]
+    verb: t.ClassVar[str] = 'create'
+    absent: t.ClassVar[str] = 'absent'  # the value of ``state`` that removes the resource
+    wait_timeout: t.ClassVar[int] = 600
+    fixed: t.ClassVar[tuple[str, ...]] = ()  # options that cannot be changed on an existing resource
+    # Such options that not every Eucalyptus reports; a missing value counts as the same.
+    fixed_if_reported: t.ClassVar[tuple[str, ...]] = ()
+    atomic = True
+
+    def __init_subclass__(cls) -> None:
+        cls.key = cls.kind.noun
+        cls.options = {
+            'state': {'type': 'str', 'choices': ['present', cls.absent], 'default': 'present'},
+            cls.kind.id: {'type': 'str'},
+            'name': {'type': 'str'},
+            **TAGS,
+            **wait_options(cls.wait_timeout),
+            **cls.options,
+        }
+        cls.rules = {'required_one_of': [(cls.kind.id, 'name')], **cls.rules}
+
+    def find(self) -> Resource | None:
+        found = find_one(self.cloud, self.kind, self.params[self.kind.id], self.params['name'])
+        self.id: str = found[self.kind.id] if found else ''
+        return found
+
+    def plan(self, found: Resource | None) -> Plan:
+        plan = Plan(found)
+        if self.params['state'] == self.absent:
+            if found:
+                self._plan_removal(plan, found)
+            return plan
+        if found is None or found['state'] in self.kind.gone:
+            self._check_not_an_id(found)
+            self.plan_create(plan)
+        else:
+            self.check_same(found)
+            self.plan_change(plan, found)
+        plan_tags(plan, self.cloud, lambda: self.id, self.params)
+        plan.result_from(self.wait_present)
+        return plan
+
+    def plan_create(self, plan: Plan) -> None:
+        """Add the step that creates the resource, with ``request_creation``. Raises ModuleError for missing options."""
+        raise NotImplementedError
+
+    def plan_change(self, plan: Plan, found: Resource) -> None:
+        """Add the steps that change an existing resource."""
+
+    def check_removable(self, found: Resource) -> None:
+        """Raise ModuleError if the cloud would refuse the removal."""
+
+    def request_creation(
+        self, plan: Plan, what: str, operation: str, about: str, request: dict[str, t.Any], **predicted: t.Any
+    ) -> None:
+        """Add the step that creates ``what`` ('volume of 5 GiB') by one EC2 request about ``about``.
+
+        The prediction is ``predicted``, completed by the options that cannot be changed.
+        """
+
+        def send() -> None:
+            reply = self.cloud.ec2(operation, about, **request)
+            self.id = reply.get('Instances', [reply])[0][self.kind.parameter]
+
+        given = {option: self.params[option] for option in ('name', *self.fixed, *self.fixed_if_reported)}
+        resource = {**self.kind.empty, **given, 'state': self.kind.ready[0], **predicted}
+        plan.step(f'{self.verb} {what}', send, self.undo_creation, **resource)
+
+    def undo_creation(self) -> bool:
+        """Remove the new resource, which could not be tagged. Returns False if it is left."""
+        return self.take_back(self.kind, self.id)
+
+    def check_same(self, found: Resource) -> None:
+        """Raise ModuleError if the resource is unusable, or differs in what cannot be changed."""
+        title = f'{self.kind.noun.capitalize()} {self.id}'
+        if found['state'] in self.kind.failed:
+            raise ModuleError(f'{title} is in state {found["state"]}. Delete it (state: {self.absent}) and run again.')
+        for option in (*self.fixed, *self.fixed_if_reported):
+            wanted, present = self.params[option], found[option]
+            unknown = present is None and option in self.fixed_if_reported
+            if wanted is not None and wanted != present and not unknown:
+                raise ModuleError(f'{title} has the {option} {present}, not {wanted}, and that cannot be changed.')
+
+    def look(self) -> Resource | None:
+        return look(self.cloud, self.kind, self.id)
+
+    def wait_present(self) -> Resource | None:
+        return self.wait_state(self.kind.ready, (*self.kind.failed, *self.kind.gone))
+
+    def wait_state(self, states: t.Sequence[str], failed: t.Iterable[str]) -> Resource | None:
+        """Wait until the resource is in one of these states; it fails in one of ``failed``."""
+        return self.wait(self.look, in_state(*states), f'{self.kind.noun} {self.id} to become {states[0]}', in_state(*failed))
+
+    def remove(self) -> None:
+        request_removal(self.cloud, self.kind, self.id)
+
+    def _plan_removal(self, plan: Plan, found: Resource) -> None:
+        last = {**found, 'state': self.kind.removed, **({'volumes': []} if 'volumes' in found else {})}
+        if found['state'] not in self.kind.gone:
+            self.check_removable(found)
+            plan.remove(f'{self.kind.remove.partition("_")[0]} {self.kind.noun} {self.id}', self.remove, after=last)
+        removed = in_state(self.kind.removed)
+        aim = f'{self.kind.noun} {self.id} to be {self.kind.removed}'
+        failed = in_state(*self.kind.failed - {found['state']})
+        plan.result_from(lambda: self.wait(self.look, lambda now: now is None or removed(now), aim, failed) or last)
+
+    def _check_not_an_id(self, found: Resource | None) -> None:
+        """An id names an existing resource; to create one under a given id is impossible."""
+        wanted, noun = self.params[self.kind.id], self.kind.noun
+        if not wanted:
+            return
+        fate = (
+            f'{noun.capitalize()} {wanted} is {found["state"]} and cannot be restored' if found else f'There is no {noun} {wanted}'
+        )
+        raise ModuleError(f'{fate}. To {self.verb} a new one, omit {self.kind.id} and set name.')
+
+
+class InfoModule(CloudModule):
+    """Lists the resources of one kind. A subclass sets ``kind``."""
+
+    kind: t.ClassVar[Kind]
+
+    def __init_subclass__(cls) -> None:
+        cls.key = f'{cls.kind.noun}s'
+        cls.options = {f'{cls.kind.noun}_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
+
+    def find(self) -> list[Resource]:
+        return listing(self.cloud, self.kind, self.params['name'], self.params[f'{self.kind.noun}_ids'])
