@@ -9,6 +9,10 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
+
 
 class Plan:
     """A resource as found, the steps that bring it into the wanted state, and a way to read it afterwards.
@@ -19,18 +23,22 @@ class Plan:
     """
 
     def __init__(self, before=None):
+        # type: (t.Any) -> None
         self.before = before
         self.after = before
-        self.descriptions = []  # one for each step, in order
-        self.done = []  # the descriptions of the steps that were completed
-        self._steps = []
-        self._read = None
+        # One description for each step, in order, and those of the steps that were completed.
+        self.descriptions = []  # type: list[str]
+        self.done = []  # type: list[str]
+        self._steps = []  # type: list[tuple[str, t.Callable[[], object], t.Callable[[], bool] | None]]
+        self._read = None  # type: t.Callable[[], t.Any] | None
 
     @property
     def changed(self):
+        # type: () -> bool
         return bool(self._steps)
 
     def step(self, action, call, undo=None, **changes):
+        # type: (str, t.Callable[[], object], t.Callable[[], bool] | None, t.Any) -> None
         """Add a step: its description ('create volume of 5 GiB'), its call (without arguments), and the keys of the
         resource that it changes.
 
@@ -40,21 +48,25 @@ class Plan:
         self.after = dict(self.after or {}, **changes)
 
     def remove(self, action, call, after=None):
+        # type: (str, t.Callable[[], object], t.Any) -> None
         """Add a step that removes the resource; ``after`` is the prediction from then on."""
         self._add(action, call)
         self.after = after
 
     def result_from(self, read):
+        # type: (t.Callable[[], t.Any]) -> None
         """Set the function that reads the resource after the last step, waiting if necessary. It is also called when
         the plan has no steps."""
         self._read = read
 
     def apply(self):
+        # type: () -> t.Any
         """Do all steps in order and return the resource afterwards. After an exception the later steps are not done."""
         self.do_steps()
         return self.result()
 
     def do_steps(self):
+        # type: () -> None
         undos = []
         for action, call, undo in self._steps:
             try:
@@ -69,10 +81,12 @@ class Plan:
                 undos.append((action, undo))
 
     def result(self):
+        # type: () -> t.Any
         """The resource after the steps, or the prediction when nothing was set to read it."""
         return self._read() if self._read else self.after
 
     def diff(self):
+        # type: () -> dict[str, dict[str, t.Any]]
         """The keys that the plan changes, in the form of Ansible's ``diff``: {'before': {...}, 'after': {...}}."""
         before = self.before if isinstance(self.before, dict) else {}
         after = self.after if isinstance(self.after, dict) else {}
@@ -85,5 +99,6 @@ class Plan:
         }
 
     def _add(self, action, call, undo=None):
+        # type: (str, t.Callable[[], object], t.Callable[[], bool] | None) -> None
         self.descriptions.append(action)
         self._steps.append((action, call, undo))

@@ -276,11 +276,11 @@ class VolumeAttachment(CloudModule):
 
         left = self.wait(
             self._look,
-            lambda attachment: attachment['instance_id'] != found['instance_id'],
+            lambda attachment: not attachment or attachment['instance_id'] != found['instance_id'],
             f'volume {found["volume_id"]} to be detached from {found["instance_id"]}',
             failed,
         )
-        return left if left['instance_id'] == found['instance_id'] else {**found, 'state': 'detached'}
+        return left if left and left['instance_id'] == found['instance_id'] else {**found, 'state': 'detached'}
 
     def _look(self) -> Resource:
         return self._attachment(look(self.cloud, VOLUME, self.params['volume_id']))

@@ -84,7 +84,8 @@ class Cloud:
         """A version 2 presigned URL, which every Eucalyptus accepts. No request is sent. ``expires_in`` is in
         seconds."""
         client = self.client('s3', url.rstrip('/') if url else None)
-        return client.generate_presigned_url('get_object', Params={'Bucket': bucket, 'Key': key}, ExpiresIn=expires_in)
+        which = {'Bucket': bucket, 'Key': key}
+        return str(client.generate_presigned_url('get_object', Params=which, ExpiresIn=expires_in))
 
     def _make_client(self, service: str, endpoint: str) -> t.Any:
         if self._session is None:
@@ -122,7 +123,8 @@ class Cloud:
 
         def once() -> dict[str, t.Any]:
             try:
-                return getattr(client, operation)(**parameters)
+                reply: dict[str, t.Any] = getattr(client, operation)(**parameters)
+                return reply
             except (BotoCoreError, ClientError, ResponseParserError) as error:
                 raise explain(self.credentials, service, self.endpoint(service), operation, about, error) from error
 

@@ -48,7 +48,8 @@ class Kind:
 def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
     """The resource with that id in whatever state, None when the cloud does not list it."""
     try:
-        reply = cloud.ec2(kind.operation, f'{kind.noun} {resource_id}', **{kind.ids: [resource_id]})
+        which: dict[str, t.Any] = {kind.ids: [resource_id]}
+        reply = cloud.ec2(kind.operation, f'{kind.noun} {resource_id}', **which)
     except CloudError as error:
         if error.not_found:
             return None
@@ -72,7 +73,7 @@ def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[s
 def request_removal(cloud: Cloud, kind: Kind, resource_id: str) -> None:
     """Ask the cloud to remove a resource. One that no longer exists is no error. Raises CloudError."""
     several = kind.remove.endswith('s')
-    which = {kind.ids: [resource_id]} if several else {kind.parameter: resource_id}
+    which: dict[str, t.Any] = {kind.ids: [resource_id]} if several else {kind.parameter: resource_id}
     try:
         cloud.ec2(kind.remove, f'{kind.noun} {resource_id}', **which)
     except CloudError as error:
