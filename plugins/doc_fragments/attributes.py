@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all modules can do."""
+"""Properties of modules."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in check mode and predict the result without changing anything.
+    description: Predicts the result in check mode, without changing anything.
     support: full
   diff_mode:
-    description: Returns what has changed, or in check mode would change.
+    description: Returns the changes; in check mode, those that would be made.
     support: full
   idempotent:
-    description: Changes nothing when run again with the same options.
+    description: Changes nothing if it is run again with the same options.
     support: full
 """
 
@@ -25,14 +25,14 @@ attributes:
 options: {}
 attributes:
   check_mode:
-    description: Only reads, so it does the same in check mode.
+    description: Only reads, also in check mode.
     support: full
   diff_mode:
-    description: Returns what has changed, or in check mode would change.
+    description: Returns the changes; in check mode, those that would be made.
     support: N/A
     details: Nothing is changed.
   idempotent:
-    description: Changes nothing when run again with the same options.
+    description: Changes nothing if it is run again with the same options.
     support: full
 """
 

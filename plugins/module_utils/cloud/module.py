@@ -117,7 +117,7 @@ class CloudModule:
             value = self.params[option]
             if value == '' and (option in identifying or spec.get('required')):
                 raise ModuleError(f'{option} must not be empty.' + (' Omit the option instead.' if option in identifying else ''))
-            if spec['type'] == 'int' and option.endswith(SECONDS) and value is not None and value < 1:
+            if spec.get('type') == 'int' and option.endswith(SECONDS) and value is not None and value < 1:
                 raise ModuleError(f'{option} must be at least 1 second, not {value}.')
 
     def _apply(self, plan: Plan) -> t.Any:
