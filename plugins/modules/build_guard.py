@@ -87,6 +87,7 @@ guard:
   sample: {"pid": 4711, "claim": "6f1d7c0e5b0a4c5f9d8e7a6b5c4d3e2f", "waited": 0}
 """
 
+import math
 import time
 import typing as t
 from pathlib import Path
@@ -151,7 +152,8 @@ class BuildGuardModule(CloudModule):
         while True:
             try:
                 with interrupts_held():  # until the guard runs, nobody else would give up the claim
-                    return {**self._claim_and_start(), 'waited': -int(-waited)}
+                    started = self._claim_and_start()
+                return {**started, 'waited': math.ceil(time.monotonic() - begun) if waited else 0}
             except BuildInProgress as busy:
                 waited = time.monotonic() - begun
                 self._wait_or_refuse(busy, waited)

@@ -70,10 +70,13 @@ leftovers:
   sample: [{"type": "volume", "id": "vol-7f2e4011", "state": "available"}]
 """
 
+import typing as t
+
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import refuse_if_busy
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import ClaimStore
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import (
     Leftover,
+    LeftoversRemain,
     dead_claims,
     find_leftovers,
     plan_leftovers,
@@ -108,6 +111,13 @@ class BuildLeftoversModule(CloudModule):
         plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'])
         plan.after = found
         return plan
+
+    def _apply(self, plan: Plan) -> t.Any:
+        try:
+            return super()._apply(plan)
+        except LeftoversRemain as error:
+            self.extra_result[self.key] = error.leftovers
+            raise
 
     def _refuse_if_busy(self) -> list[str]:
         try:

@@ -26,6 +26,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     remove,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
@@ -39,8 +40,12 @@ TOKEN_LENGTH = 40
 BUILD = re.compile('.*-[0-9a-f]{10}')  # the role's names of builds; others have no tokens
 
 
-class LeftoversRemain(WaitError):
-    """Some resources could not be removed; ``resource`` lists them."""
+class LeftoversRemain(CollectionError):
+    """Some resources could not be removed: ``leftovers``."""
+
+    def __init__(self, message: str, leftovers: list[Leftover]) -> None:
+        super().__init__(message)
+        self.leftovers = leftovers
 
 
 def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None, answer_file_only: bool = False) -> list[Leftover]:

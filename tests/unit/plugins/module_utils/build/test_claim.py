@@ -19,32 +19,11 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim impor
     Owner,
     refuse_if_busy,
 )
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.claim_kit import Storage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Turn = t.Callable[[], None]
-
-
-class Storage:
-    """The objects of one build, with the storage's own clock. A request takes no time, unless the test lets it pass."""
-
-    name, place = 'debian-0a1b', 'bucket builds-1'
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-        self.objects: dict[str, tuple[float, str]] = {}
-
-    def put(self, claim_id: str, content: str) -> None:
-        self.objects[claim_id] = (self.now, content)
-
-    def list(self) -> tuple[dict[str, float], float]:
-        return {claim_id: at for claim_id, (at, _content) in self.objects.items()}, self.now
-
-    def get(self, claim_id: str) -> str | None:
-        return self.objects[claim_id][1] if claim_id in self.objects else None
-
-    def remove(self, claim_id: str) -> None:
-        self.objects.pop(claim_id, None)
 
 
 class Clocks:
@@ -214,6 +193,38 @@ def test_a_holder_is_dead_after_a_silence_and_its_claim_is_removed(storage: Stor
         assert set(storage.objects) == {'b'}
 
 
+def test_a_sign_of_life_is_one_request(storage: Storage) -> None:
+    one = machine(storage, 'a')
+    one.take()
+    requests = []
+    storage.list = lambda: requests.append('list') or ({}, 0.0)  # type: ignore[method-assign,func-returns-value]
+    for _time in range(10):
+        storage.now += claim.REFRESH
+        one.refresh()
+    assert requests == []
+    assert storage.objects['a'][0] == storage.now
+
+
+def test_a_holder_that_was_silent_does_not_give_way_to_a_machine_that_only_asks(storage: Storage) -> None:
+    holder = machine(storage, 'b')
+    holder.take()
+    storage.now += DEAD_AFTER + 1
+    storage.put('a', storage.objects['b'][1].replace(BUILDING, 'asking'))
+    looks = []
+    listing = storage.list
+
+    def look() -> tuple[dict[str, float], float]:
+        looks.append(1)
+        if len(looks) == 3:
+            storage.remove('a')  # it saw the holder, which lives again
+        return listing()
+
+    storage.list = look  # type: ignore[method-assign]
+    holder.refresh()
+    assert len(looks) == 3
+    assert set(storage.objects) == {'b'}
+
+
 def test_a_machine_that_wakes_up_after_it_was_taken_over_gives_way(storage: Storage) -> None:
     sleeper, other = machine(storage, 'a'), machine(storage, 'b')
     sleeper.take()
@@ -295,10 +306,12 @@ def test_a_storage_that_does_not_list_what_it_accepted_is_named(storage: Storage
 def test_a_damaged_claim_counts_until_it_is_dead(storage: Storage) -> None:
     storage.put('f', '{not json')
     storage.now += 1
-    machine(storage, 'a').owner.state = 'asking'
     other = machine(storage, 'z')
     with pytest.raises(BuildInProgress, match='unknown@unknown'):
         other.take()
+    storage.now += DEAD_AFTER
+    other.take()
+    assert set(storage.objects) == {'z'}
 
 
 @pytest.mark.parametrize('state', ['asking', BUILDING])
