@@ -94,12 +94,11 @@ def test_of_two_machines_that_start_at_once_exactly_one_builds_twenty_times(
     lab_api: LabApi, machine: Callable[[str], Machine]
 ) -> None:
     pair = [machine('one'), machine('two')]
-    winners = []
     for turn in range(ROUNDS):
         running = []
         for one in pair if turn % 2 else pair[::-1]:
             running.append((one, one.guard()))
-            time.sleep(turn % 5 / 10)  # from together to nearly half a second apart
+            time.sleep(turn % 5 / 20)  # from together to 0.2 s apart
         results = [(one, result(process)) for one, process in running]
         holders = [one for one, told in results if not told.get('failed')]
         assert len(holders) == 1, results
@@ -108,11 +107,9 @@ def test_of_two_machines_that_start_at_once_exactly_one_builds_twenty_times(
         assert f'(process {holders[0].playbook.pid}) since 20' in refused['msg']
         assert 'last sign of life' in refused['msg']
         assert len(left(lab_api)) == 2  # the bucket and one claim
-        winners.append(holders[0])
         assert holders[0].dismiss()['changed']
         assert left(lab_api) == []
         assert not [path for one in pair for path in one.directory.iterdir()]
-    print(f'{ROUNDS} rounds, the first machine built in {winners.count(pair[0])}')
 
 
 def test_the_second_waits_for_the_first_and_then_has_the_build(lab_api: LabApi, machine: Callable[[str], Machine]) -> None:
