@@ -8,7 +8,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import CLEANING, Claim
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import CLEANING, BuildInProgress, Claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
@@ -33,9 +33,14 @@ class CleanUp:
     keep: bool
     log: str
     wanted: t.Callable[[], bool]
+    lost: bool = False
 
     def refresh(self) -> None:
-        self.claim.refresh()
+        try:
+            self.claim.refresh()
+        except BuildInProgress:
+            self.lost = True
+            raise
 
     def clean(self, show: Print) -> None:
         """Look until nothing is found twice: a module may outlive its playbook for a moment."""
@@ -44,7 +49,7 @@ class CleanUp:
         show(f'\nbuild {self.name}: interrupted; removing {removed} (log: {self.log})')
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
-        while quiet < 2 and time.monotonic() < deadline and self.wanted():
+        while quiet < 2 and time.monotonic() < deadline and self.wanted() and not self.lost:
             try:
                 found = find_leftovers(self.cloud, self.tag, self.name, self.answer_file_bucket, self.keep)
                 plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()

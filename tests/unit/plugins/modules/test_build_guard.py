@@ -8,11 +8,11 @@ import json
 import os
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import claim_store, duty, leftovers
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import DEAD_AFTER, Claim, Owner
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import claim, claim_store, duty, leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import DEAD_AFTER, BuildInProgress, Claim, Owner
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.modules import build_guard
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.claim_kit import Storage
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.claim_kit import Clocks, Storage
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
     DONE,
     ebs_image,
@@ -52,6 +52,7 @@ def fixture_claims(monkeypatch):
     """The claims on the build, in memory."""
     storage = Storage()
     monkeypatch.setattr(build_guard, 'ClaimStore', lambda _cloud, _name: storage)
+    monkeypatch.setattr(claim, 'time', Clocks(storage))
     monkeypatch.setattr(claim_store, 'ClaimStore', lambda _cloud, _name: storage)
     return storage
 
@@ -130,6 +131,27 @@ def test_the_claim_is_given_up_after_cleaning(cloud, interrupted, claims, run, t
     assert interrupted[-1] == f'build {NAME}: nothing is left'
     assert set(held) == {1}
     assert claims.objects == {}
+
+
+def test_cleaning_stops_when_another_machine_takes_over(claims, clock, monkeypatch):
+    """The guard was suspended while it cleaned up, and the resources that it would find next are the other's."""
+    monkeypatch.setattr(duty, 'time', clock)
+    mine = Claim(claims, Owner('bob', 'runner1', 4711))
+    mine.take()
+    work = duty.CleanUp(None, mine, NAME, 'eucalyptus.cloud/build', None, False, 'log', lambda: True)
+    looks = []
+
+    def look(*_arguments):
+        looks.append(1)
+        claims.now += DEAD_AFTER + 1
+        other_machine(claims)
+        with pytest.raises(BuildInProgress):
+            work.refresh()
+        return []
+
+    monkeypatch.setattr(duty, 'find_leftovers', look)
+    work.clean(lambda _line: None)
+    assert looks == [1]
 
 
 def test_with_keep_only_the_answer_file_is_removed(cloud, interrupted, claims, run, tmp_path):

@@ -19,27 +19,11 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim impor
     Owner,
     refuse_if_busy,
 )
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.claim_kit import Storage
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.claim_kit import Clocks, Storage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Turn = t.Callable[[], None]
-
-
-class Clocks:
-    """The clock of this machine, which counts time in suspension; sleeping takes one turn."""
-
-    CLOCK_BOOTTIME = 7
-
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
-        self.skew = -1_000_000.0
-
-    def clock_gettime(self, _clock: int) -> float:
-        return self.storage.now + self.skew
-
-    def sleep(self, _seconds: float) -> None:
-        pass
 
 
 @pytest.fixture(name='storage')
