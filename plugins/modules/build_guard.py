@@ -35,8 +35,8 @@ options:
   when_busy:
     description:
       - With V(refuse), the task fails when another machine or another playbook has the build. The message names it.
-      - With V(wait), the module waits until the other one has ended, and then claims the build. It reports every 30 seconds
-        what it waits for. Afterwards the image may exist, so look for it again if RV(guard.waited) is not 0.
+      - With V(wait), the module waits until the other one has ended, and then claims the build. Every 30 seconds it reports
+        the machine that it waits for. Afterwards the image may exist, so look for it again if RV(guard.waited) is not 0.
     type: str
     choices: [refuse, wait]
     default: refuse
@@ -168,10 +168,10 @@ class BuildGuardModule(CloudModule):
             raise BuildInProgress(f'{busy} Waited {waited:.0f} s for it to end: raise wait_timeout to wait longer.') from busy
         self._report(f'{busy} Waiting for it to end, for {waited:.0f} s so far.')
 
-    def _report(self, words: str) -> None:
+    def _report(self, line: str) -> None:
         if time.monotonic() >= self._next_report:
             self._next_report = time.monotonic() + EVERY
-            self._live.note(words)
+            self._live.note(line)
 
     def _claim_and_start(self) -> Guard:
         name = self.params['name']

@@ -29,7 +29,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import Col
 
 DEAD_AFTER = 150.0  # seconds without a sign of life, by the storage's clock
 REFRESH = 30.0  # seconds between two signs of life
-# A listing that arrives later than this after the put may be outdated: others may have declared the claim dead.
+# A listing that arrives more seconds than this after the put may be outdated: others may have declared the claim dead.
 FRESH = DEAD_AFTER / 2
 ROUND = 1.0  # seconds between two looks at claims that will disappear or become the holder's
 ROUNDS_UNLISTED = 10
@@ -63,12 +63,12 @@ class Owner:
         """The owner in a claim's content; 'unknown' where it is damaged or just gone."""
         try:
             owner = cls(**json.loads(text or ''))
-            owner.since = float(owner.since)
+            datetime.fromtimestamp(owner.since, timezone.utc)
             return owner
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, OSError):
             return cls('unknown', 'unknown', 0)
 
-    def words(self, name: str, age: float) -> str:
+    def describe(self, name: str, age: float) -> str:
         """'debian-0a1b is being built by alice@runner7 (process 4711) since …, last sign of life 12 s ago.'"""
         since = datetime.fromtimestamp(int(self.since), timezone.utc).isoformat()
         who = f'{self.user}@{self.host} (process {self.process})'
@@ -125,7 +125,7 @@ def refuse_if_busy(store: StoreLike, own_id: str | None) -> list[str]:
     look = Look.at(store, own_id or '')
     holders = [rival for rival in look.living if not own_id or rival.owner.state != ASKING]
     if holders:
-        raise BuildInProgress(holders[0].owner.words(store.name, holders[0].age))
+        raise BuildInProgress(holders[0].owner.describe(store.name, holders[0].age))
     if own_id and look.own is None:
         raise BuildInProgress(
             f'Another machine has taken over {store.name}, because this one gave no sign of life for {DEAD_AFTER:.0f} s. '
@@ -142,11 +142,11 @@ class Claim:
         self.id = claim_id or uuid.uuid4().hex
         self._held_at = 0.0  # the last moment at which nobody else can have had the build
 
-    def take(self, report: Report = lambda words: None) -> None:
+    def take(self, report: Report = lambda line: None) -> None:
         """Hold the build. Raises BuildInProgress when another machine has it, CloudError, ClaimError and StorageError.
 
-        ``report`` receives what it waits for, once a round, while other machines ask for the same build. A claim that
-        holds the build already gives way to another holder only.
+        ``report`` is called with a line once a round, while other machines ask for the same build. A claim that already
+        holds the build gives way to another holder only.
         """
         before = self.owner.state
         try:
@@ -184,13 +184,13 @@ class Claim:
             elif _boottime() - put_at < FRESH:
                 stronger = self._stronger(look.living)
                 if stronger:
-                    raise BuildInProgress(stronger.owner.words(self.store.name, stronger.age))
+                    raise BuildInProgress(stronger.owner.describe(self.store.name, stronger.age))
                 if not look.living:
                     self.owner.since = self.owner.since or look.own
                     self._held_at = put_at
                     return look.dead
                 first = look.living[0]
-                report(f'Waiting for another machine: {first.owner.words(self.store.name, first.age)}')
+                report(f'Waiting for another machine: {first.owner.describe(self.store.name, first.age)}')
             time.sleep(ROUND)
         raise ClaimError(f'The {self.store.place} accepts claims on builds but does not list them, so nobody can build.')
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Claims as objects in object storage: BUCKET/NAME/ID, in a bucket that exists as long as anybody builds."""
+"""Claims as objects in object storage: BUCKET/NAME/ID. The bucket exists as long as anybody in the account builds."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ClaimStore:
                     raise
 
         self._again(remove)
-        with contextlib.suppress(CloudError):  # somebody else's claim is in it, or it is gone; an empty one does no harm
+        with contextlib.suppress(CloudError):  # not empty, or gone; an empty one does no harm
             self._cloud.s3('delete_bucket', self.place, Bucket=self._bucket.name)
 
     def _ensure(self) -> None:

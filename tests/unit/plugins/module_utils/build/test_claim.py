@@ -287,8 +287,9 @@ def test_a_storage_that_does_not_list_what_it_accepted_is_named(storage: Storage
         machine(storage, 'a').take()
 
 
-def test_a_damaged_claim_counts_until_it_is_dead(storage: Storage) -> None:
-    storage.put('f', '{not json')
+@pytest.mark.parametrize('damaged', ['', '{not json', '[]', '{"user": 1}', '{"user":"u","host":"h","process":1,"since":1e999}'])
+def test_a_damaged_claim_counts_until_it_is_dead(storage: Storage, damaged: str) -> None:
+    storage.put('f', damaged)
     storage.now += 1
     other = machine(storage, 'z')
     with pytest.raises(BuildInProgress, match='unknown@unknown'):
