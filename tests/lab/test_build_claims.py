@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import LAB, LabApi
-from eucalab.cloud.store import Store
+
+from eucalab.cloud.accounts import TENANT
+from tests.kit.lab import Lab
+from tests.kit.paths import ROOT
 
 NAME = 'debian-12-0a1b2c3d4e'
 ROUNDS = 20
@@ -33,22 +35,16 @@ importlib.import_module('ansible_collections.eucalyptus.cloud.plugins.modules.' 
 class Machine:
     """A machine with a directory of its own, and a process that stands for its playbook."""
 
-    def __init__(self, api: LabApi, directory: Path) -> None:
+    def __init__(self, api: Lab, directory: Path) -> None:
         directory.mkdir()
-        tenant = api.tenant
         self.api, self.directory = api, directory
         self.playbook = subprocess.Popen(['sleep', '600'])
-        self.connection = {
-            'ec2_url': api.ec2_url,
-            's3_url': api.s3_url,
-            'access_key': tenant.access_key,
-            'secret_key': tenant.secret_key,
-            'account_id': tenant.number,
-        }
+        options = api.options(account=TENANT)
+        self.connection = {name: value for name, value in options.items() if 'cert' not in name and 'private' not in name}
 
     def start(self, module: str, **options: Any) -> subprocess.Popen[str]:
         arguments = json.dumps({'ANSIBLE_MODULE_ARGS': {**self.connection, **options}})
-        environment = {**os.environ, 'PYTHONPATH': str(LAB.parent / 'playbooks/collections')}
+        environment = {**os.environ, 'PYTHONPATH': str(ROOT / 'playbooks/collections')}
         command = [sys.executable, '-c', MODULE, module, arguments]
         return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, start_new_session=True)
 
@@ -70,7 +66,7 @@ def result(process: subprocess.Popen[str]) -> dict[str, Any]:
     return json.loads(output)
 
 
-def left(api: LabApi) -> list[str]:
+def left(api: Lab) -> list[str]:
     """The buckets and objects of claims in the storage."""
     client = api.s3()
     names = [bucket['Name'] for bucket in client.list_buckets()['Buckets'] if bucket['Name'].startswith('builds-')]
@@ -78,7 +74,7 @@ def left(api: LabApi) -> list[str]:
 
 
 @pytest.fixture
-def machine(lab_api: LabApi, tmp_path: Path) -> Iterator[Callable[[str], Machine]]:
+def machine(lab_api: Lab, tmp_path: Path) -> Iterator[Callable[[str], Machine]]:
     machines: list[Machine] = []
 
     def make(name: str) -> Machine:
@@ -91,7 +87,7 @@ def machine(lab_api: LabApi, tmp_path: Path) -> Iterator[Callable[[str], Machine
 
 
 def test_of_two_machines_that_start_at_once_exactly_one_builds_twenty_times(
-    lab_api: LabApi, machine: Callable[[str], Machine]
+    lab_api: Lab, machine: Callable[[str], Machine]
 ) -> None:
     pair = [machine('one'), machine('two')]
     for turn in range(ROUNDS):
@@ -112,7 +108,7 @@ def test_of_two_machines_that_start_at_once_exactly_one_builds_twenty_times(
         assert not [path for one in pair for path in one.directory.iterdir()]
 
 
-def test_the_second_waits_for_the_first_and_then_has_the_build(lab_api: LabApi, machine: Callable[[str], Machine]) -> None:
+def test_the_second_waits_for_the_first_and_then_has_the_build(lab_api: Lab, machine: Callable[[str], Machine]) -> None:
     first, second = machine('one'), machine('two')
     assert result(first.guard())['guard']['pid']
     progress = second.directory / 'progress'
@@ -130,7 +126,7 @@ def test_the_second_waits_for_the_first_and_then_has_the_build(lab_api: LabApi, 
 
 
 def test_leftovers_of_a_living_machine_stay_and_its_own_build_may_remove_them(
-    lab_api: LabApi, machine: Callable[[str], Machine]
+    lab_api: Lab, machine: Callable[[str], Machine]
 ) -> None:
     first, second = machine('one'), machine('two')
     claim = result(first.guard())['guard']['claim']
@@ -140,7 +136,7 @@ def test_leftovers_of_a_living_machine_stay_and_its_own_build_may_remove_them(
     assert result(second.start('build_leftovers', name=NAME))['leftovers'] == []
 
 
-def test_after_a_killed_playbook_its_guard_gives_up_the_claim(lab_api: LabApi, machine: Callable[[str], Machine]) -> None:
+def test_after_a_killed_playbook_its_guard_gives_up_the_claim(lab_api: Lab, machine: Callable[[str], Machine]) -> None:
     first = machine('one')
     assert result(first.guard())['guard']['pid']
     first.playbook.kill()
@@ -152,22 +148,20 @@ def test_after_a_killed_playbook_its_guard_gives_up_the_claim(lab_api: LabApi, m
 
 
 def test_a_machine_that_lost_playbook_and_guard_is_taken_over_when_its_claim_is_old(
-    lab_api: LabApi, machine: Callable[[str], Machine]
+    lab_api: Lab, machine: Callable[[str], Machine]
 ) -> None:
     first, second = machine('one'), machine('two')
     told = result(first.guard())
     first.end()  # with kill -9, like the loss of power
     assert 'last sign of life' in result(second.guard())['msg']
-    store = Store(lab_api.config.database)
-    store.execute('UPDATE objects SET modified = modified - 151 WHERE key = ?', f'{NAME}/{told["guard"]["claim"]}')
-    store.close()
+    lab_api.execute('UPDATE objects SET modified = modified - 151 WHERE key = ?', f'{NAME}/{told["guard"]["claim"]}')
     assert result(second.guard())['guard']['pid']
     assert len(left(lab_api)) == 2
     second.dismiss()
     assert left(lab_api) == []
 
 
-def test_a_bucket_of_another_account_is_refused_by_its_name(lab_api: LabApi, machine: Callable[[str], Machine]) -> None:
+def test_a_bucket_of_another_account_is_refused_by_its_name(lab_api: Lab, machine: Callable[[str], Machine]) -> None:
     bucket = f'builds-{lab_api.tenant.number}'
     admin = lab_api.s3(lab_api.admin)
     admin.create_bucket(Bucket=bucket)
