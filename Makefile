@@ -19,7 +19,7 @@ lanes := "lint sanity unit integration lab" "build nodes hook"
 # Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 
-.PHONY: ready help setup demo test unit lint bench fuzz lab-up lab-down clean tree
+.PHONY: ready help setup demo test unit lint bench fuzz races lab-up lab-down clean tree
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -100,6 +100,10 @@ bench: ## print the figures that the project watches
 fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
+
+races: ## two machines build the same image at once, 20 times; takes an hour
+	@tools/setup tests
+	@RACES=20 pytest -q tests/build/test_two_machines.py
 
 clean: ## remove what this Makefile made in the checkout
 	@rm -rf .venv .ansible .hypothesis .pytest_cache .ruff_cache tests/output

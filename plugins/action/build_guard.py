@@ -1,20 +1,18 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells the module build_guard which process the playbook is."""
+"""Gives the module build_guard the playbook's process, and prints what it waits for."""
 
 from __future__ import annotations
 
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(LiveAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
         if self._connection.transport == 'local':
             # This runs in a worker, which ansible-playbook has forked.
-            arguments['playbook'] = os.getppid()
-        return self._execute_module(module_args=arguments, task_vars=task_vars)
+            self._task.args = {**self._task.args, 'playbook': os.getppid()}
+        return super().run(tmp, task_vars)

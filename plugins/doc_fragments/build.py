@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that say which build's resources are meant."""
+"""Options of the modules that look after a build's resources."""
 
 from __future__ import annotations
 
@@ -9,15 +9,26 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   name:
-    description: The value of the tag, which is the name of the build.
+    description: Name of the build, which is the value of the tag.
     type: str
   tag:
-    description: The key of the tag.
+    description: Key of the tag.
     type: str
     default: eucalyptus.cloud/build
   answer_file_bucket:
     description:
-      - The bucket of the build's answer file, an object of the build's name that is removed, too.
+      - Bucket of the build's answer file. The file is an object of the build's name, and is removed with the rest.
       - The default is that of M(eucalyptus.cloud.answer_file).
     type: str
+  keep:
+    description:
+      - Whether to keep the build's instances, volumes, images and snapshots.
+      - The answer file is removed in any case, because it may contain password hashes.
+    type: bool
+    default: false
+notes:
+  - Of several machines that build O(name) in one account, only one has the claim on the build. The claim is an object in
+    the bucket C(builds-) followed by the account's number. It names the user, the host and the playbook's process, and is
+    renewed every 30 seconds. A claim that was not renewed for 150 seconds, by the clock of the object storage, is dead
+    and no longer respected. The bucket is removed with its last claim.
 """

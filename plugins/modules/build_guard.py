@@ -7,20 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: build_guard
-short_description: Remove what a build created, should its playbook be interrupted
+short_description: Claim a build, and clean up if its playbook is interrupted
 version_added: 0.1.0
 description:
-  - Starts a process that waits until the playbook is gone. Is it still there then, nobody dismissed it, so the playbook was
-    interrupted or killed, and the process removes everything that carries the build's tag, as M(eucalyptus.cloud.build_leftovers)
-    does. What it does is told on the playbook's terminal and in the file C(cleanup.log) of the build's directory.
-  - While it runs, a second guard for the same directory is refused, so that two builds of the same inputs do not get in each
-    other's way.
-  - Works only where the playbook itself runs, that is on C(localhost).
+  - Claims the build, so that no other machine builds the same inputs in the same account at the same time.
+  - Starts a process that renews the claim and waits until the playbook is gone. If the guard was not dismissed by then, the
+    playbook was interrupted or killed. The process then removes everything that carries the build's tag, as
+    M(eucalyptus.cloud.build_leftovers) does, and gives up the claim. It prints its steps on the playbook's terminal and writes
+    them to the file C(cleanup.log) in the build's directory.
+  - If another machine takes over the build, because this one was suspended or without network for too long, the process stops
+    the playbook as Ctrl-C does, and removes nothing.
+  - It runs only where the playbook itself runs, that is on C(localhost), and needs Linux.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   state:
-    description: V(present) starts the guard, V(absent) dismisses it.
+    description: V(present) claims the build and starts the guard. V(absent) dismisses the guard and gives up the claim.
     type: str
     choices: [present, absent]
     default: present
@@ -29,14 +31,25 @@ options:
     type: path
     required: true
   name:
-    description: The value of the tag, which is the name of the build. Required to start a guard.
-  keep:
-    description: Whether the guard leaves everything as it is, and only holds the lock.
-    type: bool
-    default: false
-  playbook:
-    description: The process to watch. The action plugin fills this in.
+    description: Name of the build, which is the value of the tag. Required with O(state=present).
+  when_busy:
+    description:
+      - With V(refuse), the task fails when another machine or another playbook has the build. The message names it.
+      - With V(wait), the module waits until the other one has ended, and then claims the build. Every 30 seconds it reports
+        the machine that it waits for. Afterwards the image may exist, so look for it again if RV(guard.waited) is not 0.
+    type: str
+    choices: [refuse, wait]
+    default: refuse
+  wait_timeout:
+    description: Seconds to wait with O(when_busy=wait).
     type: int
+    default: 7200
+  playbook:
+    description: Process to watch. The action plugin fills this in.
+    type: int
+  progress_file:
+    description: File for progress lines. The action plugin fills this in.
+    type: path
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
   - eucalyptus.cloud.build
@@ -63,22 +76,35 @@ guard:
   type: dict
   contains:
     pid:
-      description: Its process id; 0 in check mode, and when there is none.
+      description: Process ID of the guard; 0 in check mode, and when there is none.
       type: int
-  sample: {"pid": 4711}
+    claim:
+      description: ID of the claim, for O(eucalyptus.cloud.build_leftovers#module:claim); empty when there is none.
+      type: str
+    waited:
+      description: Seconds for which the module waited for another build of the same inputs.
+      type: int
+  sample: {"pid": 4711, "claim": "6f1d7c0e5b0a4c5f9d8e7a6b5c4d3e2f", "waited": 0}
 """
 
+import math
 import time
+import typing as t
 from pathlib import Path
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import guard
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import BuildInProgress, Claim, this_machine
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import ClaimStore, remove_claim
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.duty import CleanUp
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError, interrupts_held
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
 
-TIMEOUT = 600
-# Of one look: what came after it may hold what it found, as an image that was registered meanwhile holds its snapshot.
-LOOK_TIMEOUT = 60
+LOOK = 5.0  # seconds between two looks while another machine builds
+EVERY = 30.0  # seconds between two reports
+
+Guard = dict[str, t.Any]
 
 
 class BuildGuardModule(CloudModule):
@@ -90,72 +116,96 @@ class BuildGuardModule(CloudModule):
         'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
         'answer_file_bucket': {'type': 'str'},
         'keep': {'type': 'bool', 'default': False},
+        'when_busy': {'type': 'str', 'choices': ['refuse', 'wait'], 'default': 'refuse'},
+        'wait_timeout': {'type': 'int', 'default': 7200},
         'playbook': {'type': 'int'},
+        'progress_file': {'type': 'path'},
     }
     rules = {'required_if': [('state', 'present', ('name',))]}
 
-    def find(self):
-        return {'pid': 0}
+    def find(self) -> Guard:
+        return {'pid': 0, 'claim': '', 'waited': 0}
 
-    def plan(self, found):
+    def plan(self, found: Guard) -> Plan:
         plan = Plan(found)
         if self.params['state'] == 'present':
-            plan.step('start the guard', lambda: found.update(pid=self._start()))
+            plan.step('start the guard', lambda: found.update(self._start()))
             plan.result_from(lambda: found)
         elif self._lock.exists():
             plan.remove('dismiss the guard', self._dismiss, after=found)
         return plan
 
     @property
-    def _lock(self):
+    def _lock(self) -> Path:
         return Path(self.params['directory']) / 'lock'
 
     @property
-    def _log(self):
+    def _log(self) -> Path:
         return self._lock.with_name('cleanup.log')
 
-    def _start(self):
+    def _start(self) -> Guard:
         if self.params['playbook'] is None:
-            raise ModuleError('build_guard does not know which process to watch: it has to run as a task, on localhost.')
-        try:
-            lock = guard.take_lock(self._lock)
-        except guard.Held as held:
-            raise ModuleError(
-                f'{self.params["name"]} is being built already, or cleared up after an interruption: '
-                f'process {held.pid} sees to that. Wait until it has ended, or interrupt the build.'
-            ) from held
-        return guard.start(lock, self.params['playbook'], self._log, self._clean)
+            raise ModuleError('build_guard has no process to watch. Run it as a task of a playbook, on localhost.')
+        begun = time.monotonic()
+        self._live, self._next_report = Live(self.params['progress_file']), begun
+        waited = 0.0
+        while True:
+            try:
+                with interrupts_held():  # until the guard runs, nobody else would give up the claim
+                    started = self._claim_and_start()
+                return {**started, 'waited': math.ceil(time.monotonic() - begun) if waited else 0}
+            except BuildInProgress as busy:
+                waited = time.monotonic() - begun
+                self._wait_or_refuse(busy, waited)
+            time.sleep(LOOK)
 
-    def _dismiss(self):
-        guard.dismiss(self._lock)
+    def _wait_or_refuse(self, busy: BuildInProgress, waited: float) -> None:
+        if self.params['when_busy'] == 'refuse':
+            raise BuildInProgress(
+                f'{busy} Run this again when it has ended, or set when_busy=wait (the role: image_build_when_busy).'
+            ) from busy
+        if waited >= self.params['wait_timeout']:
+            raise BuildInProgress(f'{busy} Waited {waited:.0f} s for it to end: raise wait_timeout to wait longer.') from busy
+        self._report(f'{busy} Waiting for it to end, for {waited:.0f} s so far.')
+
+    def _report(self, line: str) -> None:
+        if time.monotonic() >= self._next_report:
+            self._next_report = time.monotonic() + EVERY
+            self._live.note(line)
+
+    def _claim_and_start(self) -> Guard:
+        name = self.params['name']
+        lock = guard.take_lock(self._lock)
+        claim = Claim(ClaimStore(self.cloud, name), this_machine(self.params['playbook']))
+        try:
+            if lock.note:  # the claim of a guard that was killed
+                remove_claim(self.cloud, lock.note)
+            claim.take(self._report)
+        except BaseException:
+            lock.remove()
+            raise
+        # Connections are not shared with the guard's process.
+        claim.store = ClaimStore(self._connect(), name)
+        rest = (self.params['tag'], self.params['answer_file_bucket'], self.params['keep'], str(self._log), self._lock.exists)
+        duty = CleanUp(self._connect(), claim, name, *rest)
+        try:
+            return {'pid': guard.start(lock, self.params['playbook'], self._log, duty, f'{name}/{claim.id}'), 'claim': claim.id}
+        except BaseException:
+            claim.release()
+            raise
+
+    def _dismiss(self) -> None:
+        _was_there, note = guard.dismiss(self._lock)
+        try:
+            if note:
+                remove_claim(self.cloud, note)
+        except CollectionError as error:
+            self.module.warn(f'The claim on the build could not be removed. It is void in 150 s. {error}')
         if self._log.exists() and not self._log.stat().st_size:
             self._log.unlink()
 
-    def _clean(self, tell):
-        """Runs in the guard. Looks again until nothing is found: a module may have outlived its playbook for a moment."""
-        name = self.params['name']
-        if self.params['keep']:
-            return
-        tell(f'\nbuild {name}: interrupted; removing what it created (log: {self._log})')
-        deadline = time.monotonic() + TIMEOUT
-        quiet = 0
-        # Without its directory the build is of no interest any more: a lab that was removed, for example.
-        while quiet < 2 and time.monotonic() < deadline and self._lock.exists():
-            try:
-                found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
-                plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
-            except Exception as error:  # the cloud may be away for a while; only time ends this
-                quiet = 0
-                tell(f'build {name}: {error}')
-            else:
-                quiet = 0 if found else quiet + 1
-                for leftover in found:
-                    tell(f'build {name}: removed {leftover["type"]} {leftover["id"]}')
-            time.sleep(3)
-        tell(f'build {name}: ' + ('nothing is left' if quiet else 'not everything could be removed; the next build tries again'))
 
-
-def main():
+def main() -> None:
     BuildGuardModule.main()
 
 

@@ -10,11 +10,12 @@ module: build_leftovers
 short_description: Remove what an interrupted or failed build left in the cloud
 version_added: 0.1.0
 description:
-  - Finds all instances, volumes, images and snapshots that carry a build's tag, and removes them in the order in which the cloud
-    lets go of them. Waits until they are gone. When one does not go the others are removed all the same, only a volume stays
-    while a snapshot does, because by it an untagged snapshot is found again.
-  - Found as well are, because they get their tag a moment later, images of that name, instances with the client token that
-    the role gives them, untagged snapshots of the build's volumes, and the build's answer file.
+  - Finds all instances, volumes, images and snapshots that carry a build's tag. It removes them in the order in which the cloud
+    permits it, and waits until they are gone. If one cannot be removed, the others are removed nevertheless. Only a volume
+    is kept as long as its snapshot exists, because an untagged snapshot is found by its volume.
+  - Resources get their tag a moment after their creation. Therefore it also finds images of that name, instances with the
+    client token that the role sets, untagged snapshots of the build's volumes, and the build's answer file.
+  - It refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
   - In Eucalyptus 3.1 and 3.2, which have no tags, it finds images and the answer file only.
 author:
@@ -22,8 +23,13 @@ author:
 options:
   name:
     required: true
+  claim:
+    description:
+      - ID of the claim that the caller itself has on the build, from RV(eucalyptus.cloud.build_guard#module:guard.claim).
+      - Without it, the task fails while anybody has the build.
+    type: str
   wait_timeout:
-    description: How long all of it may take to go away, in seconds.
+    description: Seconds within which all resources should be gone.
     type: int
     default: 600
 extends_documentation_fragment:
@@ -47,25 +53,37 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leftovers:
-  description: What was found, in the order of removal. When the task fails, what could not be removed.
+  description: The resources found, in the order of removal. When the task fails, those that could not be removed.
   returned: always
   type: list
   elements: dict
   contains:
     type:
-      description: V(answer file), V(instance), V(volume), V(image) or V(snapshot).
+      description: V(claim) for one that is dead, V(answer file), V(instance), V(volume), V(image) or V(snapshot).
       type: str
     id:
-      description: Its id.
+      description: ID of the resource.
       type: str
     state:
-      description: Its state when it was found.
+      description: State in which it was found.
       type: str
   sample: [{"type": "volume", "id": "vol-7f2e4011", "state": "available"}]
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
+import typing as t
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import refuse_if_busy
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import ClaimStore
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import (
+    Leftover,
+    LeftoversRemain,
+    dead_claims,
+    find_leftovers,
+    plan_leftovers,
+)
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 
 class BuildLeftoversModule(CloudModule):
@@ -74,19 +92,41 @@ class BuildLeftoversModule(CloudModule):
         'name': {'type': 'str', 'required': True},
         'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
         'answer_file_bucket': {'type': 'str'},
+        'keep': {'type': 'bool', 'default': False},
+        'claim': {'type': 'str'},
         'wait_timeout': {'type': 'int', 'default': 600},
     }
 
-    def find(self):
-        return find_leftovers(self.cloud, self.params['tag'], self.params['name'], self.params['answer_file_bucket'])
+    def find(self) -> list[Leftover]:
+        name, tag, bucket, keep = (self.params[key] for key in ('name', 'tag', 'answer_file_bucket', 'keep'))
+        dead = self._refuse_if_busy()
+        found = find_leftovers(self.cloud, tag, name, bucket, keep)
+        if found:
+            self._refuse_if_busy()  # somebody may have started the build since the first look, so these may be new
+        return dead_claims(name, dead) + found
 
-    def plan(self, found):
+    def plan(self, found: list[Leftover]) -> Plan:
         plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'])
         plan.after = found
         return plan
 
+    def _apply(self, plan: Plan) -> t.Any:
+        try:
+            return super()._apply(plan)
+        except LeftoversRemain as error:
+            self.extra_result[self.key] = error.leftovers
+            raise
 
-def main():
+    def _refuse_if_busy(self) -> list[str]:
+        try:
+            return refuse_if_busy(ClaimStore(self.cloud, self.params['name']), self.params['claim'])
+        except CloudError:
+            if not self.params['claim']:
+                raise
+            return []  # without storage nobody else can have taken over the caller's build in the meantime
+
+
+def main() -> None:
     BuildLeftoversModule.main()
 
 

@@ -177,7 +177,7 @@ def test_the_same_build_twice_at_once_is_refused_the_second_time(lab, tmp_path):
     try:
         assert lab.installs(first), (tmp_path / 'output').read_text()
         os.kill(first.pid, signal.SIGSTOP)  # it does not end before the second comes to its guard
-        fails(lab.build(variables), 'is being built already')
+        fails(lab.build(variables), 'is running on this machine')
         os.kill(first.pid, signal.SIGCONT)
         assert first.wait(timeout=1500) == 0, (tmp_path / 'output').read_text()
     finally:

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process that watches over a build and cleans up after it, should the playbook be interrupted or killed.
+"""A process that watches a build's playbook and cleans up after it when the playbook is interrupted or killed.
 
-Ansible cannot do that itself: at Ctrl-C it ends its workers and runs neither ``rescue`` nor ``always``.
+Ansible cannot do that: at Ctrl-C it ends its workers and runs neither ``rescue`` nor ``always``.
 
-The guard holds a lock on a file in the build's directory as long as it lives. The lock keeps a second build of the same
-inputs away, and tells without doubt whether the process whose number is in the file is still the guard.
+The guard holds a lock on a file in the build's directory as long as it lives. The lock prevents a second build in the same
+directory, and proves that the process whose number is in the file is still the guard. Between machines, the claim does
+that (claim.py); the guard keeps it alive.
 """
 
 from __future__ import annotations
@@ -15,57 +16,102 @@ import fcntl
 import functools
 import os
 import signal
+import sys
+import threading
 import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import REFRESH, BuildInProgress
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
 PERIOD = 1.0
-Tell = t.Callable[[str], None]
+LAST_REQUEST = 20.0  # seconds for a sign of life that is on its way when the guard ends
+Print = t.Callable[[str], None]
 
 
-class Held(Exception):
-    """Another guard holds the lock. ``pid`` is its process, 0 when it has not told yet."""
+class DirectoryInUse(BuildInProgress):
+    """Another guard holds the lock. ``pid`` is its process, 0 while it starts."""
 
-    def __init__(self, pid: int) -> None:
-        super().__init__(pid)
+    def __init__(self, directory: Path, pid: int) -> None:
+        super().__init__(
+            f'A build in {directory} is running on this machine, or is being cleaned up after an interruption (process {pid}).'
+        )
         self.pid = pid
 
 
-def take_lock(path: Path) -> int:
-    """Return the descriptor of the locked file. The lock lives until all its copies are closed. Raises Held."""
+class GuardError(CollectionError):
+    """The guard cannot be started."""
+
+
+class Duty(t.Protocol):
+    """The work of a guard."""
+
+    def refresh(self) -> None:
+        """Give a sign of life. Raises BuildInProgress when another machine has taken over the build."""
+
+    def clean(self, show: Print) -> None:
+        """Remove what the interrupted build created. ``show`` prints a line for the user."""
+
+    def release(self, show: Print) -> None:
+        """Give up the claim, after the last sign of life."""
+
+
+class Lock(t.NamedTuple):
+    """An open, locked file, and the note that its last guard left there: '' when there was none."""
+
+    path: Path
+    descriptor: int
+    note: str
+
+    def release(self) -> None:
+        """Close this copy of the descriptor; the lock lives until all are closed."""
+        os.close(self.descriptor)
+
+    def remove(self) -> None:
+        """Remove the file while it is locked: nobody begins with a file that is then removed."""
+        self.path.unlink(missing_ok=True)
+        self.release()
+
+
+def take_lock(path: Path) -> Lock:
+    """Raises DirectoryInUse."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = _pid_in(descriptor)
+            pid, _note = _read(descriptor)
             os.close(descriptor)
-            raise Held(pid) from None
+            raise DirectoryInUse(path.parent, pid) from None
         if _is_at(path, descriptor):
-            os.ftruncate(descriptor, 0)  # what an earlier guard wrote is no longer true
-            return descriptor
-        os.close(descriptor)  # dismiss() has removed it between opening and locking
+            _pid, note = _read(descriptor)
+            os.ftruncate(descriptor, 0)  # the process that is named there is gone
+            return Lock(path, descriptor, note)
+        os.close(descriptor)  # dismiss() removed it between opening and locking
 
 
-def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) -> int:
+def start(lock: Lock, playbook: int, log: Path, duty: Duty, note: str = '') -> int:
     """Start the guard, which takes over ``lock``, and return its process id.
 
-    When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``, and
-    to the playbook's terminal if it has one. Raises OSError where /proc does not show the process, and where the log cannot be
-    written: the guard itself would have nobody to tell that.
+    When the process ``playbook`` is gone, the guard calls the duty's ``clean`` and ``release``, and ends. The lines that
+    these print go to the file ``log``, and to the playbook's terminal if it has one. ``note`` stays in the lock's file for
+    the next guard. Raises GuardError where /proc does not show the process, and OSError where the log cannot be written:
+    the guard itself could not report that to anybody.
     """
     try:
-        if _birth(playbook) is None:
-            raise OSError(f'process {playbook}, which is to be watched, cannot be seen in /proc')
+        born = _birth(playbook)
+        if born is None:
+            raise GuardError(f'Process {playbook}, which the guard should watch, is not visible in /proc.')
         kept = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except OSError:
-        os.close(lock)
+    except BaseException:
+        lock.release()
         raise
     terminal = _terminal_of(playbook)
     reader, writer = os.pipe()
     if os.fork():
         os.close(writer)
-        os.close(lock)
+        lock.release()
         os.close(kept)
         with os.fdopen(reader) as pipe:
             return int(pipe.read())
@@ -73,38 +119,39 @@ def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) 
     if os.fork():
         os._exit(0)
     try:
-        os.pwrite(lock, f'{os.getpid()}\n'.encode(), 0)
+        os.pwrite(lock.descriptor, f'{os.getpid()}\n{note}\n'.encode(), 0)
+        _leave_the_caller(kept)
         os.write(writer, str(os.getpid()).encode())
         os.close(writer)
         os.close(reader)
-        _leave_the_caller(kept)
-        _watch(playbook)
-        clean(functools.partial(_tell, terminal))
+        _serve(playbook, born, duty, functools.partial(_print, terminal))
     finally:
         os._exit(0)
 
 
-def dismiss(path: Path, timeout: float = 30) -> bool:
-    """End the guard that holds the lock at ``path``; False when there is none. Raises Held when it does not end in time."""
+def dismiss(path: Path, timeout: float = 30) -> tuple[bool, str]:
+    """End the guard that holds the lock at ``path``. Return whether there was one, and the note of the last one.
+
+    Raises DirectoryInUse when it does not end in time.
+    """
     deadline = time.monotonic() + timeout
     signalled = False
     while True:
         try:
             lock = take_lock(path)
         except FileNotFoundError:
-            return False
-        except Held as held:
+            return False, ''
+        except DirectoryInUse as other:
             if time.monotonic() > deadline:
                 raise
-            if held.pid and not signalled:
+            if other.pid and not signalled:
                 with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-                    os.kill(held.pid, signal.SIGTERM)
+                    os.kill(other.pid, signal.SIGTERM)
                     signalled = True
             time.sleep(0.02)
         else:
-            path.unlink(missing_ok=True)  # still locked: nobody begins with a file that then goes
-            os.close(lock)
-            return signalled
+            lock.remove()
+            return signalled, lock.note
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
@@ -114,9 +161,9 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _pid_in(descriptor: int) -> int:
-    text = os.pread(descriptor, 20, 0).strip()
-    return int(text) if text.isdigit() else 0
+def _read(descriptor: int) -> tuple[int, str]:
+    pid, _end, note = os.pread(descriptor, 4096, 0).decode('utf-8', 'replace').partition('\n')
+    return int(pid) if pid.isdigit() else 0, note.strip()
 
 
 def _terminal_of(pid: int) -> str | None:
@@ -128,24 +175,51 @@ def _terminal_of(pid: int) -> str | None:
 
 
 def _leave_the_caller(log: int) -> None:
-    """Close what Ansible waits for, and let nothing but SIGTERM end this process."""
+    """Close the files that Ansible waits for. From now on only SIGTERM ends this process, after its last request."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit())
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the caller may have held interrupts
     os.chdir('/')
     nothing = os.open(os.devnull, os.O_RDWR)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
 
 
-def _watch(pid: int) -> None:
-    born = _birth(pid)
-    while born is not None and _birth(pid) == born:
-        time.sleep(PERIOD)
+def _serve(playbook: int, born: str, duty: Duty, show: Print) -> None:
+    ended, lost = threading.Event(), threading.Event()
+
+    def keep_alive() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # the main thread handles it
+        while not ended.wait(REFRESH):
+            try:
+                duty.refresh()
+            except BuildInProgress as error:
+                lost.set()
+                show(f'\nThis build is stopped because another machine took it over: {error}')
+                if _birth(playbook) == born:
+                    os.kill(playbook, signal.SIGINT)
+                return
+            except Exception as error:  # the storage may be away for a while
+                _print(None, f'No sign of life could be given: {error}')
+
+    thread = threading.Thread(target=keep_alive, daemon=True)
+    thread.start()
+    try:
+        while _birth(playbook) == born:
+            time.sleep(PERIOD)
+        if not lost.is_set():
+            duty.clean(show)
+    finally:
+        ended.set()
+        thread.join(LAST_REQUEST)
+    if not lost.is_set():
+        duty.release(show)
 
 
 def _birth(pid: int) -> str | None:
-    """When a process began, in clock ticks, so that a reused number is not taken for it; None when it is gone or a zombie."""
+    """Start time of a process in clock ticks, which distinguishes it from a later one with the same number; None when it
+    is gone or a zombie."""
     try:
         fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
     except OSError:
@@ -153,7 +227,7 @@ def _birth(pid: int) -> str | None:
     return None if fields[0] in 'ZX' else fields[19]
 
 
-def _tell(terminal: str | None, text: str) -> None:
+def _print(terminal: str | None, text: str) -> None:
     """Nothing may keep the guard from its work: not a full disk, not a terminal that is closed or stopped with Ctrl-S."""
     line = f'{text}\n'.encode()
     with contextlib.suppress(OSError):

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that one unfinished build created in the cloud, and how to remove it in the right order.
+"""The resources of one unfinished build in the cloud, and their removal in the right order.
 
-It is known by the build's tag. Where the tag may not be there yet, because it is a request of its own: an image also by
-its name, an instance by its client token, a snapshot by the volume. A finished image carries the build's key besides (the
-tag's name with ``-key`` behind), and is never a leftover, nor is its snapshot.
+They carry the build's tag. Because tagging is a request of its own, a resource may not have the tag yet. Then an image is
+found by its name, an instance by its client token, and a snapshot by its volume. A finished image also carries the build's
+key (the tag's key followed by ``-key``). It is never a leftover, nor is its snapshot.
 Eucalyptus 3.1 and 3.2 have no tags: there, only images and the answer file are found.
 """
 
@@ -14,6 +14,7 @@ import functools
 import re
 import time
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import remove_claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
@@ -25,31 +26,38 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     remove,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
-ANSWER_FILE = 'answer file'
+ANSWER_FILE, CLAIM = 'answer file', 'claim'
 # The order of looking. An instance holds its volumes and its image, an image its snapshot.
 KINDS = {kind.noun: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
-# A client token has up to 64 characters: the end of the build's name, which is its own, a dot, and what the role likes.
+# A client token has up to 64 characters: the end of the build's name, which is unique, a dot, and anything that the role adds.
 TOKEN_LENGTH = 40
-BUILD = re.compile('.*-[0-9a-f]{10}')  # what the role calls a build; other names have nothing to do with tokens
+BUILD = re.compile('.*-[0-9a-f]{10}')  # the role's names of builds; others have no tokens
 
 
-class LeftoversRemain(WaitError):
-    """Not everything could be removed; ``resource`` lists what is still there."""
+class LeftoversRemain(CollectionError):
+    """Some resources could not be removed: ``leftovers``."""
+
+    def __init__(self, message: str, leftovers: list[Leftover]) -> None:
+        super().__init__(message)
+        self.leftovers = leftovers
 
 
-def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None) -> list[Leftover]:
-    """What carries ``tag`` = ``name``, in the order in which it has to be removed. Raises CloudError.
+def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None, answer_file_only: bool = False) -> list[Leftover]:
+    """The resources with ``tag`` = ``name``, in the order of their removal. Raises CloudError.
 
-    ``bucket`` is where the build's answer file would be, an object of the build's name; by default the account's own for
-    answer files.
+    ``bucket`` contains the build's answer file, an object of the build's name. The default is the account's own bucket for
+    answer files. ``answer_file_only`` leaves out everything else.
     """
     bucket = bucket or cloud.credentials.own_bucket('answer-files')
     found = _answer_file(cloud, bucket, name)
+    if answer_file_only:
+        return found
     kept, volumes, token = set(), set(), f'{name[-TOKEN_LENGTH:]}.'
 
     def ours(kind: Kind, resource: Resource) -> bool:
@@ -68,18 +76,22 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
         for resource in listing(cloud, kind):
             is_ours = ours(kind, resource)
             if kind is VOLUME and is_ours:
-                volumes.add(resource['volume_id'])  # one that is gone and only still listed names its snapshots, too
+                volumes.add(resource['volume_id'])  # also one that is only still listed leads to its snapshots
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.noun, resource[kind.id], resource['state']))
-    # Volumes go last: without its volume nobody would find an untagged snapshot again.
+    # Volumes are last: without its volume, an untagged snapshot could not be found again.
     return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.noun)
 
 
+def dead_claims(name: str, claim_ids: list[str]) -> list[Leftover]:
+    return [_leftover(CLAIM, f'{name}/{claim_id}', 'dead') for claim_id in claim_ids]
+
+
 def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
-    """The steps that remove ``found``. All are tried, and have ``timeout`` seconds together; what did not go by then raises
-    LeftoversRemain in the end."""
+    """The steps that remove ``found``. All are tried, within ``timeout`` seconds in total. If some resources remain, the
+    result raises LeftoversRemain."""
     plan = Plan(found)
     deadline = time.monotonic() + timeout
     failures: list[tuple[Leftover, Exception]] = []
@@ -87,9 +99,11 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
     def attempt(leftover: Leftover) -> None:
         try:
             if leftover['type'] == VOLUME.noun and any(failed['type'] == SNAPSHOT.noun for failed, _error in failures):
-                raise WaitError(f'Volume {leftover["id"]} stays until its snapshot is gone.', None)
+                raise WaitError(f'Volume {leftover["id"]} is kept until its snapshot is gone.', None)
             if leftover['type'] == ANSWER_FILE:
                 _remove_object(cloud, leftover['id'])
+            elif leftover['type'] == CLAIM:
+                remove_claim(cloud, leftover['id'])
             else:
                 remove(cloud, KINDS[leftover['type']], leftover['id'], max(0.0, deadline - time.monotonic()))
         except (CloudError, WaitError) as error:
@@ -98,18 +112,18 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
     def conclude() -> list[Leftover]:
         if failures:
             remaining = [leftover for leftover, _error in failures]
-            plan.done = [words for words in plan.done if words not in map(_words, remaining)]
+            plan.done = [action for action in plan.done if action not in map(_action, remaining)]
             names = ', '.join(f'{leftover["type"]} {leftover["id"]}' for leftover in remaining)
             raise LeftoversRemain(f'Could not be removed: {names}. ' + ' '.join(str(error) for _l, error in failures), remaining)
         return found
 
     for position, leftover in enumerate(found):
-        plan.remove(_words(leftover), functools.partial(attempt, leftover), after=found[position + 1 :])
+        plan.remove(_action(leftover), functools.partial(attempt, leftover), after=found[position + 1 :])
     plan.result_from(conclude)
     return plan
 
 
-def _words(leftover: Leftover) -> str:
+def _action(leftover: Leftover) -> str:
     return f'remove {leftover["type"]} {leftover["id"]}'
 
 
@@ -122,10 +136,10 @@ def _answer_file(cloud: Cloud, bucket: str, key: str) -> list[Leftover]:
     try:
         cloud.s3('head_object', f'{bucket}/{key}', Bucket=bucket, Key=key)
     except CloudError as error:
-        # Where no storage is configured, and in a bucket of somebody else's, is no answer file of ours.
+        # Without storage, or in somebody else's bucket, there is no answer file of this build.
         if error.not_found or error.status == 403 or error.request == 'connect':
             return []
-        state = 'unknown'  # storage that is away keeps nobody from clearing up the rest
+        state = 'unknown'  # an unreachable storage does not prevent the removal of the rest
     return [_leftover(ANSWER_FILE, f'{bucket}/{key}', state)]
 
 

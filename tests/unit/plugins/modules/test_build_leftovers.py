@@ -7,7 +7,9 @@ import pytest
 TAG = '<tagSet><item><key>eucalyptus.cloud/build</key><value>debian-0123456789</value></item></tagSet>'
 FINISHED = TAG.replace('</tagSet>', '<item><key>eucalyptus.cloud/build-key</key><value>0123</value></item></tagSet>')
 BUCKET = '/services/objectstorage/answer-files-123456789012'
+OWN = 'a' * 32
 OPTIONS = {'name': 'debian-0123456789', 'account_id': '123456789012', 'wait_timeout': 60}
+CLAIMS = '/services/objectstorage/builds-123456789012'
 NOT_YET = (
     400,
     '<Response><Errors><Error><Code>IncorrectState</Code><Message>volume is in-use</Message></Error></Errors></Response>',
@@ -43,6 +45,7 @@ NOTHING = {
     'DescribeImages': '<imagesSet/>',
     'DescribeSnapshots': '<snapshotSet/>',
     f'HEAD {BUCKET}/debian-0123456789': (404, ''),
+    f'GET {CLAIMS}': (404, ''),
 }
 
 
@@ -128,7 +131,7 @@ def test_the_volume_by_which_a_pending_snapshot_is_found_stays_as_long_as_that(e
     empty.on('DescribeSnapshots', untagged)
     empty.on('DeleteSnapshot', '<return>true</return>')  # Eucalyptus does not say that it does nothing
     result = run('build_leftovers', **OPTIONS)
-    assert result['failed'] and 'Volume vol-1 stays until its snapshot is gone' in result['msg']
+    assert result['failed'] and 'Volume vol-1 is kept until its snapshot is gone' in result['msg']
     assert [leftover['id'] for leftover in result['leftovers']] == ['snap-1', 'vol-1']
     assert 'DeleteVolume' not in empty.writes
 
@@ -163,7 +166,74 @@ def test_tokens_are_looked_at_for_builds_only(empty, run):
 
 
 def test_where_no_storage_is_configured_there_is_no_answer_file(empty, run):
-    assert run('build_leftovers', check=True, **OPTIONS, s3_url='')['leftovers'] == []
+    assert run('build_leftovers', check=True, **OPTIONS, claim=OWN, s3_url='')['leftovers'] == []
+
+
+def test_without_storage_nobody_but_the_owner_removes_anything(empty, run):
+    result = run('build_leftovers', **OPTIONS, s3_url='')
+    assert 'No s3_url' in result['msg']
+    assert empty.writes == []
+
+
+def claims(**modified: str) -> str:
+    items = ''.join(
+        f'<Contents><Key>debian-0123456789/{claim_id * 32}</Key><LastModified>{at}</LastModified></Contents>'
+        for claim_id, at in modified.items()
+    )
+    return f'<ListBucketResult><IsTruncated>false</IsTruncated>{items}</ListBucketResult>'
+
+
+LIVING = {'b': '2026-11-30T05:12:09.000Z'}
+OTHER = '{"user": "alice", "host": "runner7", "process": 4711, "state": "building", "since": 1796015529.0}'
+
+
+@pytest.mark.parametrize('check', [False, True])
+def test_what_a_living_machine_is_building_stays(empty, run, check):
+    empty.on(f'GET {CLAIMS}', claims(**LIVING))
+    empty.on(f'GET {CLAIMS}/debian-0123456789/{"b" * 32}', OTHER)
+    empty.on('DescribeVolumes', volume('in-use'))
+    for own in ({}, {'claim': OWN}):
+        result = run('build_leftovers', check=check, **OPTIONS, **own)
+        assert 'debian-0123456789 is being built by alice@runner7 (process 4711) since 2026-11-30T' in result['msg']
+    assert empty.writes == []
+
+
+def test_what_appeared_with_a_machine_that_started_meanwhile_stays(empty, run):
+    empty.on(f'GET {CLAIMS}', claims(), claims(**LIVING))
+    empty.on(f'GET {CLAIMS}/debian-0123456789/{"b" * 32}', OTHER)
+    empty.on('DescribeVolumes', volume('creating'))
+    assert 'alice@runner7' in run('build_leftovers', **OPTIONS)['msg']
+    assert empty.writes == []
+
+
+def test_a_dead_machines_claim_is_removed_with_its_resources(empty, clock, run):
+    empty.on(f'GET {CLAIMS}', claims(b='2026-11-30T05:12:09.000Z', c='2026-11-30T06:12:09.000Z'))
+    empty.on(f'GET {CLAIMS}/debian-0123456789/{"c" * 32}', (404, ''))  # it ended between listing and reading
+    empty.on(f'DELETE {CLAIMS}/debian-0123456789/{"b" * 32}', (204, ''))
+    empty.on(f'DELETE {CLAIMS}', (204, ''))
+    empty.on('DescribeVolumes', volume('available'), volume('available'), '<volumeSet/>')
+    empty.on('DeleteVolume', '<return>true</return>')
+    actions = run('build_leftovers', **OPTIONS)['actions']
+    assert actions == [f'remove claim debian-0123456789/{"b" * 32}', 'remove volume vol-1']
+    assert empty.writes == [f'DELETE {CLAIMS}/debian-0123456789/{"b" * 32}', f'DELETE {CLAIMS}', 'DeleteVolume']
+
+
+def test_the_owner_removes_its_leftovers_also_when_the_storage_is_away(empty, clock, run):
+    empty.on(f'GET {CLAIMS}', (500, ''))
+    empty.on('DescribeVolumes', volume('available'), volume('available'), '<volumeSet/>')
+    empty.on('DeleteVolume', '<return>true</return>')
+    assert run('build_leftovers', **OPTIONS, claim=OWN)['actions'] == ['remove volume vol-1']
+    assert 'ListObjects of bucket builds-123456789012 failed' in run('build_leftovers', **OPTIONS)['msg']
+
+
+def test_with_keep_only_the_answer_file_with_its_password_hash_is_removed(empty, run):
+    empty.on(f'HEAD {BUCKET}/debian-0123456789', '')
+    empty.on(f'DELETE {BUCKET}/debian-0123456789', (204, ''))
+    empty.on('DescribeVolumes', volume('available'))
+    assert run('build_leftovers', **OPTIONS, keep=True)['actions'] == [
+        'remove answer file answer-files-123456789012/debian-0123456789'
+    ]
+    assert empty.writes == [f'DELETE {BUCKET}/debian-0123456789']
 
 
 def test_one_that_does_not_go_keeps_nobody_from_removing_the_rest_and_is_named(empty, clock, run):

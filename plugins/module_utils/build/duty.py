@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guard's work in the cloud: keep the claim alive, and clean up after an interrupted playbook."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import CLEANING, BuildInProgress, Claim
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
+TIMEOUT = 600
+# For one look. A resource that appeared after the look may hold one that it found: an image, for example, its snapshot.
+LOOK_TIMEOUT = 60
+PAUSE = 3
+
+Print = t.Callable[[str], None]
+
+
+@dataclass
+class CleanUp:
+    """Implements guard.Duty. ``wanted`` returns False when the build's directory is gone; then nobody needs the rest."""
+
+    cloud: Cloud
+    claim: Claim
+    name: str
+    tag: str
+    answer_file_bucket: str | None
+    keep: bool
+    log: str
+    wanted: t.Callable[[], bool]
+    lost: bool = False
+
+    def refresh(self) -> None:
+        try:
+            self.claim.refresh()
+        except BuildInProgress:
+            self.lost = True
+            raise
+
+    def clean(self, show: Print) -> None:
+        """Look until nothing is found twice: a module may outlive its playbook for a moment."""
+        self.claim.owner.state = CLEANING
+        removed = 'its answer file' if self.keep else 'everything that it created'
+        show(f'\nbuild {self.name}: interrupted; removing {removed} (log: {self.log})')
+        deadline = time.monotonic() + TIMEOUT
+        quiet = 0
+        while quiet < 2 and time.monotonic() < deadline and self.wanted() and not self.lost:
+            try:
+                found = find_leftovers(self.cloud, self.tag, self.name, self.answer_file_bucket, self.keep)
+                plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
+            except Exception as error:  # the cloud may be away for a while; only time ends this
+                quiet = 0
+                show(f'build {self.name}: {error}')
+            else:
+                quiet = 0 if found else quiet + 1
+                for leftover in found:
+                    show(f'build {self.name}: removed {leftover["type"]} {leftover["id"]}')
+            time.sleep(PAUSE)
+        if not quiet:
+            show(f'build {self.name}: not everything could be removed; the next build tries again')
+        else:
+            show(f'build {self.name}: ' + ('the rest was kept' if self.keep else 'nothing is left'))
+
+    def release(self, show: Print) -> None:
+        try:
+            self.claim.release()
+        except CollectionError as error:
+            show(f'build {self.name}: the claim on the build could not be removed; the next build removes it. {error}')
