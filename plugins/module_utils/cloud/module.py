@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, remove
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
@@ -39,17 +39,6 @@ TAGS: dict[str, t.Any] = {'tags': {'type': 'dict'}, 'purge_tags': {'type': 'bool
 
 def wait_options(timeout: int) -> dict[str, t.Any]:
     return {'wait': {'type': 'bool', 'default': True}, 'wait_timeout': {'type': 'int', 'default': timeout}}
-
-
-@contextlib.contextmanager
-def interrupts_held() -> t.Iterator[None]:
-    """Ctrl-C and termination count only afterwards."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ModuleError(CollectionError):

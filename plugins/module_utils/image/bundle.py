@@ -21,6 +21,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import compression, manifest
 
 try:
@@ -43,8 +44,8 @@ T = TypeVar('T')
 R = TypeVar('R')
 
 
-class BundleError(Exception):
-    """An image that cannot be bundled, or a bundle that cannot be opened; the message says why."""
+class BundleError(CollectionError):
+    """An image cannot be bundled, or a bundle cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class ImageFile:
         # Before opening: a pipe would keep us waiting.
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-            raise BundleError(f'{path} is neither a file nor a block device')
+            raise BundleError(f'{path} is neither a file nor a block device.')
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._stat = os.fstat(self._fd)
         self.size = os.lseek(self._fd, 0, os.SEEK_END)
@@ -139,7 +140,7 @@ class ImageFile:
         try:
             data = os.pread(self._fd, stretch.length, stretch.offset)
         except OSError as error:
-            raise BundleError(f'{self.path} cannot be read at byte {stretch.offset}: {error.strerror}') from error
+            raise BundleError(f'{self.path} cannot be read at byte {stretch.offset}: {error.strerror}.') from error
         if len(data) != stretch.length:
             raise self.changed()
         return data
@@ -150,7 +151,7 @@ class ImageFile:
             raise self.changed()
 
     def changed(self) -> BundleError:
-        return BundleError(f'{self.path} was changed while it was being read: bundle it when nothing writes to it')
+        return BundleError(f'{self.path} changed while it was being read. Run the task again when nothing writes to it.')
 
 
 def identify(image: ImageFile, member: str) -> Identity:
@@ -216,7 +217,7 @@ class Bundler:
         compressor: compression.Compressor | None = None,
     ) -> None:
         if not 1024 <= part_size <= PART_SIZE_MAX or part_size % _AES_BLOCK:
-            raise BundleError(f'the part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}')
+            raise BundleError(f'The part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}.')
         self.image, self.identity, self.name, self.part_size = image, identity, name, part_size
         self.entries: list[manifest.PartEntry] = []
         self.bundled_size = 0
@@ -239,7 +240,7 @@ class Bundler:
 
     def _close(self, part: _OpenPart, position: int) -> Part:
         if len(self.entries) == manifest.MAX_PARTS:
-            raise BundleError(f'{self.image.path} makes more than {manifest.MAX_PARTS} parts: choose larger ones')
+            raise BundleError(f'{self.image.path} makes more than {manifest.MAX_PARTS} parts. Choose a larger part_size.')
         sha1, md5 = part.close()
         filename = f'{self.name}.part.{len(self.entries):02}'
         self.entries.append(manifest.PartEntry(filename, sha1))
@@ -329,7 +330,7 @@ def tar_header(name: str, size: int) -> bytes:
     """
     encoded = name.encode('ascii')
     if not 0 < len(encoded) <= 100:
-        raise BundleError(f"the bundle's name {name!r} must have 1 to 100 characters")
+        raise BundleError(f"The bundle's name {name!r} must have 1 to 100 characters.")
     # Octal up to 8 GiB, then the GNU form: a byte with the high bit and the number in base 256.
     octal = b'%011o\0' % size if size < 8**11 else b'\x80' + size.to_bytes(11, 'big')
     header = b''.join(

@@ -13,6 +13,8 @@ import itertools
 import struct
 import zlib
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
 try:
     import isal
     from isal import isal_zlib
@@ -39,7 +41,7 @@ class Compressor:
 
     def __init__(self, library: str | None = None) -> None:
         if library == 'isal' and isal_zlib is None:
-            raise ValueError('the Python library isal is not installed')
+            raise CollectionError('The Python library isal is not installed.')
         self.library = library or ('isal' if isal_zlib else 'zlib')
         # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
         # Samples are judged by the fastest of all. That of ISA-L makes noise a quarter larger, and less of anything else.

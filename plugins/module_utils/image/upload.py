@@ -19,6 +19,7 @@ from concurrent import futures
 from dataclasses import dataclass, field
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import Part
 
 with contextlib.suppress(ImportError):  # the modules report it by the name of the library
@@ -44,8 +45,8 @@ def stem_of(location: str) -> str:
     return re.sub(_RECIPE + r'\.manifest\.xml$', '', location)
 
 
-class UploadError(Exception):
-    """A bundle that cannot be sent or removed; the message says what was tried and why it failed."""
+class UploadError(CollectionError):
+    """A bundle cannot be uploaded or removed."""
 
 
 @dataclass
@@ -284,8 +285,8 @@ class Bucket:
         raise AssertionError('not reached')
 
 
-class _Damaged(Exception):
-    pass
+class _Damaged(CollectionError):
+    """A transfer that arrived incomplete or changed; it is repeated."""
 
 
 def _whole(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:

@@ -16,6 +16,16 @@ from botocore.exceptions import ConnectionClosedError
 BUCKET = f'images-{ACCOUNT}'
 
 
+def zones(*names: str) -> str:
+    items = ''.join(f'<item><zoneName>{name}</zoneName><zoneState>cc arn:euca</zoneState></item>' for name in names)
+    return f'<availabilityZoneInfo>{items}</availabilityZoneInfo>'
+
+
+# The zone `verbose` as every Eucalyptus lists it to an administrator, and to everybody else.
+FOR_ADMINISTRATORS = zones('one', '|- vm types', '|- m1.small')
+FOR_TENANTS = zones('one')
+
+
 def permissions_xml(*accounts: str, everybody: bool = False) -> str:
     groups = '<item><group>all</group></item>' * everybody
     return f'<launchPermission>{groups}{"".join(f"<item><userId>{one}</userId></item>" for one in accounts)}</launchPermission>'
@@ -51,6 +61,7 @@ def registers(cloud, image_id: str = 'eki-1', found: str = NONE) -> None:
         cloud.on('DescribeImages', images(shown))
         return f'<imageId>{image_id}</imageId>'
 
+    cloud.on('DescribeAvailabilityZones', FOR_ADMINISTRATORS)
     cloud.on('DescribeImages', found)
     cloud.on('RegisterImage', register)
     cloud.on('DescribeImageAttribute', NOBODY)
@@ -199,7 +210,7 @@ def test_an_answer_that_was_cut_short_is_not_taken_for_a_refusal(cloud, run, wor
     cloud.on('DescribeImages', NONE, short)
     cloud.on('RegisterImage', '')
     result = run('image', **world)
-    assert result['failed'] and 'whether it was done cannot be told' in result['msg']
+    assert result['failed'] and 'The image may be registered, because the cloud could not be asked' in result['msg']
     assert len(storage.objects) == 2
 
 
@@ -209,7 +220,11 @@ def test_when_nobody_can_tell_whether_it_was_registered_nothing_is_removed(cloud
     cloud.on('DescribeImages', NONE, down)
     cloud.on('RegisterImage', down)
     result = run('image', **world)
-    assert result['failed'] and 'whether it was done cannot be told' in result['msg'] and 'Nothing was removed' in result['msg']
+    assert (
+        result['failed']
+        and 'The image may be registered, because the cloud could not be asked' in result['msg']
+        and 'Nothing was removed' in result['msg']
+    )
     assert len(storage.objects) == 2
 
 
@@ -277,11 +292,11 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
     ('change', 'words'),
     [
         ({'src': '/nowhere/vmlinuz'}, 'Cannot read the image /nowhere/vmlinuz: No such file or directory'),
-        ({'type': 'machine', 'block_devices': {'swap': 'a<b'}}, "<device> of the manifest may not be 'a<b'"),
+        ({'type': 'machine', 'block_devices': {'swap': 'a<b'}}, "The element <device> of the manifest may not be 'a<b'."),
         ({'block_devices': {'swap': 'sda3'}}, 'A kernel image has no block_devices'),
         ({'connections': 0}, 'connections is a number from 1 to 32'),
         ({'part_size': 12}, 'part_size is a number from 1 to 11'),
-        ({'src': '/etc'}, '/etc is neither a file nor a block device'),
+        ({'src': '/etc'}, '/etc is neither a file nor a block device.'),
         ({'checksum': 'sha256:' + '0' * 64}, 'has the sha256 checksum'),
         ({'checksum': 'sha256:1234'}, 'is not of the form sha256:HEX'),
         ({'cloud_cert': '/nowhere/cloud.pem'}, 'Cannot read the cloud certificate /nowhere/cloud.pem'),
@@ -289,7 +304,7 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
         ({'name': 'a name'}, "An image cannot be named 'a name'"),
         ({'kernel_id': 'eki-1'}, 'A kernel image has no kernel_id'),
         ({'account_id': '12'}, 'account_id'),
-        ({'src': 'http://x.test/vmlinuz'}, 'http://x.test/vmlinuz is a URL, so its checksum is needed'),
+        ({'src': 'http://x.test/vmlinuz'}, 'A URL needs a checksum: set checksum to sha256:HEX for http://x.test/vmlinuz.'),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, storage, change, words):
@@ -314,7 +329,9 @@ def test_what_a_url_holds_of_secrets_is_told_nowhere(cloud, run, world, storage,
 def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, world, storage):
     registers(cloud, found=images(image('eki-7', location='b/old.manifest.xml')))
     result = run('image', **world)
-    assert result['failed'] and 'The image kern (eki-7) was made from something else (b/old.manifest.xml)' in result['msg']
+    assert (
+        result['failed'] and 'The image kern (eki-7) is not the wanted one: it was made from b/old.manifest.xml.' in result['msg']
+    )
     assert cloud.writes == [] and storage.puts == []
 
 
