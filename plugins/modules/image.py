@@ -292,7 +292,7 @@ class Image(CloudModule):
     def _settled(self) -> Resource | None:
         found = self.wait(
             self.publication.look,
-            lambda image: bool(image) and image['state'] == 'available',
+            lambda image: image is not None and image['state'] == 'available',
             f'image {self.publication.image_id} to become available',
             lambda image: image['state'] in ('failed', 'error', *IMAGE.gone),
         )

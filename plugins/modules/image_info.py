@@ -73,7 +73,6 @@ images:
 
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
@@ -112,16 +111,20 @@ class ImageInfo(CloudModule):
             return None
         try:
             manifest = read_manifest(self.cloud, location)
-        except (CloudError, CollectionError) as error:
+        except CollectionError as error:
             self.module.warn(f'The manifest {location} cannot be read: {error}')
             return None
-        return manifest and {
-            'size': manifest.size,
-            'bundled_size': manifest.bundled_size,
-            'digest': manifest.digest,
-            'parts': len(manifest.parts),
-            'signed': manifest.signature != UNSIGNED,
-        }
+        return (
+            None
+            if manifest is None
+            else {
+                'size': manifest.size,
+                'bundled_size': manifest.bundled_size,
+                'digest': manifest.digest,
+                'parts': len(manifest.parts),
+                'signed': manifest.signature != UNSIGNED,
+            }
+        )
 
 
 def main() -> None:

@@ -14,38 +14,31 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import compression, manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.image_file import BundleError, ImageFile
 
 try:
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError:  # the modules report it by the name of the library
     pass
 
-BLOCK = compression.BLOCK
 PART_SIZE = 10 * 1024 * 1024
 # Node controllers buffer and retry parts up to this size; a retry of a larger one corrupts the image.
 PART_SIZE_MAX = 11_534_336
 THREADS = max(2, min(8, os.cpu_count() or 2))
-_ZERO_RUN = 64
 _AES_BLOCK = 16
 _TAR_BLOCK, _TAR_RECORD = 512, 10240
 
 T = TypeVar('T')
 R = TypeVar('R')
-
-
-class BundleError(CollectionError):
-    """An image cannot be bundled, or a bundle cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +60,6 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A piece of the image: up to one block that may hold data, or (`hole`) up to 64 blocks that are surely zeros."""
-
-    offset: int
-    length: int
-    hole: bool
-
-
-@dataclass(frozen=True)
 class Part:
     index: int
     filename: str
@@ -83,75 +67,6 @@ class Part:
     sha1: str
     md5: bytes
     image_end: int  # how much of the image the parts up to this one hold: the measure of progress
-
-
-class ImageFile:
-    """The image on disk. Holes are found by SEEK_DATA and never read."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = path
-        # Before opening: a pipe would keep us waiting.
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-            raise BundleError(f'{path} is neither a file nor a block device.')
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._stat = os.fstat(self._fd)
-        self.size = os.lseek(self._fd, 0, os.SEEK_END)
-
-    def __enter__(self) -> ImageFile:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        os.close(self._fd)
-
-    def stretches(self) -> Iterator[Stretch]:
-        position = 0
-        while position < self.size:
-            data = self._next_data(position) // BLOCK * BLOCK
-            while position < data:
-                length = min(_ZERO_RUN * BLOCK, data - position)
-                yield Stretch(position, length, True)
-                position += length
-            if position < self.size:
-                length = min(BLOCK, self.size - position)
-                yield Stretch(position, length, False)
-                position += length
-
-    def _next_data(self, position: int) -> int:
-        """Where data begins at or after `position`. In a hole up to the end: the last byte, which is just read."""
-        try:
-            return os.lseek(self._fd, position, os.SEEK_DATA)
-        except OSError:  # ENXIO: no data follows; EINVAL: this file system knows no holes
-            pass
-        try:
-            os.lseek(self._fd, position, os.SEEK_HOLE)
-        except OSError:
-            return position
-        return self.size - 1
-
-    def piece(self, stretch: Stretch) -> bytes | int:
-        """What it holds; a number is so many blocks of zeros."""
-        if stretch.hole:
-            return stretch.length // BLOCK
-        data = self.read(stretch)
-        return 1 if data == compression.ZEROS else data
-
-    def read(self, stretch: Stretch) -> bytes:
-        try:
-            data = os.pread(self._fd, stretch.length, stretch.offset)
-        except OSError as error:
-            raise BundleError(f'{self.path} cannot be read at byte {stretch.offset}: {error.strerror}.') from error
-        if len(data) != stretch.length:
-            raise self.changed()
-        return data
-
-    def check_unchanged(self) -> None:
-        now = os.fstat(self._fd)
-        if (now.st_mtime_ns, now.st_size) != (self._stat.st_mtime_ns, self._stat.st_size):
-            raise self.changed()
-
-    def changed(self) -> BundleError:
-        return BundleError(f'{self.path} changed while it was being read. Run the task again when nothing writes to it.')
 
 
 def identify(image: ImageFile, member: str) -> Identity:
@@ -280,8 +195,8 @@ class _OpenPart:
 
     _HASH_AT = 256 * 1024
 
-    def __init__(self, part_size: int, encryptor, hashing: Executor) -> None:
-        # update_into wants a block of slack behind what it writes.
+    def __init__(self, part_size: int, encryptor: CipherContext, hashing: Executor) -> None:
+        # update_into needs a block of slack behind what it writes.
         self._view = memoryview(bytearray(part_size + _AES_BLOCK))
         self._part_size, self._encryptor, self._hashing = part_size, encryptor, hashing
         self._sha1, self._md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)

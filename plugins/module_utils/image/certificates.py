@@ -55,7 +55,7 @@ def find_certificates(credentials: Credentials, verify: bool | str = True) -> Ce
     if credentials.user_private_key:
         pem = _read(credentials.user_private_key, "user's private key", 'user_private_key', credentials)
         user_key = load_private_key(pem, f"The user's private key {credentials.user_private_key}")
-    if user and user_key and user.public_key().public_numbers() != user_key.public_key().public_numbers():
+    if user and user_key and rsa_key(user).public_numbers() != user_key.public_key().public_numbers():
         raise CertificateError(
             f'The certificate {credentials.user_cert} does not belong to the private key {credentials.user_private_key}.'
         )
@@ -77,12 +77,17 @@ def load_certificate(pem: bytes, what: str) -> x509.Certificate:
     """Raises CertificateError, which begins with `what`."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
-        public = certificate.public_key()
+        rsa_key(certificate, what)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CertificateError(f'{what} is not an X.509 certificate in PEM form: {error}.') from error
-    if not isinstance(public, rsa.RSAPublicKey):
-        raise CertificateError(f'{what} has no RSA key, the only kind that bundles support.')
     return certificate
+
+
+def rsa_key(certificate: x509.Certificate, what: str = 'The certificate') -> rsa.RSAPublicKey:
+    key = certificate.public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise CertificateError(f'{what} has no RSA key, the only kind that bundles support.')
+    return key
 
 
 def load_private_key(pem: bytes, what: str) -> rsa.RSAPrivateKey:

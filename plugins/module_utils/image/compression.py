@@ -9,17 +9,20 @@ faster than zlib at the same size), zlib otherwise.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import itertools
 import struct
+import typing as t
 import zlib
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
-try:
+isal_zlib: t.Any = None
+with contextlib.suppress(ImportError):
     import isal
-    from isal import isal_zlib
-except ImportError:
-    isal_zlib = None
+
+    isal_zlib = importlib.import_module('isal.isal_zlib')
 
 crc32 = (isal_zlib or zlib).crc32
 BLOCK = 1 << 20
@@ -45,9 +48,10 @@ class Compressor:
         self.library = library or ('isal' if isal_zlib else 'zlib')
         # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
         # Samples are judged by the fastest of all. That of ISA-L makes noise a quarter larger, and less of anything else.
-        self._zlib, self._sample_level, self._noise = (isal_zlib, 0, 1.2) if self.library == 'isal' else (zlib, 1, 0.97)
-        # The same data and the same recipe give the same bytes. A sample tells what a version does not: both libraries choose
-        # their code by the processor.
+        self._zlib: t.Any = isal_zlib if self.library == 'isal' else zlib
+        self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
+        # The same data and the same recipe give the same bytes. A sample is part of it, because both libraries choose their
+        # code by the processor.
         version = isal.__version__ if self.library == 'isal' else zlib.ZLIB_RUNTIME_VERSION
         self.recipe = f'{self.library} {version} {crc32(self._zlib.compress(_TRIAL, 1)):08x}'
         # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
@@ -68,7 +72,7 @@ class Compressor:
         )
 
     def _run(self, data: memoryview, promising: bool) -> list[bytes | memoryview]:
-        deflated = _deflate(self._zlib, data, 1) if promising else [data]
+        deflated: list[bytes | memoryview] = _deflate(self._zlib, data, 1) if promising else [data]
         return deflated if sum(map(len, deflated)) < len(data) else _stored(data)
 
     def _promising(self, grain: memoryview) -> bool:
@@ -83,7 +87,7 @@ def trailer(crc: int, size: int) -> bytes:
     return _LAST_BLOCK + struct.pack('<LL', crc, size & 0xFFFFFFFF)
 
 
-def _deflate(library, data: memoryview, level: int) -> list[bytes | memoryview]:
+def _deflate(library: t.Any, data: memoryview, level: int) -> list[bytes | memoryview]:
     squeezer = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     # In pieces: the output's buffer begins small and would be doubled, and copied, too often.
     pieces = [squeezer.compress(data[start : start + _PIECE]) for start in range(0, len(data), _PIECE)]

@@ -18,7 +18,7 @@ GZIP, XZ, QCOW = b'\x1f\x8b', b'\xfd7zXZ\0', b'QFI\xfb'
 _HEAD = 70_000  # up to the superblocks of btrfs, ReiserFS and UFS
 _SECTOR = 512
 
-_CONVERT = 'convert it with qemu-img convert {}-O raw'
+_CONVERT = 'convert it with qemu-img convert {}-O raw first'
 # Beginning of the file, the format, the way out. A raw disk may begin with any code, so a short mark stands together with
 # the bytes that follow it. Sources: the formats' specifications; for disk images the drivers of QEMU (block/*.c).
 _BEGINNINGS = [

@@ -14,6 +14,7 @@ import traceback
 from dataclasses import dataclass, field
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import CertificateError, rsa_key
 
 # Library -> traceback of its failed import; the modules report it.
 IMPORT_ERRORS: dict[str, str | None] = {}
@@ -285,8 +286,8 @@ def verify(raw: bytes, certificate: x509.Certificate) -> bool:
         cuts.append(raw[start : end + len(tag) + 3])
     try:
         signature = bytes.fromhex(parse(raw).signature)
-        certificate.public_key().verify(signature, b''.join(cuts), padding.PKCS1v15(), hashes.SHA1())
-    except (InvalidSignature, ManifestError, ValueError):
+        rsa_key(certificate).verify(signature, b''.join(cuts), padding.PKCS1v15(), hashes.SHA1())
+    except (InvalidSignature, ManifestError, CertificateError, ValueError):
         return False
     return True
 
@@ -305,7 +306,7 @@ def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Cert
         if certificate is None:
             return ''
         message = secret.hex().encode('ascii')
-        public = certificate.public_key().public_numbers()
+        public = rsa_key(certificate).public_numbers()
         size = (public.n.bit_length() + 7) // 8
         info = f'eucalyptus.cloud padding of {what}'.encode() + certificate.fingerprint(hashes.SHA256())
         # Zeros are left out of it, one byte in 256.

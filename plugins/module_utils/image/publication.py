@@ -48,7 +48,7 @@ class Publication:
         found = find_one(self._cloud, IMAGE, image_id, self._wanted.name)
         if found and found['state'] in IMAGE.gone:
             found = None
-        self._found_id = found and found['image_id']
+        self._found_id = found['image_id'] if found else None
         return registration.with_permissions(self._cloud, found)
 
     def look(self) -> Resource | None:

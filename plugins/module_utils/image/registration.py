@@ -173,7 +173,7 @@ def differences(image: Resource, wanted: Wanted) -> list[str]:
     """The properties in which an existing image is not the wanted one, each with both values, as far as the cloud lists
     them: Eucalyptus 3.1, for example, has no virtualization type."""
     bundled = bool(wanted.src)
-    pairs = [
+    pairs: list[tuple[str, str | None, str | None]] = [
         ('type', image['type'], wanted.type),
         ('architecture', image['architecture'], wanted.architecture),
         ('root device type', image['root_device_type'], 'instance-store' if bundled else 'ebs'),
@@ -240,7 +240,7 @@ def register_instead(
 def _try(undo: t.Callable[[], None], failed: str) -> str:
     try:
         undo()
-    except (CloudError, CollectionError) as error:
+    except CollectionError as error:
         return f'{failed}: {error}'
     return ''
 

@@ -14,12 +14,12 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle impo
     PART_SIZE,
     Bundler,
     Identity,
-    ImageFile,
     derive_secrets,
     identify,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import Certificates
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.compression import Compressor
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.image_file import ImageFile
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import (
     Manifest,
     check_block_devices,

@@ -21,7 +21,6 @@ import zlib
 from collections.abc import Iterator
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import formats
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import ImageFile
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import (
     Opener,
     SourceError,
@@ -29,6 +28,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download im
     is_url,
     shown,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.image_file import ImageFile
 
 _CHUNK = 1 << 20
 _ZEROS = bytes(_CHUNK)
@@ -46,11 +46,7 @@ def raw_image(
     `checksum` ('sha256:…') is of the file as given. `opener` fetches a URL. Raises SourceError, BundleError.
     """
     name = shown(src)
-    if '\0' in src:
-        raise SourceError(f'{name!r} is neither a path nor a URL: it contains a NUL byte.')
-    if is_url(src) and not checksum:
-        raise SourceError(f'A URL needs a checksum: set checksum to sha256:HEX for {name}.')
-    wanted = _algorithm_and_digest(checksum) if checksum else None
+    wanted = _checksum(src, checksum)
     # Images are large and /tmp is often in memory.
     spool = os.environ.get('TMPDIR') or ('/var/tmp' if os.path.isdir('/var/tmp') else None)
     with contextlib.ExitStack() as stack:
@@ -79,6 +75,15 @@ def raw_image(
                 ) from error
             raise SourceError(f'Cannot read the image {name}: {error.strerror or error}.') from error
         yield image
+
+
+def _checksum(src: str, checksum: str | None) -> tuple[str, str] | None:
+    """Algorithm and digest, None without a checksum. Refuses a source before anything of it is read."""
+    if '\0' in src:
+        raise SourceError(f'{shown(src)!r} is neither a path nor a URL: it contains a NUL byte.')
+    if is_url(src) and not checksum:
+        raise SourceError(f'A URL needs a checksum: set checksum to sha256:HEX for {shown(src)}.')
+    return _algorithm_and_digest(checksum) if checksum else None
 
 
 def _state(path: str) -> tuple[int, ...]:

@@ -48,7 +48,9 @@ def small_blocks(size: int):
 
 
 @pytest.mark.parametrize('library', LIBRARIES)
-@pytest.mark.parametrize('size', [0, 1, 511, 512, 513, 10239, 10240, bundle.BLOCK - 1, bundle.BLOCK, bundle.BLOCK + 1])
+@pytest.mark.parametrize(
+    'size', [0, 1, 511, 512, 513, 10239, 10240, compression.BLOCK - 1, compression.BLOCK, compression.BLOCK + 1]
+)
 def test_an_image_of_any_size_comes_back_as_it_was(tmp_path, size, library):
     data = NOISE.randbytes(size)
     made = make_bundle(image(tmp_path, data), part_size=64 * 1024, library=library)
@@ -63,7 +65,7 @@ def test_ten_megabytes_of_zeros_become_a_few_kilobytes(tmp_path):
 
 
 def test_blocks_of_zeros_are_not_compressed_each_time(tmp_path):
-    path = image(tmp_path, b'x' + bytes(5 * bundle.BLOCK))
+    path = image(tmp_path, b'x' + bytes(5 * compression.BLOCK))
     compressed = []
     genuine = compression.Compressor.block
 
@@ -73,7 +75,7 @@ def test_blocks_of_zeros_are_not_compressed_each_time(tmp_path):
 
     with mock.patch.object(compression.Compressor, 'block', counting):
         make_bundle(path)
-    assert compressed.count(bundle.BLOCK) == 1  # the one that begins with the x
+    assert compressed.count(compression.BLOCK) == 1  # the one that begins with the x
 
 
 def test_noise_is_stored_and_not_made_larger(tmp_path):
@@ -111,11 +113,11 @@ def test_a_sparse_image_comes_back_without_its_holes_having_been_read(tmp_path):
 
     with mock.patch.object(bundle.ImageFile, 'read', counting):
         made = make_bundle(path)
-    assert sum(read) <= 4 * bundle.BLOCK  # two passes; the island's block and the last one
+    assert sum(read) <= 4 * compression.BLOCK  # two passes; the island's block and the last one
     target = tmp_path / 'back'
     unbundle.extract(made.manifest, made.parts, pair('user').key, str(target))
     assert target.stat().st_size == 100 << 20
-    assert target.stat().st_blocks * 512 <= 2 * bundle.BLOCK
+    assert target.stat().st_blocks * 512 <= 2 * compression.BLOCK
     with open(target, 'rb') as file:
         file.seek(30 << 20)
         assert file.read(6) == b'island'
