@@ -27,7 +27,7 @@ try:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-except ImportError:  # the modules report it by the name of the library
+except ImportError:  # the modules report the library's name
     pass
 
 PART_SIZE = 10 * 1024 * 1024
@@ -43,11 +43,10 @@ R = TypeVar('R')
 
 @dataclass(frozen=True)
 class Identity:
-    """What an image is: size and sums of the tar stream that holds it as `member`.
+    """Identity of an image: size and sums of the tar stream that holds it as `member`.
 
-    The digest is SHA1, because it is the one that manifests state and the strongest that the format knows: node
-    controllers and euca2ools believe images and parts by nothing else. The second sum tells whether the second pass reads
-    what the first has read.
+    The digest is SHA1, the strongest in the format: manifests contain it, and node controllers and euca2ools verify
+    images and parts by nothing else. The second sum shows whether the second pass reads the same as the first.
     """
 
     member: str
@@ -66,7 +65,7 @@ class Part:
     data: memoryview
     sha1: str
     md5: bytes
-    image_end: int  # how much of the image the parts up to this one hold: the measure of progress
+    image_end: int  # bytes of the image in the parts up to this one, the measure of progress
 
 
 def identify(image: ImageFile, member: str) -> Identity:
@@ -81,14 +80,14 @@ def identify(image: ImageFile, member: str) -> Identity:
 
 
 def derive_secrets(secret_key: str, identity: Identity, name: str) -> tuple[bytes, bytes]:
-    """AES key and vector of a bundle: nobody without the user's secret key knows them, and nothing has to be stored."""
+    """AES key and vector of a bundle. They need no storage, and only the user's secret key can reproduce them."""
     info = f'eucalyptus.cloud bundle 1\0{identity}\0{name}'.encode()
     okm = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
     return okm[:16], okm[16:]
 
 
 def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:
-    """Items with their results, like Executor.map, but they are taken as they are needed, so many ahead."""
+    """Items with their results, like Executor.map, but taken only when needed, `ahead` of them in advance."""
     pending: deque[tuple[T, Future[R]]] = deque()
     for item in items:
         pending.append((item, pool.submit(work, item)))
@@ -116,7 +115,7 @@ def _blocks(piece: bytes | int) -> Iterable[bytes]:
 
 
 class Bundler:
-    """Iterate over it once for the parts, which are called `name`; then `entries` and `bundled_size` say what was made.
+    """Iterate over it once for the parts, whose names begin with `name`; then `entries` and `bundled_size` describe them.
 
     Raises BundleError after the last part when the image is not `identity` any more.
     """
@@ -163,7 +162,7 @@ class Bundler:
         return Part(len(self.entries) - 1, filename, part.data, sha1, md5, position)
 
     def _padded(self, chunks: Iterator[tuple[int, bytes | memoryview]]) -> Iterator[tuple[int, bytes | memoryview]]:
-        """PKCS#7: one to sixteen bytes that name their own number."""
+        """PKCS#7: one to sixteen bytes, each with their number as its value."""
         total = 0
         for position, chunk in chunks:
             total += len(chunk)
@@ -191,7 +190,7 @@ class Bundler:
 
 
 class _OpenPart:
-    """A part being filled: encrypted into its own buffer and hashed behind the encryption's back."""
+    """A part being filled: encrypted into its own buffer and hashed in the background."""
 
     _HASH_AT = 256 * 1024
 
@@ -239,7 +238,7 @@ class _OpenPart:
 
 
 def tar_header(name: str, size: int) -> bytes:
-    """The member's header as Python 2.7 wrote it for euca2ools, so that the tar's SHA1 is the same for the same image.
+    """The member's header as Python 2.7 writes it for euca2ools, so that the same image has the same SHA1.
 
     Old GNU magic, and both device numbers as octal zeros, which Python leaves blank since 3.9.
     """

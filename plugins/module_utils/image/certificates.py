@@ -23,7 +23,7 @@ try:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
     from lxml import etree
-except ImportError:  # the modules report it by the name of the library
+except ImportError:  # the modules report the library's name
     pass
 
 
@@ -64,7 +64,7 @@ def find_certificates(credentials: Credentials, verify: bool | str = True) -> Ce
 
 def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
     try:
-        with open(os.path.expanduser(path), 'rb') as file:  # ini files and eucarcs say ~/.euca/…
+        with open(os.path.expanduser(path), 'rb') as file:  # ini files and eucarcs contain ~/.euca/…
             return file.read(1 << 20)
     except OSError as error:
         raise CertificateError(

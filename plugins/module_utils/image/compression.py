@@ -3,7 +3,7 @@
 """One gzip member made of blocks that are compressed independently, so that many threads can work on one stream.
 
 Each block ends with a full flush, so it starts at a byte boundary and refers to nothing before it. The result is a
-single member: no reader has to know about concatenated members. ISA-L compresses when it is installed (five times
+single member, because not every reader supports concatenated members. ISA-L compresses when it is installed (five times
 faster than zlib at the same size), zlib otherwise.
 """
 
@@ -36,18 +36,18 @@ _PIECE = 256 * 1024
 _TRIAL = b''.join(b'%d,' % number for number in range(10_000))
 # Window and memory that are enough for a sample: setting up the usual ones would take zlib longer than the sample itself.
 _SMALL = (-13, 6)
-_GRAIN, _SAMPLE = 128 * 1024, 2048  # what is judged as a whole, and how much of it is looked at, twice
+_GRAIN, _SAMPLE = 128 * 1024, 2048  # bytes that are judged together, and the length of each of their two samples
 
 
 class Compressor:
-    """`library` is ``isal``, ``zlib`` or None for the best that is there."""
+    """`library` is ``isal``, ``zlib``, or None for the best one that is installed."""
 
     def __init__(self, library: str | None = None) -> None:
         if library == 'isal' and isal_zlib is None:
             raise CollectionError('The Python library isal is not installed.')
         self.library = library or ('isal' if isal_zlib else 'zlib')
-        # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
-        # Samples are judged by the fastest of all. That of ISA-L makes noise a quarter larger, and less of anything else.
+        # The fastest levels that compress: higher ones take longer than AES, the hashes and the network.
+        # Samples are judged by the fastest of all. ISA-L's makes noise a quarter larger and everything else smaller.
         self._zlib: t.Any = isal_zlib if self.library == 'isal' else zlib
         self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
         # The same data and the same recipe give the same bytes. A sample is part of it, because both libraries choose their
@@ -58,7 +58,7 @@ class Compressor:
         self.zero_block = b''.join(_deflate(zlib, memoryview(ZEROS), 9))
 
     def block(self, data: bytes) -> list[bytes | memoryview]:
-        """The deflate blocks for `data`. What would not shrink is stored: five bytes more for each 64 KiB."""
+        """The deflate blocks for `data`. Data that would not shrink is stored: five more bytes for each 64 KiB."""
         view = memoryview(data)
         if len(data) <= _GRAIN:
             return self._run(view, True)
@@ -76,7 +76,7 @@ class Compressor:
         return deflated if sum(map(len, deflated)) < len(data) else _stored(data)
 
     def _promising(self, grain: memoryview) -> bool:
-        """Whether samples of it shrink at all. Compressing noise is the dearest way to store it."""
+        """Whether samples of it shrink at all. Compressing noise is the slowest way to store it."""
         quarter = len(grain) // 4
         sample = bytes(grain[quarter : quarter + _SAMPLE]) + bytes(grain[3 * quarter : 3 * quarter + _SAMPLE])
         squeezer = self._zlib.compressobj(self._sample_level, zlib.DEFLATED, *_SMALL)

@@ -22,7 +22,7 @@ class BundleError(CollectionError):
 
 @dataclass(frozen=True)
 class Stretch:
-    """A piece of the image: up to one block that may hold data, or (`hole`) up to 64 blocks that are surely zeros."""
+    """A piece of the image: up to one block that may hold data, or (`hole`) up to 64 blocks of nothing but zeros."""
 
     offset: int
     length: int
@@ -34,7 +34,7 @@ class ImageFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
-        # Before opening: a pipe would keep us waiting.
+        # Before opening, because opening a pipe would wait.
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
             raise BundleError(f'{path} is neither a file nor a block device.')
@@ -62,10 +62,10 @@ class ImageFile:
                 position += length
 
     def _next_data(self, position: int) -> int:
-        """Where data begins at or after `position`. In a hole up to the end: the last byte, which is just read."""
+        """Start of the data at or after `position`. In a hole up to the end: the last byte, which is then read."""
         try:
             return os.lseek(self._fd, position, os.SEEK_DATA)
-        except OSError:  # ENXIO: no data follows; EINVAL: this file system knows no holes
+        except OSError:  # ENXIO: no data follows; EINVAL: this file system has no holes
             pass
         try:
             os.lseek(self._fd, position, os.SEEK_HOLE)
@@ -74,7 +74,7 @@ class ImageFile:
         return self.size - 1
 
     def piece(self, stretch: Stretch) -> bytes | int:
-        """What it holds; a number is so many blocks of zeros."""
+        """Its content; a number stands for as many blocks of zeros."""
         if stretch.hole:
             return stretch.length // BLOCK
         data = self.read(stretch)

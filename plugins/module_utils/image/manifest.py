@@ -33,12 +33,12 @@ except ImportError:
 
 ARCHITECTURES = ('i386', 'x86_64', 'armhf', 'ppc', 'ppc64', 'ppc64le')
 IMAGE_TYPES = ('machine', 'kernel', 'ramdisk')
-# What a cloud controller reads at most (ImageManifests.maxManifestSizeBytes).
+# The most that a cloud controller reads (ImageManifests.maxManifestSizeBytes).
 MAX_BYTES = 5 * 1024 * 1024
 MAX_PARTS = 20_000
 UNSIGNED = 'UNSIGNED'
 
-_PLAIN_NAME = r'[A-Za-z0-9_][A-Za-z0-9._-]{0,199}'  # what needs no escaping, in XML and elsewhere
+_PLAIN_NAME = r'[A-Za-z0-9_][A-Za-z0-9._-]{0,199}'  # needs no escaping, in XML or elsewhere
 _FILE_NAME_LENGTH = 255
 _DECLARATION = "<?xml version='1.0' encoding='ASCII'?>\n"
 
@@ -277,11 +277,11 @@ def _match(tag: str, value: str, pattern: str) -> None:
 
 
 def verify(raw: bytes, certificate: x509.Certificate) -> bool:
-    """Whether the raw text carries a signature of this certificate's key, cut out as Eucalyptus 4.0 cuts it."""
+    """Whether this certificate's key has signed the raw text, cut out as Eucalyptus 4.0 cuts it."""
     cuts = []
     for tag in (b'machine_configuration', b'image'):
         start, end = raw.find(b'<' + tag + b'>'), raw.rfind(b'</' + tag + b'>')
-        if raw.count(b'<' + tag) != 1:  # another would be read than the one whose signature is checked
+        if raw.count(b'<' + tag) != 1:  # otherwise `parse` could read another one than the signed
             return False
         cuts.append(raw[start : end + len(tag) + 3])
     try:
@@ -296,7 +296,7 @@ def verify(raw: bytes, certificate: x509.Certificate) -> bool:
 
 
 def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Certificate | None) -> Secrets:
-    """Encrypt key and vector to the cloud and the user: not the 16 bytes but their 32 hex digits, so is the format.
+    """Encrypt key and vector to the cloud and the user: the format has their 32 hex digits, not the 16 bytes.
 
     The same every time, because a cloud refuses an image whose manifest has other bytes than at its registration: two
     runs at once may both write it. So the padding is derived from what is secret anyway.
@@ -318,7 +318,7 @@ def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Cert
 
 
 def unwrap_secrets(secrets: Secrets, private: rsa.RSAPrivateKey) -> tuple[bytes, bytes]:
-    """Key and vector, by the user's private key or by the cloud's. Raises ManifestError when it is neither."""
+    """Key and vector, by the user's private key or the cloud's. Raises ManifestError for any other key."""
     for wrapped_key, wrapped_iv in ((secrets.user_key, secrets.user_iv), (secrets.cloud_key, secrets.cloud_iv)):
         key, iv = _unwrap(wrapped_key, private), _unwrap(wrapped_iv, private)
         if key and iv:

@@ -13,7 +13,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, find_one, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import formats, manifest, registration
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import checks, formats, manifest, registration
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import find_certificates
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import Opener, shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
@@ -130,9 +130,10 @@ class Publication:
     # --- registering
 
     def seal(self, verify: bool | str) -> None:
-        """Decide how the bundle is made, after making sure that this account may register it. Sends nothing but reads."""
+        """Decide how the bundle is made, after checking that the cloud will register it. Sends nothing but reads."""
         if self._wanted.src:
-            registration.check_may_register(self._cloud, self._wanted.type)
+            checks.check_may_register(self._cloud, self._wanted.type)
+            checks.check_boot_images(self._cloud, self._wanted)
             certificates = find_certificates(self._cloud.credentials, verify)
             self._bundle.seal(self._cloud.credentials.secret_key, certificates, self._wanted.part_size << 20)
             self._request['ImageLocation'] = self._bundle.location

@@ -117,7 +117,7 @@ def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], 
             raise CloudError(f'RegisterImage of {about} failed: the answer was cut short on its way.', 'RegisterImage')
         return image_id
     except CloudError as error:
-        # InvalidAMIName.Duplicate too: our own request may have been sent twice on the way.
+        # InvalidAMIName.Duplicate is not certain: the network may have sent our own request twice.
         sure = error.status is not None and error.status < 500 and not (error.code or '').endswith('.Duplicate')
         image = None if sure or error.request == 'connect' else _registered_after_all(cloud, request, error)
         if image is None:
@@ -134,8 +134,8 @@ class RegistrationUnknown(CollectionError):
 
 
 def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudError) -> Resource | None:
-    # A request whose answer was lost, here or at a gateway that has no code of the cloud's, may still be under way: look a
-    # few times before concluding that it is not there.
+    # A request whose answer was lost, here or at a gateway that returns no code of the cloud, may still be in progress, so
+    # only several reads show that the image is not registered.
     lost = error.status is None or error.code in ('', str(error.status))
     for _look in range(3 if lost else 1):
         try:
@@ -154,7 +154,7 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
 
 
 def registered(cloud: Cloud, *owners: str) -> list[Resource]:
-    """The account's images, and these owners', all of them for certain. Raises CloudError."""
+    """All images of the account and of these owners. Raises CloudError, also for an incomplete answer."""
     reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
         raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
@@ -189,31 +189,6 @@ def differences(image: Resource, wanted: Wanted) -> list[str]:
         for what, present, requested in pairs
         if (present or '').lower() != (requested or '').lower()
     ]
-
-
-def check_may_register(cloud: Cloud, image_type: str) -> None:
-    """Raise NotAdministrator when the cloud's answer to a read shows that it will refuse a kernel or ramdisk.
-
-    Every version from 3.1 to 5 lists the nodes' capacity ("|- vm types" …) with the zone ``verbose``, but only if
-    ``hasAdministrativePrivileges``, the predicate that guards the registration too (ClusterEndpoint, ImageManifests).
-    The check of the registration itself cannot be asked for in advance: 3.1 to 3.3 apply it after reading the manifest.
-    """
-    if image_type == 'machine':
-        return
-    try:
-        zones = cloud.ec2('describe_availability_zones', ZoneNames=['verbose']).get('AvailabilityZones') or []
-    except CloudError:
-        return  # perhaps a policy forbids this request; the registration decides
-    if zones and not any((zone.get('ZoneName') or '').startswith('|-') for zone in zones):
-        raise NotAdministrator(
-            f'Only administrators can register a {image_type}, and the account of these keys is not one, so nothing was '
-            f"uploaded. Let the cloud's administrator (account eucalyptus) register it and share it with "
-            f'launch_permissions, or use a machine image with its own boot loader (virtualization_type: hvm).'
-        )
-
-
-class NotAdministrator(CollectionError):
-    """A kernel or ramdisk cannot be registered by this account."""
 
 
 def register_instead(
@@ -264,7 +239,7 @@ def _restore(cloud: Cloud, former: Resource) -> str:
 
 
 def _request_again(image: Resource) -> dict[str, t.Any]:
-    """The request that registers a deregistered image of ours once more, under a new id."""
+    """The request that registers a deregistered image again, under a new ID."""
     if image['snapshot_id']:
         what = snapshot_request(image['snapshot_id'], image['root_device_name'])
     else:
@@ -279,7 +254,7 @@ def _request_again(image: Resource) -> dict[str, t.Any]:
 
 
 def snapshot_request(snapshot_id: str, root_device_name: str | None) -> dict[str, t.Any]:
-    # Without the name, versions differ in what the root device is.
+    # Without the name, the root device depends on the version.
     device = root_device_name or '/dev/sda'
     return {'RootDeviceName': device, 'BlockDeviceMappings': [{'DeviceName': device, 'Ebs': {'SnapshotId': snapshot_id}}]}
 

@@ -65,7 +65,7 @@ def raw_image(
                 image = stack.enter_context(ImageFile(raw))
             if image_type == 'machine' and not image.size:
                 raise SourceError(f'{name} is empty, and a machine image of 0 bytes cannot be run.')
-            # It is opened by its name for every layer, and may be another file by then.
+            # It was opened by its name for every layer, and may have been another file then.
             if _state(path) != before:
                 raise SourceError(f'{name} was changed while it was read: run the task again when nothing writes to it.')
         except OSError as error:
@@ -184,11 +184,11 @@ def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
         raise SourceError(f'{name} is a qcow2 image and qemu-img is not installed (Debian: apt-get install qemu-utils).')
     path = os.path.abspath(path)  # qemu-img takes deb:12.qcow2 for a protocol, and -x.qcow2 for options
     info = json.loads(_qemu_img(name, 'info', '--output=json', '-f', 'qcow2', path))
-    # A qcow2 file can name any other file of this machine as its base or its data; it came from who knows where.
+    # A qcow2 file can name any other file of this machine as its base or its data, and its origin is unknown.
     details = info.get('format-specific', {}).get('data', {})
     if any('backing' in key for key in info) or details.get('data-file'):
         raise SourceError(f'{name} is a qcow2 image that refers to another file; flatten it first with qemu-img convert.')
-    # Convert takes zeros for what is missing. Check ends with 2 for corruption and 3 for leaks, which harm nobody.
+    # Convert replaces missing data by zeros. Check ends with 2 for corruption and 3 for leaks, which are harmless.
     if json.loads(_qemu_img(name, 'check', '--output=json', '-f', 'qcow2', path, fine=(0, 2, 3))).get('corruptions'):
         raise SourceError(f'{name} is a damaged qcow2 image, perhaps cut short: fetch it again, or see qemu-img check.')
     target = os.path.abspath(scratch.new())

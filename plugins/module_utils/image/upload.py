@@ -23,7 +23,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import Part
 
-with contextlib.suppress(ImportError):  # the modules report it by the name of the library
+with contextlib.suppress(ImportError):  # the modules report the library's name
     from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError, SSLError
     from botocore.parsers import ResponseParserError
 
@@ -95,7 +95,7 @@ class Body:
 
 
 class Bucket:
-    """One bucket of ours. `pause` is the first waiting time before something is sent again, in seconds; it doubles."""
+    """One bucket. `pause` is the wait before the first repetition of a request, in seconds; it doubles each time."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Bucket:
         self.created = False
 
     def ensure(self) -> None:
-        """Create the bucket when it is missing. Raises UploadError when it is someone else's."""
+        """Create the bucket when it is missing. Raises UploadError when it belongs to another account."""
         if self._is_ours():
             return
         try:
@@ -299,7 +299,7 @@ def _complete(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
 
 
 def _passing(error: CloudError | _Damaged) -> bool:
-    """Could the same request succeed in a moment? No answer at all, a damaged request, or the cloud's own failure."""
+    """Whether the same request may succeed soon: after no answer, a damaged request, or an internal failure of the cloud."""
     if isinstance(error, _Damaged):
         return True
     if error.request == 'connect' or isinstance(error.__cause__, SSLError):

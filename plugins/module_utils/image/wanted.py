@@ -33,6 +33,8 @@ class Wanted:
     name: str | None
     type: str
     architecture: str
+    connections: int
+    part_size: int  # MiB
     src: str | None = None
     checksum: str | None = None
     snapshot_id: str | None = None
@@ -43,8 +45,6 @@ class Wanted:
     block_devices: dict[str, str] | None = None
     description: str | None = None
     bucket: str | None = None
-    connections: int = 4
-    part_size: int = 10  # MiB
 
     @classmethod
     def of(cls, options: Mapping[str, t.Any]) -> Wanted:

@@ -131,8 +131,11 @@ def test_everything_that_the_manifest_says_makes_another_bundle(cloud, run, worl
     assert location_of(run, {**world, **change}) != location_of(run, world)
 
 
+BOOT_IMAGES = images(image('eki-1', 'vmlinuz'), image('eri-1', 'initrd', kind='ramdisk'))
+
+
 def test_a_machine_image_is_registered_with_its_kernel_and_devices(cloud, run, world, storage):
-    registers(cloud, 'emi-1')
+    registers(cloud, 'emi-1', BOOT_IMAGES)
     run(
         'image',
         **{
@@ -181,6 +184,23 @@ def test_a_snapshot_is_registered_with_its_architecture(cloud, run, world, stora
     assert result['image']['snapshot_id'] == 'snap-1' and result['image']['location'] is None
     again = run('image', name='system', snapshot_id='snap-1', account_id=ACCOUNT)
     assert again['changed'] is False
+
+
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ({'kernel_id': 'eki-2'}, 'kernel_id: this account can use no kernel eki-2. Available: eki-1 (vmlinuz).'),
+        (
+            {'kernel_id': 'eki-1', 'ramdisk_id': 'eri-2'},
+            'ramdisk_id: this account can use no ramdisk eri-2. Available: eri-1 (initrd).',
+        ),
+    ],
+)
+def test_a_kernel_or_ramdisk_that_does_not_exist_is_refused_before_the_upload(cloud, run, world, storage, option, words):
+    registers(cloud, 'emi-1', BOOT_IMAGES)
+    for check in (True, False):
+        assert words in run('image', check=check, **{**world, 'type': 'machine', **option})['msg']
+    assert storage.puts == [] and cloud.writes == []
 
 
 # --- an account that may not register what it asks for

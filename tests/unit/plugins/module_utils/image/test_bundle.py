@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import bundle, compression, manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import bundle, compression, image_file, manifest
 from ansible_collections.eucalyptus.cloud.tests.kit import unbundle
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import make_bundle, pair
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -40,7 +40,7 @@ def image(tmp_path: Path, data: bytes) -> Path:
 def small_blocks(size: int):
     """Everything that happens between blocks, without megabytes."""
     small = mock.patch.multiple(compression, BLOCK=size, ZEROS=bytes(size), _GRAIN=size // 2)
-    with small, mock.patch.object(bundle, 'BLOCK', size):
+    with small, mock.patch.object(image_file, 'BLOCK', size):
         yield
 
 
