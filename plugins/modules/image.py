@@ -181,7 +181,7 @@ upload:
   type: dict
   contains:
     parts_sent: {type: int, description: Number of parts sent.}
-    parts_present: {type: int, description: Number of parts that an earlier, interrupted run had sent.}
+    parts_present: {type: int, description: "Number of parts that an earlier, interrupted run had sent."}
     retries: {type: int, description: Number of requests that were repeated.}
     compressor: {type: str, description: "V(isal), or V(zlib), which is several times slower."}
     seconds: {type: float, description: Duration of bundling and uploading.}
