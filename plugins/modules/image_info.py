@@ -15,21 +15,20 @@ author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   image_ids:
-    description: Only the images with these ids, whoever owns them. Ids that the cloud does not know are left out.
+    description: Only the images with these IDs, whoever owns them. Unknown IDs are left out.
     type: list
     elements: str
   name:
     description: Only images registered with this name.
     type: str
   owners:
-    description:
-      - Only images of these account numbers; V(self) is one's own. An empty list means everybody's. Not looked at with
-        O(image_ids).
+    description: Only images of these account numbers; V(self) is one's own. With an empty list, images of all owners.
+      Ignored with O(image_ids).
     type: list
     elements: str
     default: [self]
   manifest:
-    description: Whether to read the manifests of bundled images too, as far as they may be read.
+    description: Whether to read the manifests of bundled images, where permitted.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -61,42 +60,25 @@ images:
   elements: dict
   contains:
     manifest:
-      description: What the manifest says. Null for an image from a snapshot and for a manifest that cannot be read.
+      description: The contents of the manifest. Null for an image from a snapshot and for a manifest that cannot be read.
       returned: when O(manifest) is set
       type: dict
       contains:
-        size:
-          description: Bytes of the image.
-          type: int
-        bundled_size:
-          description: Bytes of all parts.
-          type: int
-        digest:
-          description: SHA1 of the tar archive inside the bundle.
-          type: str
-        parts:
-          description: Number of parts.
-          type: int
-        signed:
-          description: Whether it carries a signature, be it right or wrong.
-          type: bool
+        size: {type: int, description: Bytes of the image.}
+        bundled_size: {type: int, description: Bytes of all parts.}
+        digest: {type: str, description: SHA1 of the tar archive inside the bundle.}
+        parts: {type: int, description: Number of parts.}
+        signed: {type: bool, description: "Whether it has a signature, valid or not."}
 """
 
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import (
-    IMPORT_ERRORS,
-    MAX_BYTES,
-    UNSIGNED,
-    ManifestError,
-    parse,
-)
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import IMPORT_ERRORS, UNSIGNED
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.publication import read_manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE, with_permissions
 
 
 class ImageInfo(CloudModule):
@@ -111,7 +93,7 @@ class ImageInfo(CloudModule):
 
     def find(self) -> list[Resource]:
         found = [image for image in self._listed() if self.params['name'] in (None, image['name'])]
-        found = [t.cast(Resource, registration.with_permissions(self.cloud, image)) for image in found]
+        found = [t.cast(Resource, with_permissions(self.cloud, image)) for image in found]
         if self.params['manifest']:
             found = [{**image, 'manifest': self._manifest(image['location'])} for image in found]
         return sorted(found, key=lambda image: image['image_id'])
@@ -127,20 +109,22 @@ class ImageInfo(CloudModule):
     def _manifest(self, location: str | None) -> dict[str, t.Any] | None:
         if not location:
             return None
-        bucket, _slash, key = location.partition('/')
         try:
-            raw = Bucket(self.cloud, bucket).get(key, MAX_BYTES)
-            manifest = parse(raw) if raw is not None else None
-        except (CloudError, ManifestError, UploadError) as error:
+            manifest = read_manifest(self.cloud, location)
+        except CollectionError as error:
             self.module.warn(f'The manifest {location} cannot be read: {error}')
             return None
-        return manifest and {
-            'size': manifest.size,
-            'bundled_size': manifest.bundled_size,
-            'digest': manifest.digest,
-            'parts': len(manifest.parts),
-            'signed': manifest.signature != UNSIGNED,
-        }
+        return (
+            None
+            if manifest is None
+            else {
+                'size': manifest.size,
+                'bundled_size': manifest.bundled_size,
+                'digest': manifest.digest,
+                'parts': len(manifest.parts),
+                'signed': manifest.signature != UNSIGNED,
+            }
+        )
 
 
 def main() -> None:

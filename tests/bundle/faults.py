@@ -21,7 +21,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import certificates, manifest
 from ansible_collections.eucalyptus.cloud.tests.kit import unbundle
 
 from eucalab.cloud.keys import cloud_key
@@ -92,7 +92,7 @@ def open_bundle(lab: Lab, location: str) -> bytes:
     objects = stored(lab)
     told = manifest.parse(objects[location])
     bucket = location.partition('/')[0]
-    key = manifest.load_private_key(cloud_key(lab.config).read_bytes(), "the cloud's key")
+    key = certificates.load_private_key(cloud_key(lab.config).read_bytes(), "the cloud's key")
     return b''.join(unbundle.unbundle(told, [objects[f'{bucket}/{part.filename}'] for part in told.parts], key))
 
 

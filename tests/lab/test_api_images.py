@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,15 @@ def test_a_tenant_registers_neither_kernel_nor_ramdisk(lab_api: Lab, kind: str, 
     location = lab_api.put_manifest(lab_api.tenant, f'tenant-images/{name}.manifest.xml', kind, configuration=configuration)
     with refused('InternalFailure', 'Only administrators can register', status=500):
         lab_api.ec2().register_image(Name=new_name(), ImageLocation=location)
+
+
+def test_only_an_administrator_is_shown_the_nodes_capacity_with_the_zone_verbose(lab_api: Lab) -> None:
+    def names(client: Any) -> list[str]:
+        return [zone['ZoneName'] for zone in client.describe_availability_zones(ZoneNames=['verbose'])['AvailabilityZones']]
+
+    plain = [zone['ZoneName'] for zone in lab_api.ec2().describe_availability_zones()['AvailabilityZones']]
+    assert names(lab_api.ec2()) == plain
+    assert names(lab_api.ec2(lab_api.admin))[:3] == [*plain, '|- vm types', '|- m1.small']
 
 
 def test_a_machine_image_needs_kernel_and_ramdisk_unless_hvm(lab_api: Lab, boot: dict[str, str]) -> None:

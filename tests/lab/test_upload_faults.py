@@ -99,7 +99,7 @@ def test_a_sparse_gigabyte_survives_the_whole_way(lab, tmp_path):
     told = faults.manifest.parse(objects[result['image']['location']])
     bucket = result['image']['location'].partition('/')[0]
     parts = [objects[f'{bucket}/{part.filename}'] for part in told.parts]
-    key = faults.manifest.load_private_key(Path(lab.options()['user_private_key']).read_bytes(), "the user's key")
+    key = faults.certificates.load_private_key(Path(lab.options()['user_private_key']).read_bytes(), "the user's key")
     faults.unbundle.extract(told, parts, key, str(tmp_path / 'back'))
     assert (tmp_path / 'back').stat().st_size == 1 << 30
     with open(tmp_path / 'back', 'rb') as file:

@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..cloud.context import Cloud
+from ..cloud.instance_types import INSTANCE_TYPES
 from ..protocol.auth import Caller
-from . import filters
+from . import filters, ids
 from .registry import Reply, action
+from .run import PER_NODE
 
 
 @action('DescribeAvailabilityZones')
@@ -22,14 +24,24 @@ def describe_availability_zones(cloud: Cloud, caller: Caller, request: dict[str,
         'RegionName': 'eucalyptus',
         'State': f'{host} arn:euca:eucalyptus:{cloud.config.zone}:cluster:{cloud.config.name}/',
     }
-    names = [name for name in request.get('ZoneNames') or [] if name != 'verbose']
+    asked = request.get('ZoneNames') or []
+    names = [name for name in asked if name != ids.VERBOSE]
     zones = [zone] if not names or zone['ZoneName'] in names else []
+    if zones and caller.is_admin and ids.VERBOSE in asked:
+        zones += [{'ZoneName': f'|- {name}', 'RegionName': 'eucalyptus', 'State': state} for name, state in _capacity(cloud)]
     lookups = {
         'zone-name': lambda item: item['ZoneName'],
         'state': lambda item: item['State'],
         'region-name': lambda item: item['RegionName'],
     }
     return {'AvailabilityZones': filters.apply(zones, request.get('Filters'), lookups)}
+
+
+def _capacity(cloud: Cloud) -> list[tuple[str, str]]:
+    """The rows below a zone that administrators alone see, as ClusterEndpoint writes them in every version."""
+    free = PER_NODE * len(cloud.config.nodes)
+    rows = [(name, f'{free:04} / {free:04}  {one.cpu:2}   {one.memory:4}  {one.disk:4}') for name, one in INSTANCE_TYPES.items()]
+    return [('vm types', 'free / max   cpu   ram  disk'), *rows]
 
 
 @action('DescribeRegions')

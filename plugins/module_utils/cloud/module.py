@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, remove
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, wait_for
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, remove
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
@@ -45,17 +45,6 @@ def wait_options(timeout: int) -> dict[str, t.Any]:
         'wait_timeout': {'type': 'int', 'default': timeout},
         'progress_file': {'type': 'path'},
     }
-
-
-@contextlib.contextmanager
-def interrupts_held() -> t.Iterator[None]:
-    """Delay Ctrl-C and termination until the end of the block."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ModuleError(CollectionError):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -22,20 +21,19 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import compression, manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.image_file import BundleError, ImageFile
 
 try:
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-except ImportError:  # the modules report it by the name of the library
+except ImportError:  # the modules report the library's name
     pass
 
-BLOCK = compression.BLOCK
 PART_SIZE = 10 * 1024 * 1024
 # Node controllers buffer and retry parts up to this size; a retry of a larger one corrupts the image.
 PART_SIZE_MAX = 11_534_336
 THREADS = max(2, min(8, os.cpu_count() or 2))
-_ZERO_RUN = 64
 _AES_BLOCK = 16
 _TAR_BLOCK, _TAR_RECORD = 512, 10240
 
@@ -43,17 +41,12 @@ T = TypeVar('T')
 R = TypeVar('R')
 
 
-class BundleError(Exception):
-    """An image that cannot be bundled, or a bundle that cannot be opened; the message says why."""
-
-
 @dataclass(frozen=True)
 class Identity:
-    """What an image is: size and sums of the tar stream that holds it as `member`.
+    """Identity of an image: size and sums of the tar stream that holds it as `member`.
 
-    The digest is SHA1, because it is the one that manifests state and the strongest that the format knows: node
-    controllers and euca2ools believe images and parts by nothing else. The second sum tells whether the second pass reads
-    what the first has read.
+    The digest is SHA1, the strongest in the format: manifests contain it, and node controllers and euca2ools verify
+    images and parts by nothing else. The second sum shows whether the second pass reads the same as the first.
     """
 
     member: str
@@ -66,91 +59,13 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A piece of the image: up to one block that may hold data, or (`hole`) up to 64 blocks that are surely zeros."""
-
-    offset: int
-    length: int
-    hole: bool
-
-
-@dataclass(frozen=True)
 class Part:
     index: int
     filename: str
     data: memoryview
     sha1: str
     md5: bytes
-    image_end: int  # how much of the image the parts up to this one hold: the measure of progress
-
-
-class ImageFile:
-    """The image on disk. Holes are found by SEEK_DATA and never read."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = path
-        # Before opening: a pipe would keep us waiting.
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-            raise BundleError(f'{path} is neither a file nor a block device')
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._stat = os.fstat(self._fd)
-        self.size = os.lseek(self._fd, 0, os.SEEK_END)
-
-    def __enter__(self) -> ImageFile:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        os.close(self._fd)
-
-    def stretches(self) -> Iterator[Stretch]:
-        position = 0
-        while position < self.size:
-            data = self._next_data(position) // BLOCK * BLOCK
-            while position < data:
-                length = min(_ZERO_RUN * BLOCK, data - position)
-                yield Stretch(position, length, True)
-                position += length
-            if position < self.size:
-                length = min(BLOCK, self.size - position)
-                yield Stretch(position, length, False)
-                position += length
-
-    def _next_data(self, position: int) -> int:
-        """Where data begins at or after `position`. In a hole up to the end: the last byte, which is just read."""
-        try:
-            return os.lseek(self._fd, position, os.SEEK_DATA)
-        except OSError:  # ENXIO: no data follows; EINVAL: this file system knows no holes
-            pass
-        try:
-            os.lseek(self._fd, position, os.SEEK_HOLE)
-        except OSError:
-            return position
-        return self.size - 1
-
-    def piece(self, stretch: Stretch) -> bytes | int:
-        """What it holds; a number is so many blocks of zeros."""
-        if stretch.hole:
-            return stretch.length // BLOCK
-        data = self.read(stretch)
-        return 1 if data == compression.ZEROS else data
-
-    def read(self, stretch: Stretch) -> bytes:
-        try:
-            data = os.pread(self._fd, stretch.length, stretch.offset)
-        except OSError as error:
-            raise BundleError(f'{self.path} cannot be read at byte {stretch.offset}: {error.strerror}') from error
-        if len(data) != stretch.length:
-            raise self.changed()
-        return data
-
-    def check_unchanged(self) -> None:
-        now = os.fstat(self._fd)
-        if (now.st_mtime_ns, now.st_size) != (self._stat.st_mtime_ns, self._stat.st_size):
-            raise self.changed()
-
-    def changed(self) -> BundleError:
-        return BundleError(f'{self.path} was changed while it was being read: bundle it when nothing writes to it')
+    image_end: int  # bytes of the image in the parts up to this one, the measure of progress
 
 
 def identify(image: ImageFile, member: str) -> Identity:
@@ -165,14 +80,14 @@ def identify(image: ImageFile, member: str) -> Identity:
 
 
 def derive_secrets(secret_key: str, identity: Identity, name: str) -> tuple[bytes, bytes]:
-    """AES key and vector of a bundle: nobody without the user's secret key knows them, and nothing has to be stored."""
+    """AES key and vector of a bundle. They need no storage, and only the user's secret key can reproduce them."""
     info = f'eucalyptus.cloud bundle 1\0{identity}\0{name}'.encode()
     okm = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
     return okm[:16], okm[16:]
 
 
 def _in_order(pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:
-    """Items with their results, like Executor.map, but they are taken as they are needed, so many ahead."""
+    """Items with their results, like Executor.map, but taken only when needed, `ahead` of them in advance."""
     pending: deque[tuple[T, Future[R]]] = deque()
     for item in items:
         pending.append((item, pool.submit(work, item)))
@@ -200,7 +115,7 @@ def _blocks(piece: bytes | int) -> Iterable[bytes]:
 
 
 class Bundler:
-    """Iterate over it once for the parts, which are called `name`; then `entries` and `bundled_size` say what was made.
+    """Iterate over it once for the parts, whose names begin with `name`; then `entries` and `bundled_size` describe them.
 
     Raises BundleError after the last part when the image is not `identity` any more.
     """
@@ -216,7 +131,7 @@ class Bundler:
         compressor: compression.Compressor | None = None,
     ) -> None:
         if not 1024 <= part_size <= PART_SIZE_MAX or part_size % _AES_BLOCK:
-            raise BundleError(f'the part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}')
+            raise BundleError(f'The part size must be a multiple of 16 from 1024 to {PART_SIZE_MAX}, not {part_size}.')
         self.image, self.identity, self.name, self.part_size = image, identity, name, part_size
         self.entries: list[manifest.PartEntry] = []
         self.bundled_size = 0
@@ -239,7 +154,7 @@ class Bundler:
 
     def _close(self, part: _OpenPart, position: int) -> Part:
         if len(self.entries) == manifest.MAX_PARTS:
-            raise BundleError(f'{self.image.path} makes more than {manifest.MAX_PARTS} parts: choose larger ones')
+            raise BundleError(f'{self.image.path} makes more than {manifest.MAX_PARTS} parts. Choose a larger part_size.')
         sha1, md5 = part.close()
         filename = f'{self.name}.part.{len(self.entries):02}'
         self.entries.append(manifest.PartEntry(filename, sha1))
@@ -247,7 +162,7 @@ class Bundler:
         return Part(len(self.entries) - 1, filename, part.data, sha1, md5, position)
 
     def _padded(self, chunks: Iterator[tuple[int, bytes | memoryview]]) -> Iterator[tuple[int, bytes | memoryview]]:
-        """PKCS#7: one to sixteen bytes that name their own number."""
+        """PKCS#7: one to sixteen bytes, each with their number as its value."""
         total = 0
         for position, chunk in chunks:
             total += len(chunk)
@@ -275,12 +190,12 @@ class Bundler:
 
 
 class _OpenPart:
-    """A part being filled: encrypted into its own buffer and hashed behind the encryption's back."""
+    """A part being filled: encrypted into its own buffer and hashed in the background."""
 
     _HASH_AT = 256 * 1024
 
-    def __init__(self, part_size: int, encryptor, hashing: Executor) -> None:
-        # update_into wants a block of slack behind what it writes.
+    def __init__(self, part_size: int, encryptor: CipherContext, hashing: Executor) -> None:
+        # update_into needs a block of slack behind what it writes.
         self._view = memoryview(bytearray(part_size + _AES_BLOCK))
         self._part_size, self._encryptor, self._hashing = part_size, encryptor, hashing
         self._sha1, self._md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
@@ -323,13 +238,13 @@ class _OpenPart:
 
 
 def tar_header(name: str, size: int) -> bytes:
-    """The member's header as Python 2.7 wrote it for euca2ools, so that the tar's SHA1 is the same for the same image.
+    """The member's header as Python 2.7 writes it for euca2ools, so that the same image has the same SHA1.
 
     Old GNU magic, and both device numbers as octal zeros, which Python leaves blank since 3.9.
     """
     encoded = name.encode('ascii')
     if not 0 < len(encoded) <= 100:
-        raise BundleError(f"the bundle's name {name!r} must have 1 to 100 characters")
+        raise BundleError(f"The bundle's name {name!r} must have 1 to 100 characters.")
     # Octal up to 8 GiB, then the GNU form: a byte with the high bit and the number in base 256.
     octal = b'%011o\0' % size if size < 8**11 else b'\x80' + size.to_bytes(11, 'big')
     header = b''.join(

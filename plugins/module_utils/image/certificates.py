@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The keys of a bundle: the cloud's certificate, without which there is none, and the user's own pair, which signs it."""
+"""The keys of a bundle: the cloud's certificate, which every bundle needs, and the user's own pair, which signs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 try:
     from botocore.auth import SigV4Auth
@@ -19,14 +19,16 @@ try:
     from botocore.exceptions import BotoCoreError, HTTPClientError
     from botocore.httpsession import URLLib3Session
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
     from lxml import etree
-except ImportError:  # the modules report it by the name of the library
+except ImportError:  # the modules report the library's name
     pass
 
 
-class CertificateError(Exception):
-    """A certificate or key that is missing or unusable; the message says which, and where it comes from."""
+class CertificateError(CollectionError):
+    """A certificate or key is missing or unusable. The message names it and its origin."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +39,23 @@ class Certificates:
 
 
 def find_certificates(credentials: Credentials, verify: bool | str = True) -> Certificates:
-    """Read the files that the credentials name. Without a cloud certificate the cloud itself is asked (4.2 and newer)."""
-    try:
-        if credentials.cloud_cert:
-            cloud_pem = _read(credentials.cloud_cert, 'cloud certificate', 'cloud_cert', credentials)
-        else:
-            cloud_pem = _ask_the_cloud(credentials, verify)
-        cloud = manifest.load_certificate(cloud_pem, f'The cloud certificate ({credentials.cloud_cert or "from the cloud"})')
-        user = user_key = None
-        if credentials.user_cert:
-            pem = _read(credentials.user_cert, "user's certificate", 'user_cert', credentials)
-            user = manifest.load_certificate(pem, f"The user's certificate {credentials.user_cert}")
-        if credentials.user_private_key:
-            pem = _read(credentials.user_private_key, "user's private key", 'user_private_key', credentials)
-            user_key = manifest.load_private_key(pem, f"The user's private key {credentials.user_private_key}")
-    except manifest.ManifestError as error:
-        raise CertificateError(f'{error}.') from error
-    if user and user_key and user.public_key().public_numbers() != user_key.public_key().public_numbers():
+    """Read the files that the credentials name. Without a cloud certificate, request it from the cloud (4.2 and newer).
+
+    Raises CertificateError.
+    """
+    if credentials.cloud_cert:
+        cloud_pem = _read(credentials.cloud_cert, 'cloud certificate', 'cloud_cert', credentials)
+    else:
+        cloud_pem = _ask_the_cloud(credentials, verify)
+    cloud = load_certificate(cloud_pem, f'The cloud certificate ({credentials.cloud_cert or "from the cloud"})')
+    user = user_key = None
+    if credentials.user_cert:
+        pem = _read(credentials.user_cert, "user's certificate", 'user_cert', credentials)
+        user = load_certificate(pem, f"The user's certificate {credentials.user_cert}")
+    if credentials.user_private_key:
+        pem = _read(credentials.user_private_key, "user's private key", 'user_private_key', credentials)
+        user_key = load_private_key(pem, f"The user's private key {credentials.user_private_key}")
+    if user and user_key and rsa_key(user).public_numbers() != user_key.public_key().public_numbers():
         raise CertificateError(
             f'The certificate {credentials.user_cert} does not belong to the private key {credentials.user_private_key}.'
         )
@@ -62,17 +64,45 @@ def find_certificates(credentials: Credentials, verify: bool | str = True) -> Ce
 
 def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
     try:
-        with open(os.path.expanduser(path), 'rb') as file:  # ini files and eucarcs say ~/.euca/…
+        with open(os.path.expanduser(path), 'rb') as file:  # ini files and eucarcs contain ~/.euca/…
             return file.read(1 << 20)
     except OSError as error:
         raise CertificateError(
             f'Cannot read the {what} {path}: {error.strerror}. The path came from {credentials.origin}; '
-            f'the option {option} names another.'
+            f'to use another, set the option {option}.'
         ) from error
 
 
+def load_certificate(pem: bytes, what: str) -> x509.Certificate:
+    """Raises CertificateError, which begins with `what`."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+        rsa_key(certificate, what)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError(f'{what} is not an X.509 certificate in PEM form: {error}.') from error
+    return certificate
+
+
+def rsa_key(certificate: x509.Certificate, what: str = 'The certificate') -> rsa.RSAPublicKey:
+    key = certificate.public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise CertificateError(f'{what} has no RSA key, the only kind that bundles support.')
+    return key
+
+
+def load_private_key(pem: bytes, what: str) -> rsa.RSAPrivateKey:
+    """Raises CertificateError, which begins with `what`."""
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CertificateError(f'{what} is not a private key in PEM form without a passphrase.') from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise CertificateError(f'{what} is not an RSA key, the only kind that bundles support.')
+    return key
+
+
 def bootstrap_url(ec2_url: str) -> str:
-    """Where the cloud describes its services: beside EC2 on the same port, or its own name when the cloud has DNS."""
+    """URL of the bootstrap service: beside EC2 on the same port, or a name of its own when the cloud has DNS."""
     url = urlsplit(ec2_url)
     first, _dot, domain = url.netloc.partition('.')
     if first in ('ec2', 'compute') and domain:
@@ -96,16 +126,16 @@ def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
     try:
         reply = URLLib3Session(verify=verify, timeout=30).send(request.prepare())
     except (BotoCoreError, HTTPClientError) as error:
-        raise CertificateError(f'No cloud certificate was given, and {url} cannot be asked for it. {ways_out}') from error
+        raise CertificateError(f'No cloud certificate was given, and {url} cannot be reached. {ways_out}') from error
     if reply.status_code == 403:
         raise CertificateError(
-            'No cloud certificate was given, and the cloud does not let this user ask for it: allow '
+            'No cloud certificate was given, and this user may not request it from the cloud: allow '
             f'euserv:DescribeServiceCertificates. {ways_out}'
         )
     if reply.status_code != 200:
         raise CertificateError(
             f'No cloud certificate was given, and {url} answered {reply.status_code}: clouds older than '
-            f'4.2 cannot be asked for it. {ways_out}'
+            f'4.2 do not hand it out. {ways_out}'
         )
     return _bundling_certificate(reply.content, url, ways_out)
 

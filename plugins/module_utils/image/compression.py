@@ -3,21 +3,26 @@
 """One gzip member made of blocks that are compressed independently, so that many threads can work on one stream.
 
 Each block ends with a full flush, so it starts at a byte boundary and refers to nothing before it. The result is a
-single member: no reader has to know about concatenated members. ISA-L compresses when it is installed (five times
+single member, because not every reader supports concatenated members. ISA-L compresses when it is installed (five times
 faster than zlib at the same size), zlib otherwise.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import itertools
 import struct
+import typing as t
 import zlib
 
-try:
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
+isal_zlib: t.Any = None
+with contextlib.suppress(ImportError):
     import isal
-    from isal import isal_zlib
-except ImportError:
-    isal_zlib = None
+
+    isal_zlib = importlib.import_module('isal.isal_zlib')
 
 crc32 = (isal_zlib or zlib).crc32
 BLOCK = 1 << 20
@@ -31,28 +36,29 @@ _PIECE = 256 * 1024
 _TRIAL = b''.join(b'%d,' % number for number in range(10_000))
 # Window and memory that are enough for a sample: setting up the usual ones would take zlib longer than the sample itself.
 _SMALL = (-13, 6)
-_GRAIN, _SAMPLE = 128 * 1024, 2048  # what is judged as a whole, and how much of it is looked at, twice
+_GRAIN, _SAMPLE = 128 * 1024, 2048  # bytes that are judged together, and the length of each of their two samples
 
 
 class Compressor:
-    """`library` is ``isal``, ``zlib`` or None for the best that is there."""
+    """`library` is ``isal``, ``zlib``, or None for the best one that is installed."""
 
     def __init__(self, library: str | None = None) -> None:
         if library == 'isal' and isal_zlib is None:
-            raise ValueError('the Python library isal is not installed')
+            raise CollectionError('The Python library isal is not installed.')
         self.library = library or ('isal' if isal_zlib else 'zlib')
-        # The fastest levels that compress: more costs more than AES, the hashes and the network are worth.
-        # Samples are judged by the fastest of all. That of ISA-L makes noise a quarter larger, and less of anything else.
-        self._zlib, self._sample_level, self._noise = (isal_zlib, 0, 1.2) if self.library == 'isal' else (zlib, 1, 0.97)
-        # The same data and the same recipe give the same bytes. A sample tells what a version does not: both libraries choose
-        # their code by the processor.
+        # The fastest levels that compress: higher ones take longer than AES, the hashes and the network.
+        # Samples are judged by the fastest of all. ISA-L's makes noise a quarter larger and everything else smaller.
+        self._zlib: t.Any = isal_zlib if self.library == 'isal' else zlib
+        self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
+        # The same data and the same recipe give the same bytes. A sample is part of it, because both libraries choose their
+        # code by the processor.
         version = isal.__version__ if self.library == 'isal' else zlib.ZLIB_RUNTIME_VERSION
         self.recipe = f'{self.library} {version} {crc32(self._zlib.compress(_TRIAL, 1)):08x}'
         # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
         self.zero_block = b''.join(_deflate(zlib, memoryview(ZEROS), 9))
 
     def block(self, data: bytes) -> list[bytes | memoryview]:
-        """The deflate blocks for `data`. What would not shrink is stored: five bytes more for each 64 KiB."""
+        """The deflate blocks for `data`. Data that would not shrink is stored: five more bytes for each 64 KiB."""
         view = memoryview(data)
         if len(data) <= _GRAIN:
             return self._run(view, True)
@@ -66,11 +72,11 @@ class Compressor:
         )
 
     def _run(self, data: memoryview, promising: bool) -> list[bytes | memoryview]:
-        deflated = _deflate(self._zlib, data, 1) if promising else [data]
+        deflated: list[bytes | memoryview] = _deflate(self._zlib, data, 1) if promising else [data]
         return deflated if sum(map(len, deflated)) < len(data) else _stored(data)
 
     def _promising(self, grain: memoryview) -> bool:
-        """Whether samples of it shrink at all. Compressing noise is the dearest way to store it."""
+        """Whether samples of it shrink at all. Compressing noise is the slowest way to store it."""
         quarter = len(grain) // 4
         sample = bytes(grain[quarter : quarter + _SAMPLE]) + bytes(grain[3 * quarter : 3 * quarter + _SAMPLE])
         squeezer = self._zlib.compressobj(self._sample_level, zlib.DEFLATED, *_SMALL)
@@ -81,7 +87,7 @@ def trailer(crc: int, size: int) -> bytes:
     return _LAST_BLOCK + struct.pack('<LL', crc, size & 0xFFFFFFFF)
 
 
-def _deflate(library, data: memoryview, level: int) -> list[bytes | memoryview]:
+def _deflate(library: t.Any, data: memoryview, level: int) -> list[bytes | memoryview]:
     squeezer = library.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     # In pieces: the output's buffer begins small and would be doubled, and copied, too often.
     pieces = [squeezer.compress(data[start : start + _PIECE]) for start in range(0, len(data), _PIECE)]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manifest of a bundle: what it says, how it is written and signed, how it is read without trusting it.
+"""The manifest of a bundle: its fields, writing and signing it, and reading it without trusting it.
 
 The text is one line after the XML declaration, because Walrus of Eucalyptus 3 and the cloud controllers of 4.0 and 4.1
 cut ``<machine_configuration>`` and ``<image>`` out of the raw file and check the signature over exactly these bytes.
@@ -13,12 +13,15 @@ import re
 import traceback
 from dataclasses import dataclass, field
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import CertificateError, rsa_key
+
 # Library -> traceback of its failed import; the modules report it.
 IMPORT_ERRORS: dict[str, str | None] = {}
 try:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError:
@@ -30,17 +33,18 @@ except ImportError:
 
 ARCHITECTURES = ('i386', 'x86_64', 'armhf', 'ppc', 'ppc64', 'ppc64le')
 IMAGE_TYPES = ('machine', 'kernel', 'ramdisk')
-# What a cloud controller reads at most (ImageManifests.maxManifestSizeBytes).
+# The most that a cloud controller reads (ImageManifests.maxManifestSizeBytes).
 MAX_BYTES = 5 * 1024 * 1024
 MAX_PARTS = 20_000
 UNSIGNED = 'UNSIGNED'
 
-_FILE_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._-]{0,199}')
+_PLAIN_NAME = r'[A-Za-z0-9_][A-Za-z0-9._-]{0,199}'  # needs no escaping, in XML or elsewhere
+_FILE_NAME_LENGTH = 255
 _DECLARATION = "<?xml version='1.0' encoding='ASCII'?>\n"
 
 
-class ManifestError(ValueError):
-    """A manifest that cannot be written or must not be believed; the message says which field and why."""
+class ManifestError(CollectionError):
+    """A manifest cannot be written or must not be trusted. The message names the field and the reason."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class Manifest:
 def render(manifest: Manifest, user_key: rsa.RSAPrivateKey | None = None) -> bytes:
     """The file's bytes, signed with the user's private key; UNSIGNED without one, which is enough since 4.2."""
     _check(manifest)
+    for name in (manifest.name, *(part.filename for part in manifest.parts)):
+        _match('filename', name, _PLAIN_NAME)
     machine, image = _machine_xml(manifest), _image_xml(manifest)
     signature = UNSIGNED
     if user_key is not None:
@@ -98,7 +104,9 @@ def render(manifest: Manifest, user_key: rsa.RSAPrivateKey | None = None) -> byt
     )
     raw = (_DECLARATION + _element('manifest', body)).encode('ascii')
     if len(raw) > MAX_BYTES:
-        raise ManifestError(f'the manifest has {len(raw)} bytes, the cloud reads at most {MAX_BYTES}: larger parts?')
+        raise ManifestError(
+            f'The manifest has {len(raw)} bytes and the cloud reads at most {MAX_BYTES}. Choose a larger part_size.'
+        )
     return raw
 
 
@@ -152,12 +160,12 @@ def _element(tag: str, text: str, attributes: str = '') -> str:
 
 
 def parse(raw: bytes) -> Manifest:
-    """Read a manifest that anybody may have written. Raises ManifestError; never opens another file or the network."""
+    """Read a manifest, whoever wrote it. Raises ManifestError; never opens another file or the network."""
     image, machine, root = _sections(raw)
     parts = _only(image, 'parts')
     entries = tuple(_part(index, part) for index, part in enumerate(parts))
     if parts.get('count') != str(len(entries)):
-        raise ManifestError(f'the manifest announces {str(parts.get("count"))[:20]!r} parts and lists {len(entries)}')
+        raise ManifestError(f'The manifest announces {str(parts.get("count"))[:20]!r} parts and lists {len(entries)}.')
     kernel_id, ramdisk_id = (_text(machine, tag, optional=True) or None for tag in ('kernel_id', 'ramdisk_id'))
     image_type = _text(image, 'type', optional=True) or 'machine'
     manifest = Manifest(
@@ -185,30 +193,30 @@ def parse(raw: bytes) -> Manifest:
 
 def _sections(raw: bytes) -> tuple[etree._Element, etree._Element, etree._Element]:
     if len(raw) > MAX_BYTES:
-        raise ManifestError(f'the manifest has {len(raw)} bytes, at most {MAX_BYTES} are read')
+        raise ManifestError(f'The manifest has {len(raw)} bytes; at most {MAX_BYTES} are read.')
     if b'<!' in raw:  # no manifest needs a DOCTYPE, and without one there are no entities to expand
-        raise ManifestError('the manifest has a DOCTYPE, a comment or a CDATA section, which none needs: not read')
+        raise ManifestError('The manifest has a DOCTYPE, a comment or a CDATA section. No manifest needs them, so it is not read.')
     # The encoding is fixed, because another (UTF-7, UTF-16) could hide what was just looked for.
     parser = etree.XMLParser(encoding='ascii', resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(raw, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise ManifestError(f'the manifest is not well-formed XML: {error}') from error
+        raise ManifestError(f'The manifest is not well-formed XML: {error}.') from error
     if root.tag != 'manifest':
-        raise ManifestError('this is not a bundle manifest: its root element is not <manifest>')
+        raise ManifestError('This is not a bundle manifest: its root element is not <manifest>.')
     return _only(root, 'image'), _only(root, 'machine_configuration'), root
 
 
 def _only(parent: etree._Element, tag: str) -> etree._Element:
     found = parent.findall(tag)
     if len(found) != 1:
-        raise ManifestError(f'the manifest has {len(found)} elements <{tag}> where one belongs')
+        raise ManifestError(f'The manifest has {len(found)} elements <{tag}> where one belongs.')
     return found[0]
 
 
 def _part(index: int, part: etree._Element) -> PartEntry:
     if part.tag != 'part' or part.get('index') != str(index):
-        raise ManifestError(f"the manifest's parts are not in order: entry {index} is something else")
+        raise ManifestError(f"The manifest's parts are not in order: entry {index} is something else.")
     return PartEntry(_text(part, 'filename'), _text(part, 'digest').lower())
 
 
@@ -221,7 +229,7 @@ def _text(parent: etree._Element, tag: str, optional: bool = False) -> str:
 def _count(parent: etree._Element, tag: str) -> int:
     text = _text(parent, tag)
     if not re.fullmatch(r'[0-9]{1,15}', text):
-        raise ManifestError(f'<{tag}> of the manifest is not a number of bytes: {text[:40]!r}')
+        raise ManifestError(f'The element <{tag}> of the manifest is not a number of bytes: {text[:40]!r}.')
     return int(text)
 
 
@@ -241,14 +249,20 @@ def _check(manifest: Manifest) -> None:
     for tag, value in (('user_encrypted_key', secrets.user_key), ('user_encrypted_iv', secrets.user_iv)):
         _match(tag, value, '[0-9a-fA-F]{0,4096}')
     if len(manifest.parts) > MAX_PARTS:
-        raise ManifestError(f'the manifest lists {len(manifest.parts)} parts, at most {MAX_PARTS} are read')
+        raise ManifestError(f'The manifest lists {len(manifest.parts)} parts; at most {MAX_PARTS} are read.')
     for part in manifest.parts:
         _match('digest', part.digest, '[0-9a-f]{40}')
     for name in (manifest.name, *(part.filename for part in manifest.parts)):
-        if not _FILE_NAME.fullmatch(name):
-            raise ManifestError(f'{name[:60]!r} is not a plain file name (letters, digits, ".", "_", "-", no path)')
+        if not _is_file_name(name):
+            raise ManifestError(f'{name[:60]!r} in the manifest is not a plain file name without a path.')
     if len({part.filename for part in manifest.parts}) != len(manifest.parts):
-        raise ManifestError('the manifest names one file for several parts')
+        raise ManifestError('The manifest names one file for several parts.')
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether this is a name inside a folder. euca2ools takes the prefix of the parts from the image's own file name, so
+    it may have blanks, "+", a leading dot and, as character references, letters beyond ASCII."""
+    return 0 < len(name) <= _FILE_NAME_LENGTH and name.isprintable() and not re.search(r'[/\\]', name) and name not in ('.', '..')
 
 
 def check_block_devices(devices: dict[str, str]) -> None:
@@ -259,21 +273,21 @@ def check_block_devices(devices: dict[str, str]) -> None:
 
 def _match(tag: str, value: str, pattern: str) -> None:
     if not re.fullmatch(pattern, value):
-        raise ManifestError(f'<{tag}> of the manifest may not be {value[:60]!r}')
+        raise ManifestError(f'The element <{tag}> of the manifest may not be {value[:60]!r}.')
 
 
 def verify(raw: bytes, certificate: x509.Certificate) -> bool:
-    """Whether the raw text carries a signature of this certificate's key, cut out as Eucalyptus 4.0 cuts it."""
+    """Whether this certificate's key has signed the raw text, cut out as Eucalyptus 4.0 cuts it."""
     cuts = []
     for tag in (b'machine_configuration', b'image'):
         start, end = raw.find(b'<' + tag + b'>'), raw.rfind(b'</' + tag + b'>')
-        if raw.count(b'<' + tag) != 1:  # another would be read than the one whose signature is checked
+        if raw.count(b'<' + tag) != 1:  # otherwise `parse` could read another one than the signed
             return False
         cuts.append(raw[start : end + len(tag) + 3])
     try:
         signature = bytes.fromhex(parse(raw).signature)
-        certificate.public_key().verify(signature, b''.join(cuts), padding.PKCS1v15(), hashes.SHA1())
-    except (InvalidSignature, ValueError):
+        rsa_key(certificate).verify(signature, b''.join(cuts), padding.PKCS1v15(), hashes.SHA1())
+    except (InvalidSignature, ManifestError, CertificateError, ValueError):
         return False
     return True
 
@@ -281,29 +295,8 @@ def verify(raw: bytes, certificate: x509.Certificate) -> bool:
 # --- keys ----------------------------------------------------------------------------------------------------------
 
 
-def load_certificate(pem: bytes, what: str) -> x509.Certificate:
-    try:
-        certificate = x509.load_pem_x509_certificate(pem)
-        public = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ManifestError(f'{what} is not an X.509 certificate in PEM form: {error}') from error
-    if not isinstance(public, rsa.RSAPublicKey):
-        raise ManifestError(f'{what} has no RSA key, and bundles know no other')
-    return certificate
-
-
-def load_private_key(pem: bytes, what: str) -> rsa.RSAPrivateKey:
-    try:
-        key = serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ManifestError(f'{what} is not a private key in PEM form without a passphrase') from error
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise ManifestError(f'{what} is not an RSA key, and bundles know no other')
-    return key
-
-
 def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Certificate | None) -> Secrets:
-    """Encrypt key and vector to the cloud and the user: not the 16 bytes but their 32 hex digits, so is the format.
+    """Encrypt key and vector to the cloud and the user: the format has their 32 hex digits, not the 16 bytes.
 
     The same every time, because a cloud refuses an image whose manifest has other bytes than at its registration: two
     runs at once may both write it. So the padding is derived from what is secret anyway.
@@ -313,7 +306,7 @@ def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Cert
         if certificate is None:
             return ''
         message = secret.hex().encode('ascii')
-        public = certificate.public_key().public_numbers()
+        public = rsa_key(certificate).public_numbers()
         size = (public.n.bit_length() + 7) // 8
         info = f'eucalyptus.cloud padding of {what}'.encode() + certificate.fingerprint(hashes.SHA256())
         # Zeros are left out of it, one byte in 256.
@@ -325,12 +318,12 @@ def wrap_secrets(key: bytes, iv: bytes, cloud: x509.Certificate, user: x509.Cert
 
 
 def unwrap_secrets(secrets: Secrets, private: rsa.RSAPrivateKey) -> tuple[bytes, bytes]:
-    """Key and vector, by the user's private key or by the cloud's. Raises ManifestError when it is neither."""
+    """Key and vector, by the user's private key or the cloud's. Raises ManifestError for any other key."""
     for wrapped_key, wrapped_iv in ((secrets.user_key, secrets.user_iv), (secrets.cloud_key, secrets.cloud_iv)):
         key, iv = _unwrap(wrapped_key, private), _unwrap(wrapped_iv, private)
         if key and iv:
             return key, iv
-    raise ManifestError('the private key does not open this bundle: it was encrypted to other certificates')
+    raise ManifestError('The private key does not open this bundle: it was encrypted to other certificates.')
 
 
 def _unwrap(wrapped: str, private: rsa.RSAPrivateKey) -> bytes | None:

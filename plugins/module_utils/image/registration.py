@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registered images: how they are returned, who may launch them, registering and taking back."""
+"""Registered images: reading them, launch permissions, registering and deregistering."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import SYSTEM, plan_tags, read_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import UploadError, stem_of
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import stem_of
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.wanted import ID_PREFIX, Wanted
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 EVERYBODY = 'all'
-# The cloud tells the type in the id as well, on every version.
-ID_PREFIX = {'kernel': 'eki-', 'ramdisk': 'eri-', 'machine': 'emi-'}
 
 
 def read_image(raw: Resource) -> Resource:
-    """One image of a DescribeImages reply. Who may launch it is not told there, except whether everybody may."""
+    """One image of a DescribeImages reply. Of its launch permissions the reply contains only `public`."""
     devices = raw.get('BlockDeviceMappings') or []
     snapshots = [device['Ebs'].get('SnapshotId') for device in devices if device.get('Ebs')]
     ebs = raw.get('RootDeviceType') == 'ebs'
@@ -55,7 +55,7 @@ IMAGE = Kind(
 
 
 def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
-    """The image with the accounts that may launch it. Only the owner can ask; of others' images they stay unknown."""
+    """The image with the accounts that may launch it. Only its owner can read them; for others they remain None."""
     account = (cloud.credentials.account_id or '').replace('-', '')
     if image is None or image['state'] in IMAGE.gone or account and account != image['owner']:
         return image
@@ -66,7 +66,7 @@ def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
     except CloudError:
         if account:
             raise
-        return image  # perhaps another account's: which one we are nobody has told
+        return image  # perhaps another account's: our own account number is not known
     grants = reply.get('LaunchPermissions') or []
     accounts = sorted(grant['UserId'] for grant in grants if grant.get('UserId'))
     public = any(grant.get('Group') == EVERYBODY for grant in grants)
@@ -74,28 +74,28 @@ def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
 
 
 def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wanted: dict[str, t.Any] | None) -> None:
-    """Add the steps that let exactly the wanted launch the image; what `wanted` leaves out (None) is not touched."""
+    """Add the steps that let exactly the wanted accounts launch the image. Keys that `wanted` omits are left unchanged."""
     present = (plan.after or {}).get('launch_permissions') or {'public': False, 'accounts': []}
     before, after = _grants(present), _grants(present)
     if wanted and wanted.get('public') is not None:
         after = after - {EVERYBODY} | ({EVERYBODY} if wanted['public'] else set())
     if wanted and wanted.get('accounts') is not None:
         after = after & {EVERYBODY} | {account.replace('-', '') for account in wanted['accounts']}
-    told = {'public': EVERYBODY in after, 'accounts': sorted(after - {EVERYBODY})}
+    predicted = {'public': EVERYBODY in after, 'accounts': sorted(after - {EVERYBODY})}
 
-    # One request adds or removes: Eucalyptus does not look at removals beside additions.
-    for change, words, grants in (
+    # One request adds or removes: Eucalyptus ignores removals beside additions.
+    for change, description, grants in (
         ('Add', 'let {} launch the image', after - before),
         ('Remove', 'no longer let {} launch the image', before - after),
     ):
         if grants:
             grantees = [{'Group': one} if one == EVERYBODY else {'UserId': one} for one in sorted(grants)]
             plan.step(
-                words.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
+                description.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
                 lambda change=change, grantees=grantees: cloud.ec2(
                     'modify_image_attribute', f'image {image_id()}', ImageId=image_id(), LaunchPermission={change: grantees}
                 ),
-                launch_permissions=told,
+                launch_permissions=predicted,
             )
 
 
@@ -104,20 +104,20 @@ def _grants(permissions: dict[str, t.Any]) -> set[str]:
 
 
 def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], None] = lambda: None) -> str:
-    """Register an image and return its id. Raises CloudError when it surely is not registered.
+    """Register an image and return its id. Raises CloudError when it certainly is not registered.
 
-    A lost answer, or an internal failure, may hide that the cloud did it: then the image is looked for by its name and
-    what it is made of. Raises Unknown when it cannot be told. Another run may have registered the same image from a
-    bundle of its own; then `take_back` removes ours.
+    After a lost answer or an internal failure the image may exist: it is then searched by its name and what it is made
+    of. Raises RegistrationUnknown when the search fails. Another run may have registered the same image from a bundle of
+    its own; then `take_back` removes ours.
     """
     about = f'image {request["Name"]}'
     try:
-        image_id = cloud.ec2('register_image', about, **request).get('ImageId')
+        image_id: str | None = cloud.ec2('register_image', about, **request).get('ImageId')
         if not image_id:
             raise CloudError(f'RegisterImage of {about} failed: the answer was cut short on its way.', 'RegisterImage')
         return image_id
     except CloudError as error:
-        # InvalidAMIName.Duplicate too: our own request may have been sent twice on the way.
+        # InvalidAMIName.Duplicate is not certain: the network may have sent our own request twice.
         sure = error.status is not None and error.status < 500 and not (error.code or '').endswith('.Duplicate')
         image = None if sure or error.request == 'connect' else _registered_after_all(cloud, request, error)
         if image is None:
@@ -125,25 +125,25 @@ def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], 
     if image['location'] != request.get('ImageLocation'):
         failure = _try(take_back, f'Another run has registered the {about}, and what was uploaded here could not be removed')
         if failure:
-            raise Unknown(failure)
-    return image['image_id']
+            raise RegistrationUnknown(failure)
+    return str(image['image_id'])
 
 
-class Unknown(Exception):
-    """A registration of which nobody can say whether it happened, or that made something else."""
+class RegistrationUnknown(CollectionError):
+    """An image may or may not be registered, or something else was registered."""
 
 
 def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudError) -> Resource | None:
-    # A request whose answer was lost, here or at a gateway that has no code of the cloud's, may still be under way: look a
-    # few times before concluding that it is not there.
+    # A request whose answer was lost, here or at a gateway that returns no code of the cloud, may still be in progress, so
+    # only several reads show that the image is not registered.
     lost = error.status is None or error.code in ('', str(error.status))
     for _look in range(3 if lost else 1):
         try:
             images = registered(cloud)
         except CloudError as second:
-            raise Unknown(
-                f'{error} And whether it was done cannot be told: {second} Nothing was removed; '
-                'run the task again when the cloud answers.'
+            raise RegistrationUnknown(
+                f'{error} The image may be registered, because the cloud could not be asked: {second} Nothing was removed. '
+                'Run the task again when the cloud answers.'
             ) from error
         for image in images:
             if image['name'] == request['Name'] and is_of(image, request):
@@ -154,7 +154,7 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
 
 
 def registered(cloud: Cloud, *owners: str) -> list[Resource]:
-    """The account's images, and these owners', all of them for certain. Raises CloudError."""
+    """All images of the account and of these owners. Raises CloudError, also for an incomplete answer."""
     reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
         raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
@@ -162,19 +162,41 @@ def registered(cloud: Cloud, *owners: str) -> list[Resource]:
 
 
 def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
-    """Whether the image is made of what the request names. A bundle's location says everything about it."""
+    """Whether the image is made of what the request names. A bundle's location identifies all of it."""
     mappings = request.get('BlockDeviceMappings')
     if not mappings:
         return stem_of(image['location'] or '') == stem_of(request['ImageLocation'])
     return (image['snapshot_id'], image['architecture']) == (mappings[0]['Ebs']['SnapshotId'], request['Architecture'])
 
 
+def differences(image: Resource, wanted: Wanted) -> list[str]:
+    """The properties in which an existing image is not the wanted one, each with both values, as far as the cloud lists
+    them: Eucalyptus 3.1, for example, has no virtualization type."""
+    bundled = bool(wanted.src)
+    pairs: list[tuple[str, str | None, str | None]] = [
+        ('type', image['type'], wanted.type),
+        ('architecture', image['architecture'], wanted.architecture),
+        ('root device type', image['root_device_type'], 'instance-store' if bundled else 'ebs'),
+    ]
+    if image['root_device_type'] == 'ebs' and not bundled:
+        pairs.append(('snapshot', image['snapshot_id'], wanted.snapshot_id))
+    if bundled and wanted.type == image['type'] == 'machine':
+        pairs += [(option, image[f'{option}_id'], getattr(wanted, f'{option}_id')) for option in ('kernel', 'ramdisk')]
+        if image['virtualization_type']:
+            pairs.append(('virtualization type', image['virtualization_type'], wanted.virtualization_type or 'paravirtual'))
+    return [
+        f'{what} {present or "none"}, wanted {requested or "none"}'
+        for what, present, requested in pairs
+        if (present or '').lower() != (requested or '').lower()
+    ]
+
+
 def register_instead(
     cloud: Cloud, request: dict[str, t.Any], image_type: str, former: Resource | None, take_back: t.Callable[[], None]
 ) -> str:
-    """Register an image in the place of a former one, which is deregistered already, if there was one.
+    """Register an image in the place of a former one, if there was one; that is deregistered already.
 
-    When the cloud surely refuses, `take_back` removes what was uploaded for it, and the former image is registered again.
+    When the cloud certainly refuses, `take_back` removes the upload, and the former image is registered again.
     """
     try:
         image_id = register(cloud, request, take_back)
@@ -183,18 +205,18 @@ def register_instead(
         text = ' '.join([str(error), *filter(None, notes)])
         raise CloudError(text, error.request, error.code, error.text, error.status) from error
     if not image_id.startswith(ID_PREFIX[image_type]):
-        raise Unknown(
+        raise RegistrationUnknown(
             f'The cloud took {request["Name"]} for another type than {image_type} and registered it as {image_id}. '
             'Deregister it and choose another name.'
         )
     return image_id
 
 
-def _try(undo: t.Callable[[], None], words: str) -> str:
+def _try(undo: t.Callable[[], None], failed: str) -> str:
     try:
         undo()
-    except (CloudError, UploadError, Unknown) as error:
-        return f'{words}: {error}'
+    except CollectionError as error:
+        return f'{failed}: {error}'
     return ''
 
 
@@ -204,7 +226,7 @@ def _restore(cloud: Cloud, former: Resource) -> str:
     def restore() -> None:
         nonlocal new_id
         new_id = register(cloud, _request_again(former))
-        # Whether everybody may launch a new image is the cloud's setting, so it is always brought to what it was.
+        # The cloud's settings decide whether a new image is public, so this is always set to what it was.
         permissions = former['launch_permissions']
         plan = Plan({'launch_permissions': {'public': not permissions['public'], 'accounts': []}})
         plan_permissions(plan, cloud, lambda: new_id, permissions)
@@ -212,12 +234,12 @@ def _restore(cloud: Cloud, former: Resource) -> str:
         plan_tags(plan, cloud, lambda: new_id, {'tags': own})
         plan.apply()
 
-    failure = _try(restore, f'The former image {former["image_id"]} is deregistered and was not restored wholly')
+    failure = _try(restore, f'The former image {former["image_id"]} is deregistered and was not completely restored')
     return failure or f'The former image is registered again, as {new_id}.'
 
 
 def _request_again(image: Resource) -> dict[str, t.Any]:
-    """The request that registers a deregistered image of ours once more, under a new id."""
+    """The request that registers a deregistered image again, under a new ID."""
     if image['snapshot_id']:
         what = snapshot_request(image['snapshot_id'], image['root_device_name'])
     else:
@@ -232,7 +254,7 @@ def _request_again(image: Resource) -> dict[str, t.Any]:
 
 
 def snapshot_request(snapshot_id: str, root_device_name: str | None) -> dict[str, t.Any]:
-    # Without the name, versions differ in what the root device is.
+    # Without the name, the root device depends on the version.
     device = root_device_name or '/dev/sda'
     return {'RootDeviceName': device, 'BlockDeviceMappings': [{'DeviceName': device, 'Ebs': {'SnapshotId': snapshot_id}}]}
 
@@ -241,8 +263,8 @@ def deregister(cloud: Cloud, image_id: str) -> None:
     try:
         cloud.ec2('deregister_image', f'image {image_id}', ImageId=image_id)
     except CloudError as error:
-        # When the answer was lost the image may be gone all the same: hidden, deleted by a second call, or, by Eucalyptus 3,
-        # still listed as deregistered.
+        # After a lost answer the image may be gone: hidden, deleted by a second call, or, in Eucalyptus 3, still listed as
+        # deregistered.
         if error.not_found:
             return
         image = look(cloud, IMAGE, image_id)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From an image file to a bundle that can be registered: its name by content, its parts, its manifest."""
+"""From an image file to a bundle that can be registered: named by its content, with parts and manifest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle impo
     PART_SIZE,
     Bundler,
     Identity,
-    ImageFile,
     derive_secrets,
     identify,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import Certificates
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.compression import Compressor
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.image_file import ImageFile
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import (
     Manifest,
     check_block_devices,
@@ -28,15 +28,15 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest im
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import STEM_DIGITS, Bucket, Sent
 
-# What the cloud concludes from a manifest's name alone, before it looks inside.
-_TELLING = ('vmlinuz', 'initrd', 'windows')
+# From these beginnings of a manifest's name the cloud infers the type, before it reads the manifest.
+_TYPED = ('vmlinuz', 'initrd', 'windows')
 
 
 def stem_prefix(name: str, image_type: str) -> str:
-    """What the files of all bundles of images of that name begin with; a dash and the content's digits follow."""
+    """The beginning of the file names of all bundles of images of that name; a dash and the content's digits follow."""
     plain = _plain(name)
-    told = plain if plain == name else f'{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}'
-    return f'{image_type}-{told}' if plain.lower().startswith(_TELLING) else told
+    unique = plain if plain == name else f'{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}'
+    return f'{image_type}-{unique}' if plain.lower().startswith(_TYPED) else unique
 
 
 def _plain(name: str) -> str:
@@ -45,7 +45,7 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True)
 class Spec:
-    """What the manifest says of an image besides its bytes; all of it makes another image when it changes."""
+    """The manifest's description of an image, without its bytes. A change in any field makes another image."""
 
     name: str
     image_type: str
@@ -66,8 +66,8 @@ class Spec:
 
         There is no directory in it: Eucalyptus 3 finds parts only at the root of a bucket.
         """
-        told = json.dumps([asdict(self), str(identity)], sort_keys=True).encode()
-        return f'{stem_prefix(self.name, self.image_type)}-{hashlib.sha256(told).hexdigest()[:STEM_DIGITS]}'
+        described = json.dumps([asdict(self), str(identity)], sort_keys=True).encode()
+        return f'{stem_prefix(self.name, self.image_type)}-{hashlib.sha256(described).hexdigest()[:STEM_DIGITS]}'
 
     def block_devices(self) -> dict[str, str]:
         more = self.more_devices or {}
@@ -78,43 +78,47 @@ class Spec:
 
 
 class ImageBundle:
-    """The bundle of one image: where it lies, sending it, taking it back. To be sealed before it is sent."""
+    """The bundle of one image: its location, uploading it, removing it. Call `seal` before `send`."""
 
     def __init__(self, bucket: Bucket, image: ImageFile, spec: Spec) -> None:
         check_block_devices(spec.block_devices())
         self._bucket, self._image, self._spec = bucket, image, spec
-        self._identity = identify(image, spec.plain_name)
-        self._name = self._stem = spec.stem(self._identity)
+        self.identity = identify(image, spec.plain_name)
+        self._name = self._stem = spec.stem(self.identity)
 
     @property
     def location(self) -> str:
-        """Bucket and key of its manifest. Until it is sealed, only what `stem_of` leaves of it is certain."""
+        """Bucket and key of its manifest. Before `seal` only the part that `stem_of` keeps is final."""
         return f'{self._bucket.name}/{self._manifest_key}'
+
+    @property
+    def compressor(self) -> str:
+        return self._compressor.library
 
     @property
     def _manifest_key(self) -> str:
         return f'{self._name}.manifest.xml'
 
     def seal(self, secret_key: str, certificates: Certificates, part_size: int = PART_SIZE) -> None:
-        """Decide on everything that its bytes depend on besides the image: keys, certificates, compressor, size of parts.
+        """Fix everything apart from the image that its bytes depend on: keys, certificates, compressor, part size.
 
-        From these its files have eight more digits in their names. So the same names always mean the same bytes, and
-        nobody who makes the same image at the same time spoils what another has registered: from Eucalyptus 4.1 on the
-        cloud refuses to run an image whose manifest has changed since.
+        Eight more digits in the names of its files stand for these. So the same names always mean the same bytes, and
+        two users who make the same image at the same time do not overwrite each other's: from Eucalyptus 4.1 on the
+        cloud refuses to run an image whose manifest has changed since its registration.
         """
         self._compressor, self._part_size, self._certificates = Compressor(), part_size, certificates
         recipe = f'{self._stem} {self._compressor.recipe} {part_size}'
-        self._key, self._iv = derive_secrets(secret_key, self._identity, recipe)
+        self._key, self._iv = derive_secrets(secret_key, self.identity, recipe)
         self._secrets = wrap_secrets(self._key, self._iv, certificates.cloud, certificates.user)
         signer = certificates.user_key and certificates.user_key.public_key().public_numbers()
         self._name = f'{self._stem}.{hashlib.sha256(f"{self._secrets} {signer}".encode()).hexdigest()[:8]}'
 
     def send(self, progress: Callable[[int], None] = lambda done: None) -> Sent:
-        """Make it and send it, the manifest last. `progress` is told how many bytes of the image have arrived.
+        """Make and upload it, the manifest last. `progress` is called with the number of the image's bytes that have arrived.
 
-        Run again after an interruption it sends what is missing. Raises BundleError, UploadError, CloudError.
+        After an interruption, the next call sends only the missing parts. Raises BundleError, UploadError, CloudError.
         """
-        bundler = Bundler(self._image, self._identity, self._name, self._key, self._iv, self._part_size, self._compressor)
+        bundler = Bundler(self._image, self.identity, self._name, self._key, self._iv, self._part_size, self._compressor)
         self._bucket.ensure()
         sent = self._bucket.send(bundler, self._name, lambda part: progress(part.image_end))
         spec = self._spec
@@ -123,9 +127,9 @@ class ImageBundle:
             user=spec.account,
             image_type=spec.image_type,
             architecture=spec.architecture,
-            size=self._identity.size,
+            size=self.identity.size,
             bundled_size=bundler.bundled_size,
-            digest=self._identity.digest,
+            digest=self.identity.digest,
             parts=tuple(bundler.entries),
             secrets=self._secrets,
             kernel_id=spec.kernel_id,

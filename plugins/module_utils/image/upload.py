@@ -1,14 +1,15 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bundles in object storage: sending over several connections, going on where an earlier upload stopped, removing.
+"""Bundles in object storage: uploading over several connections, continuing an earlier upload, removing.
 
-What is in the bucket is the only memory. A part counts as sent when an object of its name has its size and MD5.
+The bucket is the only memory. A part counts as uploaded when an object of its name has its size and MD5.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import re
 import threading
@@ -19,14 +20,16 @@ from dataclasses import dataclass, field
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import Part
 
 with contextlib.suppress(ImportError):  # the modules report it by the name of the library
     from botocore.exceptions import BotoCoreError
 
-# The cloud's own system account reads manifest and parts by this grant, at registration and when an instance starts.
+# This grant lets the cloud's own system account read manifest and parts, at registration and when an instance starts.
 ACL = 'aws-exec-read'
 CONNECTIONS = 4
+Result = t.TypeVar('Result')
 NAME = re.compile(r'[A-Za-z0-9._-]{1,255}')
 # A bundle's files are called NAME.manifest.xml and NAME.part.00. Our names are a stem, which ends with so many digits of the
 # content's hash, and eight digits for how the bundle was made.
@@ -36,17 +39,17 @@ _FILE = r'\.(?:manifest\.xml|part\.[0-9]+)'
 
 
 def stem_of(location: str) -> str:
-    """What a manifest's location says of the image, without how its bundle was made."""
+    """The part of a manifest's location that identifies the image, without the recipe of its bundle."""
     return re.sub(_RECIPE + r'\.manifest\.xml$', '', location)
 
 
-class UploadError(Exception):
-    """A bundle that cannot be sent or removed; the message says what was tried and why it failed."""
+class UploadError(CollectionError):
+    """A bundle cannot be uploaded or removed."""
 
 
 @dataclass
 class Sent:
-    """What `send` did: how many parts were sent, how many were there already, how often something was sent again."""
+    """Counts of an upload: parts sent, parts that were present already, requests that were repeated."""
 
     parts: int = 0
     present: int = 0
@@ -59,9 +62,9 @@ class Sent:
 
 
 class Body:
-    """A part as botocore wants it: can be read again from the start, and in slices, so that a stall is noticed in time.
+    """A part in the form that botocore needs: readable again from the start, and in slices, so that a stall is noticed in time.
 
-    A socket's time limit counts for one send call as a whole; handing over a part in one piece would limit the part.
+    A socket's time limit applies to a whole send call; with a part in one piece it would limit the part.
     """
 
     SLICE = 256 * 1024
@@ -80,7 +83,7 @@ class Body:
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        # http.client asks for 16 KiB at a time and takes whatever it gets: more at once costs it less.
+        # http.client requests 16 KiB at a time and accepts more, which is cheaper.
         end = len(self._view) if size is None or size < 0 else self._position + max(size, self.SLICE)
         piece = bytes(self._view[self._position : end])
         self._position += len(piece)
@@ -88,7 +91,7 @@ class Body:
 
 
 class Bucket:
-    """One bucket of ours. `wait` pauses before something is sent again: it returns early, and True, when the event is set."""
+    """One bucket. `wait` pauses before a repetition; it returns early, and True, once the event is set."""
 
     def __init__(
         self,
@@ -104,14 +107,14 @@ class Bucket:
         self.created = False
 
     def ensure(self) -> None:
-        """Create the bucket when it is missing. Raises UploadError when it is someone else's."""
+        """Create the bucket when it is missing. Raises UploadError when it belongs to another account."""
         if self._is_ours():
             return
         try:
             self._again(lambda: self._request('create_bucket', f'bucket {self.name}', Bucket=self.name))
             self.created = True
         except CloudError as error:
-            # Sent again after a lost answer, our own creation looks like somebody's: so look whose it is.
+            # Repeated after a lost answer, our own creation looks like another account's, so the owner is checked.
             if error.status != 409 and error.code != 'AccessDenied':
                 raise
             if not self._is_ours():
@@ -121,7 +124,7 @@ class Bucket:
                 ) from error
 
     def _is_ours(self) -> bool:
-        reply = self._again(lambda: _whole(self._request('list_buckets'), 'Buckets'))
+        reply = self._again(lambda: _complete(self._request('list_buckets'), 'Buckets'))
         return any(bucket['Name'] == self.name for bucket in reply['Buckets'])
 
     def listing(self, prefix: str) -> dict[str, tuple[int, str]]:
@@ -129,13 +132,9 @@ class Bucket:
         found: dict[str, tuple[int, str]] = {}
         marker: dict[str, str] = {}
         while True:
+            list_page = functools.partial(self._list, Prefix=prefix, **marker)
             try:
-                reply = self._again(
-                    lambda marker=marker: _whole(
-                        self._request('list_objects', f'bucket {self.name}', Bucket=self.name, Prefix=prefix, **marker),
-                        'IsTruncated',
-                    )
-                )
+                reply = self._again(list_page)
             except CloudError as error:
                 if error.not_found:
                     return {}
@@ -146,10 +145,13 @@ class Bucket:
                 return found
             marker = {'Marker': page[-1]['Key']}
 
-    def send(self, parts: Iterable[Part], name: str, progress: Callable[[Part], None] = lambda part: None) -> Sent:
-        """Send the parts as they come, several at once; those that are there already and right are left as they are.
+    def _list(self, **request: str) -> dict[str, t.Any]:
+        return _complete(self._request('list_objects', f'bucket {self.name}', Bucket=self.name, **request), 'IsTruncated')
 
-        At most as many parts as there are connections are in memory, besides the one in the making.
+    def send(self, parts: Iterable[Part], name: str, progress: Callable[[Part], None] = lambda part: None) -> Sent:
+        """Upload the parts as they come, several at once; complete ones that are present already are skipped.
+
+        At most as many parts as there are connections are in memory, plus the one in the making.
         """
         present = self.listing(f'{name}.part.')
         sent, ended = Sent(), threading.Event()
@@ -190,7 +192,7 @@ class Bucket:
         sent: Sent | None = None,
         ended: threading.Event | None = None,
     ) -> None:
-        """Send one object whole, again while network or cloud stumble, until `ended`. Raises CloudError, UploadError."""
+        """Upload one object, repeatedly after passing failures, until `ended`. Raises CloudError, UploadError."""
         digest = md5 or hashlib.md5(data, usedforsecurity=False).digest()
 
         def attempt() -> None:
@@ -207,19 +209,20 @@ class Bucket:
             etag = (reply.get('ETag') or '').strip('"')
             if etag != digest.hex():
                 raise retry.Damaged(
-                    f'{self.name}/{key} arrived damaged: the cloud says its MD5 is {etag or "unknown"}, but it is {digest.hex()}.'
+                    f'{self.name}/{key} arrived damaged: its MD5 is {digest.hex()}, the cloud received {etag or "an unknown one"}.'
                 )
 
         self._again(attempt, sent, ended)
 
     def get(self, key: str, limit: int) -> bytes | None:
-        """An object's content, of which no more than two bytes beyond `limit` are read; None when it is not there."""
+        """An object's content, up to two bytes beyond `limit`; None when it does not exist."""
 
         def attempt() -> bytes:
             reply = self._request('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
             try:
-                content = reply['Body'].read(limit + 1)
-                return content + reply['Body'].read(1)  # only who meets the end learns that it came too early
+                content: bytes = reply['Body'].read(limit + 1)
+                rest: bytes = reply['Body'].read(1)  # only at its end botocore notices that it came too early
+                return content + rest
             except BotoCoreError as error:
                 raise retry.Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
 
@@ -232,10 +235,10 @@ class Bucket:
 
     def remove_bundle(self, manifest_key: str) -> int:
         """Delete a bundle by its manifest's key and return the number of objects. The manifest goes first, so that
-        nothing incomplete ever looks whole. A bucket that `ensure` created goes too when it is empty then."""
+        nothing incomplete ever looks complete. A bucket that `ensure` created is deleted when it is empty then."""
         name = manifest_key.removesuffix('.manifest.xml')
         ours = re.compile(re.escape(name) + _FILE)
-        # A manifest that others have made may be called otherwise.
+        # A manifest of another program may have another name.
         keys = [key for key in self.listing(name) if key == manifest_key or ours.fullmatch(key)]
         for key in sorted(keys, key=lambda key: (key != manifest_key, key)):
             self._delete('delete_object', f'{self.name}/{key}', Key=key)
@@ -245,9 +248,9 @@ class Bucket:
         return len(keys)
 
     def bundles(self, prefix: str) -> list[str]:
-        """The manifests' keys of all bundles whose stem is this and the content's digits, whether or not they are whole.
+        """The manifests' keys of all bundles whose stem is this and the content's digits, complete or not.
 
-        In a bucket that somebody else owns there are none of ours.
+        A bucket of another account contains none of ours.
         """
         if not self._is_ours():
             return []
@@ -265,7 +268,7 @@ class Bucket:
     def _request(self, operation: str, about: str = '', **parameters: t.Any) -> dict[str, t.Any]:
         return self._cloud.s3(operation, about, policy=retry.ONCE, **parameters)
 
-    def _again(self, call: Callable[[], t.Any], sent: Sent | None = None, ended: threading.Event | None = None) -> t.Any:
+    def _again(self, call: Callable[[], Result], sent: Sent | None = None, ended: threading.Event | None = None) -> Result:
         """Call until it succeeds: repeating any request of this class is safe."""
         attempts, ended = 1, ended or threading.Event()
 
@@ -284,8 +287,8 @@ class Bucket:
             raise UploadError(f'{error} Tried {attempts} times.') from error
 
 
-def _whole(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
-    """The reply, if it has what every such reply has: one that was cut among its headers looks like an empty success."""
+def _complete(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
+    """The reply, if it contains what every such reply contains: one cut among its headers looks like an empty success."""
     if key not in reply:
         raise retry.Damaged("The cloud's answer was cut short on its way.")
     return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import compression, manifest
 from ansible_collections.eucalyptus.cloud.tests.kit import unbundle
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, pair, s3_error
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import DONE, NOBODY, ebs_image, image, images
@@ -14,6 +14,16 @@ from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import o
 from botocore.exceptions import ConnectionClosedError
 
 BUCKET = f'images-{ACCOUNT}'
+
+
+def zones(*names: str) -> str:
+    items = ''.join(f'<item><zoneName>{name}</zoneName><zoneState>cc arn:euca</zoneState></item>' for name in names)
+    return f'<availabilityZoneInfo>{items}</availabilityZoneInfo>'
+
+
+# The zone `verbose` as every Eucalyptus lists it to an administrator, and to everybody else.
+FOR_ADMINISTRATORS = zones('one', '|- vm types', '|- m1.small')
+FOR_TENANTS = zones('one')
 
 
 def permissions_xml(*accounts: str, everybody: bool = False) -> str:
@@ -51,6 +61,7 @@ def registers(cloud, image_id: str = 'eki-1', found: str = NONE) -> None:
         cloud.on('DescribeImages', images(shown))
         return f'<imageId>{image_id}</imageId>'
 
+    cloud.on('DescribeAvailabilityZones', FOR_ADMINISTRATORS)
     cloud.on('DescribeImages', found)
     cloud.on('RegisterImage', register)
     cloud.on('DescribeImageAttribute', NOBODY)
@@ -69,6 +80,7 @@ def test_a_kernel_is_bundled_uploaded_and_registered(cloud, run, world, storage)
     assert result['changed'] is True
     assert result['image']['image_id'] == 'eki-1'
     assert result['actions'] == [f'bundle and upload {world["src"]}', 'register kernel image kern']
+    assert result['upload']['compressor'] == compression.Compressor().library
     location = cloud.asked('RegisterImage')[0]['ImageLocation']
     raw = storage.objects[location]
     told = manifest.parse(raw)
@@ -119,8 +131,11 @@ def test_everything_that_the_manifest_says_makes_another_bundle(cloud, run, worl
     assert location_of(run, {**world, **change}) != location_of(run, world)
 
 
+BOOT_IMAGES = images(image('eki-1', 'vmlinuz'), image('eri-1', 'initrd', kind='ramdisk'))
+
+
 def test_a_machine_image_is_registered_with_its_kernel_and_devices(cloud, run, world, storage):
-    registers(cloud, 'emi-1')
+    registers(cloud, 'emi-1', BOOT_IMAGES)
     run(
         'image',
         **{
@@ -171,6 +186,61 @@ def test_a_snapshot_is_registered_with_its_architecture(cloud, run, world, stora
     assert again['changed'] is False
 
 
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        ({'kernel_id': 'eki-2'}, 'kernel_id: this account can use no kernel eki-2. Available: eki-1 (vmlinuz).'),
+        (
+            {'kernel_id': 'eki-1', 'ramdisk_id': 'eri-2'},
+            'ramdisk_id: this account can use no ramdisk eri-2. Available: eri-1 (initrd).',
+        ),
+    ],
+)
+def test_a_kernel_or_ramdisk_that_does_not_exist_is_refused_before_the_upload(cloud, run, world, storage, option, words):
+    registers(cloud, 'emi-1', BOOT_IMAGES)
+    for check in (True, False):
+        assert words in run('image', check=check, **{**world, 'type': 'machine', **option})['msg']
+    assert storage.puts == [] and cloud.writes == []
+
+
+# --- an account that may not register what it asks for
+
+
+@pytest.mark.parametrize('image_type', ['kernel', 'ramdisk'])
+@pytest.mark.parametrize('check', [False, True])
+def test_a_tenant_learns_that_only_administrators_register_a_kernel_before_a_part_is_sent(
+    cloud, run, world, storage, image_type, check
+):
+    registers(cloud)
+    cloud.on('DescribeAvailabilityZones', FOR_TENANTS)
+    result = run('image', check=check, **{**world, 'type': image_type})
+    assert result['failed'] and f'Only administrators can register a {image_type}' in result['msg']
+    assert 'nothing was uploaded' in result['msg'] and 'launch_permissions' in result['msg']
+    assert cloud.asked('DescribeAvailabilityZones')[0]['ZoneName.1'] == 'verbose'
+    assert storage.puts == [] and cloud.writes == []
+
+
+def test_a_tenants_machine_image_needs_no_such_check(cloud, run, world, storage):
+    registers(cloud, 'emi-1')
+    run('image', **{**world, 'type': 'machine'})
+    assert cloud.asked('DescribeAvailabilityZones') == [] and len(storage.puts) > 1
+
+
+@pytest.mark.parametrize('zones_reply', [error('UnauthorizedOperation', 'no', 403), zones()], ids=['forbidden', 'no zone'])
+def test_where_the_zones_do_not_show_who_is_an_administrator_the_registration_decides(cloud, run, world, storage, zones_reply):
+    registers(cloud)
+    cloud.on('DescribeAvailabilityZones', zones_reply)
+    assert run('image', **world)['changed'] is True
+
+
+def test_an_unchanged_kernel_needs_no_administrator(cloud, run, world, storage):
+    registers(cloud)
+    location = location_of(run, world)
+    cloud.on('DescribeImages', images(image(location=location)))
+    cloud.on('DescribeAvailabilityZones', FOR_TENANTS)
+    assert run('image', **world)['changed'] is False
+
+
 # --- failures
 
 
@@ -199,7 +269,7 @@ def test_an_answer_that_was_cut_short_is_not_taken_for_a_refusal(cloud, run, wor
     cloud.on('DescribeImages', NONE, short)
     cloud.on('RegisterImage', '')
     result = run('image', **world)
-    assert result['failed'] and 'whether it was done cannot be told' in result['msg']
+    assert result['failed'] and 'The image may be registered, because the cloud could not be asked' in result['msg']
     assert len(storage.objects) == 2
 
 
@@ -209,7 +279,11 @@ def test_when_nobody_can_tell_whether_it_was_registered_nothing_is_removed(cloud
     cloud.on('DescribeImages', NONE, down)
     cloud.on('RegisterImage', down)
     result = run('image', **world)
-    assert result['failed'] and 'whether it was done cannot be told' in result['msg'] and 'Nothing was removed' in result['msg']
+    assert (
+        result['failed']
+        and 'The image may be registered, because the cloud could not be asked' in result['msg']
+        and 'Nothing was removed' in result['msg']
+    )
     assert len(storage.objects) == 2
 
 
@@ -277,11 +351,11 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
     ('change', 'words'),
     [
         ({'src': '/nowhere/vmlinuz'}, 'Cannot read the image /nowhere/vmlinuz: No such file or directory'),
-        ({'type': 'machine', 'block_devices': {'swap': 'a<b'}}, "<device> of the manifest may not be 'a<b'"),
+        ({'type': 'machine', 'block_devices': {'swap': 'a<b'}}, "The element <device> of the manifest may not be 'a<b'."),
         ({'block_devices': {'swap': 'sda3'}}, 'A kernel image has no block_devices'),
         ({'connections': 0}, 'connections is a number from 1 to 32'),
         ({'part_size': 12}, 'part_size is a number from 1 to 11'),
-        ({'src': '/etc'}, '/etc is neither a file nor a block device'),
+        ({'src': '/etc'}, '/etc is neither a file nor a block device.'),
         ({'checksum': 'sha256:' + '0' * 64}, 'has the sha256 checksum'),
         ({'checksum': 'sha256:1234'}, 'is not of the form sha256:HEX'),
         ({'cloud_cert': '/nowhere/cloud.pem'}, 'Cannot read the cloud certificate /nowhere/cloud.pem'),
@@ -289,7 +363,7 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
         ({'name': 'a name'}, "An image cannot be named 'a name'"),
         ({'kernel_id': 'eki-1'}, 'A kernel image has no kernel_id'),
         ({'account_id': '12'}, 'account_id'),
-        ({'src': 'http://x.test/vmlinuz'}, 'http://x.test/vmlinuz is a URL, so its checksum is needed'),
+        ({'src': 'http://x.test/vmlinuz'}, 'A URL needs a checksum: set checksum to sha256:HEX for http://x.test/vmlinuz.'),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, storage, change, words):
@@ -314,8 +388,88 @@ def test_what_a_url_holds_of_secrets_is_told_nowhere(cloud, run, world, storage,
 def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, world, storage):
     registers(cloud, found=images(image('eki-7', location='b/old.manifest.xml')))
     result = run('image', **world)
-    assert result['failed'] and 'The image kern (eki-7) was made from something else (b/old.manifest.xml)' in result['msg']
+    assert (
+        result['failed'] and 'The image kern (eki-7) is not the wanted one: it was made from b/old.manifest.xml.' in result['msg']
+    )
     assert cloud.writes == [] and storage.puts == []
+
+
+def machine(world, **change):
+    return {**world, 'type': 'machine', 'virtualization_type': 'hvm', **change}
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'reason'),
+    [
+        ({'architecture': 'i386'}, 'architecture x86_64, wanted i386'),
+        ({'virtualization_type': 'paravirtual'}, 'virtualization type hvm, wanted paravirtual'),
+        ({'virtualization_type': 'paravirtual', 'kernel_id': 'eki-1'}, 'kernel none, wanted eki-1; virtualization type'),
+        ({'ramdisk_id': 'eri-1'}, 'ramdisk none, wanted eri-1'),
+        ({'type': 'ramdisk', 'virtualization_type': None}, 'type machine, wanted ramdisk'),
+        ({'block_devices': {'swap': 'sdb'}}, "block devices none, wanted {'swap': 'sdb'}"),
+        ({'src': 'longer'}, 'size 40000 bytes, wanted 40001'),
+        ({'src': 'other'}, 'content SHA1 '),
+        ({'src': None, 'snapshot_id': 'snap-2'}, 'root device type instance-store, wanted ebs'),
+    ],
+    ids=str,
+)
+def test_an_existing_image_that_is_not_the_wanted_one_fails_with_the_reasons(cloud, run, world, storage, tmp_path, wanted, reason):
+    (tmp_path / 'longer').write_bytes(b'a kernel' * 5000 + b'x')
+    (tmp_path / 'other').write_bytes(b'A kernel' * 5000)
+    registers(cloud, 'emi-1')
+    run('image', **machine(world))
+    location = cloud.asked('RegisterImage')[0]['ImageLocation']
+    shown = image('emi-1', location=location, kind='machine').replace(
+        '<blockDeviceMapping/>', '<virtualizationType>hvm</virtualizationType><blockDeviceMapping/>'
+    )
+    cloud.on('DescribeImages', images(shown))
+    wanted = {key: str(tmp_path / value) if key == 'src' and value else value for key, value in wanted.items()}
+    options = {key: value for key, value in machine(world, **wanted).items() if value is not None}
+    before = len(cloud.writes)
+    result = run('image', **options)
+    assert result['failed'] and f'The image kern (emi-1) is not the wanted one: {reason}' in result['msg']
+    assert len(cloud.writes) == before
+
+
+def test_an_image_from_another_snapshot_is_named_with_both(cloud, run, storage):
+    cloud.on('DescribeImages', images(ebs_image().replace('x86_64', 'i386')))
+    cloud.on('DescribeImageAttribute', NOBODY)
+    result = run('image', name='system', snapshot_id='snap-2', account_id=ACCOUNT)
+    assert 'architecture i386, wanted x86_64; snapshot snap-1, wanted snap-2. Use another name' in result['msg']
+    result = run('image', name='system', snapshot_id='snap-1', account_id=ACCOUNT)
+    assert 'is not the wanted one: architecture i386, wanted x86_64. Use another name' in result['msg']
+
+
+@pytest.mark.parametrize(('root', 'swap'), [('sda1', 'sda3'), ('/dev/sda1', '/dev/sda3'), ('sda1', '/dev/sda3')])
+def test_a_device_is_the_same_with_and_without_dev(cloud, run, world, storage, root, swap):
+    registers(cloud, 'emi-1')
+    usual = location_of(run, machine(world, root_device_name='/dev/sda1', block_devices={'swap': 'sda3'}))
+    options = machine(world, root_device_name=root, block_devices={'swap': swap})
+    assert location_of(run, options) == usual
+    run('image', **options)
+    asked = cloud.asked('RegisterImage')[0]
+    assert asked['RootDeviceName'] == '/dev/sda1'
+    told = manifest.parse(storage.objects[asked['ImageLocation']])
+    assert told.block_devices == {'ami': 'sda1', 'root': '/dev/sda1', 'swap': 'sda3'}
+
+
+def test_a_root_device_of_a_snapshot_is_the_same_without_dev(cloud, run, storage):
+    cloud.on('DescribeImages', NONE, images(ebs_image()))
+    cloud.on('RegisterImage', '<imageId>emi-9</imageId>')
+    cloud.on('DescribeImageAttribute', NOBODY)
+    run('image', name='system', snapshot_id='snap-1', root_device_name='sdb', account_id=ACCOUNT)
+    asked = cloud.asked('RegisterImage')[0]
+    assert asked['RootDeviceName'] == asked['BlockDeviceMapping.1.DeviceName'] == '/dev/sdb'
+
+
+def test_a_machine_image_that_may_not_boot_causes_a_warning(cloud, run, world, storage, tmp_path):
+    registers(cloud, 'emi-1')
+    (tmp_path / 'disk').write_bytes(bytes(510) + b'\x55\xaa' + bytes(4096))
+    result = run('image', **machine(world, src=str(tmp_path / 'disk')))
+    assert 'disk may not boot' not in str(result.get('warnings'))
+    registers(cloud, 'emi-1')
+    result = run('image', **machine(world))
+    assert f'{world["src"]} may not boot: it has no partition table, no boot sector and no file system.' in str(result['warnings'])
 
 
 def test_two_images_of_one_name_are_an_error_that_lists_them(cloud, run, world, storage):

@@ -209,7 +209,7 @@ def test_a_snapshot_that_another_image_is_registered_from_stays_with_a_warning(c
     predicted = run('image', check=True, **GONE)
     result = run('image', **GONE)
     assert predicted['actions'] == result['actions'] == ['deregister image emi-9']
-    assert 'The snapshot snap-1 stays: emi-10 was registered from it' in str(result['warnings'])
+    assert 'The snapshot snap-1 is kept, because emi-10 was also registered from it.' in str(result['warnings'])
     cloud.on('DescribeImages', images(ebs_image('emi-10', 'other')))
     assert run('image', **{**GONE, 'name': 'other'})['actions'] == ['deregister image emi-10', 'delete snapshot snap-1']
 

@@ -80,7 +80,7 @@ def test_without_a_file_the_cloud_is_asked_with_a_version_4_signature(cloud):
         ((200, '<a/>'), 'names none for bundling'),
         ((200, described(usage='other')), 'names none for bundling'),
         ((200, described(service='other')), 'names none for bundling'),
-        (EndpointConnectionError(endpoint_url='x'), 'cannot be asked for it'),
+        (EndpointConnectionError(endpoint_url='x'), 'cannot be reached'),
     ],
 )
 def test_when_the_cloud_does_not_tell_it_is_said_where_the_file_comes_from(cloud, reply, words):

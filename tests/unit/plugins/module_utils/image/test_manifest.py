@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
+from xml.sax.saxutils import escape
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import manifest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import certificates, manifest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -169,10 +171,10 @@ def test_without_a_user_certificate_only_the_cloud_can_open_it():
 
 @pytest.mark.parametrize('pem', [b'', b'-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n', b'\xff\xfe'])
 def test_a_file_that_is_no_certificate_or_key_is_named(pem):
-    with pytest.raises(manifest.ManifestError, match='the file x is not'):
-        manifest.load_certificate(pem, 'the file x')
-    with pytest.raises(manifest.ManifestError, match='the file y is not a private key'):
-        manifest.load_private_key(pem, 'the file y')
+    with pytest.raises(certificates.CertificateError, match='The file x is not'):
+        certificates.load_certificate(pem, 'The file x')
+    with pytest.raises(certificates.CertificateError, match='The file y is not a private key'):
+        certificates.load_private_key(pem, 'The file y')
 
 
 # --- what is read
@@ -208,6 +210,16 @@ def test_a_manifest_of_euca2ools_with_white_space_and_dashes_is_read():
     assert manifest.parse(raw).user == ACCOUNT
 
 
+@pytest.mark.parametrize('name', ['my image.img', 'lib++.img', '.hidden', 'a&b <c>.img', 'für alle.img', '..img', '-x'])
+def test_a_manifest_of_euca2ools_whose_files_are_named_after_any_image_file_is_read(name):
+    told = replace(made(), name='NAME', parts=(manifest.PartEntry('NAME.part.00', '0' * 40),))
+    # lxml writes ASCII with character references, as euca2ools does.
+    written = escape(name).encode('ascii', 'xmlcharrefreplace')
+    raw = manifest.render(told).replace(b'NAME', written)
+    read = manifest.parse(raw)
+    assert (read.name, read.parts[0].filename) == (name, f'{name}.part.00')
+
+
 RAW = manifest.render(made())
 BOMB = (
     b'<!DOCTYPE m [<!ENTITY a "aaaaaaaaaa">'
@@ -231,7 +243,12 @@ FILE = b'<!DOCTYPE m [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         (RAW.replace(b'img.part.00', b'../../etc/passwd'), 'not a plain file name'),
         (RAW.replace(b'img.part.00', b'/etc/passwd'), 'not a plain file name'),
         (RAW.replace(b'img.part.00', b'..'), 'not a plain file name'),
-        (RAW.replace(b'img.part.00', b'.bashrc'), 'not a plain file name'),
+        (RAW.replace(b'img.part.00', b'.'), 'not a plain file name'),
+        (RAW.replace(b'img.part.00', b'a/../b'), 'not a plain file name'),
+        (RAW.replace(b'img.part.00', b'..\\b'), 'not a plain file name'),
+        (RAW.replace(b'img.part.00', b'a&#10;b'), 'not a plain file name'),
+        (RAW.replace(b'img.part.00', b'..&#47;b'), 'not a plain file name'),
+        (RAW.replace(b'img.part.00', b''), 'not a plain file name'),
         (RAW.replace(b'img.part.00', b'a' * 300), 'not a plain file name'),
         (RAW.replace(b'img.part.00', b'img.part.01'), 'one file for several parts'),
         (RAW.replace(b'<name>img<', b'<name>a/b<'), 'not a plain file name'),

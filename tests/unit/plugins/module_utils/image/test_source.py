@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.urls import open_url
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import source
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import BundleError
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import sha256
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures('spool')
 
 
 def content(src: str | Path, image_type: str = 'machine', **options) -> bytes:
-    with source.raw_image(str(src), image_type, **options) as image:
+    with source.raw_image(str(src), image_type, open_url, **options) as image:
         return Path(image.path).read_bytes()
 
 
@@ -42,7 +43,7 @@ def test_a_machine_image_is_unpacked_whatever_its_name(tmp_path, pack):
 def test_unpacked_zeros_take_no_room(tmp_path):
     path = tmp_path / 'image.gz'
     path.write_bytes(gzip.compress(bytes(64 << 20)))
-    with source.raw_image(str(path), 'machine') as image:
+    with source.raw_image(str(path), 'machine', open_url) as image:
         assert image.size == 64 << 20
         assert os.stat(image.path).st_blocks * 512 < 1 << 20
 
@@ -307,7 +308,7 @@ def test_a_run_that_is_ended_takes_what_it_has_unpacked_with_it(tmp_path, spool,
         f'import signal, time\nsignal.signal({int(number)}, signal.SIG_DFL)\n'
         f'if signal.SIGINT == {int(number)}: signal.signal({int(number)}, signal.default_int_handler)\n'
         f'from {source.__name__} import raw_image\n'
-        f'with raw_image("{tmp_path}/image.gz", "machine"): print(flush=True); time.sleep(600)'
+        f'with raw_image("{tmp_path}/image.gz", "machine", None): print(flush=True); time.sleep(600)'
     )
     with subprocess.Popen(
         [sys.executable, '-c', code],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import socket
 import ssl
@@ -11,7 +12,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import source
+from ansible.module_utils.urls import open_url
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import download, source
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import ok, serving, sha256
 
 DATA = b'disk' * 300_000 + b'end'
@@ -19,8 +21,11 @@ NEVER = 'sha256:' + '0' * 64
 pytestmark = pytest.mark.usefixtures('spool')
 
 
-def content(src: str, image_type: str = 'machine', checksum: str = sha256(DATA), **options) -> bytes:
-    with source.raw_image(src, image_type, checksum, **options) as image:
+def content(
+    src: str, image_type: str = 'machine', checksum: str | None = sha256(DATA), ca_path: str | None = None, **options
+) -> bytes:
+    opener = functools.partial(open_url, timeout=60, decompress=False, **options)
+    with source.raw_image(src, image_type, opener, checksum, ca_path) as image:
         return Path(image.path).read_bytes()
 
 
@@ -50,8 +55,8 @@ def test_the_checksum_is_of_what_the_server_sends_whatever_it_calls_the_encoding
 
 def test_a_url_without_a_checksum_is_not_even_asked():
     with serving(ok(DATA)) as (host, asked):
-        with pytest.raises(source.SourceError, match='checksum is needed'), source.raw_image(f'http://{host}/image', 'machine'):
-            pass
+        with pytest.raises(source.SourceError, match='A URL needs a checksum'):
+            content(f'http://{host}/image', checksum=None)
         assert asked == []
 
 
@@ -123,7 +128,7 @@ def test_what_is_wrong_with_a_fetched_image_is_said_of_its_url(data):
     ],
 )
 def test_messages_name_a_url_without_user_and_query_which_ansible_hides_too(src, shown, secrets):
-    assert (source.shown(src), source.secrets(src)) == (shown, secrets)
+    assert (download.shown(src), download.secrets(src)) == (shown, secrets)
 
 
 @pytest.mark.parametrize('path', ['image?X-Signature=Pa55', 'my image?X-Signature=Pa55'])
@@ -137,7 +142,7 @@ def test_no_error_tells_user_and_query(path, answer):
 
 @pytest.mark.parametrize('src', ['http://me:Pa55/word@x.test/', 'http://me:Pa55#word@x.test/', 'http://[Pa55/'])
 def test_a_url_that_is_none_is_refused_without_telling_it(src):
-    with pytest.raises(source.SourceError, match='the URL cannot be fetched: it is not a valid URL'):
+    with pytest.raises(source.SourceError, match='The URL cannot be fetched: it is not a valid URL'):
         content(src)
 
 

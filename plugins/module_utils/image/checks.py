@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refusals of the cloud that come after the upload, foreseen by reading before it."""
+
+from __future__ import annotations
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.wanted import Wanted
+
+
+class NotAdministrator(CollectionError):
+    """A kernel or ramdisk cannot be registered by this account."""
+
+
+class BootImageMissing(CollectionError):
+    """The kernel or ramdisk of a machine image does not exist, or is not shared with this account."""
+
+
+def check_may_register(cloud: Cloud, image_type: str) -> None:
+    """Raise NotAdministrator when the account may not register a kernel or ramdisk.
+
+    Every version from 3.1 to 5 lists the nodes' capacity ("|- vm types" …) with the zone ``verbose``, and does so only for
+    administrators, by the same predicate that guards the registration (ClusterEndpoint, ImageManifests). A trial
+    registration would not answer the question: 3.1 to 3.3 check after reading the manifest, and later versions before
+    it, by its name alone.
+    """
+    if image_type == 'machine':
+        return
+    try:
+        zones = cloud.ec2('describe_availability_zones', ZoneNames=['verbose']).get('AvailabilityZones') or []
+    except CloudError:
+        return  # perhaps a policy forbids this request; the registration decides
+    if zones and not any((zone.get('ZoneName') or '').startswith('|-') for zone in zones):
+        raise NotAdministrator(
+            f'Only administrators can register a {image_type}, and the account of these keys is not one, so nothing was '
+            "uploaded. Let the cloud's administrator (account eucalyptus) register it and share it with "
+            'launch_permissions, or use a machine image with its own boot loader (virtualization_type: hvm).'
+        )
+
+
+def check_boot_images(cloud: Cloud, wanted: Wanted) -> None:
+    """Raise BootImageMissing when the account can use no such kernel or ramdisk."""
+    given = {kind: one for kind, one in (('kernel', wanted.kernel_id), ('ramdisk', wanted.ramdisk_id)) if one and one != 'windows'}
+    usable = IMAGE.read(cloud.ec2('describe_images', 'the images')) if given else []
+    for kind, boot_image in given.items():
+        there = [image for image in usable if image['type'] == kind and image['state'] == 'available']
+        if boot_image.lower() not in (image['image_id'].lower() for image in there):
+            which = ', '.join(f'{image["image_id"]} ({image["name"]})' for image in there) or 'none'
+            raise BootImageMissing(f'{kind}_id: this account can use no {kind} {boot_image}. Available: {which}.')
