@@ -475,7 +475,8 @@ class Image(CloudModule):
         params = self.params
         account = self.cloud.credentials.account()
         self.image = self.open.enter_context(
-            raw_image(params['src'], params['type'], params['checksum'], params['validate_certs'], params['ca_path'])
+            # The server of an image is not the cloud: verify-ssl of the region does not apply to it.
+            raw_image(params['src'], params['type'], params['checksum'], params['validate_certs'] is not False, params['ca_path'])
         )
         machine = params['type'] == 'machine'
         virtualization = params['virtualization_type'] or 'paravirtual'
@@ -518,7 +519,7 @@ class Image(CloudModule):
             )
         if params['src']:
             with worded():
-                verify = params['validate_certs'] and (params['ca_path'] or True)
+                verify = self.cloud.credentials.verify(params['validate_certs'], params['ca_path'])
                 certificates = find_certificates(self.cloud.credentials, verify)
                 self.bundle.seal(self.cloud.credentials.secret_key, certificates, params['part_size'] << 20)
             request['ImageLocation'] = self.bundle.location

@@ -29,7 +29,7 @@ CONNECTION: dict[str, t.Any] = {
     'account_id': {'type': 'str'},
     'region': {'type': 'str'},
     'eucarc': {'type': 'path'},
-    'validate_certs': {'type': 'bool', 'default': True},
+    'validate_certs': {'type': 'bool'},
     'ca_path': {'type': 'path'},
 }
 TAGS: dict[str, t.Any] = {'tags': {'type': 'dict'}, 'purge_tags': {'type': 'bool', 'default': False}}
@@ -160,8 +160,8 @@ class CloudModule:
         return True
 
     def _connect(self) -> client.Cloud:
-        verify = self.params['validate_certs'] and (self.params['ca_path'] or True)
-        return client.Cloud(find_credentials(self.params, os.environ), verify)
+        credentials = find_credentials(self.params, os.environ)
+        return client.Cloud(credentials, credentials.verify(self.params['validate_certs'], self.params['ca_path']))
 
     def _require_libraries(self) -> None:
         for name, problem in {'boto3': client.IMPORT_ERROR, **self.libraries}.items():
