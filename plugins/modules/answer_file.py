@@ -132,6 +132,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 class AnswerFile(CloudModule):
     key = 'answer_file'
+    revealing = ('content',)
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
         'bucket': {'type': 'str'},

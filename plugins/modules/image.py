@@ -298,6 +298,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module impo
     wait_options,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, find_one, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import PART_SIZE, PART_SIZE_MAX, BundleError
@@ -308,8 +309,6 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.sealing imp
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.source import (
     SourceError,
     raw_image,
-    secrets,
-    shown,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import CONNECTIONS, Bucket, UploadError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -375,9 +374,9 @@ class Image(CloudModule):
         'required_by': {'checksum': 'src', 'src': 'name', 'snapshot_id': 'name'},
     }
     libraries = IMPORT_ERRORS
+    revealing = ('src',)
 
     def run(self) -> None:
-        self.module.no_log_values |= secrets(self.params['src'] or '')
         with contextlib.ExitStack() as self.open:
             self.held = self.open.enter_context(contextlib.ExitStack())
             super().run()

@@ -220,6 +220,7 @@ class Instance(ResourceModule):
     verb = 'run'
     absent = 'terminated'
     wait_timeout = 900
+    revealing = ('boot_params', 'user_data')  # often with the secret URL of the answer file
     options = {
         'state': {'type': 'str', 'choices': ['running', 'stopped', 'terminated'], 'default': 'running'},
         'client_token': {'type': 'str', 'no_log': False},
@@ -230,7 +231,7 @@ class Instance(ResourceModule):
         'key_name': {'type': 'str', 'no_log': False},
         'security_groups': {'type': 'list', 'elements': 'str'},
         'zone': {'type': 'str'},
-        'boot_params': {'type': 'str', 'no_log': True},  # often contains the answer file's secret URL
+        'boot_params': {'type': 'str', 'no_log': True},
         'installer': {'type': 'str'},
         'vnc': {'type': 'bool', 'default': False},
         'user_data': {'type': 'str', 'no_log': True},

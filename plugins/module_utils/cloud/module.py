@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, remove
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -68,6 +69,7 @@ class CloudModule:
     options: t.ClassVar[dict[str, t.Any]] = {}
     rules: t.ClassVar[dict[str, t.Any]] = {}  # AnsibleModule's required_if, mutually_exclusive …
     key: t.ClassVar[str]
+    revealing: t.ClassVar[tuple[str, ...]] = ()  # options with secrets in them that are not secret as a whole
     atomic: t.ClassVar[bool] = False  # no interrupt between its steps: a new resource is tagged in any case
     # distribution -> traceback of its failed import, None if it is installed
     libraries: t.ClassVar[dict[str, str | None]] = {}
@@ -75,6 +77,10 @@ class CloudModule:
     def __init__(self) -> None:
         self.module = AnsibleModule(argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules)
         self.params: dict[str, t.Any] = self.module.params
+        for value in filter(None, (self.params[option] for option in self.revealing)):
+            # no_log keeps it out of the system's log; in results only its secrets are masked.
+            self.module.no_log_values.discard(value)
+            self.module.no_log_values |= secret_parts(value)
         self.extra_result: dict[str, t.Any] = {}  # further keys of the result, also of a failure
         self.leaked = False  # whether a resource without its tags was left behind
         self._require_libraries()

@@ -26,6 +26,7 @@ import zlib
 from collections.abc import Iterator
 
 from ansible.module_utils.urls import open_url
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import ImageFile
 
 _CHUNK = 1 << 20
@@ -46,29 +47,11 @@ _FOREIGN = [
     )
 ]
 _LAYERS = 3
-# A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
-_URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
 _CHECKSUM = re.compile(r'(md5|sha1|sha224|sha256|sha384|sha512):([0-9a-fA-F]{32,128})')
 
 
 class SourceError(Exception):
     """An image that cannot be read or made raw; the message says why."""
-
-
-def shown(src: str) -> str:
-    """`src` as messages name it: a URL without its user and its query."""
-    if '://' not in src:
-        return src
-    url = _URL.fullmatch(src)
-    return url[1] + url[3] if url else 'the URL'
-
-
-def secrets(src: str) -> set[str]:
-    """What `shown` leaves out, in pieces that are found nowhere else."""
-    if '://' not in src:
-        return set()
-    url = _URL.fullmatch(src)
-    return {part for part in (url[2] and url[1] + url[2], url[4]) if part not in (None, '?', '#')} if url else {src}
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl, urlsplit
 
@@ -87,6 +88,12 @@ def test_check_mode_predicts_the_real_result_and_writes_nothing(storage, run):
     assert predicted['actions'] == real['actions'] == ['create bucket answers', 'put object answers/fedora.ks']
     assert predicted['diff'] == real['diff']
     assert predicted['answer_file']['sha256'] == real['answer_file']['sha256']
+
+
+def test_a_content_that_is_a_common_word_damages_no_result(storage, run):
+    result = run('answer_file', **{**OPTIONS, 'content': 'fedora'})
+    assert (result['answer_file']['object'], result['answer_file']['bucket']) == ('fedora.ks', 'answers')
+    assert 'rootpw' not in json.dumps(run('answer_file', **{**OPTIONS, 'content': 'rootpw --iscrypted x\n%packages\n'}))
 
 
 def test_the_same_content_is_not_put_again(storage, run):

@@ -104,28 +104,6 @@ def test_what_is_wrong_with_a_fetched_image_is_said_of_its_url(data):
     assert refusal(ok(data), sha256(data)).startswith('http://HOST/image ')
 
 
-# --- what a URL may hide
-
-
-@pytest.mark.parametrize(
-    ('src', 'shown', 'secrets'),
-    [
-        ('/srv/a?b@c', '/srv/a?b@c', set()),
-        ('https://x.test/a@1/b?', 'https://x.test/a@1/b', set()),
-        (
-            'https://me:Pa@55@x.test:8443/image?X-Signature=abc',
-            'https://x.test:8443/image',
-            {'https://me:Pa@55@', '?X-Signature=abc'},
-        ),
-        ('https://token@[::1]:8443/image#abc', 'https://[::1]:8443/image', {'https://token@', '#abc'}),
-        ('ftp://me:Pa55@x.test/image', 'ftp://x.test/image', {'ftp://me:Pa55@'}),
-        ('https://me:Pa/55@x.test/image', 'the URL', {'https://me:Pa/55@x.test/image'}),
-    ],
-)
-def test_messages_name_a_url_without_user_and_query_which_ansible_hides_too(src, shown, secrets):
-    assert (source.shown(src), source.secrets(src)) == (shown, secrets)
-
-
 @pytest.mark.parametrize('path', ['image?X-Signature=Pa55', 'my image?X-Signature=Pa55'])
 @pytest.mark.parametrize('answer', [b'', b'hello\r\n\r\n', ok(b'', length=1), ok(b'x'), ok(b'', length=1 << 60)])
 def test_no_error_tells_user_and_query(path, answer):
