@@ -8,6 +8,7 @@ A module finds the resource and plans the missing steps. This class applies the 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import typing as t
@@ -48,6 +49,12 @@ def wait_options(timeout: int) -> dict[str, t.Any]:
     }
 
 
+def as_text(value: t.Any) -> str:
+    """Type of an option whose value is a text: up to ansible-core 2.18 a templated text that looks like JSON arrives as
+    data, and becomes JSON again here. An option of type str would make a Python literal of it."""
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
 @contextlib.contextmanager
 def interrupts_held() -> t.Iterator[None]:
     """Delay Ctrl-C and termination until the end of the block."""
@@ -77,13 +84,20 @@ class CloudModule:
     def __init__(self) -> None:
         self.module = AnsibleModule(argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules)
         self.params: dict[str, t.Any] = self.module.params
-        for value in filter(None, (self.params[option] for option in self.revealing)):
-            # no_log keeps it out of the system's log; in results only its secrets are masked.
-            self.module.no_log_values.discard(value)
-            self.module.no_log_values |= secret_parts(value)
+        self._mask_secrets()
         self.extra_result: dict[str, t.Any] = {}  # further keys of the result, also of a failure
         self.leaked = False  # whether a resource without its tags was left behind
         self._require_libraries()
+
+    def _mask_secrets(self) -> None:
+        """Options in `revealing` have no_log, which keeps them out of the system's log. In results it would mask their
+        whole value, and each value in it if it is data, so there only their secrets are masked."""
+        if self.revealing:
+            spec = {**CONNECTION, **self.options}
+            kept = {name for name, option in spec.items() if option.get('no_log')} - {*self.revealing}
+            self.module.no_log_values = {str(self.params[name]) for name in kept if self.params[name]}
+            for name in self.revealing:
+                self.module.no_log_values |= secret_parts(self.params[name] or '')
 
     def find(self) -> t.Any:
         """Return the resource as it is: a dict, None when it does not exist, a list in _info modules. Changes nothing."""

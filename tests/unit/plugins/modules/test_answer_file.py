@@ -96,6 +96,27 @@ def test_a_content_that_is_a_common_word_damages_no_result(storage, run):
     assert 'rootpw' not in json.dumps(run('answer_file', **{**OPTIONS, 'content': 'rootpw --iscrypted x\n%packages\n'}))
 
 
+@pytest.mark.parametrize('expires', [0, -1, 604801, 10**12])
+def test_a_url_that_is_never_valid_or_longer_than_s3_allows_is_refused(storage, run, expires):
+    result = run('answer_file', **{**OPTIONS, 'expires': expires})
+    assert f'expires is {expires}, but must be from 1 to 604800 seconds (7 days).' in result['msg']
+    assert storage.sent == []
+
+
+@pytest.mark.parametrize('expires', [1, 604800])
+def test_the_shortest_and_the_longest_time_of_s3_are_accepted(storage, run, expires):
+    assert run('answer_file', **{**OPTIONS, 'expires': expires})['answer_file']['url']
+
+
+def test_data_is_stored_as_json_and_masks_none_of_its_values(storage, run):
+    data = {'ignition': {'version': '3.3.0'}, 'nothing': None, 'enabled': True, 'who': 'fedora', 'text': 'ü'}
+    result = run('answer_file', **{**OPTIONS, 'content': data})
+    [put] = [request for request in storage.sent if request.method == 'PUT']
+    stored = json.loads(storage.bodies[storage.sent.index(put)])
+    assert stored == data
+    assert result['answer_file']['object'] == 'fedora.ks'
+
+
 def test_the_same_content_is_not_put_again(storage, run):
     storage.on(f'HEAD {SERVICE}/answers/fedora.ks', (200, ''))
     storage.etag = f'"{MD5}"'
