@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import compose
 from lxml import etree
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / 'hook'), str(TESTS.parent / 'playbooks' / 'collections')]
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import compose  # noqa: E402
-from ansible_collections.eucalyptus.cloud.tests.kit import cloud_init  # noqa: E402
+from tests.kit import cloud_init
+from tests.kit.paths import ROOT
+
+sys.path.insert(0, str(ROOT / 'tests' / 'hook'))
 from hook_check import check  # noqa: E402
 from hook_oracle import Policy  # noqa: E402
 from hook_shapes import Shape, encode  # noqa: E402
