@@ -91,7 +91,9 @@ def test_json_stays_json_and_a_mistake_in_a_template_is_named(ansible: tuple[str
     ran = subprocess.run(
         command,
         cwd=tmp_path,
-        env=environment(ANSIBLE_COLLECTIONS_PATH=COLLECTIONS, ANSIBLE_NOCOLOR=1, ANSIBLE_LOCALHOST_WARNING=False),
+        env=environment(
+            ANSIBLE_COLLECTIONS_PATH=COLLECTIONS, ANSIBLE_NOCOLOR=1, ANSIBLE_INJECT_INVOCATION=1, ANSIBLE_LOCALHOST_WARNING=False
+        ),
         capture_output=True,
         text=True,
         timeout=300,
