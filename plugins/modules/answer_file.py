@@ -8,48 +8,51 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: answer_file
-short_description: Hand an answer file to an installer through object storage
+short_description: Give an answer file to an installer through object storage
 version_added: 0.1.0
 description:
-  - Puts a kickstart, preseed or autoinstall file into the cloud's object storage as a private object, and returns a
-    short-lived URL with which an installer can fetch it without credentials.
-  - One with the same content that others may read is put again as a private one.
-  - Whoever has the URL can read the file until it expires. Keep passwords out of it, or in it only as hashes.
+  - Stores a kickstart, preseed, autoinstall or similar file as a private object in the object storage of the cloud, and
+    returns a short-lived URL with which an installer can fetch it without credentials.
+  - An object with the same content that others can read is stored again as a private one.
+  - Anyone who has the URL can read the file until the URL expires. Put no passwords into it except as hashes.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   state:
-    description: Whether the object is to be there.
+    description: Whether the object should exist.
     type: str
     choices: [present, absent]
     default: present
   bucket:
     description:
-      - The bucket. It is created when it is missing. The default is C(answer-files-) and the account's number.
-      - A bucket of another account is an error. Bucket names are the cloud's, not the account's, so choose one that
-        nobody else does.
+      - Bucket of the object. It is created if it does not exist. The default is C(answer-files-) and the account number.
+      - A bucket of another account is an error. Bucket names are unique in the whole cloud, so choose one that nobody
+        else uses.
     type: str
   object:
-    description: The object's key, for example V(fedora.ks).
+    description: Key of the object, for example V(fedora.ks).
     type: str
     required: true
   content:
-    description: The answer file. One of O(content) and O(src) is required to have it there.
-    type: str
+    description:
+      - The answer file. With O(state=present) one of O(content) and O(src) is required.
+      - Data is stored as JSON. So a templated text that is JSON, which ansible-core up to 2.18 turns into data, remains
+        JSON; its spacing can change.
+    type: raw
   src:
-    description: A file on the machine that the module runs on, to be used as it is.
+    description: Path of the answer file on the machine that runs the module. It is stored unchanged.
     type: path
   expires:
-    description: For how many seconds the URL is good.
+    description: Number of seconds for which the URL is valid, from 1 to 604800 (7 days, the limit of S3 for such URLs).
     type: int
     default: 7200
   guest_s3_url:
     description:
-      - The object storage's endpoint as instances reach it. The default is O(s3_url).
-      - Signatures do not cover the host, so any name or address that leads to it will do.
+      - Endpoint of the object storage as instances reach it. The default is O(s3_url).
+      - Signatures do not cover the host, so every name or address of the service works.
     type: str
   delete_bucket:
-    description: With O(state=absent), whether to delete the bucket, too, when nothing else is in it.
+    description: With O(state=absent), whether to delete the bucket as well if it contains nothing else.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -57,8 +60,8 @@ extends_documentation_fragment:
   - eucalyptus.cloud.attributes
   - eucalyptus.cloud.attributes.actiongroup
 notes:
-  - The URL is a new one at each run, also when the object did not change. C(changed) speaks of the object.
-  - Register the result with C(no_log) if the URL is not to be seen in the output.
+  - Each run returns a new URL, also when the object did not change. C(changed) refers to the object.
+  - Set C(no_log) on the task if its output must not contain the URL.
 seealso:
   - module: eucalyptus.cloud.instance
 """
@@ -72,7 +75,7 @@ EXAMPLES = r"""
   register: answer
   no_log: true
 
-- name: Remove it when the installer has ended
+- name: Remove it after the installation
   eucalyptus.cloud.answer_file:
     eucarc: ~/.euca/eucarc
     object: fedora.ks
@@ -86,31 +89,31 @@ answer_file:
   type: dict
   contains:
     bucket:
-      description: Its bucket.
+      description: Bucket of the object.
       type: str
     object:
-      description: Its key.
+      description: Key of the object.
       type: str
     state:
       description: V(present) or V(absent).
       type: str
     url:
-      description: URL to fetch it with, without credentials; null when it is absent.
+      description: URL for fetching it without credentials; null when the object is absent.
       type: str
     sha256:
-      description: SHA-256 of the content; null when it is absent.
+      description: SHA-256 of the content; null when the object is absent.
       type: str
     md5:
-      description: MD5 of the content, which is what object storage compares; null when it is absent.
+      description: MD5 of the content, by which object storage compares; null when the object is absent.
       type: str
     private:
-      description: Whether the object is its owner's alone to read; null when the cloud does not say, or it is absent.
+      description: Whether only its owner can read the object; null when the cloud does not report it or the object is absent.
       type: bool
     expires_at:
-      description: When the URL expires, ISO 8601; null when the file is absent.
+      description: Time at which the URL expires, ISO 8601; null when the object is absent.
       type: str
 actions:
-  description: What was done, or in check mode would be done, in words.
+  description: The steps that were taken, or in check mode would be taken.
   returned: always
   type: list
   elements: str
@@ -124,19 +127,24 @@ from datetime import datetime, timezone
 from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError, as_text
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
+# Presigned URLs of S3 are valid for at most 7 days. Eucalyptus enforces that for version 4 signatures and sets no limit
+# for the version 2 signatures used here (S3Authentication.validateExpiresFromParams).
+MAX_EXPIRES = 7 * 24 * 3600
+
 
 class AnswerFile(CloudModule):
     key = 'answer_file'
+    revealing = ('content',)
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
         'bucket': {'type': 'str'},
         'object': {'type': 'str', 'required': True},
-        'content': {'type': 'str', 'no_log': True},
+        'content': {'type': as_text, 'no_log': True},
         'src': {'type': 'path'},
         'expires': {'type': 'int', 'default': 7200},
         'guest_s3_url': {'type': 'str'},
@@ -148,7 +156,9 @@ class AnswerFile(CloudModule):
     }
 
     def find(self) -> Resource | None:
-        """What is there: its MD5, which is what object storage tells of a content; None without object."""
+        """The object as the cloud reports it, with its MD5; None when it does not exist."""
+        if not 1 <= self.params['expires'] <= MAX_EXPIRES:
+            raise ModuleError(f'expires is {self.params["expires"]}, but must be from 1 to {MAX_EXPIRES} seconds (7 days).')
         self.bucket = self.params['bucket'] or self.cloud.credentials.own_bucket('answer-files')
         self.object = self.params['object']
         self.path = f'{self.bucket}/{self.object}'
@@ -170,7 +180,7 @@ class AnswerFile(CloudModule):
         }
 
     def _is_private(self) -> bool | None:
-        """Whether nobody but its owner has a grant; None when the cloud refuses to say."""
+        """Whether only the owner has a grant; None when the cloud does not report the grants."""
         try:
             acl = self._object('get_object_acl')
         except CloudError as error:
@@ -192,7 +202,7 @@ class AnswerFile(CloudModule):
                 raise
         if self._is_listed():  # another host has created it since the first look
             return True
-        raise ModuleError(f'Bucket {self.bucket} belongs to another account, who could read what is in it: choose another name.')
+        raise ModuleError(f'Bucket {self.bucket} belongs to another account, which could read its objects. Choose another name.')
 
     def _is_listed(self) -> bool:
         mine = self.cloud.s3('list_buckets', 'the buckets').get('Buckets') or []
@@ -235,7 +245,7 @@ class AnswerFile(CloudModule):
             )
 
     def returned(self, resource: Resource | None) -> Resource:
-        """The URL is made here, after all is done, so that it is good for its whole time and never part of a diff."""
+        """The URL is made after all steps, so that it is valid for its whole time and never part of a diff."""
         result = {
             'bucket': self.bucket,
             'object': self.object,

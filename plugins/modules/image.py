@@ -200,8 +200,8 @@ import typing as t
 from ansible.module_utils.urls import open_url
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import TAGS, CloudModule, ModuleError, wait_options
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import secrets, shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import IMPORT_ERRORS
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.publication import Publication
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE, plan_permissions, with_permissions
@@ -253,9 +253,9 @@ class Image(CloudModule):
         'required_by': {'checksum': 'src', 'src': 'name', 'snapshot_id': 'name'},
     }
     libraries = IMPORT_ERRORS
+    revealing = ('src',)
 
     def run(self) -> None:
-        self.module.no_log_values |= secrets(self.params['src'] or '')
         self.wanted = Wanted.of(self.params)
         with contextlib.ExitStack() as self.stack:
             super().run()

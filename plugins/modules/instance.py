@@ -78,9 +78,12 @@ options:
     default: false
   user_data:
     description:
-      - Further user data. The lines of O(boot_params), O(installer) and O(vnc) come before it.
-      - With any of these, the maximum is 12287 bytes in total, the limit of node controllers.
-    type: str
+      - Further user data. Together with O(boot_params), O(installer) or O(vnc), what cloud-init reads (cloud-config,
+        scripts, C(#include), C(## template), MIME messages) is sent as parts of a MIME message, so that cloud-init
+        still reads it. In front of any other text the lines for the hook are put.
+      - Data is sent as JSON.
+      - With any of these options the user data has at most 12287 bytes, because a node controller keeps no more.
+    type: raw
   wait_timeout:
     default: 900
 extends_documentation_fragment:
@@ -191,7 +194,7 @@ actions:
   sample: [run an instance of emi-1a2b3c4d, set tags Name]
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import ModuleError, as_text
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resource_module import ResourceModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
@@ -220,6 +223,7 @@ class Instance(ResourceModule):
     verb = 'run'
     absent = 'terminated'
     wait_timeout = 900
+    revealing = ('boot_params', 'user_data')  # often with the secret URL of the answer file
     options = {
         'state': {'type': 'str', 'choices': ['running', 'stopped', 'terminated'], 'default': 'running'},
         'client_token': {'type': 'str', 'no_log': False},
@@ -230,10 +234,10 @@ class Instance(ResourceModule):
         'key_name': {'type': 'str', 'no_log': False},
         'security_groups': {'type': 'list', 'elements': 'str'},
         'zone': {'type': 'str'},
-        'boot_params': {'type': 'str', 'no_log': True},  # often contains the answer file's secret URL
+        'boot_params': {'type': 'str', 'no_log': True},
         'installer': {'type': 'str'},
         'vnc': {'type': 'bool', 'default': False},
-        'user_data': {'type': 'str', 'no_log': True},
+        'user_data': {'type': as_text, 'no_log': True},
     }
     rules = {'required_one_of': [('instance_id', 'name', 'client_token')]}
     fixed_if_reported = ('image_id', 'kernel_id', 'ramdisk_id', 'instance_type', 'key_name', 'zone')

@@ -1,17 +1,20 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the cloud is and who we are there: from options, an eucarc file, the environment, or the ini files of
-euca2ools."""
+"""Endpoint and keys of a cloud, from the options, an eucarc file, the environment, or the ini files of euca2ools."""
 
 from __future__ import annotations
 
-import configparser
-import glob
 import os
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.eucarc import parse_eucarc
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.ini import (
+    boolean,
+    expanded,
+    read_configuration,
+    split_region,
+)
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 # Names in an eucarc and in the environment; the first one that is set counts.
@@ -26,8 +29,10 @@ VARIABLES = {
     'user_cert': ('EC2_CERT', 'EUCA_CERT'),
     'user_private_key': ('EC2_PRIVATE_KEY', 'EUCA_PRIVATE_KEY'),
 }
+# Names in the file that AWS_CREDENTIAL_FILE names (iamrc).
+CREDENTIAL_FILE = {'AWSAccessKeyId': 'access_key', 'AWSSecretKey': 'secret_key'}
 # Names in the [region …] and [user …] sections of euca2ools' ini files.
-REGION_KEYS = {'ec2_url': 'ec2-url', 's3_url': 's3-url', 'cloud_cert': 'certificate'}
+REGION_KEYS = {'ec2_url': 'ec2-url', 's3_url': 's3-url', 'cloud_cert': 'certificate', 'verify_ssl': 'verify-ssl'}
 USER_KEYS = {
     'access_key': 'key-id',
     'secret_key': 'secret-key',
@@ -35,17 +40,19 @@ USER_KEYS = {
     'user_cert': 'certificate',
     'user_private_key': 'private-key',
 }
+URLS = ('ec2_url', 's3_url')
+PATHS = ('cloud_cert', 'user_cert', 'user_private_key')
 NEEDED = ('ec2_url', 'access_key', 'secret_key')
 
 
 class CredentialsError(CollectionError):
-    """No complete set of endpoint and keys. The message names every place that was looked at and what it lacked."""
+    """No complete set of endpoint and keys. The message names every place that was searched and what it lacked."""
 
 
 @dataclass
 class Credentials:
-    """A complete set. Paths may be relative to the directory that the module runs in, and None where nothing was
-    said."""
+    """A complete set. Paths may be relative to the directory that the module runs in; None stands for what no source
+    contains."""
 
     ec2_url: str
     access_key: str
@@ -56,6 +63,7 @@ class Credentials:
     cloud_cert: str | None = None
     user_cert: str | None = None
     user_private_key: str | None = None
+    verify_ssl: str | None = None  # of the region, as written
     origin: str = 'the options'
 
     def own_bucket(self, purpose: str) -> str:
@@ -67,30 +75,37 @@ class Credentials:
         number = (self.account_id or '').replace('-', '')
         if not (len(number) == 12 and number.isdigit()):
             raise CredentialsError(
-                f"The account's number is needed, 12 digits, and {self.origin} did not give it (EC2_ACCOUNT_NUMBER): "
+                f'The account number (12 digits) is needed, and {self.origin} did not give it (EC2_ACCOUNT_NUMBER): '
                 'set the option account_id.'
             )
         return number
+
+    def verify(self, validate_certs: bool | None, ca_path: str | None) -> bool | str:
+        """How to verify https endpoints: False, True, or a file of authorities. An option that was not given follows
+        `verify-ssl` of the region, and is true without one. Raises IniError."""
+        if validate_certs is None:
+            validate_certs = self.verify_ssl is None or boolean(self.verify_ssl, f'verify-ssl in {self.origin}')
+        return validate_certs and (ca_path or True)
 
 
 Source = tuple[str, dict[str, str]]
 
 
 def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> Credentials:
-    """Complete what the options say from ONE further source; two sources are never mixed, they could be two clouds.
+    """Complete the options from ONE further source. Two sources are never mixed: they could be two clouds.
 
-    With the option ``eucarc`` that file is the source, with ``region`` that region of the ini files. Otherwise there
-    is none when the options have endpoint and keys, and else it is the environment, if it completes the set, or the
-    default region of the ini files. Raises CredentialsError.
+    With the option ``eucarc`` that file is the source, with ``region`` that region of the ini files. Without both there
+    is none when the options have endpoint and keys, and otherwise it is the environment, if it completes the set, or
+    the default region of the ini files. Raises CredentialsError and IniError.
     """
     given = {name: str(options[name]) for name in VARIABLES if options.get(name)}
-    # A certificate that lies around in the environment may be another cloud's, which could open the bundle instead.
+    # A certificate in the environment may be another cloud's, which could open the bundle instead.
     if given.keys() >= set(NEEDED) and not (options.get('eucarc') or options.get('region')):
         return Credentials(**given)
     lacks = []
     for origin, source in _sources(options, environ):
         if given.get('access_key', source.get('access_key')) != source.get('access_key'):
-            source.pop('security_token', None)  # it is that of the source's own access key
+            source.pop('security_token', None)  # it belongs to the source's own access key
         found = dict(source, **given)
         missing = [name for name in NEEDED if not found.get(name)]
         if not missing:
@@ -98,7 +113,7 @@ def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str
             return Credentials(**found, origin=f'the options and {origin}' if used and given else origin if used else 'the options')
         lacks.append(f'{origin} ({"without " + ", ".join(missing) if source else "nothing there"})')
     raise CredentialsError(
-        'No complete set of ec2_url, access_key and secret_key. Looked at: '
+        'No complete set of ec2_url, access_key and secret_key. Searched: '
         + '; '.join(['the options'] * bool(given) + lacks)
         + '. Give the option eucarc, or source the eucarc of the cloud before running.'
     )
@@ -106,63 +121,67 @@ def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str
 
 def _sources(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> t.Iterator[Source]:
     if options.get('eucarc'):
-        yield _eucarc(os.path.abspath(os.path.expanduser(options['eucarc'])))
+        yield _eucarc(os.path.abspath(os.path.expanduser(options['eucarc'])), environ)
         return
-    region = options.get('region')
-    if not region:
-        yield 'the environment', _from_variables(environ)
-        region = environ.get('EUCA_DEFAULT_REGION') or environ.get('AWS_DEFAULT_REGION')
-    yield _ini(region, environ)
+    if not options.get('region'):
+        yield 'the environment', _from_variables(environ, environ)
+    yield _ini(options.get('region'), environ)
 
 
-def _eucarc(path: str) -> Source:
+def _eucarc(path: str, environ: t.Mapping[str, str]) -> Source:
+    variables = parse_eucarc(_file(path, 'the eucarc file'), path)
+    return f'the eucarc file {path}', _from_variables(variables, {'HOME': environ.get('HOME', ''), **variables})
+
+
+def _file(path: str, what: str) -> str:
     try:
         with open(path, encoding='utf-8', errors='replace') as file:
-            text = file.read()
+            return file.read()
     except OSError as error:
-        raise CredentialsError(f'Cannot read the eucarc file {path}: {error.strerror}.') from error
-    return f'the eucarc file {path}', _from_variables(parse_eucarc(text, os.path.dirname(path)))
+        raise CredentialsError(f'Cannot read {what} {path}: {error.strerror}.') from error
 
 
-def _from_variables(variables: t.Mapping[str, str]) -> dict[str, str]:
+def _from_variables(variables: t.Mapping[str, str], known: t.Mapping[str, str]) -> dict[str, str]:
+    """The settings among shell variables; ``known`` are those that a path in them may use."""
     # Where EC2_… are the keys of this cloud, AWS_… may be the user's at Amazon: the secret key is one of the access
-    # key's own kind, and the token is taken only when the access key is that of AWS_… too.
+    # key's own kind, and the token is taken only when the access key is that of AWS_… as well.
     kind = next((name[:4] for name in VARIABLES['access_key'] if variables.get(name)), '')
     names = {**VARIABLES, 'secret_key': [name for name in VARIABLES['secret_key'] if name.startswith(kind)]}
     firsts = {key: next((variables[name] for name in names[key] if variables.get(name)), '') for key in names}
+    # As in euca2ools, a pair of keys in variables comes before the file.
+    if variables.get('AWS_CREDENTIAL_FILE') and not (firsts['access_key'] and firsts['secret_key']):
+        firsts.update(_from_credential_file(expanded(variables['AWS_CREDENTIAL_FILE'], known)))
     if firsts['access_key'] not in (variables.get('AWS_ACCESS_KEY'), variables.get('AWS_ACCESS_KEY_ID')):
         firsts['security_token'] = ''
+    # euca2ools accepts REGION::URL.
+    firsts.update(
+        {key: firsts[key].rpartition('::')[2] if '://' in firsts[key].rpartition('::')[2] else firsts[key] for key in URLS}
+    )
     return {key: value for key, value in firsts.items() if value}
 
 
-def _ini(region: str | None, environ: t.Mapping[str, str]) -> Source:
-    """The region of ~/.euca and /etc/euca2ools; ``user@region`` names another user than the region's own."""
-    if environ.get('EUCA_CONFIG_PATH'):
-        patterns = environ['EUCA_CONFIG_PATH'].split(':')
-    else:
-        home = environ.get('HOME') or '~'
-        patterns = [
-            '/etc/euca2ools/euca2ools.ini',
-            '/etc/euca2ools/conf.d/*.ini',
-            os.path.expanduser(f'{home}/.euca/*.ini'),
-        ]
-    ini = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        ini.read([path for pattern in patterns for path in sorted(glob.glob(pattern))], encoding='utf-8')
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise CredentialsError(f'Cannot read the ini files of euca2ools: {_one_line(error)}') from error
-    user, _at, name = (region or ini.get('global', 'default-region', fallback='')).rpartition('@')
-    if not name:
+def _from_credential_file(path: str) -> dict[str, str]:
+    """The pair of keys in an iamrc; empty unless both are there."""
+    found: dict[str, str] = {}
+    for line in _file(path, 'the file that AWS_CREDENTIAL_FILE names,').removeprefix('\ufeff').splitlines():
+        name, equals, value = line.partition('#')[0].partition('=')
+        if equals and name.strip() in CREDENTIAL_FILE:
+            found.setdefault(CREDENTIAL_FILE[name.strip()], value.strip())
+    return found if all(found.get(key) for key in CREDENTIAL_FILE.values()) else {}
+
+
+def _ini(wanted: str | None, environ: t.Mapping[str, str]) -> Source:
+    """A region of the ini files and its user; ``USER@``, ``REGION`` or ``USER@REGION`` as in euca2ools: what the option
+    does not name comes from the environment, then from default-region."""
+    ini = read_configuration(environ)
+    from_environ = environ.get('EUCA_DEFAULT_REGION') or environ.get('AWS_DEFAULT_REGION')
+    named = [split_region(wanted), split_region(from_environ), ('', ini.globals.get('default-region', ''))]
+    region = next((region for _user, region in named if region), '')
+    if not region:
         return '~/.euca/*.ini', {}
-    section = f'region {name}'
-    if not ini.has_section(section):
-        return f'region {name} of ~/.euca/*.ini', {}
-    user = user or ini.get(section, 'user', fallback='')
-    found = {key: ini.get(section, option, fallback='') for key, option in REGION_KEYS.items()}
-    found.update({key: ini.get(f'user {user}', option, fallback='') for key, option in USER_KEYS.items()})
-    return f'region {name} of ~/.euca/*.ini', {key: value for key, value in found.items() if value}
-
-
-def _one_line(error: Exception) -> str:
-    # A parsing error quotes the line it stumbled over, which may be the one with the secret key.
-    return f'{type(error).__name__} in {getattr(error, "source", None) or "a file that is not UTF-8"}'
+    user = next((user for user, _region in named if user), '') or ini.region_option(region, 'user') or ''
+    found = {key: ini.region_option(region, option) for key, option in REGION_KEYS.items()}
+    if user:
+        found.update({key: ini.user_option(user, option) for key, option in USER_KEYS.items()})
+    found.update({key: expanded(found[key] or '', environ) for key in PATHS if found.get(key)})
+    return f'region {region} of ~/.euca/*.ini', {key: value for key, value in found.items() if value}

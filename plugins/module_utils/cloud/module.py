@@ -8,6 +8,7 @@ A module finds the resource and plans the missing steps. This class applies the 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import typing as t
 
@@ -16,6 +17,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import clie
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, remove
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -29,7 +31,7 @@ CONNECTION: dict[str, t.Any] = {
     'account_id': {'type': 'str'},
     'region': {'type': 'str'},
     'eucarc': {'type': 'path'},
-    'validate_certs': {'type': 'bool', 'default': True},
+    'validate_certs': {'type': 'bool'},
     'ca_path': {'type': 'path'},
 }
 TAGS: dict[str, t.Any] = {'tags': {'type': 'dict'}, 'purge_tags': {'type': 'bool', 'default': False}}
@@ -47,6 +49,12 @@ def wait_options(timeout: int) -> dict[str, t.Any]:
     }
 
 
+def as_text(value: t.Any) -> str:
+    """Type of an option whose value is a text: up to ansible-core 2.18 a templated text that looks like JSON arrives as
+    data, and becomes JSON again here. An option of type str would make a Python literal of it."""
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
 class ModuleError(CollectionError):
     """Options that cannot be fulfilled; the message gives the reason and the alternative."""
 
@@ -57,6 +65,7 @@ class CloudModule:
     options: t.ClassVar[dict[str, t.Any]] = {}
     rules: t.ClassVar[dict[str, t.Any]] = {}  # AnsibleModule's required_if, mutually_exclusive …
     key: t.ClassVar[str]
+    revealing: t.ClassVar[tuple[str, ...]] = ()  # options with secrets in them that are not secret as a whole
     atomic: t.ClassVar[bool] = False  # no interrupt between its steps: a new resource is tagged in any case
     # distribution -> traceback of its failed import, None if it is installed
     libraries: t.ClassVar[dict[str, str | None]] = {}
@@ -64,9 +73,20 @@ class CloudModule:
     def __init__(self) -> None:
         self.module = AnsibleModule(argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules)
         self.params: dict[str, t.Any] = self.module.params
+        self._mask_secrets()
         self.extra_result: dict[str, t.Any] = {}  # further keys of the result, also of a failure
         self.leaked = False  # whether a resource without its tags was left behind
         self._require_libraries()
+
+    def _mask_secrets(self) -> None:
+        """Options in `revealing` have no_log, which keeps them out of the system's log. In results it would mask their
+        whole value, and each value in it if it is data, so there only their secrets are masked."""
+        if self.revealing:
+            spec = {**CONNECTION, **self.options}
+            kept = {name for name, option in spec.items() if option.get('no_log')} - {*self.revealing}
+            self.module.no_log_values = {str(self.params[name]) for name in kept if self.params[name]}
+            for name in self.revealing:
+                self.module.no_log_values |= secret_parts(self.params[name] or '')
 
     def find(self) -> t.Any:
         """Return the resource as it is: a dict, None when it does not exist, a list in _info modules. Changes nothing."""
@@ -149,8 +169,8 @@ class CloudModule:
         return True
 
     def _connect(self) -> client.Cloud:
-        verify = self.params['validate_certs'] and (self.params['ca_path'] or True)
-        return client.Cloud(find_credentials(self.params, os.environ), verify)
+        credentials = find_credentials(self.params, os.environ)
+        return client.Cloud(credentials, credentials.verify(self.params['validate_certs'], self.params['ca_path']))
 
     def _require_libraries(self) -> None:
         for name, problem in {'boto3': client.IMPORT_ERROR, **self.libraries}.items():

@@ -7,18 +7,15 @@ from __future__ import annotations
 import errno
 import http.client
 import os
-import re
 import shutil
 import ssl
 import typing as t
 import urllib.error
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import HIDDEN, shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
-HIDDEN = 'the URL'  # stands for one whose secret parts cannot be told from the rest
 _CHUNK = 1 << 20
-# A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
-_URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
 
 
 class SourceError(CollectionError):
@@ -30,22 +27,6 @@ class Opener(t.Protocol):
     are trusted. Raises OSError, HTTPException and ValueError like urllib.request."""
 
     def __call__(self, url: str, /, *, ca_path: str | None = None) -> http.client.HTTPResponse: ...
-
-
-def shown(src: str) -> str:
-    """`src` for use in messages: a URL without its user and its query."""
-    if '://' not in src:
-        return src
-    url = _URL.fullmatch(src)
-    return url[1] + url[3] if url else HIDDEN
-
-
-def secrets(src: str) -> set[str]:
-    """What `shown` leaves out, in pieces that occur nowhere else."""
-    if '://' not in src:
-        return set()
-    url = _URL.fullmatch(src)
-    return {part for part in (url[2] and url[1] + url[2], url[4]) if part and part not in '?#'} if url else {src}
 
 
 def is_url(src: str) -> bool:

@@ -12,10 +12,11 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, find_one, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import checks, formats, manifest, registration
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificates import find_certificates
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import Opener, shown
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import Opener
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.sealing import ImageBundle, Spec, stem_prefix
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.source import raw_image

@@ -20,13 +20,13 @@ import typing as t
 import zlib
 from collections.abc import Iterator
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import shown
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import formats
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import (
     Opener,
     SourceError,
     download,
     is_url,
-    shown,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.image_file import ImageFile
 

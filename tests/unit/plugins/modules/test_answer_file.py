@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl, urlsplit
 
@@ -87,6 +88,33 @@ def test_check_mode_predicts_the_real_result_and_writes_nothing(storage, run):
     assert predicted['actions'] == real['actions'] == ['create bucket answers', 'put object answers/fedora.ks']
     assert predicted['diff'] == real['diff']
     assert predicted['answer_file']['sha256'] == real['answer_file']['sha256']
+
+
+def test_a_content_that_is_a_common_word_damages_no_result(storage, run):
+    result = run('answer_file', **{**OPTIONS, 'content': 'fedora'})
+    assert (result['answer_file']['object'], result['answer_file']['bucket']) == ('fedora.ks', 'answers')
+    assert 'rootpw' not in json.dumps(run('answer_file', **{**OPTIONS, 'content': 'rootpw --iscrypted x\n%packages\n'}))
+
+
+@pytest.mark.parametrize('expires', [0, -1, 604801, 10**12])
+def test_a_url_that_is_never_valid_or_longer_than_s3_allows_is_refused(storage, run, expires):
+    result = run('answer_file', **{**OPTIONS, 'expires': expires})
+    assert f'expires is {expires}, but must be from 1 to 604800 seconds (7 days).' in result['msg']
+    assert storage.sent == []
+
+
+@pytest.mark.parametrize('expires', [1, 604800])
+def test_the_shortest_and_the_longest_time_of_s3_are_accepted(storage, run, expires):
+    assert run('answer_file', **{**OPTIONS, 'expires': expires})['answer_file']['url']
+
+
+def test_data_is_stored_as_json_and_masks_none_of_its_values(storage, run):
+    data = {'ignition': {'version': '3.3.0'}, 'nothing': None, 'enabled': True, 'who': 'fedora', 'text': 'ü'}
+    result = run('answer_file', **{**OPTIONS, 'content': data})
+    [put] = [request for request in storage.sent if request.method == 'PUT']
+    stored = json.loads(storage.bodies[storage.sent.index(put)])
+    assert stored == data
+    assert result['answer_file']['object'] == 'fedora.ks'
 
 
 def test_the_same_content_is_not_put_again(storage, run):

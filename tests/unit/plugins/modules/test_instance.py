@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
@@ -103,6 +104,29 @@ def test_bad_boot_parameters_are_refused_before_anything_is_run(cloud, clock, ru
     for check in (True, False):
         assert 'at character 2' in run('instance', check=check, name='box', image_id='emi-1', boot_params='a\nb')['msg']
     assert cloud.writes == []
+
+
+def test_boot_parameters_that_are_a_common_word_damage_no_result(cloud, clock, run):
+    cloud.on(
+        'DescribeInstances',
+        NONE,
+        instances(instance('pending', Name='rescue-box')),
+        instances(instance('running', Name='rescue-box')),
+    )
+    cloud.on('RunInstances', started())
+    result = run('instance', name='rescue-box', image_id='emi-1', boot_params='rescue', user_data='box')
+    assert result['instance']['name'] == result['instance']['tags']['Name'] == 'rescue-box'
+    assert result['invocation']['module_args']['boot_params'] == 'rescue'
+
+
+def test_secrets_in_boot_parameters_and_user_data_are_in_no_result(cloud, clock, run):
+    cloud.on('DescribeInstances', RUNNING)
+    url = 'http://192.0.2.1/b/k?AWSAccessKeyId=A&Signature=Ab%2BcD1234%3D&Expires=1'
+    result = run('instance', name='box', boot_params=f'ks={url} inst.vncpassword=Hush1', user_data='#!/bin/sh\nmysql -pgeheim\n')
+    arguments = result['invocation']['module_args']
+    assert arguments['boot_params'] == 'ks=http://192.0.2.1/b/k******** ********'
+    for secret in ('Ab%2BcD1234', 'Hush1', 'geheim'):
+        assert secret not in json.dumps(result)
 
 
 def test_a_stopped_instance_is_started_and_a_stopping_one_waited_for_first(cloud, clock, run):

@@ -8,6 +8,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials
     CredentialsError,
     find_credentials,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 ENVIRONMENT = {
     'EC2_URL': 'http://env:8773/services/compute',
@@ -128,6 +129,122 @@ def test_a_region_in_the_environment_chooses_among_the_ini_files(home):
     assert find_credentials({}, {'EUCA_DEFAULT_REGION': 'two', 'HOME': str(home)}).ec2_url == 'http://two/'
 
 
+FIELD_INI = """\
+; cloud of the second floor
+[global]
+default-region = floor2
+
+[region floor2]
+ec2-url = http://192.0.2.10:8773/services/compute/   ; front end
+s3-url = http://192.0.2.10:8773/services/objectstorage/
+user = ann
+verify-ssl = false
+
+[user 000123456789:ann]
+key-id = AKIEXAMPLEEXAMPLE123
+secret-key = abcdEFGHijklMNOPqrstUVWXyz0123456789ABCD ; made 2016-03-10
+account-id = 000123456789
+private-key = ~/.euca/$FLOOR.pem
+"""
+
+
+def test_a_comment_behind_a_value_belongs_neither_to_the_key_nor_to_the_url(tmp_path):
+    (tmp_path / 'my.ini').write_text('\ufeff' + FIELD_INI)
+    found = find_credentials({}, {'EUCA_CONFIG_PATH': f'{tmp_path}/*.ini', 'HOME': '/home/ann', 'FLOOR': '2'})
+    assert found == Credentials(
+        ec2_url='http://192.0.2.10:8773/services/compute/',
+        s3_url='http://192.0.2.10:8773/services/objectstorage/',
+        access_key='AKIEXAMPLEEXAMPLE123',
+        secret_key='abcdEFGHijklMNOPqrstUVWXyz0123456789ABCD',
+        account_id='000123456789',
+        user_private_key='/home/ann/.euca/2.pem',
+        verify_ssl='false',
+        origin='region floor2 of ~/.euca/*.ini',
+    )
+
+
+@pytest.mark.parametrize(
+    ('region', 'environment', 'who_where'),
+    [
+        ('acme:bob@', {}, ('bob-key', 'http://one/')),
+        ('bob@', {'EUCA_DEFAULT_REGION': 'two'}, ('bob-key', 'http://two/')),
+        ('two', {}, ('admin-key', 'http://two/')),
+        ('two', {'EUCA_DEFAULT_REGION': 'bob@one'}, ('bob-key', 'http://two/')),
+        ('bob@two', {'AWS_DEFAULT_REGION': 'one'}, ('bob-key', 'http://two/')),
+        (None, {'EUCA_DEFAULT_REGION': 'bob@', 'AWS_DEFAULT_REGION': 'two'}, ('bob-key', 'http://one/')),
+    ],
+)
+def test_user_and_region_are_chosen_as_with_euca2ools(home, region, environment, who_where):
+    found = find_credentials({'region': region}, {**environment, 'HOME': str(home)})
+    assert (found.access_key, found.ec2_url) == who_where
+
+
+@pytest.mark.parametrize(
+    ('written', 'options', 'verify'),
+    [
+        (None, (None, None), True),
+        (None, (None, '/ca.pem'), '/ca.pem'),
+        ('false', (None, None), False),
+        ('false', (None, '/ca.pem'), False),
+        ('false', (True, None), True),
+        ('true', (None, '/ca.pem'), '/ca.pem'),
+        ('true', (False, None), False),
+    ],
+)
+def test_verify_ssl_of_the_region_counts_unless_the_option_is_given(written, options, verify):
+    assert Credentials(**COMPLETE, verify_ssl=written).verify(*options) == verify
+
+
+def test_a_verify_ssl_that_is_no_boolean_is_named_with_its_region():
+    with pytest.raises(CollectionError, match='verify-ssl in region r must be true or false'):
+        Credentials(**COMPLETE, verify_ssl='maybe', origin='region r').verify(None, None)
+
+
+FIELD_EUCARC = """\
+EUCA_KEY_DIR=$(dirname $(readlink -f ${BASH_SOURCE}))
+export S3_URL=http://192.0.2.10:8773/services/Walrus
+export EC2_URL=eucalyptus::http://192.0.2.10:8773/services/Eucalyptus
+export EC2_PRIVATE_KEY=${EUCA_KEY_DIR}/euca2-ann-0a1b2c3d-pk.pem
+export EC2_CERT=${EUCA_KEY_DIR}/euca2-ann-0a1b2c3d-cert.pem
+export EUCALYPTUS_CERT=${EUCA_KEY_DIR}/cloud-cert.pem
+export AWS_CREDENTIAL_FILE=${EUCA_KEY_DIR}/iamrc
+export EC2_USER_ID='000123456789'
+"""
+
+
+def test_the_files_of_an_eucarc_are_those_beside_it_and_its_keys_may_be_in_the_iamrc(tmp_path):
+    (tmp_path / 'eucarc').write_text(FIELD_EUCARC)
+    (tmp_path / 'iamrc').write_text('AWSAccessKeyId=AKIEXAMPLE # mine\nAWSSecretKey = abc=\n')
+    assert find_credentials({'eucarc': str(tmp_path / 'eucarc')}, {'EC2_URL': 'http://another/'}) == Credentials(
+        ec2_url='http://192.0.2.10:8773/services/Eucalyptus',
+        s3_url='http://192.0.2.10:8773/services/Walrus',
+        access_key='AKIEXAMPLE',
+        secret_key='abc=',
+        account_id='000123456789',
+        cloud_cert=f'{tmp_path}/cloud-cert.pem',
+        user_cert=f'{tmp_path}/euca2-ann-0a1b2c3d-cert.pem',
+        user_private_key=f'{tmp_path}/euca2-ann-0a1b2c3d-pk.pem',
+        origin=f'the eucarc file {tmp_path}/eucarc',
+    )
+
+
+def test_certificates_whose_directory_is_not_known_are_left_out(tmp_path):
+    (tmp_path / 'eucarc').write_text(EUCARC + 'K=$(find-keys)\nEUCALYPTUS_CERT=$K/cloud-cert.pem\nEC2_CERT=${K}/x.pem\n')
+    found = find_credentials({'eucarc': str(tmp_path / 'eucarc')}, {})
+    assert (found.cloud_cert, found.user_cert, found.access_key) == (None, None, 'rc-key')
+
+
+def test_a_credential_file_counts_only_without_a_pair_of_keys_in_variables(tmp_path):
+    (tmp_path / 'iamrc').write_text('AWSAccessKeyId=file-key\nAWSSecretKey=file-secret\n')
+    environment = {'EC2_URL': 'http://e/', 'AWS_CREDENTIAL_FILE': '~/iamrc', 'HOME': str(tmp_path), 'AWS_SECURITY_TOKEN': 'another'}
+    found = find_credentials({}, environment)
+    assert (found.access_key, found.secret_key, found.security_token) == ('file-key', 'file-secret', None)
+    assert find_credentials({}, {**ENVIRONMENT, **environment}).access_key == 'env-key'
+    (tmp_path / 'iamrc').unlink()
+    with pytest.raises(CredentialsError, match='AWS_CREDENTIAL_FILE names, .*/iamrc: No such file'):
+        find_credentials({}, environment)
+
+
 def test_without_anything_the_message_names_all_that_was_looked_at(tmp_path):
     with pytest.raises(CredentialsError) as caught:
         find_credentials({'ec2_url': 'http://o/'}, {'HOME': str(tmp_path), 'EC2_SECRET_KEY': 'hidden'})
@@ -145,7 +262,7 @@ def test_a_missing_eucarc_is_named():
 
 def test_a_broken_ini_file_is_named_without_what_is_in_it(home):
     (home / '.euca' / 'cloud.ini').write_text('secret-key = hidden\n')
-    with pytest.raises(CredentialsError) as caught:
+    with pytest.raises(CollectionError) as caught:
         find_credentials({}, {'HOME': str(home)})
     assert 'cloud.ini' in str(caught.value)
     assert 'hidden' not in str(caught.value)

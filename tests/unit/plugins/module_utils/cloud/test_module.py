@@ -31,7 +31,7 @@ def test_a_missing_library_is_named_with_the_python_that_lacks_it(monkeypatch, r
 )
 def test_certificates_are_checked_as_the_options_say(cloud, monkeypatch, run, options, verify):
     made = []
-    monkeypatch.setattr(module.client, 'Cloud', lambda credentials, checked: made.append(checked) or silent_cloud())
+    monkeypatch.setattr(module.client, 'Cloud', lambda _credentials, checked: made.append(checked) or silent_cloud())
     run('volume_info', **options)
     assert made == [verify]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.urls import open_url
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import download, source
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import source
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.web_server import ok, serving, sha256
 
 DATA = b'disk' * 300_000 + b'end'
@@ -107,28 +107,6 @@ def test_a_download_that_does_not_fit_is_not_begun():
 )
 def test_what_is_wrong_with_a_fetched_image_is_said_of_its_url(data):
     assert refusal(ok(data), sha256(data)).startswith('http://HOST/image ')
-
-
-# --- what a URL may hide
-
-
-@pytest.mark.parametrize(
-    ('src', 'shown', 'secrets'),
-    [
-        ('/srv/a?b@c', '/srv/a?b@c', set()),
-        ('https://x.test/a@1/b?', 'https://x.test/a@1/b', set()),
-        (
-            'https://me:Pa@55@x.test:8443/image?X-Signature=abc',
-            'https://x.test:8443/image',
-            {'https://me:Pa@55@', '?X-Signature=abc'},
-        ),
-        ('https://token@[::1]:8443/image#abc', 'https://[::1]:8443/image', {'https://token@', '#abc'}),
-        ('ftp://me:Pa55@x.test/image', 'ftp://x.test/image', {'ftp://me:Pa55@'}),
-        ('https://me:Pa/55@x.test/image', 'the URL', {'https://me:Pa/55@x.test/image'}),
-    ],
-)
-def test_messages_name_a_url_without_user_and_query_which_ansible_hides_too(src, shown, secrets):
-    assert (download.shown(src), download.secrets(src)) == (shown, secrets)
 
 
 @pytest.mark.parametrize('path', ['image?X-Signature=Pa55', 'my image?X-Signature=Pa55'])
