@@ -96,7 +96,8 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import guar
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import BuildInProgress, Claim, this_machine
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import ClaimStore, remove_claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.duty import CleanUp
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError, interrupts_held
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import typing as t
 
@@ -83,6 +84,9 @@ def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wa
         after = after & {EVERYBODY} | {account.replace('-', '') for account in wanted['accounts']}
     predicted = {'public': EVERYBODY in after, 'accounts': sorted(after - {EVERYBODY})}
 
+    def grant(change: str, grantees: list[dict[str, str]]) -> None:
+        cloud.ec2('modify_image_attribute', f'image {image_id()}', ImageId=image_id(), LaunchPermission={change: grantees})
+
     # One request adds or removes: Eucalyptus ignores removals beside additions.
     for change, description, grants in (
         ('Add', 'let {} launch the image', after - before),
@@ -92,9 +96,7 @@ def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wa
             grantees = [{'Group': one} if one == EVERYBODY else {'UserId': one} for one in sorted(grants)]
             plan.step(
                 description.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
-                lambda change=change, grantees=grantees: cloud.ec2(
-                    'modify_image_attribute', f'image {image_id()}', ImageId=image_id(), LaunchPermission={change: grantees}
-                ),
+                functools.partial(grant, change, grantees),
                 launch_permissions=predicted,
             )
 

@@ -171,7 +171,7 @@ def test_where_no_storage_is_configured_there_is_no_answer_file(empty, run):
 
 def test_without_storage_nobody_but_the_owner_removes_anything(empty, run):
     result = run('build_leftovers', **OPTIONS, s3_url='')
-    assert 'No s3_url' in result['msg']
+    assert 'There is no s3_url' in result['msg']
     assert empty.writes == []
 
 
