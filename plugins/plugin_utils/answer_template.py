@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-import traceback
+import re
 import typing as t
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import Col
 
 # Up to ansible-core 2.18 a lookup makes Python data of text that looks like JSON. Later ones have no such option.
 AS_TEXT = {'convert_data': False} if tuple(map(int, core_version.split('.')[:2])) < (2, 19) else {}
-IN_TEMPLATE = ('<template>', '<unknown>')  # file name that tracebacks of a rendered template show
 
 
 class TemplateError(CollectionError):
@@ -37,7 +36,7 @@ def find_template(name: str, directories: t.Iterable[str]) -> str:
 
 def render(path: str, variables: dict[str, t.Any], extra: dict[str, t.Any], **plugin: t.Any) -> str:
     """The rendered text. ``plugin`` is the loader and the templar of the action. Raises TemplateError with the line."""
-    lookup = lookup_loader.get('ansible.builtin.template', **plugin)
+    lookup = lookup_loader.get('template', **plugin)
     try:
         (text,) = lookup.run(
             [path],
@@ -46,27 +45,31 @@ def render(path: str, variables: dict[str, t.Any], extra: dict[str, t.Any], **pl
             **AS_TEXT,
         )
     except (AnsibleError, UnicodeError) as error:
-        raise TemplateError(f'image_build_answer_file: {path}{_line(error)} cannot be rendered: {reason(error)}') from error
+        raise TemplateError(f'image_build_answer_file: {path}{_line(error, path)} cannot be rendered: {reason(error)}') from error
     return str(text)
 
 
 def reason(error: BaseException) -> str:
     """What is wrong, in one line and without the text of the template, which may contain a secret."""
-    while True:
-        deeper = error.__cause__ or getattr(error, 'orig_exc', None)
-        if deeper is None or not isinstance(deeper, Exception):
-            break
-        error = deeper
+    error = _causes(error)[-1]
     text = str(getattr(error, 'message', None) or error).strip().splitlines() or [type(error).__name__]
     return text[0].rstrip('.') + '.'
 
 
-def _line(error: BaseException) -> str:
-    """Where in the template; empty where that is not known."""
-    while error is not None:
-        number = getattr(error, 'lineno', None)
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in IN_TEMPLATE]
-        if number or frames:
-            return f', line {number or frames[-1].lineno},'
-        error = error.__cause__ or getattr(error, 'orig_exc', None) or error.__context__
-    return ''
+def _line(error: BaseException, path: str) -> str:
+    """Where in the template, as far as that is known: Jinja has the line of a syntax error, but not of an undefined name."""
+    number = next((one.lineno for one in _causes(error) if getattr(one, 'lineno', None)), None)
+    names = re.findall(r"'(\w+)'", reason(error))
+    if number is None and names:
+        lines = Path(path).read_text(encoding='utf-8', errors='replace').splitlines()
+        number = next((count for count, line in enumerate(lines, 1) if re.search(rf'\b{names[-1]}\b', line)), None)
+    return f', line {number},' if number else ''
+
+
+def _causes(error: BaseException) -> list[t.Any]:
+    """The error and what it was raised from, the innermost last."""
+    causes: list[t.Any] = [error]
+    # orig_exc: up to ansible-core 2.18
+    while deeper := causes[-1].__cause__ or getattr(causes[-1], 'orig_exc', None):
+        causes.append(deeper)
+    return causes

@@ -231,7 +231,9 @@ HASH = 'sha256:' + 64 * 'a'
         ({'directory': 's3://x'}, ['image_build_directory must be a path']),
     ],
 )
-def test_a_value_that_a_later_step_would_refuse_is_refused_with_its_variables_name(changes: dict[str, t.Any], words: list[str]) -> None:
+def test_a_value_that_a_later_step_would_refuse_is_refused_with_its_variables_name(
+    changes: dict[str, t.Any], words: list[str]
+) -> None:
     said = refusal(**changes)
     assert not [word for word in words if word not in said], said
 
