@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,9 +171,21 @@ def test_what_is_not_keyed_is_applied_to_the_finished_image(lab_api: LabApi, bui
     assert 'changed=0' in again.stdout
 
 
-@pytest.mark.parametrize('pipelined', [True, False])
-def test_an_interrupted_module_leaves_no_file_with_its_arguments(tmp_path: Path, pipelined: bool) -> None:
+ROLE_ALONE = {
+    'hosts': 'localhost',
+    'connection': 'local',
+    'gather_facts': False,
+    'vars': {'ansible_python_interpreter': sys.executable},
+    'roles': ['eucalyptus.cloud.image_build'],
+}
+
+
+@pytest.mark.parametrize(('playbook', 'pipelined'), [(PLAYBOOK, True), ('role alone', True), (PLAYBOOK, False)])
+def test_an_interrupted_module_leaves_no_file_with_its_arguments(tmp_path: Path, playbook: str, pipelined: bool) -> None:
     """Interrupted while the cloud does not answer. The user's own configuration has no pipelining."""
+    if playbook == 'role alone':
+        playbook = str(tmp_path / 'role.yml')
+        Path(playbook).write_text(json.dumps([ROLE_ALONE]))
     temporary = tmp_path / 'remote'
     (tmp_path / 'x.ks').write_text('poweroff\n')
     (tmp_path / 'empty.cfg').touch()
@@ -201,15 +212,14 @@ def test_an_interrupted_module_leaves_no_file_with_its_arguments(tmp_path: Path,
             'ANSIBLE_COLLECTIONS_PATH': str(ROOT / 'playbooks/collections'),
             'ANSIBLE_REMOTE_TEMP': str(temporary),
         }
-        playbook = subprocess.Popen(
-            ['ansible-playbook', PLAYBOOK, '-e', json.dumps(variables)], env=settings, cwd=tmp_path, start_new_session=True
+        process = subprocess.Popen(
+            ['ansible-playbook', playbook, '-e', json.dumps(variables)], env=settings, cwd=tmp_path, start_new_session=True
         )
         try:
             silent.settimeout(60)
             silent.accept()[0].recv(1)
             files = [path for path in temporary.rglob('*') if path.is_file()]
         finally:
-            os.killpg(playbook.pid, signal.SIGKILL)
-            playbook.wait(20)
-    time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(20)
     assert [path.name for path in files] == ([] if pipelined else ['AnsiballZ_build_plan.py'])
