@@ -103,9 +103,10 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     PREFIX,
     URL_PLACEHOLDER,
     Recipe,
+    RecipeError,
     is_url,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
@@ -124,7 +125,7 @@ class BuildPlan(CloudModule):
     def find(self) -> Resource | None:
         """The finished image of the same inputs."""
         if self.params['inputs'] is None:
-            raise ModuleError('build_plan has no inputs: it must run as a task, so that its action plugin reads the variables.')
+            raise RecipeError('build_plan has no inputs: it must run as a task, so that its action plugin reads the variables.')
         self.recipe = Recipe(self.params['inputs'], self.params['here'])
         contents = {part: self._content(part) for part in ('kernel', 'ramdisk')}
         self.build = {'kernel_src': self.recipe.source('kernel'), 'ramdisk_src': self.recipe.source('ramdisk')}
@@ -154,7 +155,7 @@ class BuildPlan(CloudModule):
         registration.plan_permissions(plan, self.cloud, lambda: image_id, self.recipe.permissions())
         plan_tags(plan, self.cloud, lambda: image_id, {'tags': self.build['finished_tags']})
         if plan.changed:
-            plan.settle(lambda: registration.with_permissions(self.cloud, look(self.cloud, registration.IMAGE, image_id)))
+            plan.result_from(lambda: registration.with_permissions(self.cloud, look(self.cloud, registration.IMAGE, image_id)))
         return plan
 
     def returned(self, resource: Resource | None) -> Resource:
@@ -184,7 +185,7 @@ class BuildPlan(CloudModule):
         algorithm, _colon, wanted = checksum.partition(':')
         found = {name: digest_of(path, name, PREFIX + part) for name in {'sha256', algorithm or 'sha256'}}
         if checksum and found[algorithm] != wanted.lower():
-            raise ModuleError(f'{PREFIX}{part}: {path} has the {algorithm} checksum {found[algorithm]}, not {wanted} as asked for.')
+            raise RecipeError(f'{PREFIX}{part}: {path} has the {algorithm} checksum {found[algorithm]}, not {wanted} as asked for.')
         return f'sha256:{found["sha256"]}'
 
     def _check_with_the_cloud(self) -> None:
@@ -198,7 +199,7 @@ class BuildPlan(CloudModule):
             boot_params = boot_params.replace(URL_PLACEHOLDER, url)
         problems = recipe.boot_params_problems(boot_params) + offers.unmet(self.cloud, recipe)
         if problems:
-            raise ModuleError(' '.join(problems))
+            raise RecipeError(' '.join(problems))
 
     def _describe(self, image_id: str, description: str) -> None:
         self.cloud.ec2('modify_image_attribute', f'image {image_id}', ImageId=image_id, Description={'Value': description})
@@ -211,7 +212,7 @@ def digest_of(path: str, algorithm: str, variable: str) -> str:
             while stretch := file.read(1 << 20):
                 digest.update(stretch)
     except OSError as error:
-        raise ModuleError(f'{variable}: there is no readable file {path} ({error.strerror}).') from error
+        raise RecipeError(f'{variable}: there is no readable file {path} ({error.strerror}).') from error
     return digest.hexdigest()
 
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import LAB, LabApi
 
-ROOT = LAB.parent
+from tests.kit.lab import Lab
+from tests.kit.paths import ROOT
+
 PLAYBOOK = str(ROOT / 'playbooks/build_image.yml')
 READS = {'DescribeImages', 'DescribeImageAttribute', 'DescribeAvailabilityZones'}
 # The lab does not have these requests, as Eucalyptus 3.1 does not have the first.
@@ -27,7 +28,7 @@ Build = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope='module')
-def installer(lab_api: LabApi) -> dict[str, str]:
+def installer(lab_api: Lab) -> dict[str, str]:
     """Ids of a kernel and a ramdisk that everybody may use."""
     boot = lab_api.published_boot()
     return {'image_build_kernel_id': boot['KernelId'], 'image_build_ramdisk_id': boot['RamdiskId']}
@@ -42,7 +43,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def connection(lab_api: LabApi) -> dict[str, str]:
+def connection(lab_api: Lab) -> dict[str, str]:
     tenant = lab_api.tenant
     return {
         'ec2_url': lab_api.ec2_url,
@@ -54,7 +55,7 @@ def connection(lab_api: LabApi) -> dict[str, str]:
 
 
 @pytest.fixture(name='build')
-def fixture_build(lab_api: LabApi, installer: dict[str, str], tmp_path: Path) -> Build:
+def fixture_build(lab_api: Lab, installer: dict[str, str], tmp_path: Path) -> Build:
     def build(*words: str, **changes: Any) -> subprocess.CompletedProcess[str]:
         """Run the playbook, called in tmp_path."""
         variables = {
@@ -83,12 +84,12 @@ def one_line(process: subprocess.CompletedProcess[str]) -> str:
     return re.sub(r'\s+', ' ', process.stdout + process.stderr)
 
 
-def requests(lab_api: LabApi) -> list[str]:
+def requests(lab_api: Lab) -> list[str]:
     """Everything that the cloud has been asked, in order: actions of EC2, methods of object storage."""
     return re.findall(r'eucalab\.server INFO (\w+) (?:/\S* )?\d{3}\b', (lab_api.config.home / 'api.log').read_text())
 
 
-def test_whatever_is_wrong_is_refused_before_anything_changes(lab_api: LabApi, build: Build) -> None:
+def test_whatever_is_wrong_is_refused_before_anything_changes(lab_api: Lab, build: Build) -> None:
     asked = len(requests(lab_api))
     wrong = {
         'launch_permissions': {'publik': True},
@@ -119,7 +120,7 @@ def test_an_architecture_of_no_eucalyptus_is_refused(build: Build) -> None:
 
 
 @pytest.mark.parametrize('mode', [[], ['--check']], ids=['real', 'check'])
-def test_what_the_cloud_does_not_have_is_refused_with_what_it_has(lab_api: LabApi, build: Build, mode: list[str]) -> None:
+def test_what_the_cloud_does_not_have_is_refused_with_what_it_has(lab_api: Lab, build: Build, mode: list[str]) -> None:
     asked = len(requests(lab_api))
     refused = build(*mode, zone='two', kernel_id='eki-00000000', key_name='whoever')
     said = one_line(refused)
@@ -138,7 +139,7 @@ def test_a_template_in_the_home_directory_is_found_and_its_mistake_is_named(buil
     assert 'plain-secret' not in said
 
 
-def test_what_is_not_keyed_is_applied_to_the_finished_image(lab_api: LabApi, build: Build) -> None:
+def test_what_is_not_keyed_is_applied_to_the_finished_image(lab_api: Lab, build: Build) -> None:
     ec2 = lab_api.ec2()
     volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
     lab_api.wait_for(lambda: ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['State'] == 'available', 'the volume')
