@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells the module build_guard which process the playbook is."""
+"""Gives the module build_guard the playbook's process id."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that say which build's resources are meant."""
+"""Options that identify the resources of a build."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   name:
-    description: The value of the tag, which is the name of the build.
+    description: Value of the tag, which is the name of the build.
     type: str
   tag:
-    description: The key of the tag.
+    description: Key of the tag.
     type: str
     default: eucalyptus.cloud/build
   answer_file_bucket:
     description:
-      - The bucket of the build's answer file, an object of the build's name that is removed, too.
+      - Bucket of the build's answer file, an object of the build's name, which is removed as well.
       - The default is that of M(eucalyptus.cloud.answer_file).
     type: str
 """

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: build_guard
-short_description: Remove what a build created, should its playbook be interrupted
+short_description: Remove what a build created if its playbook is interrupted
 version_added: 0.1.0
 description:
-  - Starts a process that waits until the playbook is gone. Is it still there then, nobody dismissed it, so the playbook was
-    interrupted or killed, and the process removes everything that carries the build's tag, as M(eucalyptus.cloud.build_leftovers)
-    does. What it does is told on the playbook's terminal and in the file C(cleanup.log) of the build's directory.
-  - While it runs, a second guard for the same directory is refused, so that two builds of the same inputs do not get in each
-    other's way.
+  - Starts a process that waits until the playbook is gone. If it was not dismissed by then, the playbook was interrupted or
+    killed. The process then removes everything with the build's tag, as M(eucalyptus.cloud.build_leftovers) does. It reports on
+    the playbook's terminal and in the file C(cleanup.log) of the build's directory.
+  - While it runs, a second guard for the same directory is refused, so that two builds of the same inputs do not disturb each
+    other.
   - Works only where the playbook itself runs, that is on C(localhost).
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
@@ -25,17 +25,17 @@ options:
     choices: [present, absent]
     default: present
   directory:
-    description: The build's directory, for the lock and the log.
+    description: Directory of the build, for the lock and the log.
     type: path
     required: true
   name:
-    description: The value of the tag, which is the name of the build. Required to start a guard.
+    description: Value of the tag, which is the name of the build. Required to start a guard.
   keep:
-    description: Whether the guard leaves everything as it is, and only holds the lock.
+    description: Whether the guard removes nothing and only holds the lock.
     type: bool
     default: false
   playbook:
-    description: The process to watch. The action plugin fills this in.
+    description: Id of the process to watch. Filled in by the action plugin.
     type: int
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
@@ -58,12 +58,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 guard:
-  description: The guard.
+  description: State of the guard.
   returned: always
   type: dict
   contains:
     pid:
-      description: Its process id; 0 in check mode, and when there is none.
+      description: Its process id; 0 in check mode, and if there is none.
       type: int
   sample: {"pid": 4711}
 """
@@ -77,7 +77,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 TIMEOUT = 600
-# Of one look: what came after it may hold what it found, as an image that was registered meanwhile holds its snapshot.
+# Of one search: what appears after it may block what it found, as an image that was registered meanwhile blocks its snapshot.
 LOOK_TIMEOUT = 60
 
 
@@ -94,10 +94,10 @@ class BuildGuardModule(CloudModule):
     }
     rules = {'required_if': [('state', 'present', ('name',))]}
 
-    def find(self):
+    def find(self) -> dict[str, int]:
         return {'pid': 0}
 
-    def plan(self, found):
+    def plan(self, found: dict[str, int]) -> Plan:
         plan = Plan(found)
         if self.params['state'] == 'present':
             plan.step('start the guard', lambda: found.update(pid=self._start()))
@@ -107,55 +107,55 @@ class BuildGuardModule(CloudModule):
         return plan
 
     @property
-    def _lock(self):
+    def _lock(self) -> Path:
         return Path(self.params['directory']) / 'lock'
 
     @property
-    def _log(self):
+    def _log(self) -> Path:
         return self._lock.with_name('cleanup.log')
 
-    def _start(self):
+    def _start(self) -> int:
         if self.params['playbook'] is None:
-            raise ModuleError('build_guard does not know which process to watch: it has to run as a task, on localhost.')
+            raise ModuleError('build_guard has no process to watch: it must run as a task, on localhost.')
         try:
             lock = guard.take_lock(self._lock)
-        except guard.Held as held:
+        except guard.Locked as locked:
             raise ModuleError(
-                f'{self.params["name"]} is being built already, or cleared up after an interruption: '
-                f'process {held.pid} sees to that. Wait until it has ended, or interrupt the build.'
-            ) from held
+                f'{self.params["name"]} is being built already, or process {locked.pid} removes the rest of an interrupted build. '
+                'Wait until it has ended, or interrupt the build.'
+            ) from locked
         return guard.start(lock, self.params['playbook'], self._log, self._clean)
 
-    def _dismiss(self):
+    def _dismiss(self) -> None:
         guard.dismiss(self._lock)
         if self._log.exists() and not self._log.stat().st_size:
             self._log.unlink()
 
-    def _clean(self, tell):
-        """Runs in the guard. Looks again until nothing is found: a module may have outlived its playbook for a moment."""
+    def _clean(self, report: guard.Report) -> None:
+        """Runs in the guard. Searches until nothing is found: a module may outlive its playbook for a moment."""
         name = self.params['name']
         if self.params['keep']:
             return
-        tell(f'\nbuild {name}: interrupted; removing what it created (log: {self._log})')
+        report(f'\nbuild {name}: interrupted; removing what it created (log: {self._log})')
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
-        # Without its directory the build is of no interest any more: a lab that was removed, for example.
+        # Without its directory the build no longer matters: a lab was removed, for example.
         while quiet < 2 and time.monotonic() < deadline and self._lock.exists():
             try:
                 found = find_leftovers(self.cloud, self.params['tag'], name, self.params['answer_file_bucket'])
                 plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
-            except Exception as error:  # the cloud may be away for a while; only time ends this
+            except Exception as error:  # the cloud may not answer for a while; only the deadline ends this
                 quiet = 0
-                tell(f'build {name}: {error}')
+                report(f'build {name}: {error}')
             else:
                 quiet = 0 if found else quiet + 1
                 for leftover in found:
-                    tell(f'build {name}: removed {leftover["type"]} {leftover["id"]}')
+                    report(f'build {name}: removed {leftover["type"]} {leftover["id"]}')
             time.sleep(3)
-        tell(f'build {name}: ' + ('nothing is left' if quiet else 'not everything could be removed; the next build tries again'))
+        report(f'build {name}: ' + ('nothing is left' if quiet else 'not everything could be removed; the next build tries again'))
 
 
-def main():
+def main() -> None:
     BuildGuardModule.main()
 
 

@@ -10,20 +10,20 @@ module: build_leftovers
 short_description: Remove what an interrupted or failed build left in the cloud
 version_added: 0.1.0
 description:
-  - Finds all instances, volumes, images and snapshots that carry a build's tag, and removes them in the order in which the cloud
-    lets go of them. Waits until they are gone. When one does not go the others are removed all the same, only a volume stays
-    while a snapshot does, because by it an untagged snapshot is found again.
-  - Found as well are, because they get their tag a moment later, images of that name, instances with the client token that
-    the role gives them, untagged snapshots of the build's volumes, and the build's answer file.
-  - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
-  - In Eucalyptus 3.1 and 3.2, which have no tags, it finds images and the answer file only.
+  - Finds all instances, volumes, images and snapshots with a build's tag, removes them in the order that the cloud accepts, and
+    waits until they are gone. If one cannot be removed, the others are. Only a volume is kept as long as its snapshot exists,
+    because an untagged snapshot can only be found through its volume.
+  - It also finds what may not have its tag yet - images of that name, instances with the client token of the role, untagged
+    snapshots of the build's volumes - and the build's answer file.
+  - The role P(eucalyptus.cloud.image_build#role) runs it when a build fails and before a build starts.
+  - In Eucalyptus 3.1 and 3.2, which have no tags, it finds only images and the answer file.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   name:
     required: true
   wait_timeout:
-    description: How long all of it may take to go away, in seconds.
+    description: Seconds that the whole removal may take.
     type: int
     default: 600
 extends_documentation_fragment:
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leftovers:
-  description: What was found, in the order of removal. When the task fails, what could not be removed.
+  description: The resources found, in the order of removal. If the task fails, those that could not be removed.
   returned: always
   type: list
   elements: dict
@@ -64,8 +64,13 @@ leftovers:
   sample: [{"type": "volume", "id": "vol-7f2e4011", "state": "available"}]
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import (
+    Leftover,
+    find_leftovers,
+    plan_leftovers,
+)
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 
 class BuildLeftoversModule(CloudModule):
@@ -77,18 +82,18 @@ class BuildLeftoversModule(CloudModule):
         'wait_timeout': {'type': 'int', 'default': 600},
     }
 
-    def find(self):
+    def find(self) -> list[Leftover]:
         if not self.params['name']:
-            raise ModuleError('name is empty: give the name of the build whose leftovers are to be removed.')
+            raise ModuleError('name is empty. Give the name of the build whose leftovers should be removed.')
         return find_leftovers(self.cloud, self.params['tag'], self.params['name'], self.params['answer_file_bucket'])
 
-    def plan(self, found):
+    def plan(self, found: list[Leftover]) -> Plan:
         plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'])
         plan.after = found
         return plan
 
 
-def main():
+def main() -> None:
     BuildLeftoversModule.main()
 
 

@@ -213,7 +213,7 @@ def digest_of(path: str, algorithm: str, variable: str) -> str:
                 digest.update(stretch)
     except OSError as error:
         raise RecipeError(f'{variable}: there is no readable file {path} ({error.strerror}).') from error
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def main() -> None:

@@ -21,9 +21,8 @@ from tests.kit.lab import Lab
 from tests.kit.paths import ROOT
 
 PLAYBOOK = str(ROOT / 'playbooks/build_image.yml')
-READS = {'DescribeImages', 'DescribeImageAttribute', 'DescribeAvailabilityZones'}
-# The lab does not have these requests, as Eucalyptus 3.1 does not have the first.
-UNKNOWN = {'DescribeInstanceTypes', 'DescribeKeyPairs', 'DescribeSecurityGroups'}
+READS = {'DescribeImages', 'DescribeImageAttribute'}
+LISTS = {'DescribeAvailabilityZones', 'DescribeInstanceTypes', 'DescribeKeyPairs', 'DescribeSecurityGroups'}
 Build = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -121,13 +120,18 @@ def test_an_architecture_of_no_eucalyptus_is_refused(build: Build) -> None:
 
 @pytest.mark.parametrize('mode', [[], ['--check']], ids=['real', 'check'])
 def test_what_the_cloud_does_not_have_is_refused_with_what_it_has(lab_api: Lab, build: Build, mode: list[str]) -> None:
+    lab_api.ec2().create_key_pair(KeyName=f'ann-{len(mode)}')
     asked = len(requests(lab_api))
-    refused = build(*mode, zone='two', kernel_id='eki-00000000', key_name='whoever')
+    wrong = {'zone': 'two', 'kernel_id': 'eki-00000000', 'key_name': f'anne-{len(mode)}', 'security_groups': ['defaults']}
+    refused = build(*mode, **wrong, instance_type='m1.mediun', boot_test_instance_type='m1.medium')
     said = one_line(refused)
     assert refused.returncode != 0
     assert 'image_build_zone: there is no availability zone two. The cloud has one.' in said
+    assert 'image_build_instance_type: there is no instance type m1.mediun. The cloud has m1.medium, ' in said
+    assert f'image_build_key_name: there is no key pair anne-{len(mode)}. The cloud has ann-{len(mode)}' in said
+    assert 'image_build_security_groups: there is no security group defaults. The cloud has default.' in said
     assert re.search('image_build_kernel_id: there is no kernel image eki-00000000 .* The cloud has .*eki-', said)
-    assert set(requests(lab_api)[asked:]) <= READS | UNKNOWN
+    assert set(requests(lab_api)[asked:]) <= READS | LISTS
 
 
 def test_a_template_in_the_home_directory_is_found_and_its_mistake_is_named(build: Build, tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def _collection(variable: str, kind: str, value: t.Any) -> t.Any:
     if not isinstance(value, wanted):
         found = WORDS.get(type(value).__name__, 'string')
         raise Unconverted(f'must be a {WORDS[kind]}, not a {found}. Write it in a file, or as -e \'{{"{variable}": {sample}}}\'')
-    if kind == 'dict':
+    if isinstance(value, dict):
         return {str(key): content for key, content in value.items()}
     if any(isinstance(element, (list, dict)) or element is None for element in value):
         raise Unconverted('must be a list of strings')

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process that watches over a build and cleans up after it, should the playbook be interrupted or killed.
+"""A process that watches a playbook and cleans up after its build if the playbook is interrupted or killed.
 
-Ansible cannot do that itself: at Ctrl-C it ends its workers and runs neither ``rescue`` nor ``always``.
+Ansible itself cannot do that: at Ctrl-C it ends its workers and runs neither ``rescue`` nor ``always``.
 
-The guard holds a lock on a file in the build's directory as long as it lives. The lock keeps a second build of the same
-inputs away, and tells without doubt whether the process whose number is in the file is still the guard.
+The guard holds a lock on a file in the build's directory as long as it lives. The lock prevents a second build of the same
+inputs. While it is held, the process whose number is in the file certainly is the guard.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
 PERIOD = 1.0
-Tell = t.Callable[[str], None]
+Report = t.Callable[[str], None]
 
 
-class Held(Exception):
-    """Another guard holds the lock. ``pid`` is its process, 0 when it has not told yet."""
+class Locked(CollectionError):
+    """Another guard holds the lock. ``pid`` is its process, 0 if it has not written its number yet."""
 
     def __init__(self, pid: int) -> None:
-        super().__init__(pid)
+        super().__init__(f'The lock is held by process {pid or "(not known yet)"}.')
         self.pid = pid
 
 
 def take_lock(path: Path) -> int:
-    """Return the descriptor of the locked file. The lock lives until all its copies are closed. Raises Held."""
+    """Return the descriptor of the locked file. The lock lives until all its copies are closed. Raises Locked."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -40,23 +42,23 @@ def take_lock(path: Path) -> int:
         except BlockingIOError:
             pid = _pid_in(descriptor)
             os.close(descriptor)
-            raise Held(pid) from None
+            raise Locked(pid) from None
         if _is_at(path, descriptor):
-            os.ftruncate(descriptor, 0)  # what an earlier guard wrote is no longer true
+            os.ftruncate(descriptor, 0)  # the number of an earlier guard
             return descriptor
         os.close(descriptor)  # dismiss() has removed it between opening and locking
 
 
-def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) -> int:
+def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Report], None]) -> int:
     """Start the guard, which takes over ``lock``, and return its process id.
 
-    When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` tells goes to the file ``log``, and
-    to the playbook's terminal if it has one. Raises OSError where /proc does not show the process, and where the log cannot be
-    written: the guard itself would have nobody to tell that.
+    When the process ``playbook`` is gone, the guard calls ``clean`` and ends. What ``clean`` reports goes to the file ``log``,
+    and to the playbook's terminal if it has one. Raises OSError if /proc does not list the process or the log cannot be
+    written, since the guard itself could not report either.
     """
     try:
         if _birth(playbook) is None:
-            raise OSError(f'process {playbook}, which is to be watched, cannot be seen in /proc')
+            raise OSError(f'Process {playbook}, which the guard should watch, is not in /proc.')
         kept = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError:
         os.close(lock)
@@ -79,13 +81,13 @@ def start(lock: int, playbook: int, log: Path, clean: t.Callable[[Tell], None]) 
         os.close(reader)
         _leave_the_caller(kept)
         _watch(playbook)
-        clean(functools.partial(_tell, terminal))
+        clean(functools.partial(_report, terminal))
     finally:
         os._exit(0)
 
 
 def dismiss(path: Path, timeout: float = 30) -> bool:
-    """End the guard that holds the lock at ``path``; False when there is none. Raises Held when it does not end in time."""
+    """End the guard that holds the lock at ``path``; False if there is none. Raises Locked if it does not end in time."""
     deadline = time.monotonic() + timeout
     signalled = False
     while True:
@@ -93,16 +95,16 @@ def dismiss(path: Path, timeout: float = 30) -> bool:
             lock = take_lock(path)
         except FileNotFoundError:
             return False
-        except Held as held:
+        except Locked as locked:
             if time.monotonic() > deadline:
                 raise
-            if held.pid and not signalled:
+            if locked.pid and not signalled:
                 with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-                    os.kill(held.pid, signal.SIGTERM)
+                    os.kill(locked.pid, signal.SIGTERM)
                     signalled = True
             time.sleep(0.02)
         else:
-            path.unlink(missing_ok=True)  # still locked: nobody begins with a file that then goes
+            path.unlink(missing_ok=True)  # still locked, so that nobody locks a file that is about to vanish
             os.close(lock)
             return signalled
 
@@ -128,7 +130,7 @@ def _terminal_of(pid: int) -> str | None:
 
 
 def _leave_the_caller(log: int) -> None:
-    """Close what Ansible waits for, and let nothing but SIGTERM end this process."""
+    """Close what Ansible waits for, and leave only SIGTERM to end this process."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -145,7 +147,7 @@ def _watch(pid: int) -> None:
 
 
 def _birth(pid: int) -> str | None:
-    """When a process began, in clock ticks, so that a reused number is not taken for it; None when it is gone or a zombie."""
+    """Start time of a process in clock ticks, which a reused number does not have; None if it is gone or a zombie."""
     try:
         fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
     except OSError:
@@ -153,8 +155,8 @@ def _birth(pid: int) -> str | None:
     return None if fields[0] in 'ZX' else fields[19]
 
 
-def _tell(terminal: str | None, text: str) -> None:
-    """Nothing may keep the guard from its work: not a full disk, not a terminal that is closed or stopped with Ctrl-S."""
+def _report(terminal: str | None, text: str) -> None:
+    """Write to log and terminal. A full disk, a closed terminal or one stopped with Ctrl-S must not end the guard's work."""
     line = f'{text}\n'.encode()
     with contextlib.suppress(OSError):
         os.write(1, line)

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that one unfinished build created in the cloud, and how to remove it in the right order.
+"""Everything that one unfinished build created in the cloud, and its removal in the right order.
 
-It is known by the build's tag. Where the tag may not be there yet, because it is a request of its own: an image also by
-its name, an instance by its client token, a snapshot by the volume. A finished image carries the build's key besides (the
-tag's name with ``-key`` behind), and is never a leftover, nor is its snapshot.
-Eucalyptus 3.1 and 3.2 have no tags: there, only images and the answer file are found.
+The build's tag identifies it. Tagging is a request of its own, so the tag may be missing: an image is also identified by its
+name, an instance by its client token, a snapshot by its volume. A finished image also has a tag with the build's key (the
+tag's name followed by ``-key``); it is never a leftover, and neither is its snapshot.
+Eucalyptus 3.1 and 3.2 have no tags: only images and the answer file are found there.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
 ANSWER_FILE = 'answer file'
-# The order of looking. An instance holds its volumes and its image, an image its snapshot.
+# The order of the search. An instance blocks the removal of its volumes and its image, an image that of its snapshot.
 KINDS = {kind.noun: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
-# A client token has up to 64 characters: the end of the build's name, which is its own, a dot, and what the role likes.
+# A client token has up to 64 characters: the end of the build's name, which contains the key, a dot, and a rest.
 TOKEN_LENGTH = 40
-BUILD = re.compile('.*-[0-9a-f]{10}')  # what the role calls a build; other names have nothing to do with tokens
+BUILD = re.compile('.*-[0-9a-f]{10}')  # a build's name; other names are part of no token
 
 
 class LeftoversRemain(WaitError):
-    """Not everything could be removed; ``resource`` lists what is still there."""
+    """Not everything could be removed; ``resource`` lists what remains."""
 
 
 def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None) -> list[Leftover]:
-    """What carries ``tag`` = ``name``, in the order in which it has to be removed. Raises CloudError.
+    """Everything with ``tag`` = ``name``, in the order of removal. Raises CloudError.
 
-    ``bucket`` is where the build's answer file would be, an object of the build's name; by default the account's own for
-    answer files.
+    ``bucket`` is the one of the build's answer file, an object of the build's name; by default the account's own for answer
+    files.
     """
     bucket = bucket or cloud.credentials.own_bucket('answer-files')
     found = _answer_file(cloud, bucket, name)
@@ -68,18 +68,18 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None)
         for resource in listing(cloud, kind):
             is_ours = ours(kind, resource)
             if kind is VOLUME and is_ours:
-                volumes.add(resource['volume_id'])  # one that is gone and only still listed names its snapshots, too
+                volumes.add(resource['volume_id'])  # even one that is gone and only still listed
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.noun, resource[kind.id], resource['state']))
-    # Volumes go last: without its volume nobody would find an untagged snapshot again.
+    # Volumes are last: an untagged snapshot can only be found through its volume.
     return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.noun)
 
 
 def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
-    """The steps that remove ``found``. All are tried, and have ``timeout`` seconds together; what did not go by then raises
-    LeftoversRemain in the end."""
+    """The steps that remove ``found``. All are tried, and have ``timeout`` seconds together. In the end LeftoversRemain is
+    raised if something remains."""
     plan = Plan(found)
     deadline = time.monotonic() + timeout
     failures: list[tuple[Leftover, Exception]] = []
@@ -87,7 +87,7 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
     def attempt(leftover: Leftover) -> None:
         try:
             if leftover['type'] == VOLUME.noun and any(failed['type'] == SNAPSHOT.noun for failed, _error in failures):
-                raise WaitError(f'Volume {leftover["id"]} stays until its snapshot is gone.', None)
+                raise WaitError(f'Volume {leftover["id"]} is kept until its snapshot is gone.', None)
             if leftover['type'] == ANSWER_FILE:
                 _remove_object(cloud, leftover['id'])
             else:
@@ -122,10 +122,10 @@ def _answer_file(cloud: Cloud, bucket: str, key: str) -> list[Leftover]:
     try:
         cloud.s3('head_object', f'{bucket}/{key}', Bucket=bucket, Key=key)
     except CloudError as error:
-        # Where no storage is configured, and in a bucket of somebody else's, is no answer file of ours.
+        # Without object storage, and in a bucket of another account, there is no answer file of ours.
         if error.not_found or error.status == 403 or error.request == 'connect':
             return []
-        state = 'unknown'  # storage that is away keeps nobody from clearing up the rest
+        state = 'unknown'  # storage that does not answer must not prevent the removal of the rest
     return [_leftover(ANSWER_FILE, f'{bucket}/{key}', state)]
 
 

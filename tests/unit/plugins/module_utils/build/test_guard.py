@@ -44,8 +44,8 @@ def playbook(terminal):
 def start(tmp_path, playbook):
     """Starts a guard over the playbook; its cleaning leaves the file ``cleaned``."""
 
-    def cleaning(tell):
-        tell('cleaning up')
+    def cleaning(report):
+        report('cleaning up')
         (tmp_path / 'cleaned').touch()
 
     def start_one():
@@ -111,7 +111,7 @@ def test_a_dismissed_guard_does_nothing(tmp_path, playbook, start):
 
 def test_a_second_build_in_the_same_directory_is_refused_and_told_who_has_it(tmp_path, start):
     pid = start()
-    with pytest.raises(guard.Held) as refusal:
+    with pytest.raises(guard.Locked) as refusal:
         guard.take_lock(tmp_path / 'lock')
     assert refusal.value.pid == pid
 
@@ -146,7 +146,7 @@ def test_a_lock_on_a_file_that_was_dismissed_meanwhile_is_taken_anew(tmp_path, m
     monkeypatch.setattr(guard.fcntl, 'flock', after_the_earlier_one)
     lock = guard.take_lock(path)
     assert os.path.samestat(os.fstat(lock), path.stat())
-    with pytest.raises(guard.Held):
+    with pytest.raises(guard.Locked):
         guard.take_lock(path)
     os.close(lock)
 
@@ -156,7 +156,7 @@ def test_the_lock_is_held_until_its_file_is_gone(tmp_path, monkeypatch):
     os.close(guard.take_lock(path))
 
     def unlink_late(self, **options):
-        with pytest.raises(guard.Held):
+        with pytest.raises(guard.Locked):
             guard.take_lock(path)
         unlink(self, **options)
 
