@@ -19,6 +19,7 @@ import pytest
 
 from tests.kit.lab import Lab
 from tests.kit.paths import ROOT
+from tests.kit.waiting import wait_for
 
 PLAYBOOK = str(ROOT / 'playbooks/build_image.yml')
 READS = {'DescribeImages', 'DescribeImageAttribute'}
@@ -146,9 +147,9 @@ def test_a_template_in_the_home_directory_is_found_and_its_mistake_is_named(buil
 def test_what_is_not_keyed_is_applied_to_the_finished_image(lab_api: Lab, build: Build) -> None:
     ec2 = lab_api.ec2()
     volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
-    lab_api.wait_for(lambda: ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['State'] == 'available', 'the volume')
+    wait_for('the volume', lambda: ec2.describe_volumes(VolumeIds=[volume])['Volumes'][0]['State'] == 'available')
     snapshot = ec2.create_snapshot(VolumeId=volume)['SnapshotId']
-    lab_api.wait_for(lambda: ec2.describe_snapshots(SnapshotIds=[snapshot])['Snapshots'][0]['State'] == 'completed', 'the snapshot')
+    wait_for('the snapshot', lambda: ec2.describe_snapshots(SnapshotIds=[snapshot])['Snapshots'][0]['State'] == 'completed')
     plan = build('--check', '-v').stdout
     name, key = re.search(r'image_name: (\S+)', plan)[1], re.search(r'^\s+key: (\S+)', plan, re.MULTILINE)[1]
     assert 'would be built' in plan
