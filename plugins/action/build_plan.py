@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 import typing as t
+from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
@@ -19,7 +20,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     inputs_of,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.answer_template import find_template, reason, render
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
 
 FILLED_IN = ('inputs', 'here', 'answer_file')
 
@@ -73,8 +74,30 @@ class ActionModule(ActionBase):
             problems = recipe.template_problems()
             if problems:
                 raise RecipeError(' '.join(problems))
-        extra = {f'{PREFIX}volume_id': VOLUME_PLACEHOLDER}
-        text = render(path, variables, extra, loader=self._loader, templar=self._templar)
+        try:
+            text = render(self._templar, path, {**variables, f'{PREFIX}volume_id': VOLUME_PLACEHOLDER})
+        except TemplateError as error:
+            raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
         facts = facts_of(text)
         facts['reports'] = facts['reports'] and recipe['boot_report']
         return {'path': path, 'sha256': hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest(), **facts}
+
+
+def find_template(name: str, directories: list[str]) -> str:
+    """The path of the answer file's template, looked for in these directories in order. Raises RecipeError."""
+    expanded = os.path.expanduser(os.path.expandvars(name))
+    for directory in directories:
+        path = Path(directory) / expanded
+        if path.is_file() and os.access(path, os.R_OK):
+            return str(path)
+    looked = 'is not a readable file' if os.path.isabs(expanded) else f'was not found in {", ".join(directories)}'
+    raise RecipeError(f'{PREFIX}answer_file: {expanded} {looked}.')
+
+
+def reason(error: BaseException) -> str:
+    """The innermost cause in one line: "'mirror' is undefined." Ansible's own message may quote the whole value."""
+    # orig_exc: up to ansible-core 2.18
+    while deeper := error.__cause__ or getattr(error, 'orig_exc', None):
+        error = deeper
+    text = str(getattr(error, 'message', None) or error).strip().splitlines() or [type(error).__name__]
+    return text[0].rstrip('.') + '.'

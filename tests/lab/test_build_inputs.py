@@ -140,7 +140,8 @@ def test_a_template_in_the_home_directory_is_found_and_its_mistake_is_named(buil
     refused = build('--check', answer_file='~/mine.ks.j2')
     said = refused.stdout + refused.stderr
     assert refused.returncode != 0
-    assert "mine.ks.j2, line 2, cannot be rendered: 'mirror_of_mine' is undefined." in one_line(refused)
+    assert 'image_build_answer_file cannot be used. The variable mirror_of_mine is undefined' in one_line(refused)
+    assert re.search(r'line 2 of \S+/mine.ks.j2', one_line(refused))
     assert 'plain-secret' not in said
 
 
