@@ -75,7 +75,7 @@ def test_what_is_missing_or_malformed_is_named_before_anything_is_made(lab):
     given = lab.variables('busybox')
     remote = {'image_build_kernel_id': '', 'image_build_kernel': 'http://127.0.0.1:9/vmlinuz'}
     fails(lab.build({**given, **remote}), 'image_build_kernel_checksum is needed')
-    fails(lab.build(given, '-e', 'image_build_packages=cloud-init'), 'image_build_packages: a word is no list')
+    fails(lab.build(given, '-e', 'image_build_packages=cloud-init'), 'image_build_packages must be a list, not a string')
 
 
 def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):

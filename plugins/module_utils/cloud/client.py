@@ -13,7 +13,7 @@ import traceback
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import instance_types, retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError as CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import explain
@@ -93,6 +93,9 @@ class Cloud:
             self._session = botocore.session.Session(session_vars={'profile': (None, [], None, None)})
             self._session.set_config_variable('config_file', '/dev/null')
             self._session.set_config_variable('credentials_file', '/dev/null')
+            loader = self._session.get_component('data_loader')
+            # The loader keeps what it has read, so the client below is made from the model with the addition.
+            instance_types.add_to(loader.load_service_model('ec2', 'service-2', api_version=EC2_API_VERSION))
         try:
             client = self._session.create_client(
                 service,

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of the module build_plan: reads and checks the role's variables and renders the answer file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
+    PREFIX,
+    VOLUME_PLACEHOLDER,
+    Recipe,
+    RecipeError,
+    facts_of,
+    inputs_of,
+)
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
+
+FILLED_IN = ('inputs', 'here', 'answer_file')
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = dict(self._task.args)
+        entry_point = arguments.get('entry_point', 'main')
+        # Relative paths begin where ansible-playbook was called, whatever directory a worker is in.
+        here = os.environ.get('PWD') or os.getcwd()
+        try:
+            if set(FILLED_IN) & set(arguments):
+                raise RecipeError(f'{", ".join(FILLED_IN)} are not for playbooks: the action plugin fills them in.')
+            recipe = Recipe.read(self._evaluated(variables, entry_point), here, entry_point)
+            arguments |= {'inputs': recipe.without_secrets(), 'here': here}
+            if entry_point == 'main':
+                arguments['answer_file'] = self._answer_file(recipe, here, variables)
+        except CollectionError as error:
+            return {'failed': True, 'msg': str(error)}
+        result: dict[str, t.Any] = self._execute_module('eucalyptus.cloud.build_plan', arguments, task_vars=variables)
+        result.pop('invocation', None)
+        return result
+
+    def _evaluated(self, variables: dict[str, t.Any], entry_point: str) -> dict[str, t.Any]:
+        """All variables with the role's prefix; those that are inputs, evaluated. Raises RecipeError."""
+        found = {name: None for name in variables if name.startswith(PREFIX)}
+        problems = []
+        for one in inputs_of(entry_point):
+            if one.variable not in variables:
+                continue
+            try:
+                found[one.variable] = self._templar.template(variables[one.variable])
+            except AnsibleError as error:
+                problems.append(f'{one.variable} cannot be evaluated: {reason(error)}')
+        if problems:
+            raise RecipeError(' '.join(problems))
+        return found
+
+    def _answer_file(self, recipe: Recipe, here: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Path, digest and facts of the answer file. The volume is not there yet, so the digest is made with a placeholder."""
+        if not recipe['answer_file']:
+            return {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), **facts_of('')}
+        playbook, own = variables['playbook_dir'], f'{variables["role_path"]}/templates'
+        path = find_template(recipe['answer_file'], [here, playbook, f'{playbook}/templates', own])
+        if os.path.dirname(path) == own:
+            problems = recipe.template_problems()
+            if problems:
+                raise RecipeError(' '.join(problems))
+        try:
+            text = render(self._templar, path, {**variables, f'{PREFIX}volume_id': VOLUME_PLACEHOLDER})
+        except TemplateError as error:
+            raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
+        facts = facts_of(text)
+        facts['reports'] = facts['reports'] and recipe['boot_report']
+        return {'path': path, 'sha256': hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest(), **facts}
+
+
+def find_template(name: str, directories: list[str]) -> str:
+    """The path of the answer file's template, looked for in these directories in order. Raises RecipeError."""
+    expanded = os.path.expanduser(os.path.expandvars(name))
+    for directory in directories:
+        path = Path(directory) / expanded
+        if path.is_file() and os.access(path, os.R_OK):
+            return str(path)
+    looked = 'is not a readable file' if os.path.isabs(expanded) else f'was not found in {", ".join(directories)}'
+    raise RecipeError(f'{PREFIX}answer_file: {expanded} {looked}.')
+
+
+def reason(error: BaseException) -> str:
+    """The innermost cause in one line: "'mirror' is undefined." Ansible's own message may quote the whole value."""
+    # orig_exc: up to ansible-core 2.18
+    while deeper := error.__cause__ or getattr(error, 'orig_exc', None):
+        error = deeper
+    text = str(getattr(error, 'message', None) or error).strip().splitlines() or [type(error).__name__]
+    return text[0].rstrip('.') + '.'

@@ -1,0 +1,274 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All inputs of a build, their checks, and what is derived from them: the build's key, names, tags and paths."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import re
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import checks
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import TOKEN_LENGTH
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+
+PREFIX = 'image_build_'
+# A new number makes all images again: raise it when the steps of a build change what comes out.
+RECIPE = 2
+# Facts that the role sets; they have the prefix of its inputs.
+OUTPUTS = ('result', 'installer')
+BUILD_TAG = checks.OWN_TAGS
+# Only a finished image carries it. build_leftovers relies on the name.
+KEY_TAG = f'{BUILD_TAG}-key'
+# The answer file's URL and the volume differ in each run, so the key is made with these.
+URL_PLACEHOLDER = 'ANSWER-FILE-URL'
+VOLUME_PLACEHOLDER = 'vol-00000000'
+# Facts about an answer file, each with the text that its fragment leaves in the rendered file.
+MARKERS = {'reports': 'boot-report: address='}  # boot_report.sh.j2
+
+
+class RecipeError(CollectionError):
+    """Inputs that no build can be made of. The message names each wrong variable."""
+
+
+class Effect(enum.Enum):
+    """How an input decides what the finished image contains."""
+
+    KEYED = 'its value is part of the key'
+    CONTENT = 'the content of the file that it names is part of the key'
+    ANSWER_FILE = 'it is part of the key as far as the answer file contains it'
+    NOT_KEYED = 'it is not part of the key: a change is applied to the finished image or concerns only the build'
+
+
+KEYED, CONTENT, ANSWER_FILE, NOT_KEYED = Effect
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input: its name without the prefix, its type in the words of argument_specs.yml, and its check."""
+
+    name: str
+    kind: str
+    effect: Effect
+    check: checks.Check = lambda _value: ''
+    needed: bool = False  # an empty value is an error
+    published: bool = False  # also an input of the entry point publish_installer
+    private: bool = False  # may contain a secret, so it stays on the controller
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name
+
+
+SECONDS = checks.positive('seconds')
+INPUTS = (
+    Input('name', 'str', KEYED, checks.build_name, needed=True, published=True),
+    Input('connection', 'dict', NOT_KEYED, published=True, private=True),
+    Input('architecture', 'str', KEYED, checks.among(*checks.ARCHITECTURES), needed=True, published=True),
+    Input('description', 'str', NOT_KEYED, checks.description),
+    Input('tags', 'dict', NOT_KEYED, checks.tags),
+    Input('launch_permissions', 'dict', NOT_KEYED, checks.permissions),
+    Input('kernel', 'str', CONTENT, checks.location, published=True),
+    Input('kernel_checksum', 'str', CONTENT, checks.checksum, published=True),
+    Input('kernel_id', 'str', KEYED, checks.image_id('eki')),
+    Input('ramdisk', 'str', CONTENT, checks.location, published=True),
+    Input('ramdisk_checksum', 'str', CONTENT, checks.checksum, published=True),
+    Input('ramdisk_id', 'str', KEYED, checks.image_id('eri')),
+    Input('image_id', 'str', NOT_KEYED, checks.image_id('emi')),
+    Input('installer_permissions', 'dict', NOT_KEYED, checks.permissions, published=True),
+    Input('bucket', 'str', NOT_KEYED, checks.bucket, published=True),
+    Input('answer_file', 'str', CONTENT, checks.path),
+    Input('answer_file_bucket', 'str', NOT_KEYED, checks.bucket),
+    Input('answer_file_expires', 'int', NOT_KEYED, SECONDS, needed=True),
+    Input('guest_s3_url', 'str', ANSWER_FILE, checks.url),
+    Input('boot_params', 'str', KEYED),
+    Input('answer_file_url', 'str', NOT_KEYED),
+    Input('installer_options', 'list', KEYED),
+    Input('install_url', 'str', ANSWER_FILE),
+    Input('root_password_hash', 'str', ANSWER_FILE, checks.password_hash, private=True),
+    Input('timezone', 'str', ANSWER_FILE, checks.timezone, needed=True),
+    Input('packages', 'list', ANSWER_FILE, checks.each(checks.package)),
+    Input('post', 'str', ANSWER_FILE, private=True),
+    Input('zone', 'str', NOT_KEYED, checks.word),
+    Input('instance_type', 'str', KEYED, checks.word, needed=True),
+    Input('security_groups', 'list', NOT_KEYED),
+    Input('key_name', 'str', NOT_KEYED),
+    Input('volume_size', 'int', KEYED, checks.positive('GiB'), needed=True),
+    Input('device', 'str', NOT_KEYED, checks.device, needed=True),
+    Input('device_timeout', 'int', ANSWER_FILE, SECONDS, needed=True),
+    Input('timeout', 'int', NOT_KEYED, SECONDS, needed=True),
+    Input('silence_timeout', 'int', NOT_KEYED, SECONDS, needed=True),
+    Input('failure_patterns', 'list', NOT_KEYED, checks.each(checks.pattern)),
+    Input('boot_test', 'bool', NOT_KEYED, needed=True),
+    Input('boot_test_instance_type', 'str', NOT_KEYED, checks.word),
+    Input('boot_test_timeout', 'int', NOT_KEYED, SECONDS, needed=True),
+    Input('boot_test_silence_timeout', 'int', NOT_KEYED, SECONDS, needed=True),
+    Input('boot_report', 'bool', ANSWER_FILE, needed=True),
+    Input('login_prompt', 'str', NOT_KEYED, checks.pattern, needed=True),
+    Input('keep_failed', 'bool', NOT_KEYED, needed=True),
+    Input('when_busy', 'str', NOT_KEYED, checks.among('refuse', 'wait'), needed=True),
+    Input('directory', 'path', NOT_KEYED, checks.path, needed=True),
+)
+
+
+def inputs_of(entry_point: str) -> tuple[Input, ...]:
+    """The inputs of the role's entry point, ``main`` or ``publish_installer``."""
+    return tuple(one for one in INPUTS if one.published or entry_point == 'main')
+
+
+def unknown_inputs(names: t.Iterable[str]) -> list[str]:
+    """A sentence for each variable that has the role's prefix and is none of its own: a misspelt one would have no effect."""
+    known = [one.variable for one in INPUTS]
+    others = sorted({name for name in names if name.startswith(PREFIX)} - {*known, *(PREFIX + output for output in OUTPUTS)})
+    return [
+        f'{name} is not a variable of this role; did you mean {" or ".join(checks.nearest(name, known)[:2])}? '
+        '`ansible-doc -t role eucalyptus.cloud.image_build` lists all.'
+        for name in others
+    ]
+
+
+class Recipe:
+    """The checked inputs of one build, by name without prefix, each of its own type.
+
+    ``here`` is the directory that relative paths begin at.
+    """
+
+    def __init__(self, values: t.Mapping[str, t.Any], here: str) -> None:
+        self.values = dict(values)
+        self._here = here.rstrip('/')
+
+    @classmethod
+    def read(cls, variables: t.Mapping[str, t.Any], here: str, entry_point: str = 'main') -> Recipe:
+        """Take the inputs out of ``variables`` (by their whole names). Raises RecipeError, which lists all that is wrong."""
+        values, problems = {}, unknown_inputs(variables)
+        for one in inputs_of(entry_point):
+            try:
+                value = checks.converted(one.variable, one.kind, variables.get(one.variable))
+            except checks.Unconverted as error:
+                problems.append(_sentence(one, str(error)))
+                continue
+            values[one.name] = value
+            empty = value in ('', [], {})
+            problem = ('must not be empty' if one.needed else '') if empty else one.check(value)
+            problems += [_sentence(one, problem)] if problem else []
+        if not problems:
+            recipe = cls(values, here)
+            problems = recipe.contradictions(entry_point)
+        if problems:
+            raise RecipeError(' '.join(problems))
+        return recipe
+
+    def __getitem__(self, name: str) -> t.Any:
+        return self.values[name]
+
+    # --- inputs that do not go together
+
+    def contradictions(self, entry_point: str = 'main') -> list[str]:
+        problems = []
+        for part in ('kernel', 'ramdisk'):
+            file, given = PREFIX + part, self[part]
+            if entry_point != 'main' and not given:
+                problems.append(f"{file} is empty. It names the installer's {part}, a path or a URL.")
+            elif entry_point == 'main' and bool(given) == bool(self[f'{part}_id']):
+                problems.append(f'Give either {file} (a path or URL; only cloud administrators may register it) or {file}_id.')
+            if is_url(given) and not self[f'{part}_checksum']:
+                problems.append(f'{file} is a URL, so {file}_checksum is needed, as sha256:HEX.')
+        if entry_point == 'main':
+            if self['answer_file_url'] != URL_PLACEHOLDER:
+                problems.append(f'{PREFIX}answer_file_url must not be set: the role fills it in when it starts the installer.')
+            problems += self.boot_params_problems(self.boot_params)
+        return problems
+
+    def boot_params_problems(self, boot_params: str) -> list[str]:
+        """What keeps the boot parameters, with the answer file's URL in them, from the installer's kernel."""
+        try:
+            compose(boot_params, None, False, None)
+        except UserDataError as error:
+            return [f'{PREFIX}boot_params, with {PREFIX}installer_options, cannot be used: {error}']
+        return []
+
+    def template_problems(self) -> list[str]:
+        """What the role's own answer files lack."""
+        if re.fullmatch(r'(https?|ftp)://[^/?#\s]+\S*', self['install_url'], re.IGNORECASE):
+            return []
+        return [
+            f"{PREFIX}install_url must be the http(s) or ftp URL of the system's packages, not {self['install_url']!r}: "
+            f'{self["answer_file"]} of this role installs from it.'
+        ]
+
+    # --- what goes in
+
+    @property
+    def boot_params(self) -> str:
+        """The installer's kernel command line, with a placeholder for the answer file's URL."""
+        return ' '.join([self['boot_params'], *self['installer_options']]).strip()
+
+    def source(self, part: str) -> str:
+        """Path or URL of the ``kernel`` or ``ramdisk``; empty when a registered one is used."""
+        given: str = self[part]
+        return given if not given or is_url(given) else self._absolute(given)
+
+    def _absolute(self, path: str) -> str:
+        return path if path.startswith(('/', '~', '$')) else f'{self._here}/{path}'
+
+    def without_secrets(self) -> dict[str, t.Any]:
+        """The inputs by name, without those that may contain a secret."""
+        return {one.name: self[one.name] for one in INPUTS if one.name in self.values and not one.private}
+
+    # --- what comes out
+
+    def key(self, contents: t.Mapping[str, str]) -> str:
+        """The digest of all that decides what comes out. ``contents`` has a digest for each input whose content counts."""
+        return hashlib.sha256(json.dumps(self.keyed(contents), sort_keys=True).encode()).hexdigest()
+
+    def keyed(self, contents: t.Mapping[str, str]) -> dict[str, t.Any]:
+        """What the key is made of, as the manifest shows it."""
+        values = {one.name: self[one.name] for one in INPUTS if one.effect is KEYED}
+        return {'recipe': RECIPE, **values, 'contents': dict(contents)}
+
+    def image_name(self, key: str) -> str:
+        return f'{self["name"]}-{key[:10]}'
+
+    def directory(self, key: str) -> str:
+        return f'{self._absolute(self["directory"]).rstrip("/")}/{self.image_name(key)}'
+
+    def build_tags(self, key: str) -> dict[str, str]:
+        """What everything carries that belongs to the build."""
+        return {BUILD_TAG: self.image_name(key)}
+
+    def finished_tags(self, key: str) -> dict[str, str]:
+        """What the finished, tested image carries."""
+        own = {name: str(value) for name, value in self['tags'].items()}
+        return {**own, **self.build_tags(key), KEY_TAG: key}
+
+    def permissions(self) -> dict[str, t.Any]:
+        """Who may launch the finished image: ``public`` and ``accounts``, as far as they are given."""
+        given = dict(self['launch_permissions'])
+        if given.get('public') is not None:
+            given['public'] = checks.switched_on(given['public'])
+        if given.get('accounts') is not None:
+            given['accounts'] = [str(account) for account in given['accounts']]
+        return given
+
+    def client_token(self, key: str, purpose: str) -> str:
+        """An instance is known by its token before it has its tag (build_leftovers). With the token of an earlier run the cloud
+        would return the instance of that run, terminated long ago."""
+        return f'{self.image_name(key)[-TOKEN_LENGTH:]}.{int(time.time())}{purpose}'
+
+
+def _sentence(wrong: Input, problem: str) -> str:
+    return f'{wrong.variable} {problem}' + ('' if problem[-1] in '.?!' else '.')
+
+
+def is_url(text: str) -> bool:
+    return text.lower().startswith(('http://', 'https://'))
+
+
+def facts_of(answer_file: str) -> dict[str, bool]:
+    """What a rendered answer file does, known by the texts of the role's fragments in it."""
+    return {fact: marker in answer_file for fact, marker in MARKERS.items()}

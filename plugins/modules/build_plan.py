@@ -1,0 +1,224 @@
+#!/usr/bin/python
+# Copyright: eucalyptus.cloud contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: build_plan
+short_description: Check the inputs of an image build and look for its finished image
+version_added: 0.1.0
+description:
+  - The first task of role P(eucalyptus.cloud.image_build#role). It takes the role's variables, renders the answer file on the
+    controller, checks both, derives the key of the build and looks for the image that an earlier build of the same inputs made.
+  - Where that image exists, its description, tags and launch permissions are brought into the wanted state. Where it does not, the
+    module compares every input that names something in the cloud with what the cloud lists.
+  - No task that creates anything runs before this one, so wrong inputs are refused before anything has changed, and in check mode.
+author:
+  - The eucalyptus.cloud contributors (@eucalyptus)
+options:
+  entry_point:
+    description: Entry point of the role. V(publish_installer) checks only the inputs of that one.
+    type: str
+    choices: [main, publish_installer]
+    default: main
+  inputs:
+    description: The checked inputs by name. Filled in by the action plugin.
+    type: dict
+  here:
+    description: Directory that relative paths begin at. Filled in by the action plugin.
+    type: str
+  answer_file:
+    description: Digest of the rendered answer file and what it does. Filled in by the action plugin.
+    type: dict
+extends_documentation_fragment:
+  - eucalyptus.cloud.connection
+  - eucalyptus.cloud.attributes
+  - eucalyptus.cloud.attributes.actiongroup
+"""
+
+EXAMPLES = r"""
+- name: Check the inputs and look for the finished image
+  eucalyptus.cloud.build_plan:
+  register: plan
+"""
+
+RETURN = r"""
+build:
+  description: The build.
+  returned: always
+  type: dict
+  contains:
+    image:
+      description: The finished image, as M(eucalyptus.cloud.image) returns it; null when it has yet to be built.
+      type: dict
+    key:
+      description: Digest of all inputs that decide the content of the image.
+      type: str
+    inputs:
+      description: The inputs that the key was made of.
+      type: dict
+    image_name:
+      description: Name of the image, and of everything that belongs to the build.
+      type: str
+      sample: debian-12-0a1b2c3d4e
+    directory:
+      description: Directory for consoles and manifest.
+      type: str
+    build_tags:
+      description: Tags of everything that belongs to the build.
+      type: dict
+    finished_tags:
+      description: Tags of the finished image.
+      type: dict
+    client_tokens:
+      description: Client tokens of the installer's and the test's instance, C(install) and C(test).
+      type: dict
+    kernel_src:
+      description: Path or URL of the installer's kernel; empty when a registered one is used.
+      type: str
+    ramdisk_src:
+      description: Path or URL of the installer's ramdisk; empty when a registered one is used.
+      type: str
+    answer_file:
+      description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), and whether the
+        installed system reports its first boot (C(reports)).
+      type: dict
+actions:
+  description: Changes made to the finished image, or in check mode those that would be made, in words.
+  returned: always
+  type: list
+  elements: str
+  sample: [set tags team]
+"""
+
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import offers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
+    KEY_TAG,
+    PREFIX,
+    URL_PLACEHOLDER,
+    Recipe,
+    RecipeError,
+    is_url,
+)
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+
+
+class BuildPlan(CloudModule):
+    key = 'build'
+    options = {
+        'entry_point': {'type': 'str', 'choices': ['main', 'publish_installer'], 'default': 'main'},
+        'inputs': {'type': 'dict'},
+        'here': {'type': 'str'},
+        'answer_file': {'type': 'dict'},
+    }
+
+    def find(self) -> Resource | None:
+        """The finished image of the same inputs."""
+        if self.params['inputs'] is None:
+            raise RecipeError('build_plan has no inputs: it must run as a task, so that its action plugin reads the variables.')
+        self.recipe = Recipe(self.params['inputs'], self.params['here'])
+        contents = {part: self._content(part) for part in ('kernel', 'ramdisk')}
+        self.build = {'kernel_src': self.recipe.source('kernel'), 'ramdisk_src': self.recipe.source('ramdisk')}
+        if self.params['entry_point'] != 'main':
+            return None
+        self.contents = {**contents, 'answer_file': self.params['answer_file']['sha256']}
+        self.build_key = self.recipe.key(self.contents)
+        self.build |= self._derived()
+        finished = [
+            image
+            for image in registration.registered(self.cloud)
+            if image['name'] == self.build['image_name'] and KEY_TAG in image['tags']
+        ]
+        return registration.with_permissions(self.cloud, finished[0] if finished else None)
+
+    def plan(self, found: Resource | None) -> Plan:
+        plan = Plan(found)
+        if self.params['entry_point'] != 'main':
+            return plan
+        if found is None:
+            self._check_with_the_cloud()
+            return plan
+        image_id = found['image_id']
+        description = self.recipe['description']
+        if description and description != found['description']:
+            plan.step('set the description', lambda: self._describe(image_id, description), description=description)
+        registration.plan_permissions(plan, self.cloud, lambda: image_id, self.recipe.permissions())
+        plan_tags(plan, self.cloud, lambda: image_id, {'tags': self.build['finished_tags']})
+        if plan.changed:
+            plan.result_from(lambda: registration.with_permissions(self.cloud, look(self.cloud, registration.IMAGE, image_id)))
+        return plan
+
+    def returned(self, resource: Resource | None) -> Resource:
+        return {'image': resource, **self.build}
+
+    def _derived(self) -> dict[str, t.Any]:
+        recipe, key = self.recipe, self.build_key
+        return {
+            'key': key,
+            'inputs': recipe.keyed(self.contents),
+            'image_name': recipe.image_name(key),
+            'directory': recipe.directory(key),
+            'build_tags': recipe.build_tags(key),
+            'finished_tags': recipe.finished_tags(key),
+            'client_tokens': {purpose: recipe.client_token(key, purpose) for purpose in ('install', 'test')},
+            'answer_file': self.params['answer_file'],
+        }
+
+    def _content(self, part: str) -> str:
+        """The digest of an installer's file, which must agree with the checksum that was given; empty without a file."""
+        source, checksum = self.recipe.source(part), self.recipe[f'{part}_checksum'].strip()
+        if not source:
+            return ''
+        if is_url(source):
+            return checksum.lower()
+        path = os.path.expanduser(os.path.expandvars(source))
+        algorithm, _colon, wanted = checksum.partition(':')
+        found = {name: digest_of(path, name, PREFIX + part) for name in {'sha256', algorithm or 'sha256'}}
+        if checksum and found[algorithm] != wanted.lower():
+            raise RecipeError(f'{PREFIX}{part}: {path} has the {algorithm} checksum {found[algorithm]}, not {wanted} as asked for.')
+        return f'sha256:{found["sha256"]}'
+
+    def _check_with_the_cloud(self) -> None:
+        """Refuse what the cloud would refuse later, with the variable's name."""
+        recipe, boot_params = self.recipe, self.recipe.boot_params
+        if self.params['answer_file']['path']:
+            bucket = recipe['answer_file_bucket'] or self.cloud.credentials.own_bucket('answer-files')
+            seconds, url = recipe['answer_file_expires'], recipe.values.get('guest_s3_url') or None
+            # Made without a request; its length is that of the URL which the installer will get.
+            url = self.cloud.presigned_get(bucket, self.build['image_name'], seconds, url)
+            boot_params = boot_params.replace(URL_PLACEHOLDER, url)
+        problems = recipe.boot_params_problems(boot_params) + offers.unmet(self.cloud, recipe)
+        if problems:
+            raise RecipeError(' '.join(problems))
+
+    def _describe(self, image_id: str, description: str) -> None:
+        self.cloud.ec2('modify_image_attribute', f'image {image_id}', ImageId=image_id, Description={'Value': description})
+
+
+def digest_of(path: str, algorithm: str, variable: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        with open(path, 'rb') as file:
+            while stretch := file.read(1 << 20):
+                digest.update(stretch)
+    except OSError as error:
+        raise RecipeError(f'{variable}: there is no readable file {path} ({error.strerror}).') from error
+    return str(digest.hexdigest())
+
+
+def main() -> None:
+    BuildPlan.main()
+
+
+if __name__ == '__main__':
+    main()

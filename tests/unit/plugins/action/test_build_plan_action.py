@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of build_plan, with Ansible's own templar; the module is not run."""
+
+from __future__ import annotations
+
+import hashlib
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.eucalyptus.cloud.plugins.action.build_plan import ActionModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import recipe
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # up to ansible-core 2.18, every string is trusted
+
+    def trust_as_template(value: str) -> str:
+        return value
+
+
+ROLE = Path(recipe.__file__).resolve().parents[3] / 'roles/image_build'
+DEFAULTS = yaml.safe_load((ROLE / 'defaults/main.yml').read_text())
+GIVEN = {
+    'image_build_name': 'debian-12',
+    'image_build_kernel_id': 'eki-1a2b3c4d',
+    'image_build_ramdisk_id': 'eri-1a2b3c4d',
+    'image_build_install_url': 'http://mirror.example.com/debian',
+    'image_build_directory': '/builds',
+}
+Planner = t.Callable[..., dict[str, t.Any]]
+
+
+def trusted(value: t.Any) -> t.Any:
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+@pytest.fixture(name='plan')
+def fixture_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    """Run the action with these variables; its result is the module's arguments, or the refusal."""
+    (tmp_path / 'play').mkdir()
+    monkeypatch.setenv('PWD', str(tmp_path))
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+
+    def plan(arguments: dict[str, t.Any] | None = None, **changes: t.Any) -> dict[str, t.Any]:
+        variables = {**DEFAULTS, **GIVEN, **{f'image_build_{name}': value for name, value in changes.items()}}
+        variables = {name: trusted(value) for name, value in variables.items()}
+        places = {'role_path': str(ROLE), 'playbook_dir': str(tmp_path / 'play'), 'ansible_search_path': [str(ROLE)]}
+        loader = DataLoader()
+        templar = Templar(loader=loader, variables={**variables, **places})
+        task = types.SimpleNamespace(args=arguments or {}, async_val=0, check_mode=False, diff=False, collections=[])
+        connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=str(tmp_path)))
+        action = ActionModule(task, connection, types.SimpleNamespace(check_mode=False), loader, templar, None)
+        monkeypatch.setattr(action, '_execute_module', lambda name, sent, task_vars: {'name': name, 'invocation': {}, **sent})
+        return action.run(task_vars={**variables, **places})
+
+    return plan
+
+
+def test_the_module_gets_the_checked_inputs_without_secrets(plan: Planner) -> None:
+    sent = plan({'eucarc': '/e/eucarc'}, volume_size='5', root_password_hash='$6$salt$hash', connection={'secret_key': 'x'})
+    assert (sent['name'], sent['eucarc'], 'invocation' in sent) == ('eucalyptus.cloud.build_plan', '/e/eucarc', False)
+    assert sent['inputs']['volume_size'] == 5
+    assert sent['inputs']['description'] == 'debian-12, installed by its own installer'
+    assert not {'root_password_hash', 'connection', 'post'} & set(sent['inputs'])
+
+
+def test_wrong_inputs_are_refused_before_the_module_runs(plan: Planner) -> None:
+    refused = plan(volume_size=0, pots='')
+    assert refused['failed']
+    assert 'image_build_volume_size must be 1 or more (GiB), not 0.' in refused['msg']
+    assert 'image_build_pots is not a variable' in refused['msg']
+
+
+def test_a_variable_that_cannot_be_evaluated_is_named(plan: Planner) -> None:
+    said = plan(post='echo {{ nowhere }}', zone='{{ elsewhere }}')['msg']
+    assert "image_build_post cannot be evaluated: 'nowhere' is undefined." in said
+    assert "image_build_zone cannot be evaluated: 'elsewhere' is undefined." in said
+
+
+def test_what_the_action_fills_in_is_not_for_playbooks(plan: Planner) -> None:
+    assert 'are not for playbooks' in plan({'inputs': {}})['msg']
+
+
+# --- the answer file
+
+
+def template(tmp_path: Path, text: str, name: str = 'x.ks.j2') -> str:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ('given', 'place'),
+    [('x.ks.j2', ''), ('x.ks.j2', 'play'), ('x.ks.j2', 'play/templates'), ('~/x.ks.j2', 'home'), ('$HOME/x.ks.j2', 'home')],
+)
+def test_an_answer_file_is_found_where_its_author_means(plan: Planner, tmp_path: Path, given: str, place: str) -> None:
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    (tmp_path / place / 'x.ks.j2').write_text('poweroff\n')
+    answer = plan(answer_file=given)['answer_file']
+    assert answer == {
+        'path': str(tmp_path / place / 'x.ks.j2'),
+        'sha256': hashlib.sha256(b'poweroff\n').hexdigest(),
+        'reports': False,
+    }
+
+
+def test_an_answer_file_that_is_nowhere_is_answered_with_the_places(plan: Planner, tmp_path: Path) -> None:
+    said = plan(answer_file='x.ks.j2')['msg']
+    assert 'image_build_answer_file: x.ks.j2 was not found in' in said
+    assert all(place in said for place in (str(tmp_path), f'{tmp_path}/play/templates', f'{ROLE}/templates'))
+    assert 'image_build_answer_file: /no/x.ks.j2 is not a readable file.' in plan(answer_file='/no/x.ks.j2')['msg']
+
+
+def test_without_an_answer_file_nothing_is_rendered(plan: Planner) -> None:
+    assert plan()['answer_file'] == {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), 'reports': False}
+
+
+def test_the_roles_own_answer_file_reports_the_first_boot(plan: Planner) -> None:
+    assert plan(answer_file='kickstart.cfg.j2')['answer_file']['reports'] is True
+    assert plan(answer_file='kickstart.cfg.j2', boot_report='no')['answer_file']['reports'] is False
+
+
+def test_the_users_own_answer_file_reports_when_it_includes_the_fragment(plan: Planner, tmp_path: Path) -> None:
+    with_it = template(tmp_path, "%post\n{% include 'boot_report.sh.j2' %}\n%end\n")
+    assert plan(answer_file=with_it)['answer_file']['reports'] is True
+    assert plan(answer_file=with_it, boot_report=False)['answer_file']['reports'] is False
+
+
+def test_the_roles_own_answer_file_without_an_install_url_is_refused(plan: Planner) -> None:
+    assert 'image_build_install_url must be the http(s) or ftp URL' in plan(answer_file='kickstart.cfg.j2', install_url='')['msg']
+
+
+@pytest.mark.parametrize(
+    'changes', [{'packages': ['vim']}, {'post': 'true'}, {'timezone': 'Europe/Berlin'}, {'root_password_hash': '$6$salt$hash'}]
+)
+def test_what_the_answer_file_contains_changes_its_digest(plan: Planner, changes: dict[str, t.Any]) -> None:
+    plain = plan(answer_file='kickstart.cfg.j2')['answer_file']
+    assert plan(answer_file='kickstart.cfg.j2', **changes)['answer_file']['sha256'] != plain['sha256']
+    assert plan(answer_file='kickstart.cfg.j2', zone='two')['answer_file'] == plain
+
+
+def test_the_digest_does_not_depend_on_the_volume_or_the_url(plan: Planner, tmp_path: Path) -> None:
+    path = template(tmp_path, '{{ image_build_volume_id }} {{ image_build_answer_file_url }}')
+    assert plan(answer_file=path)['answer_file']['sha256'] == hashlib.sha256(b'vol-00000000 ANSWER-FILE-URL').hexdigest()
+
+
+def test_an_answer_file_that_looks_like_json_stays_text(plan: Planner, tmp_path: Path) -> None:
+    text = '{"name": "{{ image_build_name }}", "nothing": null}'
+    path = template(tmp_path, text)
+    expected = b'{"name": "debian-12", "nothing": null}'
+    assert plan(answer_file=path)['answer_file']['sha256'] == hashlib.sha256(expected).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ('line', 'words'),
+    [('url {{ mirror_of_mine }}', 'The variable mirror_of_mine is undefined'), ('{% if %}', 'Line 3 of the template')],
+)
+def test_a_mistake_in_the_template_is_named_with_file_and_line_and_no_secret(
+    plan: Planner, tmp_path: Path, line: str, words: str
+) -> None:
+    path = template(tmp_path, f'rootpw verysecret\n\n{line}\n')
+    said = plan(answer_file=path)['msg']
+    assert f'image_build_answer_file cannot be used. {words}' in said
+    assert 'line 3 of' in said.lower()
+    assert path in said
+    assert 'verysecret' not in said

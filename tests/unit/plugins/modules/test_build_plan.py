@@ -1,0 +1,285 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import Recipe
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import ACCOUNT, DONE, NOBODY, image, images
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import FakeCloud, error
+
+INPUTS: dict[str, t.Any] = {
+    'name': 'debian-12',
+    'architecture': 'x86_64',
+    'description': 'Debian',
+    'tags': {},
+    'launch_permissions': {},
+    'kernel': '',
+    'kernel_checksum': '',
+    'kernel_id': 'eki-11111111',
+    'ramdisk': '',
+    'ramdisk_checksum': '',
+    'ramdisk_id': 'eri-11111111',
+    'image_id': '',
+    'answer_file_bucket': '',
+    'answer_file_expires': 3600,
+    'guest_s3_url': '',
+    'boot_params': 'inst.ks=ANSWER-FILE-URL',
+    'installer_options': [],
+    'zone': '',
+    'instance_type': 'm1.medium',
+    'boot_test_instance_type': 'm1.medium',
+    'security_groups': [],
+    'key_name': '',
+    'volume_size': 4,
+    'directory': '/builds',
+}
+ANSWER_FILE = {'path': '/srv/x.ks.j2', 'sha256': 'abc', 'reports': True}
+NO_SUCH_REQUEST = error('400 Bad Request', 'Failed to construct message of type DescribeInstanceTypes')
+
+
+def items(*names: str, element: str) -> str:
+    return ''.join(f'<item><{element}>{name}</{element}></item>' for name in names)
+
+
+def zones(*names: str) -> str:
+    return f'<availabilityZoneInfo>{items(*names, element="zoneName")}</availabilityZoneInfo>'
+
+
+def types(*names: str) -> str:
+    return f'<instanceTypeDetails>{items(*names, element="name")}</instanceTypeDetails>'
+
+
+def key_pairs(*names: str) -> str:
+    return f'<keySet>{items(*names, element="keyName")}</keySet>'
+
+
+def groups(*names: str) -> str:
+    return f'<securityGroupInfo>{items(*names, element="groupName")}</securityGroupInfo>'
+
+
+KERNEL, RAMDISK = image('eki-11111111', 'kernel'), image('eri-11111111', 'ramdisk', kind='ramdisk')
+
+
+@pytest.fixture(name='listing')
+def fixture_listing(cloud: FakeCloud) -> FakeCloud:
+    """A cloud with everything that the inputs name, and without a finished image."""
+    cloud.on('DescribeImages', images(KERNEL, RAMDISK))
+    cloud.on('DescribeAvailabilityZones', zones('one'))
+    cloud.on('DescribeInstanceTypes', types('m1.small', 'm1.medium', 'm1.large'))
+    cloud.on('DescribeKeyPairs', key_pairs('ann', 'bob'))
+    cloud.on('DescribeSecurityGroups', groups('default', 'ssh'))
+    return cloud
+
+
+@pytest.fixture(name='plan')
+def fixture_plan(run: t.Callable[..., dict[str, t.Any]]) -> t.Callable[..., dict[str, t.Any]]:
+    def plan(check: bool = False, options: dict[str, t.Any] | None = None, **changes: t.Any) -> dict[str, t.Any]:
+        arguments = {'inputs': {**INPUTS, **changes}, 'here': '/home/ann', 'answer_file': ANSWER_FILE, 'account_id': ACCOUNT}
+        return run('build_plan', check=check, **{**arguments, **(options or {})})
+
+    return plan
+
+
+Planner = t.Callable[..., dict[str, t.Any]]
+
+
+def test_a_build_is_planned_without_changing_anything(listing: FakeCloud, plan: Planner) -> None:
+    result = plan()
+    build = result['build']
+    assert (result['changed'], build['image'], listing.writes) == (False, None, [])
+    recipe = Recipe(INPUTS, '/home/ann')
+    assert build['key'] == recipe.key({'kernel': '', 'ramdisk': '', 'answer_file': 'abc'})
+    assert build['image_name'] == f'debian-12-{build["key"][:10]}'
+    assert build['directory'] == f'/builds/{build["image_name"]}'
+    assert build['answer_file'] == ANSWER_FILE
+    assert build['client_tokens']['install'] != build['client_tokens']['test']
+
+
+# --- what the cloud has
+
+
+@pytest.mark.parametrize(
+    ('changes', 'said'),
+    [
+        ({'zone': 'two'}, 'image_build_zone: there is no availability zone two. The cloud has one.'),
+        (
+            {'instance_type': 'm1.larg'},
+            'image_build_instance_type: there is no instance type m1.larg. The cloud has m1.large, m1.small, m1.medium.',
+        ),
+        (
+            {'boot_test_instance_type': 'm1.tiny'},
+            'image_build_boot_test_instance_type: there is no instance type m1.tiny. The cloud has m1.medium, ',
+        ),
+        ({'key_name': 'anne'}, 'image_build_key_name: there is no key pair anne. The cloud has ann, bob.'),
+        (
+            {'security_groups': ['default', 'shh']},
+            'image_build_security_groups: there is no security group shh. The cloud has ssh, default.',
+        ),
+        (
+            {'kernel_id': 'eki-11111112'},
+            'image_build_kernel_id: there is no kernel image eki-11111112 that this account may launch. '
+            'The cloud has eki-11111111 (kernel).',
+        ),
+        (
+            {'ramdisk_id': 'eki-11111111'},
+            'image_build_ramdisk_id: eki-11111111 is a kernel image. The cloud has eri-11111111 (ramdisk).',
+        ),
+        (
+            {'image_id': 'emi-1'},
+            'image_build_image_id: there is no machine image emi-1 that this account may launch. The cloud lists no',
+        ),
+    ],
+)
+def test_what_the_cloud_does_not_have_is_answered_with_what_it_has(
+    listing: FakeCloud, plan: Planner, changes: dict[str, t.Any], said: str
+) -> None:
+    for check in (False, True):
+        result = plan(check, **changes)
+        assert result['failed']
+        assert said in result['msg']
+    assert listing.writes == []
+
+
+def test_the_list_of_what_exists_is_short(listing: FakeCloud, plan: Planner) -> None:
+    listing.on('DescribeInstanceTypes', types(*(f'c{number}.large' for number in range(9))))
+    assert plan(instance_type='c3.larg')['msg'].count('.large') == 2 * 5  # two variables
+    assert 'The cloud has c3.large, ' in plan(instance_type='c3.larg')['msg']
+    assert ' and 4 more.' in plan(instance_type='c3.larg')['msg']
+
+
+def test_of_several_zones_one_must_be_named(listing: FakeCloud, plan: Planner) -> None:
+    listing.on('DescribeAvailabilityZones', zones('two', 'one'))
+    assert 'image_build_zone is empty, and the cloud has several zones: one, two.' in plan()['msg']
+    assert not plan(zone='two').get('failed')
+
+
+def test_all_that_is_wrong_is_said_at_once(listing: FakeCloud, plan: Planner) -> None:
+    said = plan(zone='two', key_name='carl', kernel_id='eki-22222222')['msg']
+    assert all(f'image_build_{name}:' in said for name in ('zone', 'key_name', 'kernel_id'))
+
+
+@pytest.mark.parametrize('request_name', ['DescribeInstanceTypes', 'DescribeKeyPairs', 'DescribeSecurityGroups'])
+def test_what_the_cloud_cannot_list_is_not_checked(listing: FakeCloud, plan: Planner, request_name: str) -> None:
+    listing.on(request_name, NO_SUCH_REQUEST)
+    result = plan(instance_type='odd', boot_test_instance_type='odd', key_name='odd', security_groups=['odd'])
+    checked = {'DescribeInstanceTypes': 'instance type', 'DescribeKeyPairs': 'key pair', 'DescribeSecurityGroups': 'security group'}
+    word = checked.pop(request_name)
+    assert f'no {word} odd' not in result['msg']
+    assert all(f'no {other} odd' in result['msg'] for other in checked.values())
+
+
+def test_another_failure_to_list_ends_the_build(listing: FakeCloud, plan: Planner) -> None:
+    listing.on('DescribeKeyPairs', error('InternalFailure', 'database away', 500))
+    assert 'database away' in plan(key_name='ann')['msg']
+
+
+# --- files
+
+
+def test_the_installers_files_are_known_by_their_content(listing: FakeCloud, plan: Planner, tmp_path: Path) -> None:
+    (tmp_path / 'vmlinuz').write_bytes(b'kernel')
+    given = {'kernel_id': '', 'kernel': str(tmp_path / 'vmlinuz')}
+    by_file = plan(**given)['build']
+    assert by_file['kernel_src'] == given['kernel']
+    digest = 'sha256:' + hashlib.sha256(b'kernel').hexdigest()
+    assert plan(**given, kernel_checksum=digest)['build']['key'] == by_file['key']
+    remote = {'kernel_id': '', 'kernel': 'http://x/vmlinuz', 'kernel_checksum': digest.upper().replace('SHA', 'sha')}
+    assert plan(**remote)['build']['key'] == by_file['key']
+    (tmp_path / 'vmlinuz').write_bytes(b'another')
+    assert plan(**given)['build']['key'] != by_file['key']
+
+
+def test_a_file_that_is_not_there_is_named_with_its_variable(listing: FakeCloud, plan: Planner) -> None:
+    said = plan(kernel_id='', kernel='boot/vmlinuz')['msg']
+    assert said == 'image_build_kernel: there is no readable file /home/ann/boot/vmlinuz (No such file or directory).'
+    assert listing.requests == []
+
+
+def test_a_file_with_another_checksum_is_refused_before_any_request(listing: FakeCloud, plan: Planner, tmp_path: Path) -> None:
+    (tmp_path / 'initrd').write_bytes(b'ramdisk')
+    said = plan(ramdisk_id='', ramdisk=str(tmp_path / 'initrd'), ramdisk_checksum='md5:' + 32 * '0')['msg']
+    assert 'image_build_ramdisk: ' in said
+    assert f'has the md5 checksum {hashlib.md5(b"ramdisk").hexdigest()}, not 000' in said
+    assert listing.requests == []
+
+
+def test_boot_parameters_that_are_too_long_with_the_answer_files_url_are_refused(listing: FakeCloud, plan: Planner) -> None:
+    room = 'x' * (2047 - len('inst.ks=ANSWER-FILE-URL '))
+    assert 'image_build_boot_params' in plan(boot_params=f'inst.ks=ANSWER-FILE-URL {room}')['msg']
+    assert not plan(boot_params=f'inst.ks=elsewhere {room}').get('failed')
+    assert listing.writes == []
+
+
+def test_an_answer_file_needs_object_storage(listing: FakeCloud, plan: Planner) -> None:
+    assert 's3_url' in plan(options={'s3_url': None})['msg']
+
+
+# --- a finished image
+
+
+def finished(run_plan: Planner, listing: FakeCloud, **tags: str) -> str:
+    build = run_plan()['build']
+    own = {'eucalyptus.cloud/build': build['image_name'], 'eucalyptus.cloud/build-key': build['key'], **tags}
+    listing.on('DescribeImages', images(image('emi-1', build['image_name'], kind='machine', description='Debian', **own)))
+    listing.on('DescribeImageAttribute', NOBODY)
+    for action in ('ModifyImageAttribute', 'CreateTags'):
+        listing.on(action, DONE)
+    listing.requests.clear()
+    return build['image_name']
+
+
+def test_a_finished_image_is_all_there_is_to_do(listing: FakeCloud, plan: Planner) -> None:
+    finished(plan, listing, team='blue')
+    result = plan(zone='two')  # of no interest: nothing is built
+    assert (result['changed'], result['build']['image']['image_id']) == (False, 'emi-1')
+    assert {action for action, _parameters in listing.requests} == {'DescribeImages', 'DescribeImageAttribute'}
+
+
+def test_an_image_without_the_tag_of_its_key_is_not_finished(listing: FakeCloud, plan: Planner) -> None:
+    name = finished(plan, listing)
+    listing.on('DescribeImages', images(image('emi-1', name, kind='machine', description='Debian'), KERNEL, RAMDISK))
+    assert plan()['build']['image'] is None
+
+
+CHANGES = {'description': 'Debian 12', 'tags': {'team': 'blue'}, 'launch_permissions': {'public': True}}
+
+
+def test_what_is_not_keyed_is_applied_to_the_finished_image(listing: FakeCloud, plan: Planner) -> None:
+    finished(plan, listing)
+    result = plan(**CHANGES)
+    assert result['changed']
+    assert result['actions'] == ['set the description', 'let everybody launch the image', 'set tags team']
+    described, permitted = listing.asked('ModifyImageAttribute')
+    assert (described['ImageId'], described['Description.Value']) == ('emi-1', 'Debian 12')
+    assert permitted['LaunchPermission.Add.1.Group'] == 'all'
+    (tagged,) = listing.asked('CreateTags')
+    assert (tagged['ResourceId.1'], tagged['Tag.1.Key'], tagged['Tag.1.Value']) == ('emi-1', 'team', 'blue')
+
+
+def test_check_mode_predicts_what_would_be_applied(listing: FakeCloud, plan: Planner) -> None:
+    finished(plan, listing)
+    result = plan(True, **CHANGES)
+    assert result['changed']
+    image_after = result['build']['image']
+    assert image_after['description'] == 'Debian 12'
+    assert image_after['launch_permissions']['public'] is True
+    assert image_after['tags']['team'] == 'blue'
+    assert result['diff']['after']['description'] == 'Debian 12'
+    assert listing.writes == []
+
+
+# --- the other entry point
+
+
+def test_an_installer_to_publish_is_only_looked_at(cloud: FakeCloud, run: Planner, tmp_path: Path) -> None:
+    for name in ('vmlinuz', 'initrd'):
+        (tmp_path / name).write_bytes(b'x')
+    inputs = {'kernel': 'vmlinuz', 'kernel_checksum': '', 'ramdisk': 'initrd', 'ramdisk_checksum': ''}
+    result = run('build_plan', entry_point='publish_installer', inputs=inputs, here=str(tmp_path))
+    assert result['build']['kernel_src'] == str(tmp_path / 'vmlinuz')
+    assert result['build']['ramdisk_src'] == str(tmp_path / 'initrd')
+    assert cloud.requests == []
