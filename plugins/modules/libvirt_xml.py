@@ -14,58 +14,59 @@ module: libvirt_xml
 short_description: Put boot parameters into a libvirt domain XML file
 version_added: 0.1.0
 description:
-  - Makes the same changes in a libvirt domain XML file as the node controller's hook makes at the start of an instance.
-    The kernel command line becomes the boot parameters, with C(console=ttyS0) behind them when they name no console.
-  - Everything else in the file stays as it is. A file that already says all of this is not written.
-  - Only the file is changed; libvirt does not read it before it is told to.
+  - Makes the same changes in a libvirt domain XML file as the node controller's hook makes at the start of an instance. The kernel
+    command line becomes the boot parameters, with C(console=ttyS0) if they contain no console. It is added at the end, or before
+    a C(--), because the kernel passes the words behind that to init.
+  - Everything else in the file stays unchanged. A file that is already right is not written.
+  - The module only changes the file. It does not define the domain in libvirt.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   path:
     description:
-      - The domain XML file. A symbolic link is refused, as the hook does.
-      - A document type declaration is refused, and so is a file of more than 1 MiB.
+      - Path of the domain XML file. A symbolic link is refused, as in the hook.
+      - A document type declaration and a file of more than 1 MiB are refused.
     type: path
     required: true
   boot_params:
     description:
-      - The boot parameters, at most 2047 bytes of printable ASCII.
-      - C(console=ttyS0) is not added where the whole would become longer than that.
+      - Boot parameters, at most 2047 bytes of printable ASCII.
+      - C(console=ttyS0) is not added if the command line would exceed that length.
     type: str
     required: true
   kernel:
     description:
-      - Path of the kernel to boot on the host of the virtual machine. Needs O(initrd).
-      - Without it the domain must have a kernel already.
+      - Path of the kernel on the host of the virtual machine. Requires O(initrd).
+      - If unset, the domain must have a kernel already.
     type: str
   initrd:
     description: Path of the initial ramdisk that belongs to O(kernel).
     type: str
   on_reboot:
     description:
-      - With V(destroy) a guest that reboots ends, so that an installer does not start over.
-      - With V(keep) the file's C(on_reboot) stays as it is.
+      - V(destroy) ends a guest that reboots, so that an installer does not start again.
+      - V(keep) leaves C(on_reboot) of the file unchanged.
     type: str
     choices: [destroy, keep]
     default: destroy
   vnc:
-    description: Add a VNC display if the domain has no display. One that is there is left alone.
+    description: Add a VNC display if the domain has no display. An existing display is left unchanged, see RV(displays).
     type: dict
     suboptions:
       listen:
-        description: Address to listen on.
+        description: Address on which the display listens.
         type: str
         default: 127.0.0.1
       password:
-        description: Password, at most 8 characters. Needed for any address but the loopback's.
+        description: Password, at most 8 characters. Required for any address other than a loopback address.
         type: str
   backup:
-    description: Keep a copy of the file, with date and time in its name, before it is changed.
+    description: Keep a copy of the file before it is changed, with date and time in its name.
     type: bool
     default: false
 attributes:
   safe_file_operations:
-    description: Uses Ansible's strict file operation functions, so that the file is never half written.
+    description: Uses Ansible's strict file operation functions, so the file is never half written.
     support: full
 extends_documentation_fragment:
   - eucalyptus.cloud.attributes
@@ -82,7 +83,7 @@ EXAMPLES = r"""
     initrd: /var/lib/builder/fedora/initrd.img
     backup: true
 
-- name: Change the parameters only, look at the installer through a tunnel
+- name: Change only the parameters, and watch the installer through a tunnel
   eucalyptus.cloud.libvirt_xml:
     path: /var/lib/builder/debian.xml
     boot_params: auto url=http://192.0.2.20/preseed.cfg console=tty0
@@ -93,10 +94,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 command_line:
-  description: The kernel command line that the domain has now.
+  description: The kernel command line of the domain.
   returned: success
   type: str
   sample: inst.ks=http://192.0.2.20/fedora.ks ip=dhcp console=ttyS0
+displays:
+  description: The displays of the domain. An empty C(listen) means the default of libvirt.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"type": "vnc", "listen": "127.0.0.1"}]
 path:
   description: The domain XML file.
   returned: success
@@ -110,14 +117,13 @@ backup_file:
 """
 
 import os
-import re
 import tempfile
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.text.converters import to_native, to_text
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml, vnc
 
 ARGUMENT_SPEC = {
     'path': {'type': 'path', 'required': True},
@@ -134,34 +140,34 @@ ARGUMENT_SPEC = {
 
 
 def read(path):
-    """Give the file's bytes. A link is refused: the file behind it belongs to somebody else's decision."""
+    """Return the file's bytes. A link is refused, because the file behind it may be used by others."""
     if os.path.islink(path):
-        raise domain_xml.DomainError('it is a symbolic link')
+        raise domain_xml.InvalidDomain('it is a symbolic link')
     with open(path, 'rb') as file:
         return file.read(domain_xml.MAX_BYTES + 1)
 
 
-def graphics(vnc):
-    """Check the VNC options by the rules of the hook's policy; give what domain_xml.rewrite wants."""
-    if vnc is None:
+def graphics(options):
+    """Check the VNC options by the rules of the hook's policy; return the argument of domain_xml.rewrite."""
+    if options is None:
         return None
-    listen, password = vnc['listen'], vnc['password']
-    if not re.match(r'[0-9A-Za-z.:-]+\Z', listen):
-        raise domain_xml.DomainError('vnc.listen is not an address')
-    if password and not re.match(r'[!-~]{1,8}\Z', password):
-        raise domain_xml.DomainError('vnc.password has blanks, or more than the 8 characters that libvirt takes')
-    if not password and not (listen.startswith('127.') or listen in ('::1', 'localhost')):
-        raise domain_xml.DomainError('vnc.listen is not a loopback address, so vnc.password is needed')
+    listen, password = options['listen'], options['password']
+    if not vnc.is_address(listen):
+        raise domain_xml.InvalidDomain('vnc.listen is not an address')
+    if password and not vnc.is_password(password):
+        raise domain_xml.InvalidDomain('vnc.password must have {0}'.format(vnc.PASSWORD_LIMIT))
+    if not password and not vnc.is_loopback(listen):
+        raise domain_xml.InvalidDomain('vnc.listen is not a loopback address, so vnc.password is required')
     return listen, password
 
 
 def printable(data):
-    """Give the XML for a diff, without VNC passwords."""
-    return re.sub(r"""(\bpasswd=)("[^"]*"|'[^']*')""", r'\1"********"', to_text(data, errors='replace'))
+    """Return the XML for a diff, without VNC passwords."""
+    return vnc.without_passwords(to_text(data, errors='replace'))
 
 
 def write(module, data):
-    """Replace the file in one step; owner and mode stay. Gives the backup's name or None."""
+    """Replace the file in one step; owner and mode stay. Returns the backup's name or None."""
     path = module.params['path']
     backup = module.backup_local(path) if module.params['backup'] else None
     handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
@@ -175,7 +181,7 @@ def write(module, data):
 
 
 def run(module):
-    """Give the module's result."""
+    """Return the module's result."""
     params = module.params
     before = read(params['path'])
     after = domain_xml.rewrite(
@@ -190,6 +196,7 @@ def run(module):
         'changed': after != before,
         'path': params['path'],
         'command_line': domain_xml.command_line(params['boot_params']),
+        'displays': domain_xml.displays(after),
         'diff': {
             'before_header': params['path'],
             'after_header': params['path'],
@@ -210,7 +217,7 @@ def main():
         module.fail_json(msg=missing_required_lib('lxml'), exception=traceback.format_exc())
     try:
         result = run(module)
-    except (domain_xml.DomainError, EnvironmentError) as error:
+    except (domain_xml.InvalidDomain, EnvironmentError) as error:
         module.fail_json(msg='Cannot put boot parameters into %s: %s.' % (module.params['path'], to_native(error)))
     module.exit_json(**result)
 

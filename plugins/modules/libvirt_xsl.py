@@ -10,49 +10,49 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: libvirt_xsl
-short_description: Turn the VNC line of a node controller's libvirt.xsl on or off
+short_description: Turn the VNC display of a node controller's libvirt.xsl on or off
 version_added: 0.1.0
 description:
-  - A Eucalyptus node controller makes the libvirt domain of every instance with the stylesheet C(libvirt.xsl). Every version
-    ships a VNC display in it, as a comment. This module puts an active line below that comment, or takes it out again, after
-    which the file is byte for byte what it was.
-  - The setting is read at every launch, needs no restart, and does not affect instances that run already. It holds for B(all)
-    instances that are launched on the node from then on, whoever owns them. Whoever reaches the address and port
-    sees and operates the console of the instance, without authentication unless O(password) is set.
-  - The changed stylesheet is parsed and applied to a sample instance before it replaces the old one in one step, because an
-    ill-formed stylesheet makes every launch on the node fail.
-  - Eucalyptus packages keep an edited C(libvirt.xsl) when they are updated, and put the new one beside it as C(libvirt.xsl.rpmnew).
+  - A Eucalyptus node controller makes the libvirt domain of every instance with the stylesheet C(libvirt.xsl), which contains a VNC
+    display as a comment. This module inserts an active line below that comment, or removes it again. The file is then byte for
+    byte the same as before.
+  - The node reads the file at every launch. The setting needs no restart and does not affect instances that are running already.
+    It affects B(all) instances that are launched on the node from then on, of every tenant. Everyone who reaches the address and
+    port sees and operates the console of the instance, without authentication unless O(password) is set.
+  - The module applies the stylesheet to sample instances. The displays in the resulting domains decide whether VNC is on or off,
+    and a changed stylesheet replaces the old one only if it works, because an ill-formed stylesheet makes every launch fail.
+  - Packages of Eucalyptus keep an edited C(libvirt.xsl) when they are updated, and write the new one to C(libvirt.xsl.rpmnew).
     Turn VNC off before an update.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   path:
-    description: The stylesheet.
+    description: Path of the stylesheet.
     type: path
     default: /etc/eucalyptus/libvirt.xsl
   vnc:
     description:
-      - Whether instances get a VNC display.
-      - A line that somebody activated by hand is left as it is when it says what is wanted; otherwise it is turned into a comment.
+      - Whether instances should have a VNC display.
+      - The shipped line, if it was activated by hand, is left unchanged if it matches the options; otherwise it is made a comment.
+      - Any other display that was added by hand is an error, with V(true) and V(false). The module does not remove it.
     type: bool
     required: true
   listen:
-    description: The address on which the displays listen. Any other than a loopback address needs O(insecure_listen=true).
+    description: Address on which the displays listen. Any address other than a loopback address requires O(insecure_listen=true).
     type: str
     default: 127.0.0.1
   keymap:
-    description: The keyboard layout, as QEMU names it.
+    description: Keyboard layout, by QEMU's name.
     type: str
     default: en-us
   password:
     description:
-      - The password of every display. VNC knows at most 8 characters.
-      - With a password in it the stylesheet is readable only by its owner and the group of the account that runs the node
-        controller. Turned off, it has its old access mode again. The node controller writes the password into the libvirt file
-        of every instance, too.
+      - Password of every display, at most 8 characters.
+      - With a password, only the owner of the stylesheet and the group of the account that runs the node controller can read it.
+        O(vnc=false) restores its access mode. The node controller also writes the password to the libvirt file of every instance.
     type: str
   insecure_listen:
-    description: Whether O(listen) may be an address that other machines reach.
+    description: Whether O(listen) may be an address that other machines can reach.
     type: bool
     default: false
 requirements:
@@ -72,16 +72,16 @@ notes:
   - The SELinux context of the file is kept.
 seealso:
   - module: eucalyptus.cloud.nc_hook
-    description: With C(console=vnc) in its user data and the policy's leave, a single instance gets a display. That needs no
-      change of the stylesheet.
+    description: If the policy allows it, a single instance gets a display with C(console=vnc) in its user data, without a change
+      of the stylesheet.
 """
 
 EXAMPLES = r"""
-- name: Give all instances a display that only the node itself reaches
+- name: Give all instances a display that only the node itself can reach
   eucalyptus.cloud.libvirt_xsl:
     vnc: true
 
-- name: Take it away again
+- name: Remove it again
   eucalyptus.cloud.libvirt_xsl:
     vnc: false
 """
@@ -93,13 +93,14 @@ libvirt_xsl:
   type: dict
   contains:
     path:
-      description: Where it is.
+      description: Its path.
       type: str
     vnc:
-      description: V(on), V(off), or V(by hand) for a line that was activated by somebody else.
+      description: V(on), V(off), or V(by hand) for a display that this module did not add.
       type: str
     listen:
-      description: The address on which the displays listen; empty without a display.
+      description: Addresses on which the displays listen, separated by commas; empty without a display. V(default) is C(vnc_listen)
+        in libvirt's C(qemu.conf).
       type: str
   sample: {"path": "/etc/eucalyptus/libvirt.xsl", "vnc": "on", "listen": "127.0.0.1"}
 """
@@ -112,23 +113,32 @@ import stat
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, files, libvirt_xsl
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, displays, files, libvirt_xsl, vnc
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.libvirt_xsl import StylesheetRefused
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
+ARGUMENT_SPEC = {
+    'path': {'type': 'path', 'default': '/etc/eucalyptus/libvirt.xsl'},
+    'vnc': {'type': 'bool', 'required': True},
+    'listen': {'type': 'str', 'default': '127.0.0.1'},
+    'keymap': {'type': 'str', 'default': 'en-us', 'no_log': False},
+    'password': {'type': 'str', 'no_log': True},
+    'insecure_listen': {'type': 'bool', 'default': False},
+}
 WARNING = (
-    'Every instance that is launched on this node from now on has a VNC display on {0}. {1} This holds for all tenants, '
-    'for as long as this is on.'
+    'Every instance that is launched on this node from now on has a VNC display on {0}. {1} This affects all tenants, '
+    'for as long as VNC is on.'
 )
 
 
 class Stylesheet:
-    """libvirt.xsl as it is and as it should be."""
+    """The present libvirt.xsl and the wanted one. Raises StylesheetRefused."""
 
     def __init__(self, params):
         self.params = params
         self.path = params['path']
         if not os.path.isfile(self.path) or os.path.islink(self.path):
-            raise libvirt_xsl.Refused('it is not a regular file')
+            raise StylesheetRefused('It is not a regular file.')
         with io.open(self.path, encoding='utf-8', newline='') as stream:
             self.text = stream.read()
         found = os.stat(self.path)
@@ -136,62 +146,58 @@ class Stylesheet:
         self.plain_access = libvirt_xsl.kept_access(self.text) or self.access
 
     def wanted(self):
-        """(text, (mode, gid)) as asked for."""
+        """Return the wanted (text, (mode, gid))."""
         if not self.params['vnc']:
             return libvirt_xsl.turn_off(self.text), self.plain_access
         options = {key: self.params[key] for key in ('listen', 'keymap', 'password')}
         if options['password'] is None:
-            if libvirt_xsl.state(self.text) == 'by hand' and self._says(options):
+            if self._is_as_wanted(libvirt_xsl.active_by_hand(self.text)):
                 return self.text, self.access
             return libvirt_xsl.turn_on(self.text, **options), self.plain_access
         account = controller.find_account(os.path.dirname(self.path))
         if account is None:
-            raise libvirt_xsl.Refused(
-                'the account that runs the node controller is unknown (EUCA_USER in eucalyptus.conf '
-                'beside it), so a password in it could not be kept from others'
+            raise StylesheetRefused(
+                'The account that runs the node controller is unknown (EUCA_USER in eucalyptus.conf beside it), so others '
+                'could read a password in it.'
             )
         marker = libvirt_xsl.access_marker(*self.plain_access)
         return libvirt_xsl.turn_on(self.text, marker=marker, **options), (0o640, account.pw_gid)
 
-    def describe(self, text):
-        line = [each for each in text.split('\n') if libvirt_xsl.ADDED.match(each) or libvirt_xsl.BY_HAND.match(each)]
-        listen = re.findall(r'listen=["\']([^"\']*)', line[0])[:1] if line else ['']
-        return {'path': self.path, 'vnc': libvirt_xsl.state(text), 'listen': (listen or ['0.0.0.0'])[0]}
+    def describe(self, domains):
+        return {'path': self.path, 'vnc': domains.state(), 'listen': domains.listen()}
 
-    def _says(self, options):
-        """Whether the line that was made active by hand has these options."""
-        line = [each for each in self.text.split('\n') if libvirt_xsl.BY_HAND.match(each)][0]
-        found = {name: one or other for name, one, other in re.findall(r'(\w+)=(?:"([^"]*)"|\'([^\']*)\')', line)}
-        return (found.get('listen'), found.get('keymap'), found.get('passwd')) == (options['listen'], options['keymap'], None)
+    def _is_as_wanted(self, line):
+        """Return whether the attributes of an active line are the options."""
+        wanted = (self.params['listen'], self.params['keymap'], None)
+        return line is not None and (line.get('listen'), line.get('keymap'), line.get('passwd')) == wanted
 
 
 def check_options(params):
-    """Raise Refused for options that are not safe or not possible."""
+    """Raise StylesheetRefused for options that are unsafe or impossible."""
     if not params['vnc']:
         return
-    if not libvirt_xsl.is_loopback(params['listen']) and not params['insecure_listen']:
-        raise libvirt_xsl.Refused(
-            'listen={0} lets other machines reach the consoles of all instances of this node. If that is meant, set '
-            'insecure_listen=true; otherwise use 127.0.0.1 and an SSH tunnel'.format(params['listen'])
+    if not vnc.is_loopback(params['listen']) and not params['insecure_listen']:
+        raise StylesheetRefused(
+            'listen={0} lets other machines reach the consoles of all instances of this node. Use 127.0.0.1 and an SSH tunnel, or '
+            'set insecure_listen=true (nc_hooks_vnc_for_all_insecure_listen of the role).'.format(params['listen'])
         )
-    if not re.match(r'^[0-9A-Za-z.:_-]+$', params['listen']) or not re.match(r'^[0-9A-Za-z_-]+$', params['keymap']):
-        raise libvirt_xsl.Refused('listen or keymap has characters that no address or keymap has')
-    if params['password'] is not None and not re.match(r'^[!-~]{1,8}$', params['password']):
-        raise libvirt_xsl.Refused('the password must have 1 to 8 printable characters without blanks: VNC knows no more')
+    if not vnc.is_address(params['listen']) or not re.match(r'[0-9A-Za-z_-]+\Z', params['keymap']):
+        raise StylesheetRefused('The option listen or keymap has characters that no address or keymap has.')
+    if params['password'] is not None and not vnc.is_password(params['password']):
+        raise StylesheetRefused('The password must have {0}.'.format(vnc.PASSWORD_LIMIT))
 
 
 def make_plan(module):
     check_options(module.params)
     sheet = Stylesheet(module.params)
     text, access = sheet.wanted()
-    plan = Plan(sheet.describe(sheet.text))
+    xsltproc = controller.find_tool('xsltproc')
+    before = displays.Domains(sheet.text, xsltproc)
+    after = before if text == sheet.text else displays.Domains(text, xsltproc, 'changed')
+    displays.compare(before, after, module.params['listen'] if module.params['vnc'] else None)
+    plan = Plan(sheet.describe(before))
     if text == sheet.text and access == sheet.access:
         return sheet, text, plan
-    if text != sheet.text:
-        xsltproc = controller.find_tool('xsltproc')
-        if xsltproc is None:
-            raise libvirt_xsl.Refused('xsltproc is missing, so the changed stylesheet cannot be tried')
-        libvirt_xsl.try_out(sheet.text, text, module.params['listen'] if module.params['vnc'] else None, xsltproc)
 
     def write():
         context = module.selinux_context(sheet.path) if module.selinux_enabled() else None
@@ -199,45 +205,26 @@ def make_plan(module):
         wanted.uid = os.stat(sheet.path).st_uid
         wanted.write(os.path.dirname(sheet.path), lambda path: context and module.set_context_if_different(path, context, False))
 
-    plan.step('turn VNC {0}'.format('on' if module.params['vnc'] else 'off'), write, **sheet.describe(text))
+    plan.step('turn VNC {0}'.format('on' if module.params['vnc'] else 'off'), write, **sheet.describe(after))
     return sheet, text, plan
 
 
 def main():
-    module = AnsibleModule(
-        argument_spec={
-            'path': {'type': 'path', 'default': '/etc/eucalyptus/libvirt.xsl'},
-            'vnc': {'type': 'bool', 'required': True},
-            'listen': {'type': 'str', 'default': '127.0.0.1'},
-            'keymap': {'type': 'str', 'default': 'en-us', 'no_log': False},
-            'password': {'type': 'str', 'no_log': True},
-            'insecure_listen': {'type': 'bool', 'default': False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     path, params = module.params['path'], module.params
     try:
         sheet, text, plan = make_plan(module)
         result = plan.after if module.check_mode else plan.apply()
-    except (libvirt_xsl.Refused, UnicodeDecodeError) as error:
-        module.fail_json(msg='{0} is left as it is: {1}'.format(path, to_text(error)))
+    except (StylesheetRefused, UnicodeDecodeError) as error:
+        module.fail_json(msg='{0} was not changed. {1}'.format(path, to_text(error)))
     except (IOError, OSError) as error:
         module.fail_json(msg='Changing {0} failed: {1}'.format(path, to_text(error)))
     if params['vnc'] and plan.changed:
         protection = 'Its only protection is a short password.' if params['password'] else 'It asks for no password.'
         module.warn(WARNING.format(params['listen'], protection))
-    module.exit_json(
-        changed=plan.changed,
-        libvirt_xsl=result,
-        diff={
-            'before_header': path,
-            'after_header': path,
-            'before': libvirt_xsl.hide_password(sheet.text),
-            'after': libvirt_xsl.hide_password(text),
-        }
-        if plan.changed
-        else {},
-    )
+    shown = [vnc.without_passwords(each) for each in (sheet.text, text)]
+    diff = {'before_header': path, 'after_header': path, 'before': shown[0], 'after': shown[1]} if plan.changed else {}
+    module.exit_json(changed=plan.changed, libvirt_xsl=result, diff=diff)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's cache of installers' kernels and ramdisks, by their SHA-256 sums. Many nodes ask at once, one fetches."""
+"""The controller's cache of installers' kernels and ramdisks, by their SHA-256 sums. It fetches a file once for all nodes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ TIMEOUT = 60  # seconds without a byte
 
 
 class FetchFailed(Exception):
-    """A file cannot be had, or is another one than was asked for."""
+    """A file cannot be fetched, or has another SHA-256 sum. The message is a sentence that names the source."""
 
 
 def fetch(source: str, sha256: str, cache: Path) -> Path:
-    """The path of a file with this sum, fetched from a path or URL if the cache has none. Raises FetchFailed."""
+    """Return the path of a file with this sum, fetched from a path or URL if it is not in the cache. Raises FetchFailed."""
     path = cache / sha256
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _locked(cache / f'.{sha256}.lock'):
             if not path.exists():
                 _fetch(source, sha256, path)
-    except OSError as error:  # URLError and HTTPError are OSErrors, too
-        raise FetchFailed(f'Fetching {source} failed: {error}') from error
+    except OSError as error:  # URLError and HTTPError are subclasses
+        raise FetchFailed(f'Fetching {source} failed: {error}.') from error
     return path
 
 
@@ -41,7 +41,7 @@ def _fetch(source: str, sha256: str, path: Path) -> None:
             digest.update(block)
             file.write(block)
         if digest.hexdigest() != sha256:
-            raise FetchFailed(f'The SHA-256 sum of {source} is {digest.hexdigest()}, not {sha256} as is required')
+            raise FetchFailed(f'The SHA-256 sum of {source} is {digest.hexdigest()} instead of {sha256}.')
         file.flush()
         os.link(file.name, path)
 

@@ -1,12 +1,14 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the hook has to do, said a second time, in Python and from its promises; the tests compare the two."""
+"""The promises of the hook, written a second time in Python; the tests compare the two."""
 
 from __future__ import annotations
 
 import base64
 import copy
+import email
 import re
+import zlib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -42,9 +44,10 @@ class Policy:
 
 @dataclass
 class Verdict:
-    """silent: no marker, nothing happens. Otherwise applied with a domain, or not."""
+    """silent: no marker, nothing happens. hidden: the marker is not plain text. Otherwise applied with a domain, or not."""
 
     silent: bool = False
+    hidden: bool = False
     applied: bool = False
     code: int = 0
     domain: bytes = b''
@@ -86,13 +89,46 @@ def unusable(policy: Policy) -> bool:
     return any(glob.count('*') > 2 for glob in globs) or '_' in inside
 
 
+def begin_of_init(value: bytes) -> int | None:
+    """Return the place of the first -- that is a word outside of double quotes, as the kernel divides its command line."""
+    quoted, start = False, 0
+    for at, char in enumerate(value + b' '):
+        if char == ord('"'):
+            quoted = not quoted
+        elif char == ord(' ') and not quoted:
+            if value[start:at] in (b'--', b'"--"'):
+                return start
+            start = at + 1
+    return None
+
+
 def command_line(value: bytes) -> bytes:
-    words = [word for word in value.split(b' ') if word]
-    if not words:
+    if not value.strip(b' '):
         return b'console=ttyS0'
-    if any(word.startswith(CONSOLE) for word in words) or len(value) + 14 > 2047:
+    place = begin_of_init(value)
+    named = any(word.startswith(CONSOLE) for word in value[:place].split(b' '))
+    if named or len(value) + 14 > 2047:
         return value
-    return value + b' console=ttyS0'
+    return value + b' console=ttyS0' if place is None else value[:place] + b'console=ttyS0 ' + value[place:]
+
+
+def mime_parts(data: bytes, encoding: str) -> list[bytes]:
+    """Return the bodies, not decoded, of the MIME parts with a transfer encoding; [] when cloud-init would not see MIME."""
+    if b'mime-version:' not in data[:4096].lower():
+        return []
+    parts = [part for part in email.message_from_bytes(data).walk() if not part.is_multipart()]
+    found = [part for part in parts if encoding in (part.get('Content-Transfer-Encoding') or '').lower()]
+    return [str(part.get_payload()).encode('utf-8', 'surrogateescape') for part in found]
+
+
+def hides_marker(data: bytes) -> bool:
+    """Return whether a line with the marker is in compressed user data, or in a base64 part."""
+    texts = []
+    if data.startswith(b'\x1f\x8b\x08'):
+        texts = [zlib.decompressobj(31).decompress(data)]
+    for body in mime_parts(data, 'base64'):
+        texts.append(base64.b64decode(body))
+    return any(line.startswith(MARKER) for text in texts for line in text.split(b'\n'))
 
 
 def judge(user_data: str, policy: Policy, owner: str, kernel_id: str, domain: bytes, home: str) -> Verdict:
@@ -101,13 +137,16 @@ def judge(user_data: str, policy: Policy, owner: str, kernel_id: str, domain: by
     lines = data.split(b'\n')
     value, where = first(lines, MARKER)
     if value is None:
-        return Verdict(silent=True)
+        return Verdict(hidden=True) if hides_marker(data) else Verdict(silent=True)
     broken = policy.broken or unusable(policy)
     refused = Verdict(code=1 if broken or policy.on_refusal == 'cancel' else 0, value=value)
     installer, where_installer = first(lines, INSTALLER)
     console, where_console = first(lines, CONSOLE)
     if broken or (cut and len(lines) - 1 in (where, where_installer, where_console)):
         return refused
+    for part in mime_parts(data, 'quoted-printable'):
+        if {lines[at] for at in (where, where_installer, where_console) if at >= 0} & set(part.split(b'\n')):
+            return refused
     if not matches(owner, policy.accounts) or not PRINTABLE.match(value) or len(value) > 2047:
         return refused
     words = [word for word in value.decode().split(' ') if word]

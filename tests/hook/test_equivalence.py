@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -17,17 +17,32 @@ from tests.hook.hook_oracle import Policy, canonical
 from tests.hook.hook_shapes import KINDS, VERSIONS, Shape, encode
 from tests.hook.hook_world import World
 
-PATH = Path(__file__).resolve().parents[2] / 'plugins' / 'module_utils' / 'node' / 'domain_xml.py'
-SPEC = importlib.util.spec_from_file_location('domain_xml', PATH)
-domain_xml = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(domain_xml)
-
 # no DEL: the hook uses it between its fields and refuses a domain that has one
 LEGAL = st.characters(min_codepoint=0x20, exclude_categories=['Cs', 'Cn'], exclude_characters='\x7f\ufffe\uffff')
 TEXT = st.text(LEGAL, max_size=12)
 MIXED = TEXT | st.text('\t\n\r &<>"\'', max_size=5)
-VALUE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60) | st.sampled_from(
-    ['', ' ', 'console=', '"console=x', 'x' * 2034, ' ' * 2048, 'y' * 2048, 'z\x7f', 'ä', 'a\tb']
+VALUE = (
+    st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
+    | st.text('a-" ', max_size=20)
+    | st.sampled_from(
+        [
+            '',
+            ' ',
+            '--',
+            'a -- b',
+            'x="a -- b" -- c',
+            'a "--" console=b',
+            'console=a -- b',
+            'console=',
+            '"console=x',
+            'x' * 2034,
+            ' ' * 2048,
+            'y' * 2048,
+            'z\x7f',
+            'ä',
+            'a\tb',
+        ]
+    )
 )
 NAMES = st.sampled_from(['x', 'kernel', 'cmdline', 'graphics', 'os', 'on_reboot', '{urn:q}kernel', '{urn:q}x'])
 
@@ -99,7 +114,7 @@ def compare(world: World, domain: bytes, value: str, installer: bool, vnc: bool)
             initrd=f'{pair}/ramdisk' if installer else None,
             graphics=('127.0.0.1', None) if vnc else None,
         )
-    except domain_xml.DomainError as error:
+    except domain_xml.InvalidDomain as error:
         assert code == 1, f'the module refuses ({error}), the hook does not: {world.libvirt_file.read_bytes()!r}'
         assert world.libvirt_file.read_bytes() == domain
         return 'refused'
@@ -117,7 +132,7 @@ def test_hook_and_module_agree_on_any_domain(worlds, domain, value, installer, v
 @pytest.mark.parametrize('kind', KINDS)
 def test_hook_and_module_agree_on_every_version(worlds, kind):
     words = {
-        compare(worlds[False], Shape(version, kind).libvirt_xml(), 'a=b&c \'d\' "e"', installer, True)
+        compare(worlds[False], Shape(version, kind).libvirt_xml(), 'a=b&c \'d\' "e" -- f', installer, True)
         for version in VERSIONS
         for installer in (False, True)
     }

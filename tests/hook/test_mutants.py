@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import os
 import shutil
 from pathlib import Path
@@ -18,6 +20,8 @@ from tests.hook.hook_world import FILES, World
 
 STRICT = Policy(accounts='000123456789', kernels='eki-33cc44dd', forbidden='init=* module-blacklist=*')
 OPEN = Policy(installers='*', vnc='yes')
+QUOTED = b'MIME-Version: 1.0\nContent-Transfer-Encoding: quoted-printable\n\nbootparams=3Da\n'
+BASE64 = b'MIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n' + base64.encodebytes(b'x\nbootparams=a\n')
 PROBES: list[tuple[Policy, Shape, bytes]] = [
     (Policy(), Shape(), b''),
     (Policy(), Shape(), b'bootparams=S3cret quiet'),
@@ -55,6 +59,13 @@ PROBES: list[tuple[Policy, Shape, bytes]] = [
     (Policy(forbidden='[x_]y=*'), Shape(), b'bootparams=quiet'),
     (Policy(accounts='1', on_refusal='ignore'), Shape(), b'bootparams=a'),
     (Policy(broken=True, on_refusal='ignore'), Shape(), b'bootparams=a'),
+    (Policy(), Shape(), b'bootparams=a -- b'),
+    (Policy(), Shape(), b'bootparams=x="a -- b" -- console=c'),
+    (Policy(), Shape(), QUOTED),
+    (Policy(), Shape(), BASE64),
+    (Policy(), Shape(), BASE64.replace(b'MIME', b'MEME')),
+    (Policy(), Shape(), gzip.compress(b'bootparams=a\n', mtime=0)),
+    (Policy(), Shape(), gzip.compress(b'xbootparams=a\n', mtime=0)),
 ]
 
 HOOK, SHEET = 'bootparams', 'insert-boot-params.xsl'
@@ -70,7 +81,14 @@ MUTANTS = {
     'globs are expanded': (HOOK, 'set -f\n', ''),
     'any length is allowed': (HOOK, '-le 2047', '-le 9999'),
     'the console makes it too long': (HOOK, '-le 2033', '-le 2047'),
-    'a blank value stays': (HOOK, '-z "$has_words"', '-z "$value"'),
+    'the console goes to init': (HOOK, 'case " $value " in *\' -- \'*', 'case "" in *\' -- \'*'),
+    'the console of init counts': (HOOK, 'for word in $own; do', 'for word in $value; do'),
+    'quotes do not protect two dashes': (HOOK, 'case $((quotes % 2))$word', 'case 0$word'),
+    'quoted-printable is taken': (HOOK, '11quoted ] || coded=1', '11quoted ] || coded='),
+    'a hidden marker is not told': (HOOK, 'tell ignored "the line', ': "the line'),
+    'any gzip is told': (HOOK, 'gzip -dc 2>/dev/null | reveals ||', 'gzip -dc 2>/dev/null | reveals || true ||'),
+    'any script with headers is told': (HOOK, '[ "$mime" ] && [ "$body" ]', '[ "$body" ]'),
+    'a blank value stays': (HOOK, 'case $value in *[!\\ ]*) ;;', 'case $value in ?*) ;;'),
     'a cut is not noticed': (HOOK, 'cut=1 data=$data=;;', 'data=$data=;;'),
     'a reboot starts over': (HOOK, 'reboot=destroy', 'reboot=restart'),
     'accounts are not looked at': (HOOK, 'listed "$account"', ': "$account"'),
@@ -89,7 +107,7 @@ MUTANTS = {
     'installers are not looked at': (HOOK, 'listed "$installer"', ': "$installer"'),
     'an installer may be a path': (HOOK, "''|.|..|*[!a-z0-9._-]*)", "'')"),
     'displays are not looked at': (HOOK, '[ "$vnc" = yes ] ||', 'true ||'),
-    'keys count without a marker': (HOOK, '[ "$has_value" ] || exit 0', ''),
+    'keys count without a marker': (HOOK, 'if [ -z "$has_value" ]; then', 'if false; then'),
     'a broken policy is obeyed': (HOOK, '[ -z "$wrong" ] ||', 'true ||'),
     'a broken policy may ignore': (HOOK, '  on_refusal=cancel\n', ''),
     'ignoring cancels': (HOOK, 'tell ignored "$1"; exit 0', 'tell ignored "$1"; rc=1; exit 1'),

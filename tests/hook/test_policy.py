@@ -34,13 +34,6 @@ def test_the_policy_that_is_delivered_and_an_empty_one_are_all_defaults(world, s
         assert decide(world, text, encode(b'bootparams=a\nconsole=vnc'), shell) == 1
 
 
-def test_the_delivered_policy_shows_every_key_with_its_default(world):
-    lines = (FILES / 'policy.conf').read_text().replace('\n#', '\n')
-    text = '\n'.join(line for line in lines.splitlines() if ' = ' in line + ' ' and not line.startswith((' ', 'Policy')))
-    assert decide(world, text) == 0
-    assert len(text.splitlines()) == len(world.policy.__dataclass_fields__) - 2 + 1  # and installers_dir
-
-
 def test_comments_blanks_and_a_missing_last_newline_are_fine(world, shell):
     text = '# c\n\n   # c\n\t\n  on_refusal\t=  ignore \t # c\naccounts=nobody\t# c'
     assert decide(world, text, shell=shell) == 0
@@ -66,6 +59,7 @@ BROKEN = {
     'long password': 'vnc_password = 123456789',
     'password with a blank': 'vnc_password = a b',
     'open display': 'vnc = yes\nvnc_listen = 0.0.0.0',
+    'open display that looks closed': 'vnc = yes\nvnc_listen = 127.attacker.example',
     'backslash': 'accounts = \\*',
     'substitution': 'accounts = $(touch @CANARY@)',
     'three asterisks among the forbidden': 'forbidden = init=* *a*a*b',

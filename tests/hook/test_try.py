@@ -46,7 +46,7 @@ def test_a_broken_policy_fails_with_the_hooks_own_words(world, shell):
     (world.conf / 'policy.conf').write_text('accuonts = *\n')
     done = attempt(world, shell=shell)
     assert done.returncode == 1
-    assert 'FAILED  the policy is understood' in done.stdout
+    assert 'FAILED  the policy is valid' in done.stdout
     assert 'line 1 has an unknown' in done.stdout
     assert done.stdout.count('ok ') == TESTS - 1
 

@@ -5,16 +5,21 @@
 from __future__ import annotations
 
 import base64
+import email
 import gzip
+import quopri
+import re
+import resource
+import textwrap
 
 import pytest
 from lxml import etree
 
 from tests.hook.hook_check import check
 from tests.hook.hook_hostile import NEAR, PAYLOADS
-from tests.hook.hook_oracle import MARKER, Verdict, canonical
+from tests.hook.hook_oracle import Verdict, canonical
 from tests.hook.hook_shapes import KEPT, VERSIONS, Shape, encode
-from tests.hook.hook_world import SHELLS, World
+from tests.hook.hook_world import FILES, SHELLS, World
 
 
 def line_of(world: World) -> str | None:
@@ -31,8 +36,8 @@ def send(world: World, data: bytes, shell: str = 'dash', shape: Shape | None = N
 def test_a_payload_stays_text(world, shell, name):
     verdict = send(world, b'bootparams=' + PAYLOADS[name].encode() + b'\n', shell)
     assert verdict.applied
-    console = '' if 'console=' in PAYLOADS[name] else ' console=ttyS0'
-    assert line_of(world) == PAYLOADS[name] + console
+    text = line_of(world)
+    assert text.replace('console=ttyS0 -- ', '-- ').removesuffix(' console=ttyS0') == PAYLOADS[name].removesuffix(' console=ttyS0')
 
 
 @pytest.mark.parametrize('version', VERSIONS)
@@ -187,16 +192,150 @@ def test_base64_on_several_lines_is_understood(world, shell):
     assert line_of(world) == 'a console=ttyS0'
 
 
-MIME = b'Content-Type: multipart/mixed; boundary="=="\n\n--==\nContent-Type: text/plain\n\n%s\n--==--\n'
+def mime(*parts: bytes, end: bytes = b'\n') -> bytes:
+    """Return a MIME message of parts, each with its headers."""
+    lines = b'Content-Type: multipart/mixed; boundary="=="\nMIME-Version: 1.0\n\n' + b''.join(
+        b'--==\n%s\n' % part for part in parts
+    )
+    return (lines + b'--==--\n').replace(b'\n', end)
 
 
-def test_a_marker_in_a_mime_part_is_seen(world, shell):
-    assert send(world, MIME % b'bootparams=a', shell).applied
+def part(data: bytes, encoding: bytes = b'', kind: bytes = b'text/plain') -> bytes:
+    header = b'Content-Transfer-Encoding: %s\n' % encoding if encoding else b''
+    return b'Content-Type: %s\n%s\n%s' % (kind, header, data)
 
 
-@pytest.mark.parametrize('data', [gzip.compress(MARKER + b'a\n'), bytes(range(256)) * 20, b'\0' * 99, b'\xff\xfe'], ids=len)
-def test_binary_user_data_is_left_alone(world, shell, data):
-    assert send(world, data, shell).silent
+CLOUD_CONFIG = part(b'#cloud-config\nhostname: box\n', kind=b'text/cloud-config')
+
+
+@pytest.mark.parametrize('encoding', [b'', b'7bit', b'8bit'])
+def test_a_marker_in_a_mime_part_is_seen(world, shell, encoding):
+    assert send(world, mime(part(b'bootparams=a', encoding), CLOUD_CONFIG), shell).applied
+    assert line_of(world) == 'a console=ttyS0'
+
+
+@pytest.mark.parametrize('end', [b'\n', b'\r\n'])
+@pytest.mark.parametrize('encoding', [b'quoted-printable', b'Quoted-Printable'])
+def test_a_marker_in_a_quoted_printable_part_is_refused_because_it_is_mangled(world, any_shell, encoding, end):
+    data = quopri.encodestring(b'bootparams=inst.ks=http://h/ks?a=1\n')
+    assert data.startswith(b'bootparams=3D')
+    assert send(world, mime(CLOUD_CONFIG, part(data, encoding), end=end), any_shell).code == 1
+    assert b'refused: a line is in a quoted-printable MIME part' in world.told.read_bytes()
+
+
+def test_another_key_in_a_quoted_printable_part_is_refused(build, any_shell):
+    world = build(installers='*', vnc='yes')
+    data = mime(part(b'bootparams=a'), part(b'console=3Dvnc', b'quoted-printable'))
+    assert send(world, data, any_shell).code == 1
+
+
+def test_a_quoted_printable_part_elsewhere_is_no_reason_to_refuse(world, shell):
+    other = part(b'a=3Db', b'quoted-printable')
+    for data in (mime(other, part(b'bootparams=a')), mime(part(b'bootparams=a'), other)):
+        assert send(world, data, shell).applied
+        assert line_of(world) == 'a console=ttyS0'
+
+
+def test_a_header_in_a_script_that_is_not_mime_changes_nothing(world, any_shell):
+    assert send(world, b'#!/bin/sh\necho "\nContent-Transfer-Encoding: quoted-printable\n"\nbootparams=a\n', any_shell).applied
+
+
+def test_the_example_in_the_documentation_works_for_the_hook_and_for_cloud_init(world, shell):
+    lines = (
+        (FILES.parents[2] / 'docs/hook.md')
+        .read_text()
+        .split('Both the hook and cloud-init read it:\n\n')[1]
+        .split('\nIn a shell')[0]
+    )
+    example = textwrap.dedent(lines)
+    assert send(world, example.encode(), shell).applied
+    assert line_of(world) == 'autoinstall ip=dhcp console=ttyS0'
+    message = email.message_from_string(example)
+    assert [each.get_content_type() for each in message.get_payload()] == ['text/plain', 'text/cloud-config']
+    assert message.get_payload()[1].get_payload().startswith('#cloud-config\n')
+
+
+BASE64 = base64.encodebytes(b'#cloud-config\n' + b'#' * 57 + b'\nbootparams=a\n')
+HIDDEN = {
+    'gzip': gzip.compress(b'#cloud-config\nbootparams=a\n'),
+    'base64 part': mime(CLOUD_CONFIG, part(BASE64, b'base64')),
+    'base64 part with carriage returns': mime(part(BASE64, b'BASE64'), end=b'\r\n') + b'Content-Transfer-Encoding: base64',
+    'two base64 parts': mime(part(base64.b64encode(b'ab'), b'base64'), part(BASE64, b'base64')),
+}
+
+
+@pytest.mark.parametrize('name', HIDDEN)
+def test_a_marker_that_is_not_plain_text_has_no_effect_and_the_tenant_is_informed(world, shell, name):
+    assert send(world, HIDDEN[name], shell).hidden
+    assert world.libvirt_file.read_bytes() == world.domain
+    assert re.fullmatch(rb'bootparams: ignored: the line bootparams= is in [ -~]+; send [ -~]+\n', world.told.read_bytes())
+    assert b' ignored: ' in world.log.read_bytes()
+
+
+def test_a_marker_in_plain_text_counts_beside_a_hidden_one(world, any_shell):
+    assert send(world, mime(part(BASE64, b'base64'), part(b'bootparams=b')), any_shell).applied
+    assert line_of(world) == 'b console=ttyS0'
+
+
+QUIET = {
+    'gzip': gzip.compress(b'#cloud-config\nxbootparams=a\n'),
+    'broken gzip': b'\x1f\x8b\x08' + bytes(range(256)) * 20,
+    'base64 part': mime(CLOUD_CONFIG, part(base64.encodebytes(b'#cloud-config\nxbootparams=a\n'), b'base64')),
+    'base64 without MIME': part(BASE64, b'base64'),
+    'binary': bytes(range(256)) * 20,
+    'NUL': b'\0' * 99,
+    'byte-order mark': b'\xff\xfe',
+}
+
+
+@pytest.mark.parametrize('name', QUIET)
+def test_encoded_and_binary_user_data_without_a_marker_is_left_alone(world, shell, name):
+    world.put(Shape(), encode(QUIET[name]))
+    before = world.snapshot()
+    assert world.run(shell).code == 0
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    'data', [gzip.compress(b'x' * 9_000_000), mime(*[part(BASE64, b'base64')] * 60)], ids=['gzip', 'many parts']
+)
+def test_looking_for_a_hidden_marker_is_quick(world, shell, data):
+    assert len(data) < 12_287
+    world.put(Shape(), encode(data))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    assert world.run(shell).code == 0
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2
+
+
+INIT = {
+    'auto=true url=http://192.0.2.20/p.cfg priority=critical -- quiet': 'auto=true url=http://192.0.2.20/p.cfg priority=critical '
+    'console=ttyS0 -- quiet',
+    'a --': 'a console=ttyS0 --',
+    '-- a': 'console=ttyS0 -- a',
+    'a  --  b -- c': 'a  console=ttyS0 --  b -- c',
+    'a -- console=tty1': 'a console=ttyS0 -- console=tty1',
+    'console=tty1 -- a': 'console=tty1 -- a',
+    'x="a -- b" c': 'x="a -- b" c console=ttyS0',
+    'x="a -- b" -- c': 'x="a -- b" console=ttyS0 -- c',
+    'x="a -- b': 'x="a -- b console=ttyS0',
+    "x='a -- b'": "x='a console=ttyS0 -- b'",
+    'a "--" b': 'a console=ttyS0 "--" b',
+    'a --b ---': 'a --b --- console=ttyS0',
+}
+
+
+@pytest.mark.parametrize('value', INIT)
+def test_the_console_is_added_before_what_the_kernel_passes_to_init(world, shell, value):
+    assert send(world, b'bootparams=' + value.encode(), shell).applied
+    assert line_of(world) == INIT[value]
+
+
+@pytest.mark.parametrize('value', [b'"' + b'-- ' * 682, b'"--" '[:4] + b' "" --x -- ' * 200, b' ' * 2043 + b'a --'], ids=len)
+def test_dividing_the_words_is_quick(world, shell, value):
+    world.put(Shape(), encode(b'bootparams=' + value))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    check(world, shell)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2
 
 
 def test_binary_user_data_around_a_marker_does_no_harm(world, shell):

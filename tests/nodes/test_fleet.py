@@ -11,6 +11,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.nodes import node
 from tests.nodes.fleet import CHECKOUT, Fleet
 
@@ -55,8 +57,34 @@ def test_check_mode_says_what_would_be_done_and_does_nothing(nodes: Fleet) -> No
     before = tree(nodes.homes['nc01'])
     output = nodes.play('--limit', 'nc01', '--check', '--diff')
     assert recap(output)['nc01']['changed'] == 1
-    assert '+[ "${1-}" = euca-nc-pre-boot ] || exit 0' in output
+    lines = len((FILES / 'bootparams').read_text().splitlines())
+    assert re.search(rf'(?m)^\+file of {lines} lines, SHA-256 [0-9a-f]{{12}}$', output), output
+    assert '+on_refusal = cancel' in output
+    assert len(output.splitlines()) < 100, output
     assert tree(nodes.homes['nc01']) == before
+
+
+def test_the_report_of_check_mode_is_about_the_present(nodes: Fleet) -> None:
+    output = nodes.play('--limit', 'nc01,nc02', '--check')
+    assert len(re.findall(r'(?m)^\W*nc0[12] +4\.4\.2 +absent +- +off +-$', output)) == 2, output[-3000:]
+    output = nodes.play('--limit', 'nc01', '--check', '--skip-tags', 'preflight')
+    assert re.search(r'nc01 +- +not inspected', output), output[-3000:]
+
+
+@pytest.mark.parametrize('name', ['nc_hooks_account', 'nc_hooks_forbiden'])
+def test_a_misspelt_variable_stops_the_run_before_any_node_is_changed(nodes: Fleet, name: str) -> None:
+    before = tree(nodes.homes['nc01'])
+    process = nodes.start('--limit', 'nc01', '-e', f'{{"{name}": ["000123456789"]}}')
+    output = process.communicate()[0]
+    assert process.returncode != 0
+    assert re.search(rf'The role nc_hooks has no variable {name}\. Did you mean nc_hooks_\w+\?', output), output[-3000:]
+    assert tree(nodes.homes['nc01']) == before
+
+
+def test_the_playbook_pipelines_whatever_the_configuration_is(nodes: Fleet) -> None:
+    output = nodes.play('--limit', 'nc01', '--check', '-vvv', ANSIBLE_PIPELINING='false')
+    assert 'ESTABLISH SSH CONNECTION' in output
+    assert 'AnsiballZ_nc_hook.py' not in output  # the file that would be sent
 
 
 def test_the_hook_comes_to_every_node_and_works_there(nodes: Fleet, directory: Path) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Eucalyptus node controller as it is found: where its files are, whose they are, and what is wrong with it.
+"""A Eucalyptus node controller as it is found: the places and owners of its files, and its problems.
 
 Runs on the node, so it stays valid for Python 2.7. Reads only.
 """
@@ -15,18 +15,19 @@ import pwd
 import re
 import stat
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import libvirt_xsl
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import displays, errors
 
-# The hook's own PATH: what is not found here is not found by the hook.
+# The hook's own PATH.
 HOOK_PATH = ('/usr/bin', '/bin', '/usr/local/bin')
 TOOLS = ('xsltproc', 'base64', 'grep', 'tr')
 NO_NODE = (
-    '{0} is not a directory: this host is no node controller of Eucalyptus 3.0 or later, or {1} is not its EUCALYPTUS directory'
+    '{0} is not a directory. Either this host is not a node controller of Eucalyptus 3.0 or later, or {1} is not its EUCALYPTUS '
+    'directory'
 )
 
 
 class Node:
-    """The node whose $EUCALYPTUS is ``home``; ``user`` is the account that runs its node controller, if it is known."""
+    """The node whose $EUCALYPTUS is ``home``. ``user``: the account that runs its node controller, None to find it."""
 
     def __init__(self, home, user=None):
         self.home = home.rstrip('/')
@@ -36,14 +37,15 @@ class Node:
         self.configuration = self.etc + '/bootparams'
         self.stylesheet = self.etc + '/libvirt.xsl'
         self.account = find_account(self.etc, user)
+        self._vnc = None
 
     def version(self):
-        """The Eucalyptus version as its package wrote it ('4.4.2'), '' when it did not."""
+        """Return the Eucalyptus version that its package wrote ('4.4.2'), '' when it wrote none."""
         lines = read(self.etc + '/eucalyptus-version').decode('utf-8', 'replace').split()
         return lines[-1] if lines else ''
 
     def problems(self):
-        """What makes a deployment impossible, in words."""
+        """Return the reasons why a deployment is impossible."""
         if not os.path.isdir(self.hooks):
             return [NO_NODE.format(self.hooks, self.home or '/')]
         found = [
@@ -51,37 +53,37 @@ class Node:
         ]
         for path in (self.configuration, self.hook):
             if os.path.islink(path):
-                found.append('{0} is a symbolic link; it is not touched'.format(path))
+                found.append('{0} is a symbolic link, which is never changed'.format(path))
         if os.stat(self.hooks).st_dev != os.stat(self.etc).st_dev:
             found.append(
-                '{0} is another filesystem than {1}: the hook cannot be exchanged in one step'.format(self.hooks, self.etc)
+                '{0} is on another filesystem than {1}, so the hook cannot be replaced in one step'.format(self.hooks, self.etc)
             )
         return found
 
     def warnings(self):
-        """What is not as a package leaves it and may bite later, in words."""
+        """Return what differs from a packaged node and may cause trouble later."""
         if not os.path.isdir(self.hooks):
             return []
         found = []
         others = self.other_hooks()
         if others:
             found.append(
-                '{0} has other executables, which the node runs at every event, too: {1}'.format(self.hooks, ', '.join(others))
+                '{0} has other executables, which the node also runs at every event: {1}'.format(self.hooks, ', '.join(others))
             )
         if os.path.exists(self.stylesheet + '.rpmnew'):
             found.append(
                 '{0}.rpmnew: an update left the edited {0} in place, so this node uses the stylesheet of an older '
-                'version. Merge the two and remove the .rpmnew'.format(self.stylesheet)
+                'version. Merge the two files and remove the .rpmnew'.format(self.stylesheet)
             )
         if os.geteuid() == 0 and self.account is None:
             found.append(
-                'the account that runs the node controller is unknown here (EUCA_USER in {0}/eucalyptus.conf), '
-                'so the hook was not tried as that user'.format(self.etc)
+                'the account that runs the node controller is unknown on this host (EUCA_USER in {0}/eucalyptus.conf), '
+                'so the hook is not tried as that user'.format(self.etc)
             )
         return found
 
     def other_hooks(self):
-        """Names of what the node runs beside our hook: regular files with any x bit, links followed (node/hooks.c)."""
+        """Return the names of other hooks: regular files with any x bit, links followed (node/hooks.c)."""
         names = []
         for name in sorted(os.listdir(self.hooks)):
             try:
@@ -93,15 +95,18 @@ class Node:
         return names
 
     def vnc(self):
-        """The VNC line of libvirt.xsl: 'on', 'off', 'by hand' (active, but not our line), or 'unknown'."""
-        try:
-            return libvirt_xsl.state(read(self.stylesheet).decode('utf-8'))
-        except (libvirt_xsl.Refused, UnicodeDecodeError):
-            return 'unknown'
+        """Return the VNC display that libvirt.xsl gives to instances: 'on', 'off', 'by hand' (not our line) or 'unknown'."""
+        if self._vnc is None:
+            try:
+                self._vnc = displays.Domains(read(self.stylesheet).decode('utf-8'), find_tool('xsltproc')).state()
+            except (errors.NodeError, UnicodeDecodeError):
+                self._vnc = 'unknown'
+        return self._vnc
 
 
 def find_account(etc, user=None):
-    """The passwd entry of who runs the node controller: ``user``, else EUCA_USER, else eucalyptus. None if there is none.
+    """Return the passwd entry of the account that runs the node controller: ``user``, else EUCA_USER, else eucalyptus.
+    None if it does not exist.
 
     Raises KeyError when ``user`` was given and does not exist.
     """
@@ -117,12 +122,12 @@ def find_account(etc, user=None):
 
 
 def groups_of(account):
-    """All group ids of a passwd entry."""
+    """Return all group IDs of a passwd entry."""
     return sorted(set([account.pw_gid] + [g.gr_gid for g in grp.getgrall() if account.pw_name in g.gr_mem]))
 
 
 def find_tool(name):
-    """The path at which the hook finds a program, or None."""
+    """Return the path at which the hook finds a program, or None."""
     for directory in HOOK_PATH:
         path = os.path.join(directory, name)
         if os.access(path, os.X_OK):
@@ -131,7 +136,7 @@ def find_tool(name):
 
 
 def read(path):
-    """A file's bytes, b'' when it is not there."""
+    """Return a file's bytes, b'' when it does not exist."""
     try:
         with open(path, 'rb') as stream:
             return stream.read()

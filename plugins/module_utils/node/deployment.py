@@ -1,17 +1,17 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hook, helpers, policy and installers on one node: what is there, what is to be done, in which order.
+"""Hook, helpers, policy and installers on one node: their present state, and the order in which they are deployed or removed.
 
-The order makes it safe. The node may call the hook at any moment and a run may be killed at any moment, and no call must find
-parts that do not belong together. So: installers, then helpers and policy, then the hook, each by rename; what is no longer needed
-goes last, when the calls that may still use it have ended. Removing goes the other way.
+The order makes it safe. The node can call the hook at any moment and a run can be killed at any moment, and no call may find
+parts that do not belong together. Installers come first, then helpers and policy, then the hook, each by rename. Files that are no
+longer needed go last, when the calls that may use them have ended. Removal is in the opposite order.
 
-Where a hook is there already and more than one file changes, the node crosses a bridge: the new helpers and policy are put
-into a directory of their own, and the new hook, which for the time being looks there, replaces the old one in one step. Only then,
-when no call of the old hook runs any more, are the helpers in their usual place replaced, and the bridge by the hook as it is.
+When a hook is present already and more than one file changes, the node crosses a bridge: the new helpers and policy are written
+to a directory of their own, and the new hook, changed to look there, replaces the old one in one step. When no call of the old hook
+runs any more, the helpers in the usual place are replaced, and then the bridge by the unchanged hook.
 
-Everything that is going to be brought is noted first, so that the next run knows what an interrupted one may have left. Runs on the
-node, so it stays valid for Python 2.7.
+Everything is recorded before it is written, so that the next run knows what an interrupted one may have left. Runs on the node, so
+it stays valid for Python 2.7.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -24,7 +24,7 @@ import json
 import os
 import re
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, files, policy, trial
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, errors, files, policy, trial, vnc
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.installers import PARTS, Installers
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
@@ -35,16 +35,15 @@ NEXT = 'next'  # where the helpers of the bridge are
 LOOKS_IN = re.compile(b'(?m)^(conf=\\$home/etc/eucalyptus/bootparams)(/next)?$')
 
 
-class Refused(Exception):
-    """The node stays as it is; the message says why."""
+class DeploymentRefused(errors.NodeError):
+    """A deployment that cannot be made without breaking launches. Nothing was changed."""
 
 
 class Deployment:
-    """What a node has and what it is to have.
+    """The present and the wanted state of a node.
 
     ``contents``: {name: bytes}, HOOK among them; ``policy_text``: the policy file's text; ``installers``: {path: {part: sha256}};
-    ``release``: what is told as the hook's; ``label``: called as label(final path, temporary path), sets what an access control
-    system wants.
+    ``release``: version of the collection; ``label``: called as label(final path, temporary path), sets the security context.
     """
 
     def __init__(self, node, contents, policy_text, installers, release, label=None):
@@ -71,7 +70,7 @@ class Deployment:
         return {'release': record.get('release', ''), 'files': record.get('files', []), 'installers': record.get('installers', {})}
 
     def describe(self):
-        """The node as it is: the module's return value."""
+        """Return the present state of the node: the module's return value."""
         hook = controller.read(self.node.hook)
         present = controller.read(self._path(POLICY)).decode('utf-8', 'replace')
         return {
@@ -90,7 +89,7 @@ class Deployment:
         }
 
     def missing(self):
-        """sha256 sums of the installers' files that the node lacks, sorted."""
+        """Return the SHA-256 sums of the installers' files that the node lacks, sorted."""
         found = set()
         for path, wanted in self.wanted_installers.items():
             present = self.installers.digests(path)
@@ -100,14 +99,14 @@ class Deployment:
     # The plans
 
     def plan_present(self, uploads):
-        """What brings the node into the wanted state; ``uploads`` ({sha256: path}) has all that is missing."""
+        """Return the steps to the wanted state; ``uploads`` ({sha256: path}) has all missing files."""
         plan = Plan(self.describe())
         self._plan_leftovers(plan)
         self._plan_configuration(plan)
         stale = sorted(set(self.record['files']) - set(self.helpers))
         gone = sorted(set(self.record['installers']) - set(self.wanted_installers))
         if set(self.helpers) - set(self.record['files']) or set(self.wanted_installers) - set(self.record['installers']):
-            plan.step('note what is going to be deployed', self._note_first)
+            plan.step('record what is going to be deployed', self._record_first)
         for path, wanted in sorted(self.wanted_installers.items()):
             if self.installers.digests(path) != wanted:
                 plan.step(
@@ -116,7 +115,7 @@ class Deployment:
                 )
         self._plan_files(plan)
         if stale or gone:
-            plan.step('wait for calls that may use what goes', lambda: trial.wait_for_calls(self.node.hook))
+            plan.step('wait for calls that may use removed files', lambda: trial.wait_for_calls(self.node.hook))
         for name in stale:
             self._plan_removal(plan, name)
         self._plan_gone(plan, gone)
@@ -126,7 +125,7 @@ class Deployment:
         return plan
 
     def plan_absent(self):
-        """What removes all that was brought, the hook first."""
+        """Return the steps that remove everything that was deployed, the hook first."""
         plan = Plan(self.describe())
         self._plan_leftovers(plan)
         if os.path.lexists(self.node.hook):
@@ -139,7 +138,7 @@ class Deployment:
         self._plan_no_bridge(plan)
         self._plan_gone(plan, sorted(self.record['installers']))
         if os.path.lexists(self._path(RECORD)):
-            plan.step('remove the note of what was deployed', self._forget)
+            plan.step('remove the record of what was deployed', self._forget)
         if plan.changed:
             plan.after = dict(plan.before, state='absent', hook='', release='', policy='', installers=[])
         plan.result_from(self.describe)
@@ -162,7 +161,7 @@ class Deployment:
             return
         found = os.stat(path)
         if found.st_mode & 0o7777 != 0o755 or found.st_uid != os.geteuid():
-            plan.step('give {0} its owner and mode'.format(path), self._own_configuration)
+            plan.step('set owner and mode of {0}'.format(path), self._own_configuration)
 
     def _plan_files(self, plan):
         wanted = {name: self._wanted(name) for name in self.helpers}
@@ -175,7 +174,7 @@ class Deployment:
         if len(set(changed) - {trial.SCRIPT}) > 1:
             self._plan_bridge(plan)
         if self.crossing:
-            differing.setdefault(HOOK, ['as it is'])
+            differing.setdefault(HOOK, ['unchanged'])
         for name in sorted(set(differing) - {HOOK}) + [HOOK] * (HOOK in differing):
             self._plan_file(plan, name, wanted[name], differing[name])
         self._plan_no_bridge(plan)
@@ -184,21 +183,23 @@ class Deployment:
         """Let the node call the new hook with helpers of its own, so that those in the usual place can be replaced."""
         old = controller.read(self.node.hook)
         if not old or LOOKS_IN.findall(old) == [(b'conf=$home/etc/eucalyptus/bootparams', b'/next')]:
-            return  # nobody looks in the usual place
+            return  # no call looks in the usual place
         bridge, count = LOOKS_IN.subn(b'\\1/next', self.hook)
         if count != 1:
-            raise Refused(
-                'the new hook does not say in one line where its helpers are, so it cannot take the place of the old one '
-                'while instances are launched. Remove the old one (state=absent) first'
+            raise DeploymentRefused(
+                'The new hook does not name the directory of its helpers in one line, so it cannot replace the old one while '
+                'instances are launched. Remove the old one first (state=absent).'
             )
         try:
             self.trials.run_bridge(bridge, self.sheets, NEXT)
-        except trial.Failed as error:
-            raise Refused('tried on the node as {0}, the hook does not work in passing: {1}'.format(self.trials.user, error))
-        plan.step('bring the new helpers beside the old ones', self._bring_next)
+        except trial.TrialFailed as error:
+            raise DeploymentRefused(
+                'As {0}, the hook does not work on this node during its replacement: {1}'.format(self.trials.user, error)
+            )
+        plan.step('write the new helpers beside the old ones', self._bring_next)
         put = files.Wanted(self.node.hook, bridge, 0o755)
         plan.step(
-            'put the new hook with these in place of the old one',
+            'replace the old hook by the new one, which uses these',
             lambda: put.write(self.node.configuration, self._label_for(self.node.hook)),
         )
         plan.step('wait for calls of the old hook', lambda: trial.wait_for_calls(self.node.hook))
@@ -228,21 +229,21 @@ class Deployment:
 
     def _wanted(self, name):
         content = self.helpers[name]
-        if name != POLICY or not policy.SECRET.search(self.policy):
+        if name != POLICY or not policy.has_password(self.policy):
             return files.Wanted(self._path(name), content, 0o755 if content.startswith(b'#!') else 0o644)
         if self.node.account is None:
-            raise Refused(
-                'the policy has a password, and the account that runs the node controller, which alone may read it, is '
-                'unknown on this node: say its name in the option user'
+            raise DeploymentRefused(
+                'The policy has a password, which only the account that runs the node controller may read, and that account is '
+                'unknown on this node. Set it in the option user (nc_hooks_user of the role).'
             )
         return files.Wanted(self._path(name), content, 0o640, self.node.account.pw_gid)
 
     def _try(self):
-        """Try the new hook on this node, with all that belongs to it, before anything is written. Raises Refused."""
+        """Try the new hook with its helpers and policy on this node, before anything is written. Raises DeploymentRefused."""
         try:
             self.trials.run(self.hook, self.sheets, self.helpers[POLICY])
-        except trial.Failed as error:
-            raise Refused('tried on the node as {0}, the hook does not work: {1}'.format(self.trials.user, error))
+        except trial.TrialFailed as error:
+            raise DeploymentRefused('As {0}, the hook does not work on this node: {1}'.format(self.trials.user, error))
 
     # Doing it
 
@@ -261,7 +262,7 @@ class Deployment:
         os.chown(self.node.configuration, os.geteuid(), os.getegid())
         os.chmod(self.node.configuration, 0o755)
 
-    def _note_first(self):
+    def _record_first(self):
         self._write_record(
             set(self.record['files']) | set(self.helpers),
             dict(dict.fromkeys(self.wanted_installers, {}), **self.record['installers']),
@@ -286,10 +287,10 @@ class Deployment:
             wanted.write(self.node.configuration)
         self.record = record
 
-    # Telling it
+    # The report
 
     def _release(self):
-        """Named after what brought the present hook: a release that changes nothing in it does not change it."""
+        """Return the release that deployed the present hook; one that does not change the hook does not count."""
         return self.release if HOOK in self.differences or not self.record['release'] else self.record['release']
 
     def _expected(self, before):
@@ -303,18 +304,23 @@ class Deployment:
         )
 
     def _note_difference(self, name, path, content):
-        before = controller.read(path).decode('utf-8', 'replace')
-        after = (content or b'').decode('utf-8', 'replace')
+        before, after = (each.decode('utf-8', 'replace') for each in (controller.read(path), content or b''))
         if before != after:
-            self.differences[name] = {
-                'before_header': path,
-                'after_header': path,
-                'before': policy.without_secret(before),
-                'after': policy.without_secret(after),
-            }
+            shown = [vnc.without_passwords(text) for text in (before, after)]
+            if name != POLICY and not (before and after):  # hundreds of lines, of which each is as new as the others
+                shown = [summary(text) for text in shown]
+            headers = {'before_header': path, 'after_header': path}
+            self.differences[name] = dict(headers, before=shown[0], after=shown[1])
 
     def _path(self, name):
         return os.path.join(self.node.configuration, name)
+
+
+def summary(text):
+    """Return one line on a whole file, '' for none."""
+    if not text:
+        return ''
+    return 'file of {0} lines, SHA-256 {1}\n'.format(text.count('\n'), short_digest(text.encode('utf-8')))
 
 
 def short_digest(content):

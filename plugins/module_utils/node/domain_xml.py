@@ -4,8 +4,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Boot parameters in a libvirt domain XML, the same rewrite as the node controller's hook.
 
-Knows nothing of Ansible, of files or of the network. It runs on hosts too, hence Python 2.7 and 3.6 or newer, and lxml as
-old as theirs.
+Runs on the managed host, so it stays valid for Python 2.7 and for old releases of lxml.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -14,9 +13,11 @@ __metaclass__ = type
 
 import re
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors
+
 try:
     from lxml import etree
-except ImportError:  # the module says so to the user
+except ImportError:  # the module reports it
     etree = None
 
 MAX_VALUE = 2047  # bytes; x86 kernels have COMMAND_LINE_SIZE 2048 with the final NUL
@@ -24,37 +25,50 @@ MAX_BYTES = 1024 * 1024  # of XML; a domain has a few thousand
 SERIAL_CONSOLE = 'console=ttyS0'
 
 
-class DomainError(Exception):
-    """The boot parameters or the XML cannot be accepted; the text says why."""
+class InvalidDomain(errors.NodeError):
+    """Boot parameters or XML that are not acceptable. The message is the reason, without a full stop."""
 
 
 def command_line(value):
-    """Give the kernel command line (text) for the boot parameters `value`, as the hook does.
+    """Return the kernel command line (text) for the boot parameters `value`, as the hook does.
 
-    The value stays as it is, with `console=ttyS0` behind it when it names no console and 2047 bytes suffice. Raises
-    DomainError when it has other characters than printable ASCII or is longer than 2047.
+    The value stays unchanged, plus `console=ttyS0` when it has no console for the kernel and the result fits into 2047 bytes.
+    Raises InvalidDomain when it has other characters than printable ASCII or is longer than 2047 bytes.
     """
     if re.search(r'[^ -~]', value):
-        raise DomainError('the boot parameters have characters outside 0x20-0x7e')
+        raise InvalidDomain('the boot parameters have characters outside 0x20-0x7e')
     if len(value) > MAX_VALUE:
-        raise DomainError('the boot parameters are longer than %d bytes' % MAX_VALUE)
-    words = value.split(' ')
-    if not any(words):
+        raise InvalidDomain('the boot parameters are longer than %d bytes' % MAX_VALUE)
+    if not value.strip(' '):
         return SERIAL_CONSOLE
-    longer = value + ' ' + SERIAL_CONSOLE
-    if len(longer) > MAX_VALUE or any(word.startswith('console=') for word in words):
+    kernels, inits = divide(value)
+    if len(value) + 1 + len(SERIAL_CONSOLE) > MAX_VALUE or any(word.startswith('console=') for word in kernels.split(' ')):
         return value
-    return longer
+    return kernels + SERIAL_CONSOLE + ' ' + inits if inits else value + ' ' + SERIAL_CONSOLE
+
+
+def divide(value):
+    """Return the words for the kernel, and those for init: a `--` outside of double quotes with everything behind it.
+
+    The kernel passes the latter on (kernel/params.c, parse_args; lib/cmdline.c, next_arg for the quotes).
+    """
+    quoted = False
+    for found in re.finditer('[^ ]+', value):
+        word = found.group()
+        if not quoted and word in ('--', '"--"'):
+            return value[: found.start()], value[found.start() :]
+        quoted ^= word.count('"') % 2 == 1
+    return value, ''
 
 
 def rewrite(data, value, on_reboot=None, kernel=None, initrd=None, graphics=None):
-    """Give the domain XML `data` (bytes) with boot parameters, as bytes; `data` itself when it already says all of that.
+    """Return the domain XML `data` (bytes) with boot parameters, as bytes; `data` itself when nothing changes.
 
     value      boot parameters, see command_line
-    on_reboot  what /domain/on_reboot is to be ('destroy'), or None to leave it
-    kernel     path, with initrd: replace or add both, or None for those that are there
+    on_reboot  new text of /domain/on_reboot ('destroy'), or None to leave it
+    kernel     path, with initrd: replace or add both, or None to keep those of the domain
     graphics   (listen address, password or None) of a VNC display to add when there is no <graphics>, or None
-    Raises DomainError: not XML, not a domain, a document type declaration, too big, no kernel to give parameters to.
+    Raises InvalidDomain: not XML, not a domain, a document type declaration, too big, no kernel for the parameters.
     """
     tree = parse(data)
     root = tree.getroot()
@@ -72,27 +86,37 @@ def rewrite(data, value, on_reboot=None, kernel=None, initrd=None, graphics=None
 
 
 def parse(data):
-    """Parse bytes without entities, DTD or network; a document type declaration is refused. Gives an lxml ElementTree."""
+    """Parse bytes without entities, DTD or network, and refuse a document type declaration. Returns an lxml ElementTree."""
     if len(data) > MAX_BYTES:
-        raise DomainError('the XML is bigger than %d bytes' % MAX_BYTES)
+        raise InvalidDomain('the XML is bigger than %d bytes' % MAX_BYTES)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False)
     try:
         tree = etree.ElementTree(etree.fromstring(data, parser))
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise DomainError('not well-formed XML: %s' % error)
+        raise InvalidDomain('not well-formed XML: %s' % error)
     if tree.docinfo.internalDTD is not None:
-        raise DomainError('the XML has a document type declaration')
+        raise InvalidDomain('the XML has a document type declaration')
     if tree.getroot().tag != 'domain':
-        raise DomainError('not a libvirt domain: the document element is %s' % tree.getroot().tag)
+        raise InvalidDomain('not a libvirt domain: the document element is %s' % tree.getroot().tag)
     return tree
 
 
+def displays(data):
+    """Return the displays of the domain XML `data`, [{'type': 'vnc', 'listen': '127.0.0.1'}, ...]; '' is libvirt's default."""
+    found = []
+    for element in parse(data).getroot().findall('devices/graphics'):
+        child = element.find('listen')
+        listen = element.get('listen') or (child.get('address') if child is not None else None)
+        found.append({'type': element.get('type', ''), 'listen': listen or ''})
+    return found
+
+
 def _boot(os_, line, kernel, initrd):
-    """Set what is booted in <os>; tell whether that changed anything."""
+    """Set kernel, initrd and command line in <os>; return whether that changed anything."""
     type_ = _only(os_, 'type')
     old = _at_most_one(os_, 'kernel')
     if not kernel and (old is None or not old.xpath('string()').strip(' \t\r\n')):
-        raise DomainError('the domain has no <kernel> to give boot parameters to')
+        raise InvalidDomain('the domain has no <kernel> to give boot parameters to')
     _at_most_one(os_, 'initrd')
     _at_most_one(os_, 'cmdline')
     changed = [_put(os_, 'kernel', kernel, after=type_)] if kernel else []
@@ -134,12 +158,12 @@ def _display(devices, listen, password):
 def _only(parent, tag):
     element = _at_most_one(parent, tag)
     if element is None:
-        raise DomainError('not a libvirt domain as expected: <%s> has no <%s>' % (parent.tag, tag))
+        raise InvalidDomain('not a libvirt domain as expected: <%s> has no <%s>' % (parent.tag, tag))
     return element
 
 
 def _at_most_one(parent, tag):
     found = parent.findall(tag)
     if len(found) > 1:
-        raise DomainError('not a libvirt domain as expected: <%s> has several <%s>' % (parent.tag, tag))
+        raise InvalidDomain('not a libvirt domain as expected: <%s> has several <%s>' % (parent.tag, tag))
     return found[0] if found else None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing files on a node so that whoever looks, at any moment, sees the old one or the new one.
+"""Writing files on a node in one step: a reader finds the old file or the new one at any moment.
 
 Runs on the node, so it stays valid for Python 2.7.
 """
@@ -20,13 +20,15 @@ import stat
 import tempfile
 import time
 
-PREFIX = '.nc_hook.'  # of everything temporary; what is left of an interrupted run is known by it
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors
+
+PREFIX = '.nc_hook.'  # of everything temporary, so that the next run finds what an interrupted one left
 LOCK_TIMEOUT = 120
 EXCHANGE = 2  # renameat2(2), RENAME_EXCHANGE
 AT_FDCWD = -100
 
 
-class Busy(Exception):
+class NodeLocked(errors.NodeError):
     """Another run works on the same node."""
 
 
@@ -41,7 +43,7 @@ class Wanted:
         self.gid = 0 if gid is None and os.geteuid() == 0 else gid
 
     def differs(self):
-        """What is not as it should be: a list of 'content', 'mode', 'owner'; ['missing'] when there is no such file."""
+        """Return what differs: a list of 'content', 'mode' and 'owner', or ['missing'] or ['type'] alone."""
         try:
             found = os.lstat(self.path)
         except OSError:
@@ -57,8 +59,8 @@ class Wanted:
         return differences
 
     def write(self, staging, label=None):
-        """Put the file in place by rename from ``staging``, a directory of the same filesystem that nobody runs files from.
-        ``label``, called with the temporary file, sets what an access control system wants."""
+        """Put the file in place by rename from ``staging``, a directory of the same filesystem whose files nobody runs.
+        ``label``, called with the temporary file, sets its security context."""
         descriptor, temporary = tempfile.mkstemp(prefix=PREFIX, dir=staging)
         try:
             with os.fdopen(descriptor, 'wb') as stream:
@@ -78,7 +80,7 @@ class Wanted:
 
 
 def exchange_directory(new, path, staging):
-    """Put the directory ``new`` where ``path`` is, in one step where kernel and C library can, and remove the old one."""
+    """Replace the directory ``path`` by ``new``, in one step where kernel and C library support it, and remove the old one."""
     if os.path.lexists(path) and not _exchange(new, path):
         new, coming = tempfile.mkdtemp(prefix=PREFIX, dir=staging), new
         os.rename(path, new)  # over the empty directory
@@ -98,7 +100,7 @@ def _exchange(one, other):
 
 
 def remove(path):
-    """Remove a file, link or directory with all that is in it; nothing when it is not there."""
+    """Remove a file, a link or a directory with its contents. A missing path is no error."""
     try:
         if stat.S_ISDIR(os.lstat(path).st_mode):
             shutil.rmtree(path)
@@ -118,14 +120,14 @@ def remove_if_empty(directory):
 
 
 def leftovers(directory):
-    """Paths of what interrupted runs left in a directory."""
+    """Return the paths of temporary files that interrupted runs left in a directory."""
     if not os.path.isdir(directory):
         return []
     return [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name.startswith(PREFIX)]
 
 
 def make_directory(path):
-    """Make a directory and its parents, 0755 whatever the umask; one that exists keeps its mode."""
+    """Make a directory and its parents with mode 0755, independent of the umask. An existing directory keeps its mode."""
     if not os.path.isdir(path):
         make_directory(os.path.dirname(path))
         os.mkdir(path, 0o755)
@@ -150,7 +152,7 @@ def sha256_of(path):
 
 @contextlib.contextmanager
 def locked(directory, timeout=LOCK_TIMEOUT):
-    """Hold a lock on a directory, which the death of this process frees. Raises Busy when another holds it too long."""
+    """Hold a lock on a directory, which ends with this process. Raises NodeLocked when another run holds it for ``timeout`` s."""
     descriptor = os.open(directory, os.O_RDONLY)
     deadline = time.time() + timeout
     try:
@@ -160,7 +162,7 @@ def locked(directory, timeout=LOCK_TIMEOUT):
                 break
             except (IOError, OSError):
                 if time.time() > deadline:
-                    raise Busy('another run has held the lock on {0} for {1} seconds'.format(directory, timeout))
+                    raise NodeLocked('Another run has held the lock on {0} for {1} seconds.'.format(directory, timeout))
                 time.sleep(0.05)
         yield
     finally:

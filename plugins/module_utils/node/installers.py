@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The installers' kernels and ramdisks that are kept on a node for instances that install themselves.
+"""The kernels and ramdisks of installers on a node, for instances that install themselves.
 
-An installer is a directory with the files ``kernel`` and ``ramdisk``. The hook demands that it is owned like the hook's own
-configuration and that all may read the files; the files' owner is libvirt's business, which gives them to QEMU while a guest runs.
+An installer is a directory with the files ``kernel`` and ``ramdisk``. The hook requires that it has the owner of the hook's
+configuration and that everyone can read the files. It ignores the owner of the files, because libvirt changes that to QEMU's user
+while a guest runs.
 Runs on the node, so it stays valid for Python 2.7.
 """
 
@@ -12,23 +13,42 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import os
+import re
 import shutil
 import stat
 import tempfile
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import files
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors, files
 
 PARTS = ('kernel', 'ramdisk')
 
 
-class Unusable(Exception):
-    """What is there is in the way, or what was sent is not what was asked for."""
+class InvalidInstaller(errors.NodeError):
+    """An installer that is described wrongly, whose place is occupied, or whose files arrived damaged."""
+
+
+def wanted(items, directory):
+    """Return {path: {part: sha256}} of the module's option ``installers``, for the node's ``directory`` of installers."""
+    found = {}
+    for each in items:
+        if not re.match(r'[a-z0-9_-][a-z0-9._-]*\Z', each['name']):
+            raise InvalidInstaller(
+                '{0} is not a valid name of an installer. Names consist of a-z 0-9 . _ - and do not begin with a dot.'.format(
+                    each['name']
+                )
+            )
+        sums = {part: each[part + '_sha256'].lower() for part in PARTS}
+        for part in PARTS:
+            if not re.match(r'[0-9a-f]{64}\Z', sums[part]):
+                raise InvalidInstaller('{0}_sha256 of the installer {1} is not a SHA-256 sum.'.format(part, each['name']))
+        found[os.path.join(directory, each['name'])] = sums
+    return found
 
 
 class Installers:
-    """``noted`` is what the last run saw: {path of an installer: {part: [sha256, size, mtime, inode]}}.
+    """``noted`` is the last run's record: {path of an installer: {part: [sha256, size, mtime, inode]}}.
 
-    A file whose size, mtime and inode are those noted is not read again: ramdisks are big, and the directory is root's.
+    A file with the recorded size, mtime and inode is not read again, because ramdisks are big and only root can write there.
     """
 
     def __init__(self, noted):
@@ -36,14 +56,14 @@ class Installers:
         self.seen = {}
 
     def digests(self, path):
-        """{part: sha256} of an installer as it is; a part that is missing or is not as the hook wants it has None."""
+        """Return {part: sha256} of an installer. The value is None for a part that is missing or that the hook would refuse."""
         nothing = dict.fromkeys(PARTS)
         try:
             found = os.lstat(path)
         except OSError:
             return nothing
         if not stat.S_ISDIR(found.st_mode):
-            raise Unusable('{0} is in the way: it is not a directory'.format(path))
+            raise InvalidInstaller('{0} exists and is not a directory. Remove it to deploy the installer.'.format(path))
         if found.st_mode & 0o022 or found.st_uid != os.geteuid():
             return nothing
         return {part: self._digest(path, part) for part in PARTS}
@@ -63,7 +83,7 @@ class Installers:
         return digest
 
     def install(self, path, wanted, uploads, label=None):
-        """Put {part: sha256} in place, from ``uploads`` ({sha256: path}) or, where a part is there already, from there.
+        """Put {part: sha256} in place, from ``uploads`` ({sha256: path}) or, for a part that is present already, from there.
 
         ``label`` is called as label(final path, temporary path).
         """
@@ -88,7 +108,7 @@ class Installers:
         self.digests(path)
 
     def remove(self, path):
-        """Remove an installer; it is out of sight at once."""
+        """Remove an installer, in one step."""
         if os.path.isdir(path) and not os.path.islink(path):
             away = tempfile.mkdtemp(prefix=files.PREFIX, dir=os.path.dirname(path))
             os.rename(path, away)
@@ -97,7 +117,7 @@ class Installers:
 
 
 def stage(source, path, sha256):
-    """Copy a file and make sure that the copy is the one that is meant."""
+    """Copy a file. Raises InvalidInstaller when the copy has another SHA-256 sum."""
     with open(source, 'rb') as original, open(path, 'wb') as copy:
         shutil.copyfileobj(original, copy, 1 << 20)
         copy.flush()
@@ -105,4 +125,4 @@ def stage(source, path, sha256):
     os.chmod(path, 0o644)
     found = files.sha256_of(path)
     if found != sha256:
-        raise Unusable('the sha256 of what arrived on the node is {0}, not {1}'.format(found, sha256))
+        raise InvalidInstaller('A file arrived on the node with the SHA-256 sum {0} instead of {1}.'.format(found, sha256))

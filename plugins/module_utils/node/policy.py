@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hook's policy file, written from variables.
+"""The hook's policy file: its keys, their limits and defaults, and the text of the file.
 
-What the values may be is the hook's business, which is asked on the node before the file is put in place. Here it is made sure
-that a value stays one value, and said clearly what is wrong with a pattern, for which the hook has but a line number.
+KEYS is the only list of them. The options of the module nc_hook and their documentation, the role's variables and the table in
+docs/hook.md come from it (tools/policy-table writes the latter two). The hook is a static file with checks of its own;
+tests/hook/test_policy_table.py compares it with KEYS.
+
 Runs on the node, so it stays valid for Python 2.7.
 """
 
@@ -14,77 +16,221 @@ __metaclass__ = type
 import hashlib
 import re
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors, vnc
+
 HEADER = '# Written by Ansible, module eucalyptus.cloud.nc_hook: changes made here are lost.\n'
-# The order in the file. Lists are blank-separated words.
-KEYS = (
-    'accounts',
-    'kernels',
-    'installers',
-    'installers_dir',
-    'forbidden',
-    'on_refusal',
-    'on_reboot',
-    'vnc',
-    'vnc_listen',
-    'vnc_password',
-    'log_value',
-)
-PATTERNS = ('accounts', 'kernels', 'installers', 'forbidden')
-# Brackets in which the hook can take - and _ for the same: single characters, and ranges of one kind of them.
+PATTERN = re.compile(r'[][A-Za-z0-9._=*?!,:/@%+-]+\Z')
+PATH = re.compile(r'/[A-Za-z0-9._/+-]*\Z')
+# Brackets in which the hook can treat - and _ as equal: single characters, and ranges of one kind of them.
 BRACKETS = re.compile(r'\[(?!!\])!?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[^]\[_=-])+\]')
-SECRET = re.compile(r'(?m)^(vnc_password = ).*$')
 
 
-class Unfit(Exception):
-    """A value that cannot be written into a policy file; the message names its key."""
+class InvalidPolicy(errors.NodeError):
+    """A value that the hook would refuse. The message names its option or variable and the limit."""
 
 
-def render(policy):
-    """The text of the file. Keys whose value is None are left out, so that the hook's default holds."""
-    lines = []
+class Key:
+    """A key of the policy file.
+
+    ``kind`` is one of KINDS. ``default`` is the value that holds in the hook when the key is missing. ``description`` is a list of
+    sentences in Ansible's markup, in which O(key) refers to another key. ``in_policy`` is False for a key that the module
+    derives from options of its own.
+    """
+
+    def __init__(self, name, kind, default, description, choices=None, in_policy=True):
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.description = description
+        self.choices = choices
+        self.in_policy = in_policy
+
+    def specification(self):
+        """Return the key's entry in an argument spec, without a default."""
+        found = dict(TYPES[self.kind])
+        if self.choices:
+            found['choices'] = list(self.choices)
+        return found
+
+    def text(self, value):
+        """Return a value as the policy file has it."""
+        if self.kind == 'patterns':
+            return ' '.join(value)
+        if self.kind == 'switch':
+            return 'yes' if value else 'no'
+        return value
+
+    def check(self, value, name):
+        """Raise InvalidPolicy, with ``name`` in its message, for a value that the hook would refuse."""
+        if self.kind == 'patterns':
+            for word in value:
+                self._check_pattern(word, name)
+        elif self.kind == 'choice' and value not in self.choices:
+            raise InvalidPolicy('{0} must be one of {1}.'.format(name, ', '.join(self.choices)))
+        elif self.kind == 'path' and (not PATH.match(value) or '/../' in value + '/'):
+            raise InvalidPolicy('{0} must be an absolute path without .., made of A-Z a-z 0-9 . _ / + -.'.format(name))
+        elif self.kind == 'address' and not vnc.is_address(value):
+            raise InvalidPolicy('{0} must be an IP address or a host name.'.format(name))
+        elif self.kind == 'password' and value and (not vnc.is_password(value) or value.startswith('#')):
+            raise InvalidPolicy(
+                '{0} must have {1}, and must not begin with #, which begins a comment.'.format(name, vnc.PASSWORD_LIMIT)
+            )
+
+    def _check_pattern(self, word, name):
+        if not PATTERN.match(word):
+            raise InvalidPolicy(
+                '{0} has the item {1!r}. Items consist of A-Z a-z 0-9 and ] [ . _ = * ? ! , : / @ % + -, without blanks.'.format(
+                    name, str(word)
+                )
+            )
+        if word.count('*') > 2:
+            raise InvalidPolicy(
+                '{0} has the pattern {1}. A pattern can have at most two *, because matching more can take a shell minutes.'.format(
+                    name, word
+                )
+            )
+        if self.name == 'forbidden' and '[' in BRACKETS.sub('', word):
+            raise InvalidPolicy(
+                '{0} has the pattern {1}. Its brackets can hold single characters and ranges such as a-z, but not _, = or a '
+                'single -. Outside of brackets, _ and - are equal.'.format(name, word)
+            )
+        if self.name == 'accounts' and re.match(r'[0-9]+\Z', word) and len(word) != 12:
+            raise InvalidPolicy(
+                '{0} has the item {1}. Account numbers have 12 digits. Put them in quotes, because YAML drops leading '
+                'zeros.'.format(name, word)
+            )
+
+
+TYPES = {
+    'patterns': {'type': 'list', 'elements': 'str'},
+    'choice': {'type': 'str'},
+    'switch': {'type': 'bool'},
+    'path': {'type': 'str'},
+    'address': {'type': 'str'},
+    'password': {'type': 'str', 'no_log': True},
+}
+# In the order of the file.
+KEYS = (
+    Key(
+        'accounts',
+        'patterns',
+        ['*'],
+        [
+            'Accounts whose instances may have boot parameters, as account numbers of 12 digits or patterns of them. In YAML, put '
+            'the numbers in quotes.',
+            'Before Eucalyptus 3.4 a node has only the ID of the user, and the hook compares that.',
+        ],
+    ),
+    Key(
+        'kernels',
+        'patterns',
+        ['*'],
+        [
+            'IDs of the kernels that may be given boot parameters, or patterns of them.',
+            'Before Eucalyptus 3.4 a node does not have the ID, so only V(*) allows a launch.',
+            'Not checked for an instance with an accepted C(installer=).',
+        ],
+    ),
+    Key('installers', 'patterns', [], ['Names that C(installer=) may request.'], in_policy=False),
+    Key(
+        'installers_dir',
+        'path',
+        '/var/lib/eucalyptus/installers',
+        ['Directory of the installers C(NAME/kernel) and C(NAME/ramdisk), below E(EUCALYPTUS).'],
+        in_policy=False,
+    ),
+    Key(
+        'forbidden',
+        'patterns',
+        [],
+        [
+            'Patterns of kernel parameters that refuse a launch, such as V(init=*).',
+            'Brackets in a pattern can hold single characters and ranges, but not C(_), C(=) or a single C(-).',
+        ],
+    ),
+    Key(
+        'on_refusal',
+        'choice',
+        'cancel',
+        ['V(cancel) cancels a refused launch. V(ignore) lets it continue without its boot parameters.'],
+        choices=['cancel', 'ignore'],
+    ),
+    Key(
+        'on_reboot',
+        'choice',
+        'destroy',
+        [
+            'V(destroy) ends an instance with boot parameters when its guest reboots, so that an installer does not start again.',
+            "V(restart) keeps the node's setting, which boots it again with the same parameters.",
+        ],
+        choices=['destroy', 'restart'],
+    ),
+    Key('vnc', 'switch', False, ['Whether user data may request a VNC display with C(console=vnc).']),
+    Key(
+        'vnc_listen',
+        'address',
+        '127.0.0.1',
+        ['Address on which such a display listens. Any address other than a loopback address requires O(vnc_password).'],
+    ),
+    Key(
+        'vnc_password',
+        'password',
+        '',
+        [
+            'Password of such a display, at most 8 characters. Keep it in a vault.',
+            'With a password, only root and the group of the account that runs the node controller can read the policy file. '
+            "The hook also writes the password to the instance's libvirt file.",
+        ],
+    ),
+    Key(
+        'log_value',
+        'switch',
+        False,
+        ["Whether boot parameters are written to the node's log. They often contain the secret URL of an answer file."],
+    ),
+)
+# How messages name the keys: as options of the module nc_hook, and as variables of the role nc_hooks.
+OPTIONS = {key.name: 'policy.' + key.name if key.in_policy else key.name for key in KEYS}
+VARIABLES = {key.name: 'nc_hooks_' + key.name for key in KEYS}
+
+
+def default_of(name):
+    return [key.default for key in KEYS if key.name == name][0]
+
+
+def argument_spec():
+    """Return the argument spec of the module's option ``policy``."""
+    return {key.name: key.specification() for key in KEYS if key.in_policy}
+
+
+def check(policy, names):
+    """Raise InvalidPolicy unless the hook would accept the policy {key: value or None}.
+
+    ``names`` is OPTIONS or VARIABLES, which the message uses.
+    """
     for key in KEYS:
-        value = policy.get(key)
-        if value is None:
-            continue
-        if isinstance(value, (list, tuple)):
-            value = ' '.join(_word(key, word) for word in value)
-        elif isinstance(value, bool):
-            value = 'yes' if value else 'no'
-        elif not re.match(r'(?:[!-"$-~][!-~]*)?\Z', value):
-            raise Unfit('{0} must be printable ASCII without blanks, and not begin with #: that would be a comment'.format(key))
-        lines.append('{0} = {1}'.format(key, value).rstrip(' '))
-    return HEADER + ''.join(line + '\n' for line in lines)
+        if policy.get(key.name) is not None:
+            key.check(policy[key.name], names[key.name])
+    listen = policy.get('vnc_listen')
+    if policy.get('vnc') and listen is not None and not vnc.is_loopback(listen) and not policy.get('vnc_password'):
+        raise InvalidPolicy(
+            '{0} is not a loopback address (127.0.0.0/8, ::1 or localhost), so {1} is required.'.format(
+                names['vnc_listen'], names['vnc_password']
+            )
+        )
 
 
-def without_secret(text):
-    return SECRET.sub(r'\1********', text)
+def render(policy, names=None):
+    """Return the text of the file. Keys whose value is None are left out, so that the hook's default holds."""
+    check(policy, names or OPTIONS)
+    values = [(key.name, key.text(policy[key.name])) for key in KEYS if policy.get(key.name) is not None]
+    return HEADER + ''.join('{0} = {1}'.format(name, text).rstrip(' ') + '\n' for name, text in values)
+
+
+def has_password(text):
+    return vnc.without_passwords(text) != text
 
 
 def digest(text):
-    """Tells one policy from another, in a report. The password is not part of it: it could be guessed from it."""
-    return hashlib.sha256(without_secret(text).encode('utf-8')).hexdigest()[:12]
-
-
-def _word(key, word):
-    if not re.match(r'[!-~]+\Z', word) or word.startswith('#'):
-        raise Unfit(
-            '{0} has the item {1!r}: it must be printable ASCII without blanks, and not begin with #'.format(key, str(word))
-        )
-    if key in PATTERNS and word.count('*') > 2:
-        raise Unfit(
-            '{0} has the pattern {1}: the hook takes at most two * in a pattern, matching more can take a shell minutes'.format(
-                key, word
-            )
-        )
-    if key == 'forbidden' and '[' in BRACKETS.sub('', word):
-        raise Unfit(
-            '{0} has the pattern {1}: brackets there hold single characters and ranges such as a-z, but no _, - or ='
-            ' of their own. Outside of brackets _ and - stand for each other'.format(key, word)
-        )
-    if key == 'accounts' and re.match(r'[0-9]+\Z', word) and len(word) != 12:
-        raise Unfit(
-            '{0} has the item {1}: account numbers have 12 digits. Put them in quotes, YAML takes the leading zeros away'.format(
-                key, word
-            )
-        )
-    return word
+    """Return 12 digits that identify a policy in a report. The password is left out, since it could be guessed from them."""
+    return hashlib.sha256(vnc.without_passwords(text).encode('utf-8')).hexdigest()[:12]

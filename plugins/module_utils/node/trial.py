@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trying a hook on the node, in a scratch directory, as the user that will run it, before any launch meets it.
+"""Trying a hook on the node, in a scratch directory, as the user that will run it, before it is deployed.
 
 Runs on the node, so it stays valid for Python 2.7.
 """
@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, files
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, errors, files
 
 SCRIPT = 'try-bootparams'
 POLICY = 'policy.conf'
@@ -33,12 +33,12 @@ DOMAIN = b"""<?xml version="1.0" encoding="UTF-8"?>
 IN_FLIGHT_TIMEOUT = 10  # seconds; a call takes some hundredths
 
 
-class Failed(Exception):
-    """The hook does not do on this node what it should; the message says what it did."""
+class TrialFailed(errors.NodeError):
+    """A hook that does not work on this node. The message is what it printed."""
 
 
 class Trials:
-    """Tries hooks with the script that comes with them (bytes)."""
+    """Tries hooks with the script (bytes) that belongs to them."""
 
     def __init__(self, script, home, account):
         self.script = script
@@ -47,7 +47,7 @@ class Trials:
         self.user = self.account.pw_name if self.account else pwd.getpwuid(os.geteuid()).pw_name
 
     def leftovers(self):
-        """Scratch directories of runs that were killed. Only a run that holds the node's lock may call this."""
+        """Return the scratch directories of killed runs. Only a run that holds the node's lock may call this."""
         place = tempfile.gettempdir()
         return [
             os.path.join(place, name)
@@ -57,7 +57,7 @@ class Trials:
         ]
 
     def run(self, hook, sheets, policy):
-        """Try a hook with its stylesheets ({name: bytes}) and its policy. Raises Failed."""
+        """Try a hook with its stylesheets ({name: bytes}) and its policy. Raises TrialFailed."""
         scratch = tempfile.mkdtemp(prefix=self.prefix)
         try:
             configuration = os.path.join(scratch, 'bootparams.d')
@@ -78,10 +78,10 @@ class Trials:
             shutil.rmtree(scratch)
         if status != 0:
             lines = [line.strip() for line in words.split('\n') if line.strip() and not line.startswith('ok ')]
-            raise Failed('; '.join(lines) or 'status {0}'.format(status))
+            raise TrialFailed('; '.join(lines) or 'status {0}'.format(status))
 
     def run_bridge(self, hook, sheets, name):
-        """Try a hook that looks for its helpers in the directory ``name`` of the usual place. Raises Failed."""
+        """Try a hook that looks for its helpers in the directory ``name`` of the usual place. Raises TrialFailed."""
         scratch = tempfile.mkdtemp(prefix=self.prefix)
         try:
             instance = os.path.join(scratch, 'i-1')
@@ -93,20 +93,20 @@ class Trials:
             for path, content in contents.items():
                 with open(path, 'wb') as stream:
                     stream.write(content)
-            # From the bottom: above what is given away, nothing is anybody else's yet.
+            # From the bottom, so that the parents of a file that is given away still belong to this process.
             for place in os.walk(scratch, topdown=False):
                 for path in [place[0]] + [os.path.join(place[0], each) for each in place[2]]:
                     os.chmod(path, 0o700)
                     self._give(path)
             status, words = self._call(['/bin/sh', scratch + '/hook', 'euca-nc-pre-boot', scratch, instance], scratch)
             if status != 0 or b'<cmdline>quiet' not in controller.read(instance + '/libvirt.xml'):
-                told = controller.read(instance + '/console.append.log').decode('utf-8', 'replace')
-                raise Failed('; '.join((words + told).split('\n')).strip('; ') or 'status {0}'.format(status))
+                printed = controller.read(instance + '/console.append.log').decode('utf-8', 'replace')
+                raise TrialFailed('; '.join((words + printed).split('\n')).strip('; ') or 'status {0}'.format(status))
         finally:
             shutil.rmtree(scratch)
 
     def _call(self, arguments, scratch):
-        """(exit status, output without the scratch directory's name) of a program run as the node controller's user."""
+        """Run a program as the node controller's user; return (exit status, output without the scratch directory's name)."""
         process = subprocess.Popen(
             arguments,
             cwd='/',
@@ -129,14 +129,13 @@ class Trials:
 
 
 def remove(scratch):
-    """Remove the scratch directory of a run that was killed. What that run had started in it lives on for a moment, and would go on
-    writing there."""
+    """Remove the scratch directory of a killed run, once the processes that it started there have ended."""
     wait_for_calls(scratch)
     files.remove(scratch)
 
 
 def wait_for_calls(hook):
-    """Wait until the calls of a hook, or of what is below a directory, that run at this moment have ended."""
+    """Wait until the present calls of a hook, or of programs below a directory, have ended."""
     running = calls_in_flight(hook)
     deadline = time.time() + IN_FLIGHT_TIMEOUT
     while running & calls_in_flight(hook) and time.time() < deadline:
@@ -144,7 +143,7 @@ def wait_for_calls(hook):
 
 
 def calls_in_flight(hook):
-    """Process ids of the calls of a hook, or of what is below a directory, that run at this moment."""
+    """Return the process IDs of the present calls of a hook, or of programs below a directory."""
     found = set()
     for name in os.listdir('/proc'):
         if name.isdigit():

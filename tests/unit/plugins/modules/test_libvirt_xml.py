@@ -91,6 +91,11 @@ def test_a_vnc_password_is_in_the_file_and_nowhere_else(run, file):
     assert 'passwd="********"' in result['diff']['after']
 
 
+def test_a_display_that_is_there_is_reported(run, file):
+    file.write_text(DOMAIN.replace('<devices/>', "<devices><graphics type='vnc' listen='0.0.0.0'/></devices>"))
+    assert run(vnc={'listen': '127.0.0.1'})['displays'] == [{'type': 'vnc', 'listen': '0.0.0.0'}]
+
+
 def test_a_password_that_was_there_is_not_shown(run, file):
     file.write_text(DOMAIN.replace('<devices/>', "<devices><graphics passwd='old-one'/></devices>"))
     assert 'old-one' not in json.dumps(run())
@@ -99,10 +104,11 @@ def test_a_password_that_was_there_is_not_shown(run, file):
 @pytest.mark.parametrize(
     ('vnc', 'words'),
     [
-        ({'listen': '0.0.0.0'}, 'vnc.password is needed'),
+        ({'listen': '0.0.0.0'}, 'vnc.password is required'),
         ({'listen': '" onclick="'}, 'not an address'),
         ({'listen': ''}, 'not an address'),
-        ({'password': '123456789'}, '8 characters'),
+        ({'listen': '127.attacker.example'}, 'not a loopback address'),
+        ({'password': '123456789'}, '1 to 8'),
         ({'password': 'a b'}, 'blanks'),
     ],
 )

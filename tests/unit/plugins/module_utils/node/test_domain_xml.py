@@ -84,9 +84,9 @@ def test_a_domain_without_kernel_gets_one_behind_its_type():
 
 @pytest.mark.parametrize('kernel', ['', ' \n', '<!-- /k -->'])
 def test_a_domain_without_kernel_is_refused(kernel):
-    with pytest.raises(domain_xml.DomainError, match='no <kernel>'):
+    with pytest.raises(domain_xml.InvalidDomain, match='no <kernel>'):
         domain_xml.rewrite(DOMAIN.replace(b'/k<', kernel.encode() + b'<'), 'a')
-    with pytest.raises(domain_xml.DomainError, match='no <kernel>'):
+    with pytest.raises(domain_xml.InvalidDomain, match='no <kernel>'):
         domain_xml.rewrite(NO_KERNEL, 'a')
 
 
@@ -94,6 +94,20 @@ def test_a_missing_on_reboot_is_added():
     without = DOMAIN.replace(b'<on_reboot>restart</on_reboot>', b'')
     assert after(without, on_reboot='destroy').findtext('on_reboot') == 'destroy'
     assert after(without).find('on_reboot') is None
+
+
+@pytest.mark.parametrize(
+    ('graphics', 'listen'),
+    [
+        ('<graphics type="vnc" listen="0.0.0.0"/>', '0.0.0.0'),
+        ('<graphics type="vnc"><listen type="address" address="192.0.2.1"/></graphics>', '192.0.2.1'),
+        ('<graphics type="vnc"/>', ''),
+    ],
+)
+def test_the_displays_are_read_from_the_domain(graphics, listen):
+    data = DOMAIN.replace(b'</devices>', graphics.encode() + b'</devices>')
+    assert domain_xml.displays(data) == [{'type': 'vnc', 'listen': listen}]
+    assert domain_xml.displays(DOMAIN) == []
 
 
 def test_a_display_that_is_there_stays():
@@ -110,6 +124,13 @@ def test_a_display_that_is_there_stays():
         ('console=tty1', 'console=tty1'),
         ('a console= b', 'a console= b'),
         ('xconsole=1', 'xconsole=1 console=ttyS0'),
+        ('a -- quiet', 'a console=ttyS0 -- quiet'),
+        ('a -- console=tty1', 'a console=ttyS0 -- console=tty1'),
+        ('console=tty1 -- a', 'console=tty1 -- a'),
+        ('-- a', 'console=ttyS0 -- a'),
+        ('x="a -- b" c', 'x="a -- b" c console=ttyS0'),
+        ('x="a -- b" "--" c', 'x="a -- b" console=ttyS0 "--" c'),
+        ('--a ---', '--a --- console=ttyS0'),
         ('x' * 2033, 'x' * 2033 + ' console=ttyS0'),
         ('x' * 2034, 'x' * 2034),
         ('x' * 2047, 'x' * 2047),
@@ -121,7 +142,7 @@ def test_the_command_line(value, line):
 
 @pytest.mark.parametrize('value', ['x' * 2048, 'a\nb', 'a\n', 'a\tb', 'a\0', 'ä', '\x7f', '\u2028'])
 def test_boot_parameters_that_cannot_be(value):
-    with pytest.raises(domain_xml.DomainError, match='the boot parameters'):
+    with pytest.raises(domain_xml.InvalidDomain, match='the boot parameters'):
         domain_xml.command_line(value)
 
 
@@ -143,7 +164,7 @@ def test_boot_parameters_that_cannot_be(value):
     ids=['empty', 'nul', 'ill-formed', 'network', 'bare', 'devices', 'types', 'reboots', 'kernels', 'namespace', 'big'],
 )
 def test_what_is_not_a_domain_is_refused(data):
-    with pytest.raises(domain_xml.DomainError):
+    with pytest.raises(domain_xml.InvalidDomain):
         domain_xml.rewrite(data, 'a')
 
 
@@ -163,7 +184,7 @@ def test_document_types_and_entities_are_refused_at_once(name, encoding):
     doctype, use = DOCTYPES[name]
     text = DOMAIN.split(b'\n', 1)[1].replace(b'<!-- made by hand -->', doctype).replace(b'<name>one</name>', use)
     began = time.process_time()
-    with pytest.raises(domain_xml.DomainError):
+    with pytest.raises(domain_xml.InvalidDomain):
         domain_xml.rewrite(text.decode().encode(encoding), 'a')
     assert time.process_time() - began < 5
 
@@ -171,7 +192,7 @@ def test_document_types_and_entities_are_refused_at_once(name, encoding):
 @settings(deadline=None, database=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_as_one_error(data):
-    with pytest.raises(domain_xml.DomainError):
+    with pytest.raises(domain_xml.InvalidDomain):
         domain_xml.rewrite(data, 'a')
 
 
