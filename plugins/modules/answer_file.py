@@ -157,8 +157,8 @@ class AnswerFile(CloudModule):
 
     def find(self) -> Resource | None:
         """The object as the cloud reports it, with its MD5; None when it does not exist."""
-        if not 1 <= self.params['expires'] <= MAX_EXPIRES:
-            raise ModuleError(f'expires is {self.params["expires"]}, but must be from 1 to {MAX_EXPIRES} seconds (7 days).')
+        if self.params['expires'] > MAX_EXPIRES:
+            raise ModuleError(f'expires must be at most {MAX_EXPIRES} seconds (7 days), not {self.params["expires"]}.')
         self.bucket = self.params['bucket'] or self.cloud.credentials.own_bucket('answer-files')
         self.object = self.params['object']
         self.path = f'{self.bucket}/{self.object}'

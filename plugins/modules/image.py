@@ -275,7 +275,8 @@ class Image(CloudModule):
             raise ModuleError(f'There is no image {which}. To register one, give a name and src or snapshot_id.')
         former = None
         if self.wanted.has_source:
-            opener = functools.partial(open_url, validate_certs=params['validate_certs'], timeout=60, decompress=False)
+            # The server of an image is not the cloud: verify-ssl of the region does not apply to it.
+            opener = functools.partial(open_url, validate_certs=params['validate_certs'] is not False, timeout=60, decompress=False)
             image.prepare(opener, params['ca_path'], self.module.warn)
             former = found if found and not image.is_made_from_it(found) else None
         if former or not found:
@@ -305,7 +306,7 @@ class Image(CloudModule):
                 f'The image {params["name"]} ({former["image_id"]}) is not the wanted one: {image.differences(former)}. '
                 'Use another name, or state: replaced to replace it.'
             )
-        image.seal(params['validate_certs'] and (params['ca_path'] or True))
+        image.seal(self.cloud.credentials.verify(params['validate_certs'], params['ca_path']))
         if self.wanted.src:
             plan.step(f'bundle and upload {shown(self.wanted.src)}', self._upload)
         if former:

@@ -99,7 +99,8 @@ def test_a_content_that_is_a_common_word_damages_no_result(storage, run):
 @pytest.mark.parametrize('expires', [0, -1, 604801, 10**12])
 def test_a_url_that_is_never_valid_or_longer_than_s3_allows_is_refused(storage, run, expires):
     result = run('answer_file', **{**OPTIONS, 'expires': expires})
-    assert f'expires is {expires}, but must be from 1 to 604800 seconds (7 days).' in result['msg']
+    limit = 'at least 1 second' if expires < 1 else 'at most 604800 seconds (7 days)'
+    assert result['msg'] == f'expires must be {limit}, not {expires}.'
     assert storage.sent == []
 
 

@@ -385,6 +385,22 @@ def test_what_a_url_holds_of_secrets_is_told_nowhere(cloud, run, world, storage,
     assert 'Pa55word' not in said and 'abc123' not in said
 
 
+@pytest.mark.parametrize(('option', 'verified'), [({}, True), ({'validate_certs': True}, True), ({'validate_certs': False}, False)])
+def test_the_certificate_of_an_images_server_is_verified_unless_the_option_forbids_it(
+    cloud, run, world, monkeypatch, option, verified
+):
+    registers(cloud)
+    asked = []
+
+    def open_url(_url, **options):
+        asked.append(options['validate_certs'])
+        raise OSError('not today')
+
+    monkeypatch.setattr('ansible_collections.eucalyptus.cloud.plugins.modules.image.open_url', open_url)
+    run('image', **{**world, **option, 'src': 'https://x.test/vmlinuz', 'checksum': 'sha256:' + 64 * '0'})
+    assert asked == [verified]
+
+
 def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, world, storage):
     registers(cloud, found=images(image('eki-7', location='b/old.manifest.xml')))
     result = run('image', **world)
