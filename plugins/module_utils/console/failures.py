@@ -189,6 +189,8 @@ FAI = [
 ]
 # The lab's installer (lab/eucalab/installer/ramdisk/say.sh).
 LAB = _known('installer', FAILED, 'installer: FAILED')
+# roles/image_build/templates/kickstart.cfg.j2
+ROLE = _known('image_build', FAILED, 'image_build: the volume vol-')
 # roles/image_build/templates/boot_report.sh.j2
 BOOT_REPORT = _known('boot report', FAILED, 'boot-report: address=none', 'endpoint=unreachable')
 
@@ -198,7 +200,7 @@ OF_INSTALLERS = [
     *_known('kernel', FAILED, 'Out of memory: Kill'),
     *(ANACONDA_DRACUT + ANACONDA_CMDLINE + ANACONDA_KICKSTART + ANACONDA_TEXT + ANACONDA_STORAGE),
     *(ANACONDA_PAYLOAD + ANACONDA_BOOT_LOADER + ANACONDA_OLD),
-    *(DEBIAN_INSTALLER + CASPER + SUBIQUITY + LINUXRC + YAST + AGAMA + FAI + LAB),
+    *(DEBIAN_INSTALLER + CASPER + SUBIQUITY + LINUXRC + YAST + AGAMA + FAI + LAB + ROLE),
 ]
 
 KNOWN: dict[str, list[Known]] = {
