@@ -121,7 +121,6 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.judgement import boot_complaint
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import (
-    PatternError,
     Watch,
     compile_patterns,
     first_match,
@@ -145,11 +144,8 @@ class ConsoleLog(CloudModule):
     }
 
     def find(self) -> Resource:
-        try:
-            self.wanted = compile_patterns(self.params['wait_for'])
-            failures = compile_patterns(self.params['failure_patterns'])
-        except PatternError as error:
-            raise ModuleError(str(error)) from error
+        self.wanted = compile_patterns(self.params['wait_for'])
+        failures = compile_patterns(self.params['failure_patterns'])
         self.watch = Watch(KNOWN.get(self.params['known_failures'], []), failures)
         self.console = Console(None if self.module.check_mode else self.params['console_file'])
         report = Report(self.params['progress_file'])

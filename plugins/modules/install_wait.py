@@ -172,7 +172,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import ju
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.failures import KNOWN
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import ENDED, Follower, was_terminated
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import PatternError, Watch, compile_patterns
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import Watch, compile_patterns
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
@@ -228,11 +228,8 @@ class InstallWait(CloudModule):
 
     def _expressions(self) -> tuple[Watch, re.Pattern[str] | None]:
         own = self.params['failure_patterns']
-        try:
-            patterns = compile_patterns((own or []) + self.params['extra_failure_patterns'])
-            success = compile_patterns([self.params['success_pattern']] if self.params['success_pattern'] else [])
-        except PatternError as error:
-            raise ModuleError(str(error)) from error
+        patterns = compile_patterns((own or []) + self.params['extra_failure_patterns'])
+        success = compile_patterns([self.params['success_pattern']] if self.params['success_pattern'] else [])
         if self.params['volume_id'] and not {'serial', 'bytes'} & set(success[0].groupindex):
             raise ModuleError('volume_id needs a success_pattern with a group named serial or bytes, for example (?P<serial>\\S+).')
         known = KNOWN['installation'] if own is None else []
