@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import ProgressAction
 
 
-class ActionModule(LiveAction):
+class ActionModule(ProgressAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if self._connection.transport == 'local':
             # This runs in a worker, which ansible-playbook has forked.

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     PREFIX,
+    PROOF_KEY_PLACEHOLDER,
     VOLUME_PLACEHOLDER,
     Recipe,
     RecipeError,
@@ -22,6 +23,8 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
 
+# The volume and the key exist only later, so the digest of the answer file is made with these.
+PLACEHOLDERS = {f'{PREFIX}volume_id': VOLUME_PLACEHOLDER, f'{PREFIX}proof_key': PROOF_KEY_PLACEHOLDER}
 FILLED_IN = ('inputs', 'here', 'answer_file')
 
 
@@ -65,7 +68,7 @@ class ActionModule(ActionBase):
         return found
 
     def _answer_file(self, recipe: Recipe, here: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Path, digest and facts of the answer file. The volume is not there yet, so the digest is made with a placeholder."""
+        """Path, digest and facts of the answer file."""
         if not recipe['answer_file']:
             return {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), **facts_of('')}
         playbook, own = variables['playbook_dir'], f'{variables["role_path"]}/templates'
@@ -75,7 +78,7 @@ class ActionModule(ActionBase):
             if problems:
                 raise RecipeError(' '.join(problems))
         try:
-            text = render(self._templar, path, {**variables, f'{PREFIX}volume_id': VOLUME_PLACEHOLDER})
+            text = render(self._templar, path, {**variables, **PLACEHOLDERS})
         except TemplateError as error:
             raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
         facts = facts_of(text)

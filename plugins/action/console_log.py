@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shows the console's lines while the module follows it."""
+"""Prints the console's lines while the module follows it."""
 
 from __future__ import annotations
 
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import ProgressAction
 
 
-class ActionModule(LiveAction):
+class ActionModule(ProgressAction):
     pass

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module image and shows how far bundling and uploading are."""
+"""Prints the progress of bundling and uploading while the module works."""
 
 from __future__ import annotations
 
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import ProgressAction
 
 
-class ActionModule(LiveAction):
+class ActionModule(ProgressAction):
     pass

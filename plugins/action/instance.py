@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import LiveAction
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.progress import ProgressAction
 
 
-class ActionModule(LiveAction):
+class ActionModule(ProgressAction):
     pass

@@ -35,13 +35,19 @@ options:
     required: true
   content:
     description:
-      - The answer file. With O(state=present) one of O(content) and O(src) is required.
+      - The answer file. With O(state=present) one of O(content), O(template) and O(src) is required.
       - Data is stored as JSON. So a templated text that is JSON, which ansible-core up to 2.18 turns into data, remains
         JSON; its spacing can change.
     type: raw
   src:
     description: Path of the answer file on the machine that runs the module. It is stored unchanged.
     type: path
+  template:
+    description:
+      - Path of a Jinja template on the controller, found as by M(ansible.builtin.template). Its text is stored exactly as
+        rendered, JSON included.
+      - An error names the file, the line and the variable, and no content.
+    type: str
   expires:
     description: Number of seconds for which the URL is valid, from 1 to 604800 (7 days, the limit of S3 for such URLs).
     type: int
@@ -71,7 +77,7 @@ EXAMPLES = r"""
   eucalyptus.cloud.answer_file:
     eucarc: ~/.euca/eucarc
     object: fedora.ks
-    content: "{{ lookup('ansible.builtin.template', 'fedora.ks.j2') }}"
+    template: fedora.ks.j2
   register: answer
   no_log: true
 
@@ -146,13 +152,14 @@ class AnswerFile(CloudModule):
         'object': {'type': 'str', 'required': True},
         'content': {'type': as_text, 'no_log': True},
         'src': {'type': 'path'},
+        'template': {'type': 'str'},
         'expires': {'type': 'int', 'default': 7200},
         'guest_s3_url': {'type': 'str'},
         'delete_bucket': {'type': 'bool', 'default': False},
     }
     rules = {
-        'mutually_exclusive': [('content', 'src')],
-        'required_if': [('state', 'present', ('content', 'src'), True)],
+        'mutually_exclusive': [('content', 'src', 'template')],
+        'required_if': [('state', 'present', ('content', 'src', 'template'), True)],
     }
 
     def find(self) -> Resource | None:
@@ -265,6 +272,8 @@ class AnswerFile(CloudModule):
         return result
 
     def _content(self) -> bytes:
+        if self.params['template']:
+            raise ModuleError('template works only in a task: the action plugin renders it on the controller.')
         if self.params['src'] is None:
             return self.params['content'].encode('utf-8', 'surrogateescape')
         try:

@@ -100,7 +100,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
 LOOK = 5.0  # seconds between two looks while another machine builds
 EVERY = 30.0  # seconds between two reports
@@ -148,7 +148,7 @@ class BuildGuardModule(CloudModule):
         if self.params['playbook'] is None:
             raise ModuleError('build_guard has no process to watch. Run it as a task of a playbook, on localhost.')
         begun = time.monotonic()
-        self._live, self._next_report = Live(self.params['progress_file']), begun
+        self._progress, self._next_report = Report(self.params['progress_file']), begun
         waited = 0.0
         while True:
             try:
@@ -172,7 +172,7 @@ class BuildGuardModule(CloudModule):
     def _report(self, line: str) -> None:
         if time.monotonic() >= self._next_report:
             self._next_report = time.monotonic() + EVERY
-            self._live.note(line)
+            self._progress.note(line)
 
     def _claim_and_start(self) -> Guard:
         name = self.params['name']

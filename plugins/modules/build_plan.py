@@ -66,6 +66,12 @@ build:
     directory:
       description: Directory for consoles and manifest.
       type: str
+    proof_key:
+      description: Key that the answer file prints as the proof of success.
+      type: str
+    success_pattern:
+      description: Regular expression of that proof, for M(eucalyptus.cloud.install_wait).
+      type: str
     build_tags:
       description: Tags of everything that belongs to the build.
       type: dict
@@ -83,7 +89,7 @@ build:
       type: str
     answer_file:
       description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), and whether the
-        installed system reports its first boot (C(reports)).
+        installed system reports its first boot (C(reports)) and the installation proves its success (C(proves)).
       type: dict
 actions:
   description: Changes made to the finished image, or in check mode those that would be made, in words.
@@ -147,6 +153,7 @@ class BuildPlan(CloudModule):
             return plan
         if found is None:
             self._check_with_the_cloud()
+            self._check_proof()
             return plan
         image_id = found['image_id']
         description = self.recipe['description']
@@ -168,6 +175,7 @@ class BuildPlan(CloudModule):
             'inputs': recipe.keyed(self.contents),
             'image_name': recipe.image_name(key),
             'directory': recipe.directory(key),
+            **recipe.proof(key),
             'build_tags': recipe.build_tags(key),
             'finished_tags': recipe.finished_tags(key),
             'client_tokens': {purpose: recipe.client_token(key, purpose) for purpose in ('install', 'test')},
@@ -200,6 +208,13 @@ class BuildPlan(CloudModule):
         problems = recipe.boot_params_problems(boot_params) + offers.unmet(self.cloud, recipe)
         if problems:
             raise RecipeError(' '.join(problems))
+
+    def _check_proof(self) -> None:
+        unproved = self.recipe.unproved(self.params['answer_file'])
+        if unproved and self.recipe['require_proof']:
+            raise RecipeError(f'{unproved} {PREFIX}require_proof is set, so the build is refused.')
+        if unproved and self.recipe['answer_file']:
+            self.module.warn(f'{unproved} {PREFIX}require_proof: true refuses such answer files.')
 
     def _describe(self, image_id: str, description: str) -> None:
         self.cloud.ec2('modify_image_attribute', f'image {image_id}', ImageId=image_id, Description={'Value': description})

@@ -11,9 +11,9 @@ module: console_log
 short_description: Read an instance's console, or wait for text on it
 version_added: 0.1.0
 description:
-  - Reads what an instance has written to its serial console. The cloud shows the last 64 KiB of it.
-  - With O(wait_for) it follows the console until all of that has been seen, and shows new lines on standard error
-    meanwhile, all of them on a terminal, one every 30 seconds otherwise or with E(CI) set.
+  - Reads the serial console of an instance. The cloud shows the last 64 KiB of it.
+  - With O(wait_for) it follows the console until all expressions have matched. Meanwhile it prints new lines on standard
+    error, all of them on a terminal, one every 30 seconds otherwise or with E(CI) set.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
@@ -23,8 +23,8 @@ options:
     required: true
   wait_for:
     description:
-      - Regular expressions to wait for. Each has to match a console line, in whatever order.
-      - A last line without an end, like a login prompt, counts when it has stood for one look.
+      - Regular expressions to wait for. Each has to match a console line, in any order.
+      - A last line without an end, like a login prompt, counts once it has not changed between two requests.
     type: list
     elements: str
     default: []
@@ -33,25 +33,34 @@ options:
     type: list
     elements: str
     default: []
+  known_failures:
+    description:
+      - Also ends the waiting at the texts that this collection has collected of failures and of prompts that wait for
+        a person, either of a system that boots or of an installer.
+    type: str
+    choices: [boot, installation]
   wait_timeout:
-    description: How many seconds to wait at most.
+    description: Maximum time to wait, in seconds.
     type: int
     default: 600
   silence_timeout:
-    description: How many seconds the console of the running instance may be silent. The default is O(wait_timeout).
+    description:
+      - Maximum time without new text on the console of the running instance, in seconds. The default is O(wait_timeout).
+      - Repetitions of earlier lines, dots, spinners and clocks are not new.
     type: int
   console_file:
     description:
-      - File to keep the whole console in, as far as it has been seen.
+      - File for the whole console, as far as it has been seen.
       - A new file has the mode 0600. An existing one keeps its mode, is continued if the console still overlaps with
         it, and replaced otherwise.
+      - If its disk becomes full, the module warns and continues without it.
     type: path
   poll_interval:
-    description: Seconds between two looks at instance and console.
+    description: Seconds between two requests for the state and console.
     type: int
     default: 2
   progress_file:
-    description: Where to tell the progress. The action plugin fills this in.
+    description: File for progress lines. The action plugin sets it.
     type: path
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
@@ -70,8 +79,7 @@ EXAMPLES = r"""
     instance_id: i-4e5f6a7b
     wait_for:
       - 'login: '
-    failure_patterns:
-      - Kernel panic
+    known_failures: boot
 
 - name: Read the console
   eucalyptus.cloud.console_log:
@@ -90,17 +98,17 @@ console:
       description: The end of the console, at most its last 64 KiB, without control characters and empty lines.
       type: str
     matched:
-      description: For each expression of O(wait_for) that was seen, the line.
+      description: The line that matched, for each expression of O(wait_for) that did.
       type: dict
       sample: {"login:": "fedora login:"}
     failure_line:
-      description: The console line that a failure pattern matched.
+      description: The console line with the failure or prompt.
       type: str
     state:
       description: The instance's state.
       type: str
     seconds:
-      description: How long the task waited.
+      description: Time that the task waited.
       type: int
 """
 
@@ -108,14 +116,17 @@ import time
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import (
-    Follower,
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.failures import KNOWN
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import Follower
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.judgement import boot_complaint
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import (
+    Watch,
     compile_patterns,
     first_match,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
 
 class ConsoleLog(CloudModule):
@@ -124,6 +135,7 @@ class ConsoleLog(CloudModule):
         'instance_id': {'type': 'str', 'required': True},
         'wait_for': {'type': 'list', 'elements': 'str', 'default': []},
         'failure_patterns': {'type': 'list', 'elements': 'str', 'default': []},
+        'known_failures': {'type': 'str', 'choices': ['boot', 'installation']},
         'wait_timeout': {'type': 'int', 'default': 600},
         'silence_timeout': {'type': 'int'},
         'console_file': {'type': 'path'},
@@ -132,15 +144,14 @@ class ConsoleLog(CloudModule):
     }
 
     def find(self) -> Resource:
-        try:
-            self.wanted = compile_patterns(self.params['wait_for'])
-            self.failures = compile_patterns(self.params['failure_patterns'])
-        except ValueError as error:
-            raise ModuleError(str(error)) from error
+        self.wanted = compile_patterns(self.params['wait_for'])
+        failures = compile_patterns(self.params['failure_patterns'])
+        self.watch = Watch(KNOWN.get(self.params['known_failures'], []), failures)
         self.console = Console(None if self.module.check_mode else self.params['console_file'])
-        self.follower = Follower(self.cloud, self.params['instance_id'], self.console, Live(self.params['progress_file']))
+        report = Report(self.params['progress_file'])
+        self.follower = Follower(self.cloud, self.params['instance_id'], self.console, report)
         self.matched: dict[str, str] = {}
-        self.failure: str | None = None
+        self.last_line = ''
         self._look()
         return self._result()
 
@@ -151,44 +162,35 @@ class ConsoleLog(CloudModule):
 
     def _look(self) -> None:
         lines = self.follower.poll()
-        self.failure = self.failure or first_match(self.failures, lines)
+        self.watch.read(lines, self.console.unfinished)
         for pattern in self.wanted:
-            line = first_match([pattern], lines)
-            if line is not None:
-                self.matched.setdefault(pattern.pattern, line)
+            found = first_match([pattern], lines, self.last_line)
+            if found:
+                self.matched.setdefault(pattern.pattern, lines[found[0]])
+        self.last_line = lines[-1] if lines else self.last_line
 
     def _follow(self) -> Resource:
-        while True:
-            complaint = self._complaint()
-            if complaint:
-                self.extra_result[self.key] = self._result()
-                raise ModuleError(complaint)
-            if len(self.matched) == len(self.wanted):
-                return self._result()
+        while not (complaint := self._complaint()) and len(self.matched) < len(self.wanted):
             time.sleep(self.params['poll_interval'])
             self._look()
+        if self.console.problem:
+            self.module.warn(self.console.problem)
+        if complaint:
+            self.extra_result[self.key] = self._result()
+            raise ModuleError(complaint)
+        return self._result()
 
     def _complaint(self) -> str | None:
-        follower = self.follower
-        head = f'The console of {self.params["instance_id"]}'
-        missing = ', '.join(pattern.pattern for pattern in self.wanted if pattern.pattern not in self.matched)
-        if self.failure:
-            return f'{head} shows a failure: {self.failure}'
-        if not missing:
-            return None
-        if follower.ended:
-            return f'{head} ended, the instance is {follower.state or "gone"}, without: {missing}.'
-        if follower.silent >= (self.params['silence_timeout'] or self.params['wait_timeout']):
-            return f'{head} has been silent for {follower.silent:.0f} s, without: {missing}.'
-        if follower.seconds >= self.params['wait_timeout']:
-            return f'{head} has not shown within {follower.seconds:.0f} s: {missing}.'
-        return None
+        missing = [pattern.pattern for pattern in self.wanted if pattern.pattern not in self.matched]
+        timeout = self.params['wait_timeout']
+        return boot_complaint(self.follower, self.watch, missing, timeout, self.params['silence_timeout'] or timeout)
 
     def _result(self) -> Resource:
+        hit = self.watch.hit(last=True)
         return {
             'output': '\n'.join(self.console.last_lines()),
             'matched': self.matched,
-            'failure_line': self.failure,
+            'failure_line': hit.line if hit else None,
             'state': self.follower.state,
             'seconds': round(self.follower.seconds),
         }

@@ -12,8 +12,10 @@ short_description: Wait until an installer has powered its instance off
 version_added: 0.1.0
 description:
   - Follows the console of an instance in which an installer runs, and ends when the installer has powered off.
-  - Fails when the console shows a failure, when it has been silent for too long, or when the time is over.
-  - New console lines are shown on standard error while it waits, all of them on a terminal, one every 30 seconds
+  - Fails when the console shows a failure or a prompt that waits for a person, when nothing new appears on it for too
+    long, and when the time is over.
+  - Installers power off after failures as well. With O(success_pattern), a power-off without that line is a failure.
+  - Meanwhile it prints new console lines on standard error, all of them on a terminal, one every 30 seconds
     otherwise or with E(CI) set.
   - Changes nothing in the cloud, so an interrupted task can simply be run again.
 author:
@@ -23,57 +25,66 @@ options:
     description: The instance.
     type: str
     required: true
+  success_pattern:
+    description:
+      - Regular expression of the console line that the answer file's last command prints after everything else succeeded.
+        A power-off before this line is a failure. Without the option, any power-off counts as success.
+      - Groups named C(disk), C(serial) and C(bytes) name the disk that was installed on; see RV(install.disk).
+      - The template C(proof.sh.j2) of the role P(eucalyptus.cloud.image_build#role) prints such a line.
+    type: str
+  volume_id:
+    description:
+      - Volume that has to be installed on. If the line of O(success_pattern) names another disk, the installation failed.
+      - The serial number has to contain the volume's ID. Clouds before Eucalyptus 4.1 give disks no serial number; there
+        the disk's size has to be that of the volume, and the module warns that this is all that was compared.
+    type: str
   timeout:
-    description: How many seconds to wait at most.
+    description: Maximum time to wait, in seconds.
     type: int
     default: 7200
   silence_timeout:
-    description: How many seconds the console of the running instance may be silent.
+    description:
+      - Maximum time without new text on the console of the running instance, in seconds.
+      - Repetitions of earlier lines, dots, spinners and clocks are not new. Numbers that measure progress are, for
+        instance a percentage.
     type: int
     default: 1800
+  interactive:
+    description: Whether a person operates the installer, so that its prompts are no failures.
+    type: bool
+    default: false
   console_file:
     description:
-      - File to keep the whole console in, although the cloud shows no more than its last 64 KiB.
+      - File for the whole console. The cloud itself shows only the last 64 KiB.
       - The file of an interrupted run is continued if the console still overlaps with it, otherwise it is replaced.
-      - A new file has the mode 0600, because installers print what they were told. An existing one keeps its mode.
+      - A new file has the mode 0600, because installers print secrets. An existing one keeps its mode.
+      - If its disk becomes full, the module warns and continues without it.
     type: path
   failure_patterns:
     description:
-      - Regular expressions; a console line that one of them matches anywhere in it means that the installation failed.
-      - The default knows what the usual installers print when they give up.
+      - Regular expressions that replace the module's own list. A console line that one of them matches anywhere in it
+        means that the installation failed.
+      - By default the module looks for the texts that the usual installers print when they fail or wait for a person.
     type: list
     elements: str
-    default:
-      - 'installer: FAILED'
-      - 'Kernel panic - not syncing'
-      - 'VFS: Unable to mount root fs'
-      - 'Entering emergency mode'
-      - 'You are in emergency mode'
-      - 'The following problem occurred on line \d+ of the kickstart file'
-      - 'An unknown error has occurred'
-      - 'Pane is dead'
-      - 'An installation step failed'
-      - 'Installation step failed'
-      - 'Failed to retrieve the preconfiguration file'
-      - 'An error occurred. Press enter to start a shell'
   extra_failure_patterns:
-    description: Further failure patterns, besides O(failure_patterns).
+    description: Regular expressions of further failures, in addition to the module's own list or O(failure_patterns).
     type: list
     elements: str
     default: []
   expect_boot_params:
     description:
-      - Whether to fail as soon as the console begins without the line C(bootparams) with which the node controller's
-        hook tells that it applied boot parameters.
-      - Otherwise an installer without parameters just waits for somebody to answer its questions.
+      - Whether to fail as soon as the console begins without the line C(bootparams), with which the node controller's
+        hook reports that it applied boot parameters.
+      - Without parameters, an installer waits for somebody to answer its questions.
     type: bool
     default: false
   poll_interval:
-    description: Seconds between two looks at instance and console.
+    description: Seconds between two requests for the state and console.
     type: int
     default: 2
   progress_file:
-    description: Where to tell the progress. The action plugin fills this in.
+    description: File for progress lines. The action plugin sets it.
     type: path
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
@@ -81,8 +92,8 @@ extends_documentation_fragment:
   - eucalyptus.cloud.attributes.actiongroup
 notes:
   - In check mode it looks once and does not wait.
-  - The cloud reports the termination of an instance just like its power-off, so an instance that somebody terminates
-    counts as powered off, unless its root is on a volume.
+  - The cloud reports the termination of an instance like its power-off. An instance that somebody terminates
+    counts as powered off, unless its root is on a volume or O(success_pattern) is set.
 seealso:
   - module: eucalyptus.cloud.instance
   - module: eucalyptus.cloud.console_log
@@ -96,6 +107,13 @@ EXAMPLES = r"""
     console_file: /var/tmp/fedora-console.log
     expect_boot_params: true
   register: installation
+
+- name: Wait for an installer whose answer file ends with "echo my-proof vdb $(cat /sys/block/vdb/serial) > /dev/ttyS0"
+  eucalyptus.cloud.install_wait:
+    eucarc: ~/.euca/eucarc
+    instance_id: i-4e5f6a7b
+    success_pattern: 'my-proof (?P<disk>\S+) (?P<serial>\S+)'
+    volume_id: vol-1a2b3c4d
 """
 
 RETURN = r"""
@@ -105,7 +123,9 @@ install:
   type: dict
   contains:
     ended:
-      description: One of V(powered_off), V(failed), V(timeout), V(silent); null in check mode, if it has not ended.
+      description:
+        - One of V(powered_off), V(failed), V(waiting), V(silent), V(timeout); null in check mode, if it has not ended.
+        - V(waiting) means that the installer waits for a person.
       type: str
       sample: powered_off
     state:
@@ -113,17 +133,25 @@ install:
       type: str
       sample: terminated
     reason:
-      description: Why it ended so, in words.
+      description: Why it ended so.
       type: str
     failure_line:
-      description: The console line that a failure pattern matched.
+      description: The console line with the failure or prompt.
       type: str
+    proof:
+      description: The text that O(success_pattern) matched; null when it did not appear.
+      type: str
+      sample: 'installation-proof: key=0123456789 disk=vdb serial=euca-vol-1a2b3c4d-de bytes=4294967296'
+    disk:
+      description: The disk that the proof names, with the keys C(device), C(serial) and C(bytes); null without proof.
+      type: dict
+      sample: {"device": "vdb", "serial": "euca-vol-1a2b3c4d-de", "bytes": 4294967296}
     boot_params:
-      description: What the node controller's hook said about the boot parameters; null when it said nothing.
+      description: The message of the node controller's hook about the boot parameters; null when there was none.
       type: str
       sample: 'applied: 83 bytes'
     seconds:
-      description: How long the task waited.
+      description: Time that the task waited.
       type: int
       sample: 412
     console_file:
@@ -135,70 +163,77 @@ install:
       elements: str
 """
 
+import re
 import time
-import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import (
-    ENDED,
-    Follower,
-    compile_patterns,
-    first_match,
-)
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Console
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, VOLUME, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import judgement
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.failures import KNOWN
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import ENDED, Follower, was_terminated
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import Watch, compile_patterns
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
-FAILURE_PATTERNS = [
-    'installer: FAILED',
-    'Kernel panic - not syncing',
-    'VFS: Unable to mount root fs',
-    'Entering emergency mode',
-    'You are in emergency mode',
-    r'The following problem occurred on line \d+ of the kickstart file',
-    'An unknown error has occurred',
-    'Pane is dead',
-    'An installation step failed',
-    'Installation step failed',
-    'Failed to retrieve the preconfiguration file',
-    'An error occurred. Press enter to start a shell',
-]
 TAIL_LINES = 20
+ENDINGS = {
+    'failed': 'failed',
+    'waiting': 'waits for a person',
+    'silent': 'has probably stopped',
+    'timeout': 'takes too long',
+}
 
 
 class InstallWait(CloudModule):
     key = 'install'
     options = {
         'instance_id': {'type': 'str', 'required': True},
+        'success_pattern': {'type': 'str'},
+        'volume_id': {'type': 'str'},
         'timeout': {'type': 'int', 'default': 7200},
         'silence_timeout': {'type': 'int', 'default': 1800},
+        'interactive': {'type': 'bool', 'default': False},
         'console_file': {'type': 'path'},
-        'failure_patterns': {'type': 'list', 'elements': 'str', 'default': FAILURE_PATTERNS},
+        'failure_patterns': {'type': 'list', 'elements': 'str'},
         'extra_failure_patterns': {'type': 'list', 'elements': 'str', 'default': []},
         'expect_boot_params': {'type': 'bool', 'default': False},
         'poll_interval': {'type': 'int', 'default': 2},
         'progress_file': {'type': 'path'},
     }
+    rules = {'required_by': {'volume_id': ('success_pattern',)}}
 
     def find(self) -> Resource:
         """The installation as it is before any waiting."""
-        try:
-            self.patterns = compile_patterns(self.params['failure_patterns'] + self.params['extra_failure_patterns'])
-        except ValueError as error:
-            raise ModuleError(str(error)) from error
+        self.watch, self.success = self._expressions()
+        volume_id = self.params['volume_id']
+        self.volume = look(self.cloud, VOLUME, volume_id) if volume_id else None
+        if volume_id and not self.volume:
+            raise ModuleError(f'There is no volume {volume_id}.')
         self.instance = look(self.cloud, INSTANCE, self.params['instance_id'])
-        state = self.instance and self.instance['state']
+        state = self.instance['state'] if self.instance else None
+        terminated = was_terminated(self.instance, state)
         return {
-            'ended': None if state not in ENDED else 'failed' if self._was_terminated(state) else 'powered_off',
+            'ended': None if state not in ENDED else 'failed' if terminated else 'powered_off',
             'state': state,
             'reason': None,
             'failure_line': None,
+            'proof': None,
+            'disk': None,
             'boot_params': None,
             'seconds': 0,
             'console_file': self.params['console_file'],
             'console_tail': [],
         }
+
+    def _expressions(self) -> tuple[Watch, re.Pattern[str] | None]:
+        own = self.params['failure_patterns']
+        patterns = compile_patterns((own or []) + self.params['extra_failure_patterns'])
+        success = compile_patterns([self.params['success_pattern']] if self.params['success_pattern'] else [])
+        if self.params['volume_id'] and not {'serial', 'bytes'} & set(success[0].groupindex):
+            raise ModuleError('volume_id needs a success_pattern with a group named serial or bytes, for example (?P<serial>\\S+).')
+        known = KNOWN['installation'] if own is None else []
+        return Watch(known, patterns, prompts=not self.params['interactive']), success[0] if success else None
 
     def plan(self, found: Resource) -> Plan:
         plan = Plan(found)
@@ -207,62 +242,52 @@ class InstallWait(CloudModule):
 
     def _follow(self) -> Resource:
         console = Console(self.params['console_file'])
-        follower = Follower(self.cloud, self.params['instance_id'], console, Live(self.params['progress_file']))
+        follower = Follower(self.cloud, self.params['instance_id'], console, Report(self.params['progress_file']))
         follower.meet(self.instance)
-        failure: str | None = None
-        ended: str | None = None
-        while ended is None:
-            lines = follower.poll()
-            failure = first_match(self.patterns, lines)
-            ended, reason = self._judge(follower, failure)
-            if ended is None:
-                time.sleep(self.params['poll_interval'])
+        installation = judgement.Installation(
+            follower,
+            self.watch,
+            self.params['timeout'],
+            self.params['silence_timeout'],
+            self.params['expect_boot_params'],
+            self.success,
+            self.volume,
+        )
+        installation.read(follower.poll())
+        while (verdict := installation.judge()) is None:
+            time.sleep(self.params['poll_interval'])
+            installation.read(follower.poll())
         result = {
-            'ended': ended,
+            'ended': verdict.ended,
             'state': follower.state,
-            'reason': reason,
-            'failure_line': failure,
+            'reason': verdict.reason,
+            'failure_line': verdict.line,
+            'proof': installation.proof,
+            'disk': installation.disk,
             'boot_params': follower.boot_params,
             'seconds': round(follower.seconds),
             'console_file': self.params['console_file'],
             'console_tail': console.last_lines(TAIL_LINES),
         }
-        if ended != 'powered_off':
+        self._warn(console, installation)
+        if verdict.ended != judgement.POWERED_OFF:
             self.extra_result[self.key] = result
             raise ModuleError(self._complaint(result))
         return result
 
-    def _judge(self, follower: Follower, failure: str | None) -> tuple[str | None, str | None]:
-        """Has it ended, how, and why?"""
-        if failure:
-            return 'failed', f'the console says: {failure}'
-        if follower.ended and not follower.ran and follower.was_pending:
-            return 'failed', f'the instance never ran: {follower.state_reason or "the cloud gives no reason"}'
-        if follower.ended and self._was_terminated(follower.state):
-            return 'failed', 'somebody terminated the instance'
-        if follower.ended:
-            return 'powered_off', f'the instance is {follower.state or "gone"}'
-        if self.params['expect_boot_params'] and follower.spoke and not (follower.boot_params or '').startswith('applied'):
-            said = f'the hook on the node controller said: {follower.boot_params}'
-            nothing = 'the console begins without a word of the hook; is it deployed on the node controller?'
-            return 'failed', f'the installer got no boot parameters: {said if follower.boot_params else nothing}'
-        if follower.silent >= self.params['silence_timeout']:
-            return 'silent', f'the console has been silent for {follower.silent:.0f} s'
-        if follower.seconds >= self.params['timeout']:
-            return 'timeout', f'after {follower.seconds:.0f} s the instance is still {follower.state or "not listed"}'
-        return None, None
+    def _warn(self, console: Console, installation: judgement.Installation) -> None:
+        if console.problem:
+            self.module.warn(console.problem)
+        if self.volume and installation.disk and not installation.disk['serial']:
+            self.module.warn(
+                'The disk that was installed on has no serial number, so only its size was compared with that of '
+                f'{self.params["volume_id"]}.'
+            )
 
-    def _was_terminated(self, state: str | None) -> bool:
-        """Only where its root is on a volume does the cloud tell termination from power-off, which leaves it stopped
-        (VmStateCallback.handleReportedTeardown, 3.1 to 4.4)."""
-        ebs = self.instance is not None and self.instance['root_device_type'] == 'ebs'
-        return ebs and (state is None or state in INSTANCE.gone)
-
-    def _complaint(self, result: dict[str, t.Any]) -> str:
-        words = {'failed': 'failed', 'silent': 'has probably stopped', 'timeout': 'takes too long'}[result['ended']]
+    def _complaint(self, result: Resource) -> str:
         kept = f' The whole console is in {result["console_file"]}.' if result['console_file'] else ''
         stop = '' if result['reason'][-1] in '.?!' else '.'
-        return f'The installation in {self.params["instance_id"]} {words}: {result["reason"]}{stop}{kept}'
+        return f'The installation in {self.params["instance_id"]} {ENDINGS[result["ended"]]}: {result["reason"]}{stop}{kept}'
 
 
 def main() -> None:

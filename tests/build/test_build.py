@@ -33,6 +33,7 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     directory = Path(re.search(r'Log and manifest are in\s+(\S+)', built.stdout)[1])
     console = (directory / 'console.log').read_text()
     assert 'bootparams: applied' in console
+    assert re.search(r'installation-proof: key=[0-9a-f]{10} disk=vdb serial=euca-vol-[0-9a-f]{8}-de bytes=2147483648 ', console)
     assert 'installer: done, powering off' in console
     test_console = (directory / 'boot-test-console.log').read_text()
     assert 'debian-lab login:' in test_console
@@ -82,6 +83,20 @@ def test_a_volume_that_is_attached_a_minute_late_is_still_found(lab):
         built = lab.build(variables)
     assert built.returncode == 0, text(built)
     assert len(held) == 1
+    assert image_of(built)
+
+
+def test_with_an_own_answer_file_that_neither_proves_nor_reports_the_login_prompt_decides(lab, tmp_path):
+    answer = tmp_path / 'mine.ks'
+    answer.write_text(
+        'url --url={{ image_build_install_url }}\nrootpw --lock --iscrypted *\n%include /tmp/disk.ks\npoweroff\n'
+        "%pre\n{% include 'wait_for_disk.sh.j2' %}\n"
+        'echo clearpart --all --initlabel --disklabel=msdos --drives=$installation_disk > /tmp/disk.ks\n'
+        'echo part / --grow >> /tmp/disk.ks\n%end\n%post\necho mine > /etc/hostname\n%end\n'
+    )
+    built = lab.build({**lab.variables('busybox'), 'image_build_name': 'mine', 'image_build_answer_file': str(answer)})
+    assert built.returncode == 0, text(built)
+    assert 'does not include proof.sh.j2' in built.stdout
     assert image_of(built)
 
 

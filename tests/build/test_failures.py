@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 
@@ -123,24 +124,54 @@ def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
         'image_build_answer_file': str(answer),
         'image_build_silence_timeout': 30,
     }
-    fails(lab.build(variables), 'failed at: install', 'the console has been silent')
+    fails(lab.build(variables), 'failed at: install', 'nothing new has come on the console')
 
 
-def test_an_installer_that_dies_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
+# Not before it has got its disk, and the build has seen that: an instance that ends earlier fails the attachment instead.
+DYING = (
+    '%pre\nuntil [ -e /sys/block/vdb ]; do sleep 1; done\nsleep 5\necho giving up > /dev/console\nsync\n'
+    'poweroff -f\n%end\npoweroff\n'
+)
+PROVING = DYING + "%post --nochroot\n{% include 'proof.sh.j2' %}\n%end\n"
+
+
+def dying(lab, tmp_path, name, text=DYING, **more):
     answer = tmp_path / 'dying.ks'
-    # Not before it has got its disk, and the build has seen that: an instance that ends earlier fails the attachment instead.
-    answer.write_text(
-        '%pre\nuntil [ -e /sys/block/vdb ]; do sleep 1; done\nsleep 5\necho giving up > /dev/console\nsync\n'
-        'poweroff -f\n%end\npoweroff\n'
+    answer.write_text(text)
+    return {**lab.variables('busybox'), 'image_build_name': name, 'image_build_answer_file': str(answer), **more}
+
+
+def test_an_installer_that_powers_off_without_its_proof_has_failed(lab, tmp_path):
+    fails(lab.build(dying(lab, tmp_path, 'unproved', PROVING)), 'failed at: install', 'without the line that proves success')
+
+
+def test_an_answer_file_without_proof_is_refused_when_proof_is_required(lab, tmp_path):
+    volumes = lab.rows('SELECT count(*) FROM volumes')
+    refused = lab.build(dying(lab, tmp_path, 'refused-proof', image_build_require_proof=True))
+    fails(refused, 'image_build_require_proof is set', 'does not include proof.sh.j2')
+    assert lab.rows('SELECT count(*) FROM volumes') == volumes
+
+
+def test_an_installer_that_dies_without_proof_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
+    built = lab.build(dying(lab, tmp_path, 'dying', image_build_boot_test_timeout=30))
+    fails(
+        built,
+        'does not include proof.sh.j2',
+        'failed at: test the image',
+        'image_build_login_prompt',
+        'image_build_keep_failed: true',
     )
-    variables = {
-        **lab.variables('busybox'),
-        'image_build_name': 'dying',
-        'image_build_answer_file': str(answer),
-        'image_build_boot_report': False,
-        'image_build_boot_test_timeout': 30,
-    }
-    fails(lab.build(variables), 'failed at: test the image')
+
+
+def test_a_failed_boot_test_keeps_the_snapshot_when_asked_to(lab, tmp_path):
+    variables = dying(lab, tmp_path, 'kept', image_build_boot_test_timeout=30, image_build_keep_failed=True)
+    said = fails(lab.build(variables), 'failed at: test the image', 'its snapshot is snap-', 'image_build_boot_test_timeout (30 s)')
+    snapshot = re.search(r'its snapshot is (snap-\w+)', said)[1]
+    assert lab.rows("SELECT id FROM snapshots WHERE state = 'completed' AND id = ?", snapshot) == [(snapshot,)]
+    name = re.search(r'build_leftovers with name=(kept-\w+)', said)[1]
+    connection = ' '.join(f'{key}={value}' for key, value in variables['image_build_connection'].items())
+    removed = run('ansible', 'localhost', '-m', 'eucalyptus.cloud.build_leftovers', '-a', f'name={name} {connection}')
+    assert removed.returncode == 0, removed.stdout + removed.stderr
 
 
 def test_a_node_without_the_hook_is_recognised(lab):

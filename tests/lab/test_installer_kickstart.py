@@ -17,7 +17,7 @@ import pytest
 PARTS = Path(__file__).resolve().parents[2] / 'lab/eucalab/installer/ramdisk'
 # What init does with a kickstart before it touches a disk, and then what it would obey.
 DRIVER = """
-LIB={parts} WORK={work} TARGET={work}/target
+LIB={parts} WORK={work} TARGET={work}/target ks_version={version}
 mkdir -p "$WORK"
 for part in say fetch kickstart commands scripts; do . "$LIB/$part.sh"; done
 kickstart_scripts "$1" pre "$WORK/pre"
@@ -25,7 +25,7 @@ run_scripts "$WORK/pre" pre /
 kickstart_include "$1" "$WORK/ks-full.cfg"
 kickstart_scripts "$WORK/ks-full.cfg" post "$WORK/post"
 kickstart_commands "$WORK/post/commands"
-for name in url image password crypted lock hostname timezone clear disk append loader end; do
+for name in url image password crypted lock hostname timezone clear disk append loader end label; do
     eval "value=\\$ks_$name"
     printf '= %s %s\\n' "$name" "$value"
 done
@@ -62,7 +62,7 @@ class Outcome:
         return self.console.splitlines()[-1].removeprefix('installer: FAILED: ')
 
 
-Read = Callable[[str], Outcome]
+Read = Callable[..., Outcome]
 
 
 @pytest.fixture(params=['dash', 'busybox sh'])
@@ -72,9 +72,9 @@ def read(request: pytest.FixtureRequest, tmp_path: Path) -> Read:
     if shutil.which(shell[0]) is None:
         pytest.skip(f'{shell[0]} is not installed')
 
-    def run(kickstart: str) -> Outcome:
+    def run(kickstart: str, version: str = '') -> Outcome:
         (tmp_path / 'ks.cfg').write_text(kickstart)
-        (tmp_path / 'driver').write_text(DRIVER.format(parts=PARTS, work=tmp_path / 'work'))
+        (tmp_path / 'driver').write_text(DRIVER.format(parts=PARTS, work=tmp_path / 'work', version=version))
         # Whatever the shell, the installer's wget is busybox's.
         (tmp_path / 'bin').mkdir(exist_ok=True)
         if not (tmp_path / 'bin/wget').exists():
@@ -112,6 +112,7 @@ def test_the_commands_of_a_kickstart_become_what_the_installer_obeys(read: Read)
         'append': 'quiet net.ifnames=0',
         'loader': 'mbr',
         'end': 'poweroff',
+        'label': '',
     }
     assert outcome.partitions == [['/', 'ext4', '0', 'yes', '']]
 
@@ -299,3 +300,101 @@ def test_partitions_with_sizes_swap_and_labels(read: Read) -> None:
         ['swap', 'swap', '100', 'no', ''],
         ['/srv', 'ext3', '0', 'yes', ''],
     ]
+
+
+@pytest.mark.parametrize('name', ['network-mtu', 'network-onboot'])
+def test_kickstarts_of_el6_from_the_field_are_accepted(read: Read, name: str) -> None:
+    kickstart = (Path(__file__).parent / f'{name}.ks').read_text()
+    for version in ('', 'RHEL6'):
+        outcome = read(kickstart, version)
+        assert outcome.status == 0, outcome.console
+
+
+def test_an_option_without_its_value_does_not_swallow_the_next_option(read: Read) -> None:
+    outcome = read(GOOD + 'network --onboot --hostname=web1\n')
+    assert outcome.values['hostname'] == 'web1', outcome.console
+
+
+def test_an_end_may_be_indented(read: Read) -> None:
+    outcome = read(GOOD + '%post\ntrue\n  %end\nnetwork --hostname=after\n')
+    assert outcome.values['hostname'] == 'after', outcome.console
+    assert (outcome.work / 'post/post.1').read_text() == 'true\n'
+
+
+def test_an_include_inside_a_script_is_replaced_by_the_file(read: Read, tmp_path: Path) -> None:
+    (tmp_path / 'a.sh').write_text('echo included\n')
+    outcome = read(GOOD + f'%packages\n%include {tmp_path}/a.sh\n%end\n%post\ntrue\n%include {tmp_path}/a.sh\nfalse\n%end\n')
+    assert outcome.status == 0, outcome.console
+    assert (outcome.work / 'post/post.1').read_text().split('\n') == ['true', 'echo included', '', 'false', '']
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'part /home --size=9 --encrypted --passphrase=geheim',
+        'part /home --size=9 --passphrase geheim --encrypted',
+        'autopart --encrypted --passphrase geheim',
+        'autopart --encrypted --escrowcert=http://x/geheim',
+    ],
+)
+def test_encryption_is_refused_without_its_passphrase(read: Read, line: str) -> None:
+    outcome = read(GOOD + line)
+    assert outcome.failure == f'kickstart line 6: {line.split()[0]}: encryption is not supported'
+    assert 'geheim' not in outcome.console
+
+
+@pytest.mark.parametrize('line', ['network --wpakey geheim', 'network --essid x --wepkey geheim', 'bootloader --password geheim'])
+def test_no_other_secret_reaches_the_console(read: Read, line: str) -> None:
+    assert 'geheim' not in read(GOOD + line).console
+
+
+INITIALISED = GOOD.replace('clearpart --all', 'clearpart --all --initlabel')
+BIOSBOOT = 'part biosboot --fstype=biosboot --size=1\n'
+
+
+@pytest.mark.parametrize('version', ['F16', 'F37', 'F43', 'RHEL10'])
+def test_where_gpt_is_the_default_a_kickstart_without_a_biosboot_partition_stops_as_in_anaconda(read: Read, version: str) -> None:
+    failure = read(INITIALISED, version).failure
+    assert failure.startswith('storage configuration failed: Your BIOS-based system needs a special partition to boot from a GPT')
+    assert "create a 1MiB 'biosboot' type partition on the vdb disk" in failure
+    with_partition = read(INITIALISED + BIOSBOOT, version)
+    assert with_partition.values['label'] == 'gpt'
+    assert ['biosboot', 'biosboot', '1', 'no', ''] in with_partition.partitions
+
+
+@pytest.mark.parametrize(
+    ('version', 'kickstart', 'label'),
+    [
+        ('', INITIALISED, ''),
+        ('F36', INITIALISED, ''),
+        ('RHEL9', INITIALISED, ''),
+        ('F43', INITIALISED.replace('--initlabel', '--initlabel --disklabel=msdos'), 'msdos'),
+        ('F43', INITIALISED + 'reqpart\n', 'gpt'),
+        ('RHEL10', INITIALISED.replace('part / --fstype=ext4 --grow', 'autopart'), 'gpt'),
+        ('RHEL8', INITIALISED.replace('--initlabel', '--disklabel=gpt') + 'reqpart --add-boot\n', 'gpt'),
+    ],
+)
+def test_a_disk_label_that_a_bios_can_boot_is_accepted(read: Read, version: str, kickstart: str, label: str) -> None:
+    outcome = read(kickstart, version)
+    assert outcome.status == 0, outcome.console
+    assert outcome.values['label'] == label
+    assert (['biosboot', 'biosboot', '1', 'no', ''] in outcome.partitions) is (label == 'gpt')
+
+
+@pytest.mark.parametrize(
+    ('version', 'line', 'word'),
+    [
+        ('RHEL6', 'clearpart --all --disklabel=msdos', '--disklabel'),
+        ('F20', 'clearpart --all --disklabel=msdos', '--disklabel'),
+        ('F22', 'reqpart', 'reqpart'),
+        ('RHEL6', 'bootloader --boot-drive=vdb', '--boot-drive'),
+        ('F34', 'install', 'install'),
+        ('RHEL10', 'authconfig --enableshadow', 'authconfig'),
+    ],
+)
+def test_a_word_that_the_chosen_version_lacks_is_refused(read: Read, version: str, line: str, word: str) -> None:
+    assert read(GOOD + line, version).failure == f'kickstart line 6: {line.split()[0]}: {version} does not know {word}'
+
+
+def test_a_version_that_does_not_exist_is_refused(read: Read) -> None:
+    assert read(GOOD, 'RHEL5').failure == 'eucalab.kickstart=RHEL5: no such version; RHEL6 and F16 are the first'

@@ -244,6 +244,18 @@ def test_a_system_is_installed_on_a_volume_that_comes_late_and_boots_with_anothe
     booted.wait(r'\n/mnt/sysimage/etc\n(?s:.*)LABEL=swap!\nCET\n-rw-r----- ')
 
 
+def test_a_system_on_a_disk_with_a_gpt_label_boots(start: Start, mirror: Mirror, tmp_path: Path) -> None:
+    """As reqpart and autopart make it in the Anaconda of Fedora 37 and EL10, and later."""
+    mirror.kickstarts['/gpt.ks'] = (
+        'url --url=@/busybox\nrootpw x\nclearpart --all --initlabel\nreqpart\npart / --grow\npart swap --size=16\n'
+        'bootloader --append="console=ttyS0 no_timer_check"\npoweroff\n'
+    )
+    disk = empty_disk(tmp_path / 'disk', 256)
+    start(f'eucalab.kickstart=F43 inst.ks={mirror.guest_url}/gpt.ks', disk).wait_for_power_off()
+    assert b'EFI PART' in disk.read_bytes()[512:1024]
+    start(disk=disk).wait(' login: ')
+
+
 def test_a_missing_disk_is_a_failure_and_the_machine_stays_up(start: Start, mirror: Mirror) -> None:
     mirror.kickstarts['/nodisk.ks'] = (
         'url --url=@/busybox\nfrobnicate --now $(poweroff -f)\nrootpw x\nclearpart --all --drives=vdz\npart / --grow\npoweroff\n'

@@ -38,7 +38,8 @@ def installer(kernel: Path, out: Path) -> None:
     disk.file('etc/mke2fs.conf', Path('/etc/mke2fs.conf').read_bytes())
     for name in ('sfdisk', 'mke2fs', 'extlinux'):
         disk.program(_program(name), f'usr/sbin/{name}')
-    disk.file('lib/installer/mbr.bin', Path('/usr/lib/syslinux/mbr/mbr.bin').read_bytes())
+    for name in ('mbr.bin', 'gptmbr.bin'):
+        disk.file(f'lib/installer/{name}', Path('/usr/lib/syslinux/mbr', name).read_bytes())
     packages.unpack('tzdata', out.parent / 'tzdata')
     disk.file('lib/installer/zoneinfo.tar.gz', _time_zones(out.parent / 'tzdata/usr/share/zoneinfo'))
     (out / 'initrd').write_bytes(disk.compressed())

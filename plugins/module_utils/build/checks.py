@@ -147,6 +147,11 @@ def package(value: str) -> str:
     return '' if value.strip() and value.isprintable() else f'must have one package per element, not {value!r}'
 
 
+def kickstart_version(value: str) -> str:
+    good = re.fullmatch('RHEL([6-9]|1[01])|F(1[6-9]|[2-9][0-9])', value)
+    return '' if good else f'must be a version as pykickstart names it, RHEL6 to RHEL11 or F16 and later, not {value!r}'
+
+
 def timezone(value: str) -> str:
     good = re.fullmatch('[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*', value)
     return '' if good else f'must be a time zone like UTC or Europe/Berlin, not {value!r}'

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import checks
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import TOKEN_LENGTH
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 PREFIX = 'image_build_'
@@ -28,8 +29,8 @@ KEY_TAG = f'{BUILD_TAG}-key'
 # The answer file's URL and the volume differ in each run, so the key is made with these.
 URL_PLACEHOLDER = 'ANSWER-FILE-URL'
 VOLUME_PLACEHOLDER = 'vol-00000000'
-# Facts about an answer file, each with the text that its fragment leaves in the rendered file.
-MARKERS = {'reports': 'boot-report: address='}  # boot_report.sh.j2
+KEY_DIGITS = 10  # of the key, in names and in the proof
+PROOF_KEY_PLACEHOLDER = '0' * KEY_DIGITS
 
 
 class RecipeError(CollectionError):
@@ -109,6 +110,8 @@ INPUTS = (
     Input('boot_test_timeout', 'int', NOT_KEYED, SECONDS, needed=True),
     Input('boot_test_silence_timeout', 'int', NOT_KEYED, SECONDS, needed=True),
     Input('boot_report', 'bool', ANSWER_FILE, needed=True),
+    Input('require_proof', 'bool', NOT_KEYED, needed=True),
+    Input('kickstart_version', 'str', ANSWER_FILE, checks.kickstart_version),
     Input('login_prompt', 'str', NOT_KEYED, checks.pattern, needed=True),
     Input('keep_failed', 'bool', NOT_KEYED, needed=True),
     Input('when_busy', 'str', NOT_KEYED, checks.among('refuse', 'wait'), needed=True),
@@ -232,7 +235,25 @@ class Recipe:
         return {'recipe': RECIPE, **values, 'contents': dict(contents)}
 
     def image_name(self, key: str) -> str:
-        return f'{self["name"]}-{key[:10]}'
+        return f'{self["name"]}-{key[:KEY_DIGITS]}'
+
+    def proof(self, key: str) -> dict[str, str]:
+        """What the answer file prints as its proof, and the expression that recognises it on the console."""
+        return {'proof_key': key[:KEY_DIGITS], 'success_pattern': proof.success_pattern(key[:KEY_DIGITS])}
+
+    def unproved(self, answer_file: t.Mapping[str, t.Any]) -> str:
+        """What nothing proves about the installation with this answer file (path and facts); empty if it is proved."""
+        if answer_file['proves']:
+            return ''
+        file = self['answer_file']
+        if not file:
+            return 'Without image_build_answer_file nothing proves that the installation succeeded: a power-off counts as its end.'
+        rest = ' and the boot test' if self['boot_test'] else ''
+        return (
+            f'{file} does not include proof.sh.j2. Nothing proves that the installation succeeded, nor which disk it used: any '
+            f'power-off counts as success, and only known texts of failures on the console{rest} recognise a failed installation. '
+            'Include proof.sh.j2 as its last command (docs/build_image.md shows how).'
+        )
 
     def directory(self, key: str) -> str:
         return f'{self._absolute(self["directory"]).rstrip("/")}/{self.image_name(key)}'
@@ -270,5 +291,5 @@ def is_url(text: str) -> bool:
 
 
 def facts_of(answer_file: str) -> dict[str, bool]:
-    """What a rendered answer file does, known by the texts of the role's fragments in it."""
-    return {fact: marker in answer_file for fact, marker in MARKERS.items()}
+    """Whether a rendered answer file contains the role's fragments that report the first boot and prove success."""
+    return {'reports': proof.reports(answer_file), 'proves': proof.proves(answer_file)}

@@ -21,7 +21,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets imp
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
 CONNECTION: dict[str, t.Any] = {
     'ec2_url': {'type': 'str'},
@@ -148,7 +148,7 @@ class CloudModule:
 
     def report(self, text: str) -> None:
         """Append a line to the task's progress_file, whose lines the action plugin prints."""
-        Live(self.params.get('progress_file')).note(text)
+        Report(self.params.get('progress_file')).note(text)
 
     def gone(self, operation: str, about: str, **parameters: t.Any) -> None:
         """Send an EC2 request that removes something. A resource that no longer exists is no error."""

@@ -1,62 +1,47 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Following an instance's console, as long as it runs, until something is seen, the instance ends, or nothing comes
-any more."""
+"""Following an instance's console until a text appears, the instance ends, or nothing new comes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import re
 import time
-import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Console, without_signatures
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Live
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Novelty, without_signatures
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
 ENDED = ('terminated', 'shutting-down', 'stopping', 'stopped')
-# A cloud that is restarted is away for a while; an installation goes on without it.
+# Seconds that the cloud may be away, for example for a restart. An installation continues meanwhile.
 PATIENCE = 300
-# How the hook's lines begin, which the cloud puts before the console.
+# Beginning of the hook's lines, which the cloud puts before the console.
 HOOK = 'bootparams: '
-# How long a new instance may not be listed yet.
+# Seconds until a new instance has to be listed.
 NOT_YET = 30
-
-
-def compile_patterns(patterns: t.Iterable[str]) -> list[re.Pattern[str]]:
-    """Raises ValueError naming the pattern that is not a regular expression."""
-    compiled = []
-    for pattern in patterns:
-        try:
-            compiled.append(re.compile(pattern))
-        except re.error as error:
-            raise ValueError(f'{pattern!r} is not a regular expression: {error}') from error
-    return compiled
-
-
-def first_match(patterns: t.Iterable[re.Pattern[str]], lines: t.Iterable[str]) -> str | None:
-    """The first line in which one of the patterns is found."""
-    patterns = list(patterns)
-    return next((line for line in lines if any(pattern.search(line) for pattern in patterns)), None)
+# Seconds until a user without any news gets a line about the wait.
+REMIND = 30
 
 
 class Follower:
-    """One instance, looked at again and again. ``poll`` looks once; the attributes say what has been seen up to
-    then."""
+    """One instance and its console. ``poll`` looks once; the attributes hold the state after the last look."""
 
-    def __init__(self, cloud: Cloud, instance_id: str, console: Console, live: Live) -> None:
-        self._cloud, self.instance_id, self.console, self._live = cloud, instance_id, console, live
-        self.started = self._last_news = time.monotonic()
+    def __init__(self, cloud: Cloud, instance_id: str, console: Console, report: Report) -> None:
+        self._cloud, self.instance_id, self.console, self._report = cloud, instance_id, console, report
+        self.started = self._last_news = self._last_report = time.monotonic()
+        self._novelty = Novelty()
         self._away_since: float | None = None
+        self._away_reason = ''
         self._unfinished = ''
-        self._told: str | None = None  # the unfinished line, once it has been returned
+        self._returned: str | None = None  # the unfinished line, once it has been returned
+        self._instance: Resource | None = None  # as it was listed last
         self.state: str | None = None
         self.state_reason: str | None = None
         self.seen = self.ran = self.was_pending = False
-        self.spoke = False  # has there been any output?
-        self.boot_params: str | None = None  # what the node controller's hook said about them
+        self.has_output = False
+        self.boot_params: str | None = None  # the hook's message about them
 
     @property
     def seconds(self) -> float:
@@ -64,15 +49,22 @@ class Follower:
 
     @property
     def silent(self) -> float:
-        """Seconds since the last output; 0 before the instance runs, because then there is nothing to hear."""
+        """Seconds since the last new text; 0 before the instance runs, because it has no console then."""
         return time.monotonic() - self._last_news if self.ran else 0.0
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED or (self.seen and self.state is None)
 
+    @property
+    def terminated_by_request(self) -> bool:
+        return self.ended and was_terminated(self._instance, self.state)
+
     def poll(self) -> list[str]:
-        """Return the new lines. Raises CloudError when the cloud refuses, or was away for too long."""
+        """Return the lines since the last call. Raises CloudError when the cloud refuses, or was away for too long.
+
+        The last line counts although it has no end, once it has not changed from one call to the next.
+        """
         try:
             self.meet(look(self._cloud, INSTANCE, self.instance_id))
             lines = self._listen()
@@ -80,10 +72,11 @@ class Follower:
         except CloudError as error:
             self._bear(error)
             lines = []
+        self._remind()
         return lines
 
     def meet(self, instance: Resource | None) -> None:
-        """Take in how the instance was found."""
+        """Take in the state of the instance, None if the cloud does not list it."""
         state = instance['state'] if instance else None
         if state is None and not self.seen and self.seconds >= NOT_YET:
             raise CloudError(f'There is no instance {self.instance_id}.', 'DescribeInstances', 'InvalidInstanceID.NotFound')
@@ -91,54 +84,87 @@ class Follower:
             self.ran, self._last_news = True, time.monotonic()
         self.was_pending = self.was_pending or state == 'pending'
         if state != self.state and (instance or self.seen):
-            self._live.note(f'{self.instance_id} is {state or "gone"}')
+            self._note(f'{self.instance_id} is {state or "gone"}')
         self.seen = self.seen or instance is not None
-        self.state, self.state_reason = state, self._reason(instance)
-
-    def _reason(self, instance: Resource | None) -> str | None:
-        return instance['state_reason'] if instance else self.state_reason
+        self._instance = instance or self._instance
+        self.state = state
+        self.state_reason = instance['state_reason'] if instance else self.state_reason
 
     def _listen(self) -> list[str]:
-        """The console's new lines, and the last one although it has no end once it has stood unchanged from poll to
-        poll."""
         window = console_output(self._cloud, self.instance_id)
         lines = self.console.add(window)
-        if not self.spoke and window:
-            self.spoke = True
-            said = [line.partition(HOOK)[2] for line in lines if line.startswith(HOOK)]
-            self.boot_params = said[-1] if said else None
+        if window and not self.has_output:
+            self.has_output = True
+            messages = [line.partition(HOOK)[2] for line in lines if line.startswith(HOOK)]
+            self.boot_params = messages[-1] if messages else None
+        lines = self._with_standing_line(lines)
+        new = [line for line in [*lines, self.console.unfinished] if self._novelty.is_new(line)]
+        if new:
+            self._last_news = time.monotonic()
+        for line in lines:
+            self._report.line(line)
+            self._last_report = time.monotonic() if line in new else self._last_report
+        return lines
+
+    def _with_standing_line(self, lines: list[str]) -> list[str]:
+        """Add the unfinished line once it has stood from one look to the next, and never twice."""
         unfinished = self.console.unfinished
         if lines or unfinished != self._unfinished:
-            self._last_news = time.monotonic()
-            if lines and lines[0] == self._told:
+            if lines and lines[0] == self._returned:
                 lines = lines[1:]
-            self._unfinished, self._told = unfinished, None
-        elif unfinished and self._told is None:
-            self._told = unfinished
+            self._unfinished, self._returned = unfinished, None
+        elif unfinished and self._returned is None:
+            self._returned = unfinished
             lines = [unfinished]
-        for line in lines:
-            self._live.line(line)
         return lines
 
     def _bear(self, error: CloudError) -> None:
         if error.not_found or (error.status is not None and error.status < 500) or not self.seen:
             raise error
         self._away_since = self._away_since or time.monotonic()
+        self._away_reason = str(error)
         if time.monotonic() - self._away_since > PATIENCE:
             raise error
 
+    def _remind(self) -> None:
+        """Report why nothing happens, if the user has seen nothing new for a while."""
+        now = time.monotonic()
+        if now - self._last_report < REMIND:
+            return
+        if self._away_since is not None:
+            self._note(f'the cloud has not answered for {now - self._away_since:.0f} s: {self._away_reason}')
+        elif self.ran:
+            self._note(f'{self.instance_id} is {self.state}, nothing new on its console for {self.silent:.0f} s')
+        else:
+            self._note(f'{self.instance_id} is {self.state or "not listed yet"}, waiting for {self.seconds:.0f} s for it to run')
+
+    def _note(self, text: str) -> None:
+        self._report.note(text)
+        self._last_report = time.monotonic()
+
+
+def was_terminated(instance: Resource | None, state: str | None) -> bool:
+    """Whether an instance that has ended was terminated by a request.
+
+    Only where its root is on a volume does the cloud distinguish termination from power-off, which leaves it stopped
+    (VmStateCallback.handleReportedTeardown, 3.1 to 4.4).
+    """
+    ebs = instance is not None and instance['root_device_type'] == 'ebs'
+    return ebs and (state is None or state in INSTANCE.gone)
+
 
 def console_output(cloud: Cloud, instance_id: str) -> bytes:
-    """What the cloud shows of the console, b'' when it shows nothing; without the signatures of presigned URLs.
+    """Return the console as the cloud shows it, b'' if it shows none; without the signatures of presigned URLs.
 
     A cloud of version 4 or 5 answers with an error while the instance is not in state running, and any cloud may
-    fail to reach the node: what was seen before stays valid, so no failure of this request is one of the caller's.
+    fail to reach the node. What was seen before stays valid, so such an answer is no error here. Raises CloudError
+    when no cloud has answered at all.
     """
     try:
         reply = cloud.ec2('get_console_output', f'instance {instance_id}', InstanceId=instance_id)
     except CloudError as error:
         if error.code is None and error.status is None:
-            raise  # no cloud has answered at all
+            raise
         return b''
     output = reply.get('Output') or ''
     try:

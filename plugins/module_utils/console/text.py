@@ -1,26 +1,30 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An instance's console, put together from the windows that the cloud shows of it.
-
-The cloud shows the last 64 KiB of the serial console, after up to 4 KiB that the node controller's hooks have said.
-"""
+"""A serial console's bytes as the lines that a person reads on a terminal, without its control sequences."""
 
 from __future__ import annotations
 
-import os
 import re
+from collections import OrderedDict
 
-HEAD = 4096
-WINDOW = 64 * 1024
-LOST = b'\n[... a part of the console was not seen: it went by faster than it was asked for ...]\n'
-# Fewer bytes in common could be chance.
-LEAST_OVERLAP = 16
-ANCHOR = 64
 LONGEST_LINE = 8192
 
-# Text installers place their words with cursor movements instead of line ends.
-PLACED = re.compile(rb'\x1b\[\d*(?:;\d*)?[Hf]')
+# Ends of lines: newlines, and cursor movements to another row, with which full-screen installers place their text.
+LINE_END = re.compile(
+    rb'\n|\x1b\[(?P<row>\d*)(?:;(?P<column>\d*))?[Hf]'
+    rb'|\x1b\[\d*[ABEFd]|\x1b\[[123]J|\x1b[DEMc]'
+)
+# The escape sequences of ECMA-48, section 5.4 and 8.3, and xterm's operating system commands.
 ESCAPE = re.compile(r'\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])')
+# Borders of dialogs: a VT100 draws them with letters between shift-out and shift-in.
+BORDER = re.compile(r'\x0e[jklmnqtuvwxa` ]*\x0f?|\x1b\(0[jklmnqtuvwxa` ]*(?:\x1b\(B)?')
+FORWARD = re.compile(r'\x1b\[\d*C|\x1b\[(?:[2-9]|[1-9]\d+)[G`]')
+BACKWARD = re.compile(r'\x1b\[(\d*)D')
+LINE_START = re.compile(r'\x1b\[[01]?[G`]|\x1b\[2K')
+CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
+# Blanks, box drawing and block characters.
+LAYOUT = re.compile('[\\s\u2500-\u259f]+')
+
 # The kernel prints its command line, and with it the answer file's presigned URL: whoever has it can read the file.
 # Its signature is 28 Base64 characters, of which the last is "=", in percent-encoding; a terminal may break it in two.
 BREAK = rb'(?:\r?\n)?'
@@ -29,121 +33,108 @@ SIGNATURE = re.compile(
     rb'(?:' + BREAK + rb'[\w+/%]){27,81}?' + BREAK + rb'(?:=|%' + BREAK + rb'3' + BREAK + rb'D)'
     rb'|(?:' + BREAK + rb'[\w+/%]){1,81}' + BREAK + rb'\Z'
     rb'|[^&\s\'"]+)'
-    # What comes before it may be out of the window, or broken in two itself.
+    # The text before it may be outside the window, or broken in two itself.
     rb'|(?:[\w+/%=]' + BREAK + rb'){1,92}(?=&Expires=)'
 )
-CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 
-
-def news(previous: bytes, window: bytes) -> bytes | None:
-    """What ``window`` shows beyond ``previous``, an earlier window or the end of what was kept; None if they do not
-    meet."""
-    if window.startswith(previous):
-        return window[len(previous) :]
-    # The hooks' words stay in front while the rest moves on.
-    common = len(os.path.commonprefix([previous[:HEAD], window[:HEAD]]))
-    for start in (common, min(HEAD, len(window))):
-        moved = window[start:]
-        anchor = moved[:ANCHOR]
-        place = previous.find(anchor, start) if len(anchor) == ANCHOR else -1
-        while place != -1:
-            if moved.startswith(previous[place:]):
-                return moved[len(previous) - place :]
-            place = previous.find(anchor, place + 1)
-        for length in range(min(ANCHOR, len(previous)), LEAST_OVERLAP - 1, -1):
-            if moved.startswith(previous[-length:]):
-                return moved[length:]
-    return None
+# Numbers that measure progress. Others are clocks and counters, which also run while nothing happens.
+QUANTITY = re.compile(r'\d[\d.,]*\s?(?:%|[KMGT]?i?B\b|[kmg]b\b|bytes\b|/\s?\d+|of \d+)')
+WORD = re.compile(r'[^\W\d_]+')
+REPEATED = re.compile(r'(.)\1+')
+REMEMBERED = 5000
 
 
 def without_signatures(data: bytes) -> bytes:
-    """The same console with the signatures of presigned URLs hidden, also one whose beginning is not in the window."""
+    """Return the console with the signatures of presigned URLs hidden, also one whose beginning is not in the window."""
     return SIGNATURE.sub(lambda found: (found[1] or b'') + b'(hidden)', data)
 
 
-class Console:
-    """The whole console: kept in a file, if one is given, and read as lines.
+def readable(line: bytes) -> str:
+    """Return one line as a terminal would leave it: no escape sequences and control characters, and of a line that was
+    written several times only the last version."""
+    text = line.decode('utf-8', 'replace')
+    if '\x1b' in text or '\x0e' in text:
+        text = FORWARD.sub(' ', LINE_START.sub('\r', BORDER.sub(' ', text)))
+        text = ESCAPE.sub('', BACKWARD.sub(lambda found: '\b' * min(int(found[1] or 1), LONGEST_LINE), text))
+    if '\r' in text:
+        written = [part for part in text.split('\r') if part.strip()]
+        text = written[-1] if written else ''
+    if '\b' in text:
+        text = _with_backspaces(text)
+    return CONTROL.sub('', text).replace('\t', ' ').rstrip()
 
-    A file of an earlier, interrupted run is continued where the console overlaps with it, and replaced otherwise. A
-    new file is readable by its owner alone, because installers print what they were told; an existing one keeps its
-    mode.
-    """
 
-    def __init__(self, path: str | None = None) -> None:
-        self.path = path
-        self.tail = b''  # the last WINDOW bytes of all
-        self._last: bytes | None = None  # the last window
+def _with_backspaces(text: str) -> str:
+    """Return the characters that are left when each backspace moves the cursor and the next character overwrites."""
+    cells: list[str] = []
+    cursor = 0
+    for character in text:
+        if character == '\b':
+            cursor = max(0, cursor - 1)
+        else:
+            cells[cursor : cursor + 1] = [character]
+            cursor += 1
+    return ''.join(cells)
+
+
+def condensed(text: str) -> str:
+    """Return the text without blanks and borders. Phrases are compared in this form, so it does not matter where a
+    terminal or a dialog broke the line."""
+    return LAYOUT.sub('', text)
+
+
+class Lines:
+    """Divides a stream of bytes into readable lines."""
+
+    def __init__(self) -> None:
         self._rest = b''  # of a line whose end has not been seen
+        self._place: tuple[int, int] | None = None  # row and column that the cursor was last moved to
 
-    def add(self, window: bytes) -> list[str]:
-        """Take in what the cloud shows now and return the lines that were ended since, readable and without empty
-        ones."""
-        new = self._new(window)
-        if new:
-            self.tail = (self.tail + new)[-WINDOW:]
-            pieces = PLACED.sub(b'\n', self._rest + new).split(b'\n')
-            self._rest = pieces.pop()
-            if len(self._rest) > LONGEST_LINE:
-                pieces.append(self._rest)
-                self._rest = b''
-            return [line for line in map(readable, pieces) if line]
-        return []
+    def add(self, data: bytes) -> list[str]:
+        """Return the lines that ended since the last call, without empty ones."""
+        pieces, rest, end = [], b'', 0
+        data = self._rest + data
+        for found in LINE_END.finditer(data):
+            rest += data[end : found.start()]
+            end = found.end()
+            if self._stays_in_row(found):
+                rest += b' '
+            else:
+                pieces.append(rest)
+                rest = b''
+        self._rest = rest + data[end:]
+        if len(self._rest) > LONGEST_LINE:
+            pieces.append(self._rest)
+            self._rest = b''
+        return [line for line in map(readable, pieces) if line]
+
+    def _stays_in_row(self, found: re.Match[bytes]) -> bool:
+        """Whether the cursor only moved to the right."""
+        before, self._place = self._place, None
+        if found['row'] is None:
+            return False
+        self._place = (int(found['row'] or 1), int(found['column'] or 1))
+        return before is not None and before[0] == self._place[0] and before[1] < self._place[1]
 
     @property
     def unfinished(self) -> str:
         """The last line, whose end has not been seen: a prompt, for example."""
         return readable(self._rest)
 
-    def last_lines(self, count: int | None = None) -> list[str]:
-        """The last lines that were not empty, all of the last WINDOW bytes by default."""
-        lines = [readable(piece) for piece in PLACED.sub(b'\n', self.tail).split(b'\n')]
-        return [line for line in lines if line][-(count or 0) :]
 
-    def _new(self, window: bytes) -> bytes:
-        if not window:
-            return b''
-        if self._last is None:
-            new = window
-            if self.path:
-                new = self._continue(window)
-        else:
-            found = news(self._last, window)
-            new = LOST + window if found is None else found
-            self._write(new)
-        self._last = window
-        return new
+class Novelty:
+    """Distinguishes new text from repetitions: dots, spinners, clocks, the same message again."""
 
-    def _continue(self, window: bytes) -> bytes:
-        """Write the first window into the file; return all of it, because its lines have not been seen in this run."""
-        kept = _end_of(self.path) if self.path else b''
-        more = news(kept, window) if kept else None
-        if more is None:
-            self._write(window, anew=True)
-        else:
-            self._write(more)
-        return window
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def _write(self, data: bytes, anew: bool = False) -> None:
-        if self.path and (data or anew):
-            flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if anew else os.O_APPEND)
-            try:
-                with open(os.open(self.path, flags, 0o600), 'ab') as file:
-                    file.write(data)
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, self.path) from error  # a failed write does not name its file
-
-
-def _end_of(path: str) -> bytes:
-    try:
-        with open(path, 'rb') as file:
-            file.seek(max(0, os.path.getsize(path) - WINDOW - HEAD))
-            return file.read()
-    except FileNotFoundError:
-        return b''
-
-
-def readable(line: bytes) -> str:
-    """One line as a terminal would leave it: no escape sequences, no control characters, only what was written last."""
-    text = ESCAPE.sub('', line.decode('utf-8', 'replace'))
-    written = [part for part in text.split('\r') if part.strip()]
-    return CONTROL.sub('', written[-1] if written else '').replace('\t', ' ').rstrip()
+    def is_new(self, line: str) -> bool:
+        """Whether the line has words or measures of progress that no recent line had."""
+        words = REPEATED.sub(r'\1', ' '.join(WORD.findall(line)))
+        essence = ' '.join([words, *QUANTITY.findall(line)]).strip()
+        if not essence or essence in self._seen:
+            return False
+        self._seen[essence] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return True

@@ -165,9 +165,9 @@ class Publication:
 
     def upload(self, progress_file: str | None) -> dict[str, t.Any]:
         """Bundle and upload; return the result's ``upload``."""
-        live = report.Progress(report.Live(progress_file), f'{self._wanted.name}: bundling and uploading', self._image.size)
+        progress = report.Progress(report.Report(progress_file), f'{self._wanted.name}: bundling and uploading', self._image.size)
         start = time.monotonic()
-        sent = self._bundle.send(live.reached)
+        sent = self._bundle.send(progress.reached)
         return {
             'parts_sent': sent.parts,
             'parts_present': sent.present,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress of a module that takes long: lines in a file that the task's action plugin follows and shows."""
+"""Progress of a module that takes long: lines in a file, which the task's action plugin reads and prints."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EVERY = 2.0  # seconds between two lines
 QUARTER = 25
 
 
-class Live:
-    """Each line of the file is JSON: {"text": "…", "note": true} is shown whatever else there is, {"text": "…"} if
-    there is room, {"text": "…", "passing": true} if somebody is watching.
+class Report:
+    """Writes one JSON object per line: {"text": "…", "note": true} is always printed, {"text": "…"} if there is room,
+    {"text": "…", "passing": true} only on a terminal.
 
-    Without a path nothing is written. Telling is an ornament, so a file that cannot be written is no error.
+    Without a path nothing is written. A file that cannot be written is no error, because no task needs its progress.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -32,34 +32,34 @@ class Live:
     def passing(self, text: str) -> None:
         self._write({'text': text, 'passing': True})
 
-    def _write(self, what: dict[str, object]) -> None:
+    def _write(self, entry: dict[str, object]) -> None:
         if not self._path:
             return
         try:
             with open(self._path, 'a', encoding='utf-8') as file:
-                file.write(json.dumps(what) + '\n')
+                file.write(json.dumps(entry) + '\n')
         except OSError:
             self._path = None
 
 
 class Progress:
-    """Progress of `what` over `total` bytes. Beginning, quarters and end are told in any case, the rest to who is watching."""
+    """Progress of `what` over `total` bytes. Beginning, quarters and end are notes, the rest is for terminals."""
 
-    def __init__(self, live: Live, what: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._live, self._what, self._total, self._clock = live, what, total, clock
-        self._start = self._told_at = clock()
+    def __init__(self, report: Report, what: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._report, self._what, self._total, self._clock = report, what, total, clock
+        self._start = self._reported_at = clock()
         self._percent = 0
-        live.note(f'{what}: 0 %, {-(-total // MIB)} MiB')
+        report.note(f'{what}: 0 %, {-(-total // MIB)} MiB')
 
     def reached(self, done: int) -> None:
-        """`done` bytes are through. Less than before is possible, where work is finished out of order, and not told."""
+        """`done` bytes are finished. Fewer than before are ignored: where work is done out of order, calls are too."""
         percent = 100 * done // self._total if self._total else 100
         if percent <= self._percent:
             return
         quarter = percent // QUARTER > self._percent // QUARTER
-        if quarter or self._clock() - self._told_at >= EVERY:
-            (self._live.note if quarter else self._live.passing)(self._text(percent, done))
-            self._told_at = self._clock()
+        if quarter or self._clock() - self._reported_at >= EVERY:
+            (self._report.note if quarter else self._report.passing)(self._text(percent, done))
+            self._reported_at = self._clock()
         self._percent = percent
 
     def _text(self, percent: int, done: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils import basic
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry, waiting
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import text
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import record
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Clock, FakeCloud
 
 CONNECTION = {
@@ -57,15 +57,21 @@ def fixture_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 
 
 @pytest.fixture(name='full_disk')
-def fixture_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is kept of a console finds no room. Like the system's own error of a write, this one names no file."""
+def fixture_full_disk(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[bool], None]:
+    """The disk for consoles is full, until the returned function is called with False.
+
+    Like the system's own error of a write, this one names no file.
+    """
+    full = [True]
 
     def opened(file: t.Any, mode: str) -> t.Any:
-        if mode == 'ab':
+        if mode == 'ab' and full[0]:
+            os.close(file)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return open(file, mode)
 
-    monkeypatch.setattr(text, 'open', opened, raising=False)
+    monkeypatch.setattr(record, 'open', opened, raising=False)
+    return lambda now: full.__setitem__(0, now)
 
 
 @pytest.fixture(name='spool')

@@ -3,10 +3,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The commands of a kickstart: each sets variables (ks_...) that the later steps obey. What this installer does not know is
 # reported and left out; what it knows but cannot do as asked is a failure, before any disk was touched.
+#
+# The boot parameter eucalab.kickstart=VERSION (as pykickstart names it: RHEL6, F43) makes it as strict as the Anaconda of that
+# version about disk labels and about commands that came or went. Otherwise disks get an msdos label and all commands are known.
+
+kickstart_version() { # VERSION: sets version_gpt (the default label) and version_lacks (commands and options, between blanks)
+    version_gpt=no version_lacks=' '
+    case $1 in
+        '') return ;;
+        RHEL[6-9]|RHEL1[0-9]) version_number=${1#RHEL} version_family=RHEL ;;
+        F1[6-9]|F[2-9][0-9]) version_number=${1#F} version_family=F ;;
+        *) fail "eucalab.kickstart=$(printable "$1"): no such version; RHEL6 and F16 are the first" ;;
+    esac
+    # pykickstart's handlers/; Anaconda's platform.py and anaconda.conf, blivet 3.8 for the default label.
+    case $version_family in
+        RHEL) set -- 10 7 7 7 9 10 ;;
+        F) set -- 37 21 23 17 34 35; [ "$version_number" -ne 16 ] || version_gpt=yes ;;
+    esac
+    [ "$version_number" -lt "$1" ] || version_gpt=yes
+    [ "$version_number" -ge "$2" ] || version_lacks="$version_lacks--disklabel "
+    [ "$version_number" -ge "$3" ] || version_lacks="${version_lacks}reqpart "
+    [ "$version_number" -ge "$4" ] || version_lacks="$version_lacks--boot-drive "
+    [ "$version_number" -lt "$5" ] || version_lacks="${version_lacks}install "
+    [ "$version_number" -lt "$6" ] || version_lacks="${version_lacks}auth authconfig "
+}
+
+kickstart_knows() { # COMMAND OPTIONS: refuses what the chosen version does not have
+    for word; do
+        case $version_lacks in *" ${word%%=*} "*) refuse "$ks_version does not know ${word%%=*}" ;; esac
+    done
+}
 
 kickstart_commands() { # FILE
     ks_url='' ks_image='' ks_password='' ks_crypted='' ks_lock='' ks_hostname='' ks_timezone=''
-    ks_clear='' ks_disk='' ks_append='' ks_loader=mbr ks_end=halt
+    ks_clear='' ks_disk='' ks_append='' ks_loader=mbr ks_end=halt ks_label='' ks_reqpart=no
+    kickstart_version "$ks_version"
     : > "$WORK/partitions"
     while IFS=$US read -r ks_line command words; do
         kickstart_command
@@ -15,6 +46,7 @@ kickstart_commands() { # FILE
     if [ -z "$ks_url$ks_image" ]; then fail 'the kickstart names no source: url --url=... or liveimg --url=... is missing'; fi
     [ -s "$WORK/partitions" ] || fail 'the kickstart has no part / (or autopart)'
     grep -q "^/$US" "$WORK/partitions" || fail 'the kickstart has no part /'
+    boot_partition
     [ -n "$ks_password$ks_crypted$ks_lock" ] || warn 'no rootpw: nobody can log in as root'
 }
 
@@ -26,6 +58,7 @@ kickstart_command() {
     set +f
     IFS=$(printf ' \t\n_')
     IFS=${IFS%_}
+    kickstart_knows "$command" "$@"
     case $command in
         url) url_command "$@" ;;
         liveimg) liveimg_command "$@" ;;
@@ -35,7 +68,8 @@ kickstart_command() {
         clearpart) clearpart_command "$@" ;;
         ignoredisk) ignoredisk_command "$@" ;;
         part|partition) part_command "$@" ;;
-        autopart) partition_line / ext4 1 yes '' ;;
+        autopart) autopart_command "$@" ;;
+        reqpart) ks_reqpart=yes ;;
         bootloader) bootloader_command "$@" ;;
         poweroff|shutdown) ks_end=poweroff ;;
         reboot) ks_end=reboot ;;
@@ -99,7 +133,8 @@ rootpw_command() {
 network_command() {
     for word; do
         case $word in
-            --bootproto=dhcp|--device=*|--onboot*|--activate|--noipv6|--noipv4|--ipv6=*) ;;
+            --bootproto=dhcp|--device=*|--onboot=*|--activate|--noipv6|--noipv4|--ipv6=*) ;;
+            --mtu=*) case ${word#*=} in ''|*[!0-9]*) refuse '--mtu is not a number' ;; esac ;;
             --bootproto=*) refuse "only --bootproto=dhcp is supported" ;;
             --hostname=*)
                 ks_hostname=${word#*=}
@@ -125,8 +160,9 @@ clearpart_command() {
         case $word in
             --all|--linux) ks_clear=yes ;;
             --none) ks_clear='' ;;
-            --initlabel|--disklabel=msdos) ;;
-            --disklabel=*) refuse 'only --disklabel=msdos is supported' ;;
+            --initlabel) ;;
+            --disklabel=msdos|--disklabel=gpt) ks_label=${word#*=} ;;
+            --disklabel=*) refuse 'only --disklabel=msdos and gpt are supported' ;;
             --drives=*) disk_named "${word#*=}" ;;
             *) other_option "$word" ;;
         esac
@@ -161,7 +197,34 @@ disk_named() { # DISK, or a list of one
     ks_disk=$name
 }
 
+# Its options never reach the console: a passphrase may be among them.
+refuse_encryption() { # WORDS
+    for word; do
+        case $word in --encrypted|--passphrase*|--luks-*|--cipher*|--pbkdf*|--escrowcert*|--backuppassphrase)
+            refuse 'encryption is not supported' ;;
+        esac
+    done
+}
+
+autopart_command() {
+    refuse_encryption "$@"
+    for word; do other_option "$word"; done
+    ks_reqpart=yes
+    partition_line / ext4 1 yes ''
+}
+
+# On a BIOS, GRUB needs a partition of its own on a disk with a GPT label. Anaconda's text mode stops with these words.
+boot_partition() {
+    if [ -z "$ks_label" ] && [ "$version_gpt" = yes ]; then ks_label=gpt; fi
+    if [ "$ks_label" != gpt ] || grep -q "^biosboot$US" "$WORK/partitions"; then return; fi
+    [ "$ks_reqpart" = yes ] || fail "storage configuration failed: Your BIOS-based system needs a special partition to boot from a GPT" \
+        "disk label. To continue, please create a 1MiB 'biosboot' type partition on the ${ks_disk:-installation} disk."
+    command=reqpart
+    partition_line biosboot biosboot 1 no ''
+}
+
 part_command() {
+    refuse_encryption "$@"
     mount='' type='' size=0 grow=no label=''
     for word; do
         case $word in
@@ -175,13 +238,13 @@ part_command() {
             *) [ -z "$mount" ] || refuse "unexpected word: $(printable "$word")"; mount=$word ;;
         esac
     done
-    [ "$mount" = swap ] && type=swap
+    case $mount in swap|biosboot) type=$mount ;; esac
     case $mount in
-        swap|/|/[A-Za-z0-9]*) ;;
+        swap|biosboot|/|/[A-Za-z0-9]*) ;;
         *) refuse "not a mount point: $(printable "$mount")" ;;
     esac
     case $mount in *[!A-Za-z0-9/._-]*|*..*) refuse "not a mount point: $(printable "$mount")" ;; esac
-    case $type in ''|swap|ext2|ext3|ext4) ;; *) refuse "--fstype=$(printable "$type") is not supported (ext4, ext3, ext2, swap)" ;; esac
+    case $type in ''|swap|biosboot|ext2|ext3|ext4) ;; *) refuse "--fstype=$(printable "$type") is not supported (ext4, ext3, ext2, swap)" ;; esac
     case $size in ''|*[!0-9]*|?????????*) refuse '--size is not a number of MiB' ;; esac
     case $label in *[!A-Za-z0-9._/-]*|?????????????????*) refuse 'not a label' ;; esac
     [ "$grow" = yes ] || [ "$size" -gt 0 ] || refuse "$mount has neither --size nor --grow"

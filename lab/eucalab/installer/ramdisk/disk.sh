@@ -39,16 +39,22 @@ disk_list() { # the disks that one can install to, on one line
 
 disk_partition() { # sets separator (vda1, nvme0n1p1) and boot_mount, where the boot loader's files lie
     case $disk in *[0-9]) separator=p ;; *) separator='' ;; esac
+    boot_record=mbr.bin linux=83 swap=82 bootable=bootable
+    if [ "$ks_label" = gpt ]; then boot_record=gptmbr.bin linux=L swap=S bootable='attrs=LegacyBIOSBootable'; fi
     {
-        echo 'label: dos'
+        echo "label: $([ "$ks_label" = gpt ] && echo gpt || echo dos)"
         # What grows comes last and takes what the others leave.
         { grep -v "${US}yes$US" "$WORK/partitions"; grep "${US}yes$US" "$WORK/partitions"; } > "$WORK/layout"
         boot_mount=/
         if grep -q "^/boot$US" "$WORK/layout"; then boot_mount=/boot; fi
         while IFS=$US read -r mount type size grow _; do
-            line="type=$([ "$type" = swap ] && echo 82 || echo 83)"
+            case $type in
+                swap) line="type=$swap" ;;
+                biosboot) line=type=21686148-6449-6E6F-744E-656564454649 ;;
+                *) line="type=$linux" ;;
+            esac
             [ "$grow" = yes ] || line="$line, size=${size}MiB"
-            [ "$mount" = "$boot_mount" ] && line="$line, bootable"
+            [ "$mount" = "$boot_mount" ] && line="$line, $bootable"
             echo "$line"
         done < "$WORK/layout"
     } > "$WORK/sfdisk"
@@ -64,6 +70,7 @@ disk_filesystems() { # makes them and mounts them, / first
     : > "$WORK/mounts"
     while IFS=$US read -r mount type _ _ label; do
         number=$((number + 1))
+        [ "$type" != biosboot ] || continue
         partition=/dev/$disk$separator$number
         [ -n "$label" ] || { [ "$mount" = / ] && label=root; }
         filesystem_make "$partition" "$type" "$label"

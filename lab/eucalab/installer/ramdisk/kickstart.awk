@@ -36,7 +36,7 @@ function words(line,    i, c, quote, word, inside, all) {
 function join_values(all,    n, part, i, joined) {
     n = split(all, part, US) - 1
     for (i = 1; i <= n; i++) {
-        if (part[i] in takes_value && i < n) { joined = joined part[i] "=" part[i + 1] US; i++ }
+        if (part[i] in takes_value && i < n && part[i + 1] !~ /^--/) { joined = joined part[i] "=" part[i + 1] US; i++ }
         else joined = joined part[i] US
     }
     return joined
@@ -61,17 +61,21 @@ BEGIN {
     US = "\037"
     n = split("url proxy drives ondisk ondrive onpart size maxsize fstype fsoptions append boot-drive location driveorder " \
               "bootproto device hostname ip netmask gateway nameserver label disklabel interpreter log only-use timeout type " \
-              "password checksum ntpservers vckeymap xlayouts addsupport", names, " ")
+              "password checksum ntpservers vckeymap xlayouts addsupport onboot mtu passphrase escrowcert cipher luks-version " \
+              "wepkey wpakey essid", names, " ")
     for (i = 1; i <= n; i++) takes_value["--" names[i]] = 1
     printf "%s", "" > (dir "/commands")
 }
 
 { sub(/\r$/, "") }
 
-section != "" && /^%end([ \t]|$)/ { if (script != "") close(script); section = ""; next }
+section != "" && /^[ \t]*%end([ \t]|$)/ { if (script != "") close(script); section = ""; next }
 section != "" && /^%(pre|post|packages|include|pre-install|onerror|addon|anaconda|traceback)([ \t]|$)/ && section != "%packages" && !/^%include/ {
     refuse("section " section " of line " section_line " has no %end")
 }
+# Inside a section, too, the file's lines take the place of %include. %pre scripts have already run then.
+section != "" && section != "%pre" && only == "none" && /^[ \t]*%include([ \t]|$)/ { print FNR US words($0) > (dir "/commands"); next }
+section == "%pre" && only == "pre" && /^[ \t]*%include([ \t]|$)/ { refuse("%include is not supported inside %pre") }
 section != "" { if (script != "") print > script; next }
 
 # Control characters have no place in a command, and US would break the words apart.

@@ -120,7 +120,7 @@ system_loader() {
     } > "$TARGET/boot/extlinux/extlinux.conf"
     extlinux --install "$TARGET/boot/extlinux" > "$WORK/extlinux.log" 2>&1 \
         || fail "cannot install the boot loader: $(tail -n 1 "$WORK/extlinux.log")"
-    dd if=/lib/installer/mbr.bin of="/dev/$disk" bs=440 count=1 conv=notrunc 2> /dev/null \
+    dd if="/lib/installer/$boot_record" of="/dev/$disk" bs=440 count=1 conv=notrunc 2> /dev/null \
         || fail "cannot write the boot record of disk $disk"
     step "installed the boot loader on disk $disk, for $kernel"
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import typing as t
 from pathlib import Path
 
@@ -24,6 +25,9 @@ INPUTS: dict[str, t.Any] = {
     'ramdisk_checksum': '',
     'ramdisk_id': 'eri-11111111',
     'image_id': '',
+    'answer_file': 'x.ks.j2',
+    'boot_test': True,
+    'require_proof': False,
     'answer_file_bucket': '',
     'answer_file_expires': 3600,
     'guest_s3_url': '',
@@ -37,7 +41,7 @@ INPUTS: dict[str, t.Any] = {
     'volume_size': 4,
     'directory': '/builds',
 }
-ANSWER_FILE = {'path': '/srv/x.ks.j2', 'sha256': 'abc', 'reports': True}
+ANSWER_FILE = {'path': '/srv/x.ks.j2', 'sha256': 'abc', 'reports': True, 'proves': True}
 NO_SUCH_REQUEST = error('400 Bad Request', 'Failed to construct message of type DescribeInstanceTypes')
 
 
@@ -97,6 +101,26 @@ def test_a_build_is_planned_without_changing_anything(listing: FakeCloud, plan: 
     assert build['directory'] == f'/builds/{build["image_name"]}'
     assert build['answer_file'] == ANSWER_FILE
     assert build['client_tokens']['install'] != build['client_tokens']['test']
+
+
+# --- proof of success
+
+
+def test_the_pattern_of_success_is_that_of_this_builds_key(listing: FakeCloud, plan: Planner) -> None:
+    build = plan()['build']
+    assert build['proof_key'] == build['key'][:10]
+    assert re.search(build['success_pattern'], f'installation-proof: key={build["proof_key"]} disk=/dev/vdb serial=none bytes=1')
+    assert not re.search(build['success_pattern'], 'installation-proof: key=0000000000 disk=/dev/vdb serial=none bytes=1')
+
+
+def test_an_answer_file_that_proves_nothing_is_reported_once_and_refused_on_request(listing: FakeCloud, plan: Planner) -> None:
+    unproved = {'answer_file': {**ANSWER_FILE, 'proves': False}}
+    (warning,) = plan(options=unproved)['warnings']
+    assert 'x.ks.j2 does not include proof.sh.j2' in warning
+    refused = plan(options=unproved, require_proof=True)
+    assert refused['failed']
+    assert 'image_build_require_proof is set' in refused['msg']
+    assert not plan(require_proof=True).get('failed')
 
 
 # --- what the cloud has

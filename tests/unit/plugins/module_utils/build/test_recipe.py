@@ -305,6 +305,7 @@ def test_the_installers_kinds_of_url_are_taken(url: str) -> None:
 
 
 def test_the_fragment_leaves_the_text_that_it_is_known_by() -> None:
-    fragment = (ROLE / 'templates/boot_report.sh.j2').read_text()
-    assert recipe.facts_of(fragment) == {'reports': True}
-    assert recipe.facts_of('text\npoweroff\n') == {'reports': False}
+    report, proof = ((ROLE / 'templates' / f'{name}.sh.j2').read_text() for name in ('boot_report', 'proof'))
+    assert recipe.facts_of(report) == {'reports': True, 'proves': False}
+    assert recipe.facts_of(proof) == {'reports': False, 'proves': True}
+    assert recipe.facts_of('text\npoweroff\n') == {'reports': False, 'proves': False}

@@ -2,105 +2,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import os
-import random
-import stat
+import itertools
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import (
-    HEAD,
-    WINDOW,
-    Console,
-    news,
+    Lines,
+    Novelty,
+    condensed,
     readable,
     without_signatures,
 )
-
-HOOK = b'bootparams: applied: 20 bytes\n'
-
-
-def window(log, head=HOOK):
-    """What the cloud shows when the serial console has written ``log``."""
-    return head + log[-WINDOW:]
-
-
-def log_of(lines, seed=1):
-    chance = random.Random(seed)
-    return b''.join(b'%06d %s\n' % (number, b'x' * chance.randrange(60)) for number in range(lines))
-
-
-@pytest.mark.parametrize('step', [1, 700, 20_000, WINDOW - 200])
-@pytest.mark.parametrize('head', [b'', HOOK, b'h' * HEAD])
-def test_windows_are_put_together_without_loss_or_doubling(tmp_path, step, head):
-    log, path = log_of(6000), tmp_path / 'console.log'
-    log = log[: step * 400]
-    console = Console(str(path))
-    for end in [*range(100, len(log), step), len(log)]:
-        console.add(window(log[:end], head))
-    assert path.read_bytes() == head + log
-
-
-def test_lines_that_repeat_are_not_taken_for_one_another_as_long_as_they_differ_somewhere(tmp_path):
-    log, path = b''.join(b'progress ... %d%%\r' % (number % 101) for number in range(20_000)), tmp_path / 'console.log'
-    console = Console(str(path))
-    for end in range(1, len(log), 1000):
-        console.add(window(log[:end]))
-    assert path.read_bytes() == HOOK + log[:end]
-
-
-def test_a_console_that_went_by_too_fast_leaves_a_note_and_goes_on(tmp_path):
-    log, path = log_of(6000), tmp_path / 'console.log'
-    console = Console(str(path))
-    console.add(window(log[:1000]))
-    console.add(window(log))
-    kept = path.read_bytes()
-    assert kept.startswith(HOOK + log[:1000])
-    assert b'was not seen' in kept
-    assert kept.endswith(log[-WINDOW:])
-
-
-def test_an_interrupted_run_is_continued_where_it_was(tmp_path):
-    log, path = log_of(6000), tmp_path / 'console.log'
-    for end in (1000, 50_000, 100_000, 140_000):
-        Console(str(path)).add(window(log[:end]))
-    assert path.read_bytes() == HOOK + log[:140_000]
-
-
-def test_the_file_of_another_console_is_replaced(tmp_path):
-    path = tmp_path / 'console.log'
-    path.write_bytes(log_of(100, seed=7))
-    Console(str(path)).add(window(b'a new one\n'))
-    assert path.read_bytes() == HOOK + b'a new one\n'
-
-
-def test_a_new_file_is_the_owners_alone_and_an_old_one_keeps_its_mode(tmp_path):
-    path = tmp_path / 'console.log'
-    mask = os.umask(0)
-    try:
-        Console(str(path)).add(b'x\n')
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        path.chmod(0o640)
-        Console(str(path)).add(b'another one\n')
-        assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    finally:
-        os.umask(mask)
-
-
-def test_only_whole_lines_are_told_and_the_rest_is_known_as_unfinished():
-    console = Console()
-    assert console.add(b'one\ntwo\nthr') == ['one', 'two']
-    assert console.unfinished == 'thr'
-    assert console.add(b'one\ntwo\nthree\nlogin: ') == ['three']
-    assert console.unfinished == 'login:'
-
-
-def test_nothing_is_told_twice_or_for_nothing():
-    console = Console()
-    assert console.add(b'') == []
-    assert console.add(b'one\n') == ['one']
-    assert console.add(b'one\n') == []
-    assert console.add(b'') == []
-    assert console.add(b'one\ntwo\n') == ['two']
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -112,7 +25,15 @@ def test_nothing_is_told_twice_or_for_nothing():
         (b'\x1b(B\x1b)0text', 'text'),
         (b' 10%\r 20%\r 30%\r', ' 30%'),
         (b'text\r', 'text'),
-        (b'a\x00b\x07c\x08', 'abc'),
+        (b'a\x00b\x07c', 'abc'),
+        (b'one\x1b[Ctwo', 'one two'),
+        (b'one\x1b[40Gtwo', 'one two'),
+        (b'one\x1b[Gtwo', 'two'),
+        (b'loading\x1b[2Kdone', 'done'),
+        (b'wait |\x08/\x08-\x08\\\x08', 'wait \\'),
+        (b'10%\x08\x08\x0820%', '20%'),
+        (b'10%\x1b[3D20%', '20%'),
+        (b'\x0elqqqk\x0f[!] Title', ' [!] Title'),
         (b'a\tb', 'a b'),
         ('grün'.encode(), 'grün'),
         (b'\xff\xfe', '\ufffd\ufffd'),
@@ -123,23 +44,88 @@ def test_lines_are_shown_as_a_terminal_would_leave_them_without_its_control_char
     assert readable(raw) == shown
 
 
-def test_words_placed_by_cursor_movements_become_lines():
-    assert Console().add(b'\x1b[2J\x1b[1;1HInstalling\x1b[3;10H45%\x1b[H') == ['Installing', '45%']
+@pytest.mark.parametrize(
+    ('raw', 'lines'),
+    [
+        (b'\x1b[2J\x1b[1;1HInstalling\x1b[3;10H45%\x1b[H', ['Installing', '45%']),
+        (b'\x1b[9;20HBad\x1b[9;24Harchive\x1b[9;32Hmirror\x1b[11;20H', ['Bad archive mirror']),
+        (b'\x1b[5;10H45%\x1b[5;10H46%\x1b[6;1H', ['45%', '46%']),
+        (b'one\x1b[Btwo\x1b[3dthree\x1bMfour\n', ['one', 'two', 'three', 'four']),
+        (b'one\x1b[2Jtwo\n', ['one', 'two']),
+        (b'one\x1b[Ktwo\n', ['onetwo']),
+    ],
+)
+def test_text_placed_by_cursor_movements_becomes_lines_and_blanks(raw, lines):
+    assert Lines().add(raw) == lines
 
 
-def test_an_endless_line_does_not_pile_up():
-    console = Console()
-    log = b''
-    for _number in range(100):
-        log += b'.' * 1000
-        console.add(log)
-    assert len(console.unfinished) <= 10_000
+PIECES = st.lists(
+    st.sampled_from(['word', ' ', '\n', '\r\n', '\x1b[3;4H', '\x1b[3;9H', '\x1b[7C', '\x1b[1m', '\x1b[2J', 'ü', '45%', '\x1b[0m'])
+)
 
 
-def test_windows_that_do_not_meet_are_known():
-    assert news(b'a' * 100, b'b' * 100) is None
-    assert news(b'', b'abc') == b'abc'
-    assert news(b'abc', b'abcd') == b'd'
+@given(PIECES, st.lists(st.integers(min_value=0, max_value=80)))
+def test_lines_do_not_depend_on_where_the_console_was_cut(pieces, cuts):
+    """Cuts lie between sequences, in characters or in the middle of words."""
+    raw = ''.join(pieces).encode()
+    whole, parts = Lines(), Lines()
+    expected = [*whole.add(raw), whole.unfinished]
+    places = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
+    got = [line for start, end in itertools.pairwise(places) for line in parts.add(raw[start:end])]
+    assert [*got, parts.unfinished] == expected
+
+
+@given(st.binary(max_size=300))
+def test_whatever_comes_no_control_character_is_left(raw):
+    lines = Lines()
+    for line in [*lines.add(raw), lines.unfinished]:
+        assert not [character for character in line if ord(character) < 32 or 127 <= ord(character) < 160]
+
+
+@given(
+    st.text(alphabet='abc. ', min_size=1, max_size=60),
+    st.lists(st.sampled_from(['\n', '\r\n', '\x1b[4;20H│ ', '\x1b[C'])),
+    st.data(),
+)
+def test_a_phrase_is_the_same_wherever_a_terminal_broke_it(phrase, breaks, data):
+    written = phrase
+    for broken in breaks:
+        place = data.draw(st.integers(min_value=0, max_value=len(phrase)))
+        written = written[:place] + broken + written[place:] if '\x1b' not in written[max(0, place - 9) : place] else written
+    lines = Lines()
+    shown = [*lines.add(written.encode()), lines.unfinished]
+    assert condensed(''.join(shown)) == condensed(phrase)
+
+
+@pytest.mark.parametrize(
+    'repeated',
+    [
+        ['.' * length for length in range(1, 50)],
+        [f'Starting automated install{"." * length}' for length in range(50)],
+        [f'[{second}.{second}] dracut-initqueue: timeout, still waiting' for second in range(50)],
+        [f'12:30:{second} waiting for {second} s, attempt {second}' for second in range(50)],
+        ['wait |', 'wait /', 'wait -', 'wait \\'],
+        ['x' * length for length in range(2, 50)],
+    ],
+)
+def test_dots_spinners_clocks_and_repetitions_are_not_new(repeated):
+    novelty = Novelty()
+    assert [novelty.is_new(line) for line in repeated].count(True) <= 1
+
+
+@pytest.mark.parametrize(
+    'lines',
+    [
+        [f'Installing package-{letter} ({number}/26)' for number, letter in enumerate('abcdefghijklmnopqrstuvwxyz')],
+        [f'{number} %' for number in range(100)],
+        [f'unpacked {number} MiB so far' for number in range(0, 500, 7)],
+        [f'received {number * 1000} bytes' for number in range(1, 50)],
+        [f'file {number} of 50' for number in range(50)],
+    ],
+)
+def test_other_words_and_measures_of_progress_are_new(lines):
+    novelty = Novelty()
+    assert all(novelty.is_new(line) for line in lines)
 
 
 def test_a_presigned_url_on_the_kernel_command_line_loses_its_signature():
@@ -178,9 +164,3 @@ def test_what_follows_a_signature_on_the_next_line_is_not_hidden():
 
 def test_a_window_that_begins_inside_a_signature_shows_nothing_of_it():
     assert without_signatures(b'30%2B4s%3D&Expires=179 ip=dhcp\n') == b'(hidden)&Expires=179 ip=dhcp\n'
-
-
-def test_a_full_disk_is_told_with_the_files_name(tmp_path, full_disk):
-    with pytest.raises(OSError, match='No space left on device') as full:
-        Console(str(tmp_path / 'console.log')).add(b'one line\n')
-    assert full.value.filename == str(tmp_path / 'console.log')

@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deciding from state and console whether an installation, or a new image's first boot, has ended and how."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.failures import FAILED, WAITING
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import Follower
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.proof import disk_of, wrong_disk
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import Watch, first_match
+
+POWERED_OFF, SILENT, TIMEOUT = 'powered_off', 'silent', 'timeout'
+
+# Last lines of a boot loader: SeaBIOS' src/boot.c, GRUB's boot/i386/pc/{boot,diskboot}.S and kern/main.c, extlinux.
+BOOT_LOADER = re.compile(r'Booting from Hard Disk|Welcome to GRUB!|^GRUB(?: loading.*)?$|^(?:EXT|SYS)LINUX ')
+GRAPHICAL_TERMINAL = (
+    " The console is empty after the boot loader. GRUB's graphical terminal, the default of many systems, hangs on an instance"
+    ' without a video card: let the answer file set GRUB_TERMINAL=serial in /etc/default/grub. Or the system has no'
+    ' console=ttyS0 on its kernel command line.'
+)
+NO_PROOF = (
+    'the installer powered off without the line that proves success ({pattern}). Installers also power off after failures;'
+    ' the end of the console may show the reason'
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an installation ended, why, and the console line that decided."""
+
+    ended: str
+    reason: str
+    line: str | None = None
+
+
+class Installation:
+    """The end of one installation: proof, failure, silence or time.
+
+    ``timeout`` and ``silence`` are seconds. ``volume`` is the volume that has to be installed on, if that is known.
+    """
+
+    def __init__(
+        self,
+        follower: Follower,
+        watch: Watch,
+        timeout: float,
+        silence: float,
+        expect_boot_params: bool = False,
+        success: re.Pattern[str] | None = None,
+        volume: Resource | None = None,
+    ) -> None:
+        self._follower, self._watch = follower, watch
+        self._timeout, self._silence, self._expect_boot_params = timeout, silence, expect_boot_params
+        self._success, self._volume = success, volume
+        self._last_line = ''
+        self.proof: str | None = None
+        self.disk: dict[str, t.Any] | None = None
+
+    def read(self, lines: list[str]) -> None:
+        """Take in the console's new lines."""
+        self._watch.read(lines, self._follower.console.unfinished)
+        self._look_for_proof(lines, self._last_line)
+        self._last_line = lines[-1] if lines else self._last_line
+
+    def _look_for_proof(self, lines: list[str], before: str = '') -> None:
+        found = first_match([self._success], lines, before) if self._success and not self.proof else None
+        if found:
+            self.proof = found[1][0]
+            self.disk = disk_of(found[1])
+
+    def judge(self) -> Verdict | None:
+        """Return how it has ended, None if it has not."""
+        follower = self._follower
+        hit = self._watch.hit(last=follower.ended)
+        if hit and hit.outcome == WAITING:
+            return Verdict(WAITING, f'the console shows: {hit.text}', hit.line)
+        if hit:
+            return Verdict(FAILED, f'the console shows: {hit.text}', hit.line)
+        if follower.ended:
+            return self._end()
+        if self._expect_boot_params and follower.has_output and not (follower.boot_params or '').startswith('applied'):
+            return Verdict(FAILED, f'the installer got no boot parameters: {self._missing_boot_params()}')
+        if follower.silent >= self._silence:
+            return Verdict(SILENT, f'nothing new has come on the console for {follower.silent:.0f} s')
+        if follower.seconds >= self._timeout:
+            return Verdict(TIMEOUT, f'after {follower.seconds:.0f} s the instance is still {follower.state or "not listed"}')
+        return None
+
+    def _missing_boot_params(self) -> str:
+        if self._follower.boot_params:
+            return f'the hook on the node controller printed: {self._follower.boot_params}'
+        return 'the console begins without a line of the hook; is it deployed on the node controller?'
+
+    def _end(self) -> Verdict:
+        follower = self._follower
+        if not follower.ran and follower.was_pending:
+            return Verdict(FAILED, f'the instance never ran: {follower.state_reason or "the cloud gives no reason"}')
+        if follower.terminated_by_request:
+            return Verdict(FAILED, 'somebody terminated the instance')
+        if self._success and not self.proof and not follower.has_output:
+            # The cloud shows no console of an ended instance, but an earlier, interrupted run may have kept it.
+            self._look_for_proof(follower.console.kept_lines())
+        if self._success and not self.proof:
+            return Verdict(FAILED, NO_PROOF.format(pattern=self._success.pattern))
+        wrong = self.disk and self._volume and wrong_disk(self.disk, self._volume['volume_id'], self._volume['size'])
+        if wrong:
+            return Verdict(FAILED, f'the installer used another disk than the volume: {wrong}', self.proof)
+        return Verdict(POWERED_OFF, f'the instance is {follower.state or "gone"}')
+
+
+def boot_complaint(follower: Follower, watch: Watch, missing: list[str], timeout: float, silence: float) -> str | None:
+    """Return why waiting for the expressions in ``missing`` is over, None while it is not. Times in seconds."""
+    head = f'The console of {follower.instance_id}'
+    hit = watch.hit(last=follower.ended or not missing)
+    if hit:
+        waits = ' that somebody has to answer' if hit.outcome == WAITING else ''
+        return f'{head} shows a {"prompt" if waits else "failure"}{waits}: {hit.text}'
+    expected = ', '.join(missing)
+    if not missing:
+        return None
+    if follower.ended:
+        return f'{head} ended, the instance is {follower.state or "gone"}, without: {expected}.{_hint(follower)}'
+    if follower.silent >= silence:
+        return f'{head} has shown nothing new for {follower.silent:.0f} s, without: {expected}.{_hint(follower)}'
+    if follower.seconds >= timeout:
+        return f'{head} has not shown within {follower.seconds:.0f} s: {expected}.{_hint(follower)}'
+    return None
+
+
+def _hint(follower: Follower) -> str:
+    """Return the usual reason, if the boot loader's words are the last ones."""
+    last = follower.console.last_lines(1)
+    return GRAPHICAL_TERMINAL if last and BOOT_LOADER.search(last[0]) else ''

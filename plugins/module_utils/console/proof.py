@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proof that an installation succeeded: the line that the answer file's last command prints on the console.
+
+roles/image_build/templates/proof.sh.j2 prints it; boot_report.sh.j2 beside it prints the installed system's report.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import typing as t
+
+GIB = 1 << 30
+PROOF_MARK = 'installation-proof: key='
+REPORT_MARK = 'boot-report: address='
+# A volume's id as a guest can see it: virtio keeps 20 characters of the serial number euca-vol-XXXXXXXX-dev-sdf, which
+# Eucalyptus gives its volumes from 4.1 on (tools/connect_iscsitarget_main.pl).
+SERIAL_ID = 15
+BASE64 = re.compile(r'[A-Za-z0-9+/]{200,}={0,2}')
+
+
+def success_pattern(key: str) -> str:
+    """Return the expression for the proof of the build with that key; its groups name the disk."""
+    return rf'{PROOF_MARK}{re.escape(key)} disk=(?P<disk>\S+) serial=(?P<serial>\S+) bytes=(?P<bytes>\d+)'
+
+
+def proves(answer_file: str) -> bool:
+    """Whether a rendered answer file includes proof.sh.j2, as it is or in Base64."""
+    return _contains(answer_file, PROOF_MARK)
+
+
+def reports(answer_file: str) -> bool:
+    """Whether a rendered answer file includes boot_report.sh.j2, as it is or in Base64."""
+    return _contains(answer_file, REPORT_MARK)
+
+
+def _contains(text: str, mark: str) -> bool:
+    return mark in text or any(mark.encode() in _decoded(found) for found in BASE64.findall(text))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return b''
+
+
+def disk_of(found: re.Match[str]) -> dict[str, t.Any]:
+    """Return the disk that a proof names: ``device``, ``serial``, ``bytes``; None where the expression has no such
+    group or the guest saw no serial number."""
+    named = found.groupdict()
+    serial, size = named.get('serial'), named.get('bytes')
+    return {
+        'device': named.get('disk'),
+        'serial': None if serial in (None, 'none') else serial,
+        'bytes': int(size) if size and size.isdigit() else None,
+    }
+
+
+def wrong_disk(disk: dict[str, t.Any], volume_id: str, gib: int | None) -> str | None:
+    """Return why the disk is not the volume of that id and size, None if it is or may be.
+
+    Where the cloud gives disks no serial number (Eucalyptus up to 4.0), the size alone decides.
+    """
+    named = f'{disk["device"] or "a disk"}, serial number {disk["serial"] or "none"}, {disk["bytes"]} bytes'
+    if disk['serial']:
+        return None if volume_id[:SERIAL_ID] in disk['serial'] else f'{named}; the volume is {volume_id}'
+    if disk['bytes'] is not None and gib and disk['bytes'] != gib * GIB:
+        return f'{named}; the volume {volume_id} has {gib * GIB} bytes'
+    return None

@@ -1,0 +1,268 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's answer file and the fragments for users' own ones, as installers and installed systems run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tty
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / 'roles/image_build/templates'
+VARIABLES: dict[str, Any] = {
+    'image_build_name': 'fedora',
+    'image_build_timezone': 'UTC',
+    'image_build_install_url': '',
+    'image_build_guest_s3_url': '',
+    'image_build_connection': {},
+    'image_build_root_password_hash': '',
+    'image_build_packages': ['cloud-init'],
+    'image_build_post': '',
+    'image_build_boot_report': True,
+    'image_build_kickstart_version': '',
+    'image_build_volume_id': 'vol-1a2b3c4d',
+    'image_build_device_timeout': 5,
+    'image_build_proof_key': '0123456789',
+}
+VERSIONS = ['RHEL6', 'RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', *(f'F{number}' for number in range(16, 44))]
+
+
+def render(template: str, **variables: Any) -> str:
+    """Render as Ansible's template lookup does."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
+    )
+    environment.tests['match'] = lambda text, pattern: bool(re.match(pattern, text))
+    environment.filters['bool'] = bool
+    return environment.get_template(template).render(VARIABLES | variables)
+
+
+def disk_section(kickstart: str) -> str:
+    return kickstart.partition('<<DISK\n')[2].partition('\nDISK')[0].replace('$installation_disk', 'vdb')
+
+
+@pytest.mark.parametrize(
+    ('version', 'password'), [*((version, '') for version in VERSIONS), ('RHEL6', '$6$salt$abc'), ('F43', '$6$salt$abc')]
+)
+def test_the_kickstart_is_valid_for_each_version(tmp_path: Path, version: str, password: str) -> None:
+    kickstart = render(
+        'kickstart.cfg.j2',
+        image_build_kickstart_version=version,
+        image_build_install_url='http://mirror/os',
+        image_build_root_password_hash=password,
+        image_build_post='true',
+    )
+    (tmp_path / 'ks.cfg').write_text(kickstart.replace('%include /tmp/disk.ks', disk_section(kickstart)))
+    checked = subprocess.run(
+        [shutil.which('ksvalidator') or ROOT / '.venv/bin/ksvalidator', '-v', version, tmp_path / 'ks.cfg'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(
+    ('version', 'has', 'lacks'),
+    [
+        ('', '--disklabel=msdos', 'biosboot'),
+        ('F43', '--disklabel=msdos', 'biosboot'),
+        ('F21', '--disklabel=msdos', 'biosboot'),
+        ('RHEL7', '--disklabel=msdos', 'biosboot'),
+        ('RHEL6', '--driveorder=vdb', '--disklabel'),
+        ('F16', 'part biosboot --fstype=biosboot --size=1 --ondisk=vdb', '--disklabel'),
+        ('F20', '--boot-drive=vdb', '--disklabel'),
+    ],
+)
+def test_a_bios_can_boot_the_disk_label_of_each_version(version: str, has: str, lacks: str) -> None:
+    section = disk_section(render('kickstart.cfg.j2', image_build_kickstart_version=version))
+    assert has in section and lacks not in section
+
+
+def test_the_proof_is_the_last_script_and_runs_only_after_scripts_that_succeeded() -> None:
+    kickstart = render('kickstart.cfg.j2', image_build_post='dnf -y install x\necho done')
+    scripts = re.findall(r'^%(?:pre|post)\b.*$', kickstart, re.MULTILINE)
+    assert scripts == ['%pre --erroronfail', '%post --erroronfail', '%post --erroronfail', '%post --nochroot --erroronfail']
+    assert 'set -e\ndnf -y install x' in kickstart
+    assert 'installation-proof: key=0123456789' in kickstart.rpartition('%post')[2]
+
+
+Run = Callable[..., 'subprocess.CompletedProcess[str]']
+
+
+SHELLS = ['dash', 'bash', 'busybox sh']
+# That of busybox prefers its own applets to what the tests put into their place.
+installed_shells = pytest.mark.parametrize('shell', SHELLS[:2], indirect=True)
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+    words = request.param.split()
+    if shutil.which(words[0]) is None:
+        pytest.skip(f'{words[0]} is not installed')
+
+    def run(script: str, path: str = '') -> subprocess.CompletedProcess[str]:
+        (tmp_path / 'script').write_text(script)
+        where = {'PATH': f'{path}:/usr/sbin:/usr/bin:/sbin:/bin'.lstrip(':')}
+        return subprocess.run([*words, tmp_path / 'script'], env=where, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+@pytest.fixture(name='machine')
+def fixture_machine(tmp_path: Path) -> Path:
+    """A directory that stands for / of a machine with the disk vdb: a partition, and a logical volume on another one."""
+    root = tmp_path / 'root'
+    for part in ('vdb1', 'vdb2'):
+        (root / 'sys/devices/vdb' / part).mkdir(parents=True)
+        (root / 'sys/devices/vdb' / part / 'partition').write_text('1\n')
+    (root / 'sys/devices/vdb/size').write_text(f'{(4 << 30) // 512}\n')
+    (root / 'sys/devices/dm-0/slaves').mkdir(parents=True)
+    (root / 'sys/devices/dm-0/slaves/vdb2').symlink_to('../../vdb/vdb2')
+    (root / 'sys/block').mkdir()
+    (root / 'sys/block/vdb').symlink_to('../devices/vdb')
+    (root / 'sys/class/block').mkdir(parents=True)
+    for name, place in (('vdb', 'vdb'), ('vdb1', 'vdb/vdb1'), ('vdb2', 'vdb/vdb2'), ('dm-0', 'dm-0')):
+        (root / 'sys/class/block' / name).symlink_to(f'../../devices/{place}')
+    for directory in ('proc', 'dev/mapper', 'dev/disk/by-id', 'dev/disk/by-path', 'etc', 'usr'):
+        (root / directory).mkdir(parents=True)
+    for name in ('vdb', 'vdb1', 'vdb2', 'dm-0'):
+        (root / 'dev' / name).touch()
+    (root / 'dev/mapper/vg-root').symlink_to('../dm-0')
+    return root
+
+
+def within(root: Path, script: str) -> str:
+    """The script with its absolute paths below ``root``, and without pauses."""
+    return re.sub(r'(?<![\w/.$}])/(sys|proc|dev(?!/null)|etc|usr)/', rf'{root}/\1/', script).replace('sleep 6', ':')
+
+
+def proof(shell: Run, root: Path, mounts: str) -> str:
+    """The line that arrives on the serial console."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    (root / 'dev/ttyS0').symlink_to(os.ttyname(slave))
+    (root / 'proc/mounts').write_text(mounts.replace('/dev/', f'{root}/dev/'))
+    done = shell('set -e\n' + within(root, render('proof.sh.j2')))
+    assert done.returncode == 0, done.stderr
+    lines = os.read(master, 4096).decode().split('\n')
+    os.close(master)
+    os.close(slave)
+    assert lines[0] == '' and lines[1] == lines[2], lines
+    return lines[1]
+
+
+@pytest.mark.parametrize(
+    'mounts',
+    [
+        'rootfs / rootfs rw 0 0\n/dev/vdb1 /mnt/sysimage ext4 rw 0 0\n',  # Anaconda, the lab; %post --nochroot
+        '/dev/loop0 / squashfs ro 0 0\n/dev/mapper/vg-root /target ext4 rw 0 0\n',  # debian-installer, subiquity, FAI
+        'overlay / overlay rw 0 0\n/dev/vdb1 /mnt btrfs rw 0 0\n',  # YaST, Agama
+        '/dev/vdb1 / ext4 rw 0 0\nproc /proc proc rw 0 0\n',  # in a chroot
+    ],
+)
+def test_the_proof_names_the_disk_under_the_installed_root(shell: Run, machine: Path, mounts: str) -> None:
+    (machine / 'sys/devices/vdb/serial').write_text('euca-vol-1a2b3c4d-de')  # as the kernel shows it, without a line end
+    assert proof(shell, machine, mounts) == (
+        'installation-proof: key=0123456789 disk=vdb serial=euca-vol-1a2b3c4d-de bytes=4294967296 path=none'
+    )
+
+
+def test_without_a_serial_number_udev_may_know_one_and_otherwise_it_is_none(shell: Run, machine: Path) -> None:
+    (machine / 'dev/disk/by-path/virtio-pci-0000:00:05.0').symlink_to('../../vdb')
+    mounts = '/dev/vdb1 /target ext4 rw 0 0\n'
+    assert proof(shell, machine, mounts).endswith('disk=vdb serial=none bytes=4294967296 path=virtio-pci-0000:00:05.0')
+    (machine / 'dev/ttyS0').unlink()
+    (machine / 'dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_vol-1a2b3c4d').symlink_to('../../vdb')
+    assert 'serial=scsi-0QEMU_QEMU_HARDDISK_vol-1a2b3c4d ' in proof(shell, machine, mounts)
+
+
+def test_a_root_that_is_on_no_disk_is_no_proof(shell: Run, machine: Path) -> None:
+    assert 'disk=none serial=none bytes=0 ' in proof(shell, machine, 'overlay / overlay rw 0 0\n')
+
+
+def report(shell: Run, root: Path, tools: dict[str, str], cmdline: str = '', **variables: Any) -> str:
+    """The line that the installed system prints at its first boot, with these programs beside the usual ones."""
+    (root / 'proc/cmdline').write_text(cmdline + '\n')
+    installed = shell('set -e\n' + within(root, render('boot_report.sh.j2', **variables)))
+    assert installed.returncode == 0, installed.stderr
+    programs = root / 'programs'
+    programs.mkdir()
+    for name, script in {'ip': 'echo "2: eth0 inet 10.0.2.7/24 scope global eth0"', 'sleep': ':', **tools}.items():
+        (programs / name).write_text(f'#!/bin/sh\n{script}\n')
+        (programs / name).chmod(0o755)
+    for name in ('awk', 'grep', 'rm', 'sed'):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    script = within(root, (root / 'usr/local/sbin/boot-report').read_text())
+    ended = shell(f'PATH={programs}\n{script}')
+    assert ended.returncode == 0, ended.stderr
+    return (root / 'dev/console').read_text().strip()
+
+
+S3 = 'http://10.0.2.2:8773/s'
+GNU = 'case $1 in --version) echo GNU Wget;; *) exit %d;; esac'
+
+
+@installed_shells
+@pytest.mark.parametrize(
+    ('tools', 'url', 'endpoint'),
+    [
+        ({'curl': 'exit 0'}, S3, 'reached'),
+        ({'curl': 'exit 7'}, S3, 'unreachable'),
+        ({'curl': 'exit 7'}, '', 'unknown'),
+        ({}, S3, 'unknown'),
+        ({'wget': GNU % 0}, S3, 'reached'),
+        ({'wget': GNU % 8}, S3, 'reached'),  # the server refused: it is there
+        ({'wget': GNU % 4}, S3, 'unreachable'),
+        ({'wget': 'echo "wget: server returned error: HTTP/1.1 403 Forbidden" >&2; exit 1'}, S3, 'reached'),  # busybox
+        ({'wget': 'echo "wget: can\'t connect to remote host" >&2; exit 1'}, S3, 'unreachable'),
+    ],
+)
+def test_the_report_distinguishes_unreachable_from_cannot_check(
+    shell: Run, machine: Path, tools: dict[str, str], url: str, endpoint: str
+) -> None:
+    line = report(shell, machine, tools, image_build_guest_s3_url=url)
+    assert line == f'boot-report: address=10.0.2.7 endpoint={endpoint}'
+
+
+@installed_shells
+def test_without_an_address_there_is_none_whatever_else_is_known(shell: Run, machine: Path) -> None:
+    assert report(shell, machine, {'ip': ':'}) == 'boot-report: address=none endpoint=unknown'
+
+
+@installed_shells
+@pytest.mark.parametrize(
+    ('cmdline', 'connection', 'url'),
+    [
+        ('inst.ks=http://c:8773/b/k?Signature=x ip=dhcp', {}, 'http://c:8773/'),
+        ('root=live:x FAI_ANSWER="https://c/b/k" y', {}, 'https://c/'),
+        ('ip=dhcp', {}, ''),
+        ('inst.ks=http://c:8773/b/k', {'s3_url': 'http://s3:8773/'}, 'http://s3:8773/'),
+    ],
+)
+def test_without_a_url_the_report_asks_where_the_answer_file_came_from(
+    shell: Run, machine: Path, cmdline: str, connection: dict[str, str], url: str
+) -> None:
+    report(
+        shell,
+        machine,
+        {'curl': f'for last; do :; done; echo "$last" > {machine}/asked'},
+        cmdline,
+        image_build_connection=connection,
+    )
+    assert ((machine / 'asked').read_text().strip() if url else '') == url
+
+
+def test_the_fragments_leave_the_answer_files_own_variables_alone() -> None:
+    names = re.compile(r'^ *(?:for )?([a-z_]+)(?:=| in )', re.MULTILINE)
+    for fragment, prefix in (('proof', 'proof_'), ('wait_for_disk', 'installation_')):
+        assert {name for name in names.findall(render(f'{fragment}.sh.j2')) if not name.startswith(prefix)} == set()

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.proof import (
+    disk_of,
+    proves,
+    reports,
+    success_pattern,
+    wrong_disk,
+)
+
+LINE = 'installation-proof: key=0123abcdef disk=vdb serial=euca-vol-1a2b3c4d-de bytes=4294967296 path=none'
+
+
+def disk(line: str = LINE):
+    found = re.search(success_pattern('0123abcdef'), line)
+    assert found
+    return disk_of(found)
+
+
+def test_the_proof_of_this_build_names_its_disk() -> None:
+    assert disk() == {'device': 'vdb', 'serial': 'euca-vol-1a2b3c4d-de', 'bytes': 4 << 30}
+    assert disk(LINE.replace('euca-vol-1a2b3c4d-de', 'none'))['serial'] is None
+
+
+def test_another_builds_proof_and_the_command_itself_prove_nothing() -> None:
+    assert not re.search(success_pattern('fedcba3210'), LINE)
+    echoed = '+ echo installation-proof: key=0123abcdef disk=$proof_disk serial=$proof_serial bytes=$proof_bytes'
+    assert not re.search(success_pattern('0123abcdef'), echoed)
+
+
+@pytest.mark.parametrize(
+    ('line', 'volume_id', 'gib', 'problem'),
+    [
+        (LINE, 'vol-1a2b3c4d', 4, None),
+        (LINE, 'vol-1A2B3C4D', 4, 'the volume is vol-1A2B3C4D'),
+        (LINE, 'vol-ffffffff', 4, 'vdb, serial number euca-vol-1a2b3c4d-de, 4294967296 bytes; the volume is vol-ffffffff'),
+        (LINE.replace('euca-vol-1a2b3c4d-de', 'none'), 'vol-ffffffff', 4, None),
+        (LINE.replace('euca-vol-1a2b3c4d-de', 'none'), 'vol-ffffffff', 5, 'has 5368709120 bytes'),
+        (LINE.replace('euca-vol-1a2b3c4d-de', 'none'), 'vol-ffffffff', None, None),
+    ],
+)
+def test_the_disk_must_be_the_volume(line, volume_id, gib, problem) -> None:
+    found = wrong_disk(disk(line), volume_id, gib)
+    assert found is None if problem is None else problem in found
+
+
+def test_an_answer_file_is_recognised_by_the_lines_that_it_will_print() -> None:
+    fragment = 'proof_line="installation-proof: key=0123abcdef disk=$x"\n' + '# a comment\n' * 20
+    assert proves(fragment) and not reports(fragment)
+    assert proves(f'd-i preseed/late_command string echo {base64.b64encode(fragment.encode()).decode()} | base64 -d | sh')
+    assert not proves('poweroff\n' + 'A' * 400)
+    assert reports('echo "boot-report: address=$address"') and not proves('echo "boot-report: address=$address"')
+
+
+def test_groups_that_an_own_expression_lacks_are_none() -> None:
+    assert disk_of(re.match('(?P<serial>.*)', 'abc')) == {'device': None, 'serial': 'abc', 'bytes': None}
