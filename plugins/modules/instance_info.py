@@ -46,7 +46,7 @@ instances:
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resource_module import InfoModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.info_module import InfoModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, with_volumes
 
 

@@ -43,7 +43,7 @@ snapshots:
   elements: dict
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resource_module import InfoModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.info_module import InfoModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import SNAPSHOT
 
 

@@ -253,13 +253,15 @@ class VolumeAttachment(CloudModule):
 
     def _detach(self, found: Resource) -> None:
         try:
-            self.gone(
+            self.cloud.ec2(
                 'detach_volume',
                 f'volume {found["volume_id"]} from instance {found["instance_id"]}',
                 VolumeId=found['volume_id'],
                 InstanceId=found['instance_id'],
             )
-        except CloudError:
+        except CloudError as error:
+            if error.not_found:
+                return
             # The cloud detaches by itself when an instance ends, which may have begun since the volume was read.
             now = self._look()
             if now['instance_id'] == found['instance_id'] and now['state'] != 'detaching':

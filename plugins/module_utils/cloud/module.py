@@ -16,7 +16,6 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, remove
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
@@ -35,8 +34,6 @@ CONNECTION: dict[str, t.Any] = {
     'ca_path': {'type': 'path'},
 }
 TAGS: dict[str, t.Any] = {'tags': {'type': 'dict'}, 'purge_tags': {'type': 'bool', 'default': False}}
-# Seconds for the removal of a resource that was just created and cannot be completed.
-TAKE_BACK = 60
 # How the names of options that are times in seconds end.
 SECONDS = ('timeout', 'interval', 'expires')
 
@@ -149,24 +146,6 @@ class CloudModule:
     def report(self, text: str) -> None:
         """Append a line to the task's progress_file, whose lines the action plugin prints."""
         Report(self.params.get('progress_file')).note(text)
-
-    def gone(self, operation: str, about: str, **parameters: t.Any) -> None:
-        """Send an EC2 request that removes something. A resource that no longer exists is no error."""
-        try:
-            self.cloud.ec2(operation, about, **parameters)
-        except client.CloudError as error:
-            if not error.not_found:
-                raise
-
-    def take_back(self, kind: Kind, resource_id: str) -> bool:
-        """Remove a resource that this task created and cannot complete. Returns False, after a warning, if it is left."""
-        try:
-            remove(self.cloud, kind, resource_id, TAKE_BACK)
-        except (client.CloudError, WaitError) as error:
-            self.module.warn(f'{kind.noun} {resource_id} was created but could not be completed, nor removed: {error}')
-            self.leaked = True
-            return False
-        return True
 
     def _connect(self) -> client.Cloud:
         credentials = find_credentials(self.params, os.environ)

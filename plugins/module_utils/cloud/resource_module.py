@@ -1,23 +1,27 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The base of modules that manage one resource, and of those that list resources of one kind."""
+"""The base of modules that manage one resource."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import TAGS, CloudModule, ModuleError, wait_options
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     Kind,
     Resource,
     find_one,
-    listing,
     look,
+    remove,
     request_removal,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import in_state
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, in_state
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+
+# Seconds for the removal of a new resource that cannot be completed.
+UNDO_TIMEOUT = 60
 
 
 class ResourceModule(CloudModule):
@@ -59,7 +63,7 @@ class ResourceModule(CloudModule):
                 self._plan_removal(plan, found)
             return plan
         if found is None or found['state'] in self.kind.gone:
-            self._check_not_an_id(found)
+            self._refuse_given_id(found)
             self.plan_create(plan)
         else:
             self.check_same(found)
@@ -81,10 +85,8 @@ class ResourceModule(CloudModule):
     def request_creation(
         self, plan: Plan, what: str, operation: str, about: str, request: dict[str, t.Any], **predicted: t.Any
     ) -> None:
-        """Add the step that creates ``what`` ('volume of 5 GiB') by one EC2 request about ``about``.
-
-        The prediction is ``predicted``, completed by the options that cannot be changed.
-        """
+        """Add the step that creates ``what`` ('volume of 5 GiB') by one EC2 request. The options that cannot be changed
+        complete the prediction."""
 
         def send() -> None:
             reply = self.cloud.ec2(operation, about, **request)
@@ -95,8 +97,15 @@ class ResourceModule(CloudModule):
         plan.step(f'{self.verb} {what}', send, self.undo_creation, **resource)
 
     def undo_creation(self) -> bool:
-        """Remove the new resource, which could not be tagged. Returns False if it is left."""
-        return self.take_back(self.kind, self.id)
+        """Remove the new resource, which could not be tagged. Returns False, after a warning, if it is left."""
+        try:
+            remove(self.cloud, self.kind, self.id, UNDO_TIMEOUT)
+        except (CloudError, WaitError) as error:
+            title = f'{self.kind.noun} {self.id}'
+            self.module.warn(f'{title} was created but could not be completed, nor removed: {error}')
+            self.leaked = True
+            return False
+        return True
 
     def check_same(self, found: Resource) -> None:
         """Raise ModuleError if the resource is unusable, or differs in what cannot be changed."""
@@ -132,25 +141,11 @@ class ResourceModule(CloudModule):
         failed = in_state(*self.kind.failed - {found['state']})
         plan.result_from(lambda: self.wait(self.look, lambda now: now is None or removed(now), aim, failed) or last)
 
-    def _check_not_an_id(self, found: Resource | None) -> None:
-        """An id names an existing resource; to create one under a given id is impossible."""
-        wanted, noun = self.params[self.kind.id], self.kind.noun
-        if not wanted:
+    def _refuse_given_id(self, found: Resource | None) -> None:
+        if not (wanted := self.params[self.kind.id]):
             return
+        noun = self.kind.noun
         fate = (
             f'{noun.capitalize()} {wanted} is {found["state"]} and cannot be restored' if found else f'There is no {noun} {wanted}'
         )
         raise ModuleError(f'{fate}. To {self.verb} a new one, omit {self.kind.id} and set name.')
-
-
-class InfoModule(CloudModule):
-    """Lists the resources of one kind. A subclass sets ``kind``."""
-
-    kind: t.ClassVar[Kind]
-
-    def __init_subclass__(cls) -> None:
-        cls.key = f'{cls.kind.noun}s'
-        cls.options = {f'{cls.kind.noun}_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
-
-    def find(self) -> list[Resource]:
-        return listing(self.cloud, self.kind, self.params['name'], self.params[f'{self.kind.noun}_ids'])
