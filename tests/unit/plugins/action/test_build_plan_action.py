@@ -109,6 +109,7 @@ def test_an_answer_file_is_found_where_its_author_means(plan: Planner, tmp_path:
         'path': str(tmp_path / place / 'x.ks.j2'),
         'sha256': hashlib.sha256(b'poweroff\n').hexdigest(),
         'reports': False,
+        'proves': False,
     }
 
 
@@ -120,7 +121,7 @@ def test_an_answer_file_that_is_nowhere_is_answered_with_the_places(plan: Planne
 
 
 def test_without_an_answer_file_nothing_is_rendered(plan: Planner) -> None:
-    assert plan()['answer_file'] == {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), 'reports': False}
+    assert plan()['answer_file'] == {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), 'reports': False, 'proves': False}
 
 
 def test_the_roles_own_answer_file_reports_the_first_boot(plan: Planner) -> None:
