@@ -21,7 +21,7 @@ from pathlib import Path
 from .cloud import labfiles, mirror
 from .cloud.accounts import ADMIN, create_accounts
 from .cloud.store import Store
-from .config import Config, state_root
+from .config import Config, set_umask, state_root
 from .errors import LabError
 from .host import checks, direct, guests, shared
 from .host.processes import Daemon
@@ -31,7 +31,19 @@ READY_SECONDS = 90  # on a busy machine the interpreter alone may take ten
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    try:
+        try:
+            return _command(_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, `head -1` for example, has ended. What Python still has to write goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _command(options: argparse.Namespace) -> int:
+    set_umask()
     try:
         checks.root()
         with _one_at_a_time():

@@ -24,6 +24,11 @@ def cache_root() -> Path:
     return Path(os.environ.get('EUCALAB_CACHE') or '/var/cache/eucalab')
 
 
+def set_umask() -> None:
+    """Let the users that hooks and guests run as read what this process writes, whatever umask its caller has."""
+    os.umask(0o022)
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     name: str

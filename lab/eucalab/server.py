@@ -24,7 +24,7 @@ from aiohttp import http_exceptions, web
 from .cloud import cluster_controller
 from .cloud.context import Cloud
 from .cloud.store import Store
-from .config import Config
+from .config import Config, set_umask
 from .ec2 import bootstrap
 from .ec2.families import load_actions
 from .errors import LabError
@@ -212,6 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='eucalab.server', description=__doc__.splitlines()[0])
     parser.add_argument('name', help='name of the lab')
     options = parser.parse_args(arguments)
+    set_umask()
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(name)s %(levelname)s %(message)s')
     try:
         config = Config.load(options.name)

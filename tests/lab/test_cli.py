@@ -93,6 +93,33 @@ def test_status_shows_what_runs(place: Place, lab: Config) -> None:
     assert re.search(r'^  instances  none$', done.stdout, re.MULTILINE)
 
 
+def test_a_reader_that_ends_early_gets_no_traceback(place: Place, lab: Config) -> None:
+    for words in (('status', '--name', lab.name), ('up', '--help')):
+        command = f'{sys.executable} -m eucalab "$@" | true'
+        done = subprocess.run(
+            ['bash', '-c', command, 'sh', *words], env=place.environment(), capture_output=True, text=True, check=True
+        )
+        assert done.stderr == ''
+
+
+def test_a_lab_that_was_made_under_a_narrow_umask_has_directories_that_hooks_can_enter(place: Place) -> None:
+    words = ['up', '--name', 'narrow', '--port', str(free_port()), '--nodes', '1', '--accel', 'tcg']
+    before = os.umask(0o077)
+    try:
+        done = place.run(*words)
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    hooks = place.state / 'narrow/nodes/node1/etc/eucalyptus/nc-hooks'
+    subprocess.run(['ls', hooks], user='nobody', extra_groups=[], capture_output=True, check=True)
+    kill(place.pid('narrow', 'node1'))
+    hooks.parent.chmod(0o700)
+    assert f'node1 ended: eucalab.node: no hook can run: the user nobody cannot enter {hooks}.' in place.error(*words)
+    hooks.parent.chmod(0o755)
+    assert place.run(*words).returncode == 0
+    place.run('down', '--name', 'narrow')
+
+
 def test_up_again_changes_nothing(place: Place, lab: Config) -> None:
     before = place.pid(lab.name, 'api'), place.pid(lab.name, 'node1')
     done = place.run('up', '--name', lab.name)

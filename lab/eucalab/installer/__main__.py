@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..config import cache_root
+from ..config import cache_root, set_umask
 from .build import PRODUCTS, build, outdated
 from .packages import BuildError
 
@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument('command', choices=['build', 'check'], help='build what is missing; or only tell')
     parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='one product, not all; may be repeated')
     arguments = parser.parse_args()
+    set_umask()
     try:
         if arguments.command == 'check':
             for name in (missing := outdated(cache_root(), arguments.only)):

@@ -14,6 +14,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .model import NodeError
 
@@ -50,10 +51,24 @@ class Hooks:
         self._enabled = False
 
     def enable(self) -> None:
-        """Look for the directory, once: a node that starts without it runs no hooks until it is started again."""
+        """Look for the directory, once: a node that starts without it runs no hooks until it is started again.
+
+        :raises NodeError: the user of the hooks cannot enter the directory, so every event would be refused
+        """
         self._enabled = self.directory.is_dir()
         if not self._enabled:
             log.warning('no directory %s: hooks are off until this node is started again', self.directory)
+        elif subprocess.run(
+            ['test', '-x', str(self.directory)], env=self.environment(), check=False, **self._identity()
+        ).returncode:
+            raise NodeError(
+                f'no hook can run: the user {self._account.pw_name} cannot enter {self.directory}.'
+                ' Make it and the directories above it accessible (chmod a+x) and start the node again'
+            )
+
+    def _may_enter(self) -> bool:
+        test = ['test', '-x', str(self.directory)]
+        return subprocess.run(test, env=self.environment(), check=False, **self._identity()).returncode == 0
 
     def call(self, event: str, parameter: str | Path) -> None:
         """Run every hook for an event; HookFailed at the first that fails, the rest is then not run. No time limit."""
@@ -106,14 +121,15 @@ class Hooks:
                 cwd='/',
                 env=self.environment(),
                 umask=HOOK_UMASK,
-                user=self._account.pw_uid,
-                group=self._account.pw_gid,
-                extra_groups=self._groups,
+                **self._identity(),
                 start_new_session=True,
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return child.wait()
+
+    def _identity(self) -> dict[str, Any]:
+        return {'user': self._account.pw_uid, 'group': self._account.pw_gid, 'extra_groups': self._groups}
 
     def environment(self) -> dict[str, str]:
         """What a hook finds: no HOME, no LANG, and the library path of the web server around a real node."""
