@@ -131,8 +131,8 @@ def up(options: argparse.Namespace) -> int:
     labfiles.write(config, credentials)
     # The nodes first: they take a while to find out what this machine can, and need nothing of the API.
     waiting = [(daemon, daemon.start()) for daemon in reversed(daemons) if daemon.pid() is None]
-    for daemon, before in reversed(waiting):
-        _wait_for(config, daemon, before)
+    for daemon, log_start in reversed(waiting):
+        _wait_for(config, daemon, log_start)
     if not _answers(config):
         raise LabError(f'the API does not answer at {config.endpoint}; its log is {daemons[0].log}')
     _summary(config, [daemon.name for daemon, _ in waiting])
@@ -195,16 +195,16 @@ def _stop_what_changed(before: Config, config: Config) -> None:
             daemon.stop()
 
 
-def _wait_for(config: Config, daemon: Daemon, before: int) -> None:
+def _wait_for(config: Config, daemon: Daemon, log_start: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         if daemon.name == 'api':
             if _answers(config):
                 return
-        elif f'{daemon.name} is ready' in daemon.said_since(before):
+        elif f'{daemon.name} is ready' in daemon.said_since(log_start):
             return
         if daemon.pid() is None:
-            last = daemon.said_since(before).strip().splitlines()[-1:]
+            last = daemon.said_since(log_start).strip().splitlines()[-1:]
             raise LabError(f'{daemon.name} ended: {"".join(last)[-300:]} (its log is {daemon.log})')
         if time.monotonic() > deadline:
             raise LabError(f'{daemon.name} is not ready after {READY_SECONDS} s; its log is {daemon.log}')

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import LabError
 
-_TYPES = {'str': str, 'int': int, 'float': (int, float), 'tuple[str, ...]': tuple}
+_TYPES: dict[str, type | tuple[type, ...]] = {'str': str, 'int': int, 'float': (int, float), 'tuple[str, ...]': tuple}
 
 
 def state_root() -> Path:
@@ -57,7 +57,7 @@ class Config:
                 raise TypeError('it is not an object')
             config = cls(**{**values, 'name': name, 'nodes': tuple(values.get('nodes', cls.nodes))})
             for field in dataclasses.fields(config):
-                if not isinstance(getattr(config, field.name), _TYPES[field.type]):
+                if not isinstance(getattr(config, field.name), _TYPES[str(field.type)]):
                     raise TypeError(f'{field.name} is not of type {field.type}')
             return config
         except FileNotFoundError:

@@ -20,7 +20,7 @@ class Cloud:
     store: Store
     played: Played
     # Copies of volumes that are being taken for a snapshot, by volume: nobody may write to such a volume meanwhile.
-    copies: dict[str, asyncio.Task] = dataclasses.field(default_factory=dict)
+    copies: dict[str, asyncio.Task[None]] = dataclasses.field(default_factory=dict)
 
     def now(self) -> float:
         return time.time()

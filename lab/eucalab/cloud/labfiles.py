@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -57,10 +58,12 @@ def _write_credentials(config: Config, folder: Path, user: Credentials) -> None:
 
 def _inventory(config: Config) -> str:
     """One host per node: this machine, with that node's $EUCALYPTUS."""
+    # Ansible calls no interpreter whose path has a blank, so `tools/setup` may have made .venv a link to another directory.
+    python = Path(sys.executable).parent.resolve() / Path(sys.executable).name
     lines = ['[node_controllers]']
     lines += [
-        f'{node} ansible_connection=local ansible_python_interpreter={sys.executable}'
-        f' nc_hooks_eucalyptus_home={config.node_home(node)}'
+        f'{node} ansible_connection=local ansible_python_interpreter={shlex.quote(str(python))}'
+        f' nc_hooks_eucalyptus_home={shlex.quote(str(config.node_home(node)))}'
         for node in config.nodes
     ]
     return '\n'.join(lines) + '\n'

@@ -104,7 +104,15 @@ class Store:
         return self._db.execute(sql, values).fetchall()
 
     def row(self, sql: str, *values: object) -> sqlite3.Row | None:
-        return self._db.execute(sql, values).fetchone()
+        row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        return row
+
+    def one(self, sql: str, *values: object) -> sqlite3.Row:
+        """A row that is there, whatever happens. LookupError when it is not."""
+        row = self.row(sql, *values)
+        if row is None:
+            raise LookupError(f'no row: {sql} {values}')
+        return row
 
     def execute(self, sql: str, *values: object) -> int:
         """Run one statement and return the number of rows that it changed."""

@@ -47,7 +47,7 @@ async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
             attached=now,
             node_state=None if running else 'attached',
         )
-    row = volumes.attachment_of(cloud, volume_id)
+    row = cloud.store.one('SELECT * FROM attachments WHERE volume_id = ?', volume_id)
     return {**volumes.describe_attachment(row), 'State': 'attaching'}
 
 
@@ -85,7 +85,7 @@ def detach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         row = volumes.attachment_of(cloud, volume_id)
         if row is None:
             raise ApiError('IncorrectState', f'Volume is not attached: {volume_id}')
-        instance = cloud.store.row('SELECT * FROM instances WHERE id = ?', row['instance_id'])
+        instance = cloud.store.one('SELECT * FROM instances WHERE id = ?', row['instance_id'])
         _check_detachable(request, row, instance)
         reply = {**volumes.describe_attachment(row), 'State': 'detaching'}
         if instance['state'] == 'stopped':

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import re
 import ssl
+from typing import Any
 from xml.sax.saxutils import escape
 
 from ..cloud import keys
@@ -51,8 +52,8 @@ def describe_service_certificates(cloud: Cloud, parameters: dict[str, str], requ
     return _reply(items, request_id)
 
 
-def _request_filters(parameters: dict[str, str]) -> list[dict]:
-    found: dict[str, dict] = {}
+def _request_filters(parameters: dict[str, str]) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for name, value in sorted(parameters.items()):
         match = re.fullmatch(r'Filter\.(\d+)\.(Name|Value\.\d+)', name)
         if match:

@@ -78,6 +78,8 @@ def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
 
 
 def _count(cloud: Cloud, request: dict[str, Any]) -> int:
+    least: int
+    most: int
     least, most = request.get('MinCount', 1), request.get('MaxCount', 1)
     if most < least:
         raise failure('Maximum instance count must not be smaller than minimum instance count')
@@ -151,7 +153,7 @@ def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], i
 
 def _check_manifest(cloud: Cloud, identifier: str) -> None:
     """Since 4.1 a manifest that was written over after registration makes the image unusable."""
-    row = cloud.store.row('SELECT location, manifest_sha256 FROM images WHERE id = ?', identifier)
+    row = cloud.store.one('SELECT location, manifest_sha256 FROM images WHERE id = ?', identifier)
     if row['manifest_sha256'] and manifests.sha256(cloud, row['location']) != row['manifest_sha256']:
         raise failure(f'Image manifest was changed after registration for: {identifier}')
 
@@ -233,4 +235,4 @@ def _snapshot_size(cloud: Cloud, device: dict[str, Any]) -> int:
     row = cloud.store.row('SELECT size FROM snapshots WHERE id = ?', device.get('snapshot_id'))
     if row is None:
         raise failure(f'Snapshot {device.get("snapshot_id")} does not exist')
-    return row['size']
+    return int(row['size'])

@@ -37,7 +37,7 @@ async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any])
         started=cloud.now(),
     )
     storage_controller.start_copy(cloud, identifier, volume_id)
-    return _describe(cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
+    return _describe(cloud.store.one('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
 
 
 @action('DeleteSnapshot')

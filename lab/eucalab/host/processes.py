@@ -71,8 +71,8 @@ class Daemon:
             return log.read().decode(errors='replace')
 
     def stop(self) -> None:
-        pids = {self.pid(), *self._strays()} - {None}
-        for pid in pids:
+        own = self.pid()
+        for pid in {*self._strays(), *([] if own is None else [own])}:
             end(pid)
         self.pid_file.unlink(missing_ok=True)
 

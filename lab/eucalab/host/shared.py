@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..config import Config
 from . import checks
@@ -40,7 +41,8 @@ def hold(config: Config) -> None:
         libvirt_daemons.ensure_daemons()
         for name in [name for name, process in register['started'].items() if process is None]:
             pid = libvirt_daemons.running_pid(name)
-            register['started'][name] = [pid, start_time(pid)]
+            if pid is not None:
+                register['started'][name] = [pid, start_time(pid)]
 
 
 def release(config: Config) -> None:
@@ -63,12 +65,12 @@ def _present(homes: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _register() -> Iterator[dict]:
+def _register() -> Iterator[dict[str, Any]]:
     """The register, while no other command has it; removed when nothing is in it any more."""
     lock = os.open(REGISTER.parent, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        register = {'labs': [], 'started': {}}
+        register: dict[str, Any] = {'labs': [], 'started': {}}
         if REGISTER.exists():
             register.update(json.loads(REGISTER.read_text()))
         yield register
@@ -80,7 +82,7 @@ def _register() -> Iterator[dict]:
         os.close(lock)
 
 
-def _write(register: dict) -> None:
+def _write(register: dict[str, Any]) -> None:
     new = REGISTER.with_suffix('.new')
     new.write_text(json.dumps(register) + '\n')
     new.replace(REGISTER)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sqlite3
 import threading
@@ -148,9 +149,9 @@ class Controller:
                 if ending:
                     self._workers[row['id']].cancelled.set()
             elif ending:
-                self._spawn('end', row, lambda store, _cancelled, row=row: self._end(store, row, ''))
+                self._spawn('end', row, self._ending(row))
             elif row['node_state'] is None:
-                self._spawn('start', row, lambda store, cancelled, row=row: self._start(store, row, cancelled))
+                self._spawn('start', row, functools.partial(self._start, row))
         for row in self._attachments.wanted(store):
             self._look_at_attachment(row)
 
@@ -180,9 +181,9 @@ class Controller:
             self._retries[row['id']] = left
             if left <= 0:
                 log.info('%s: its domain is gone', row['id'])
-                self._spawn('end', row, lambda store, _cancelled, row=row: self._end(store, row, ''))
+                self._spawn('end', row, self._ending(row))
 
-    def _start(self, store: Store, row: sqlite3.Row, cancelled: threading.Event) -> None:
+    def _start(self, row: sqlite3.Row, store: Store, cancelled: threading.Event) -> None:
         instance = Instance.from_row(row, self.settings)
         try:
             self._lifecycle.start(store, instance, cancelled)
@@ -198,6 +199,12 @@ class Controller:
         else:
             self._retries.pop(instance.id, None)
             self._running[instance.id] = instance
+
+    def _ending(self, row: sqlite3.Row) -> Callable[[Store, threading.Event], None]:
+        def job(store: Store, _cancelled: threading.Event) -> None:
+            self._end(store, row, '')
+
+        return job
 
     def _end(self, store: Store, row: sqlite3.Row, reason: str) -> None:
         self._running.pop(row['id'], None)

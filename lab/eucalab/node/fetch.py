@@ -17,7 +17,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -54,6 +54,7 @@ class ImageCache:
             lock = self._locks.setdefault(manifest.sha256, threading.Lock())
         cached = self._folder / f'{manifest.sha256}.blocks'
         with lock:
+            image: BinaryIO
             try:
                 image = cached.open('rb')
             except FileNotFoundError:  # never here, or just forgotten
@@ -174,12 +175,12 @@ class _HashedStream(io.RawIOBase):
         return bytes(piece)
 
 
-def _write_sparse(source: io.BufferedIOBase | object, target: Path, size: int) -> None:
+def _write_sparse(source: IO[bytes], target: Path, size: int) -> None:
     """Zeros become holes: the host's disk is not for keeping the emptiness of guests."""
     block = 64 << 10
     zeros = bytes(block)
     with open(target, 'wb') as file:
-        while data := source.read(block):  # type: ignore[attr-defined]
+        while data := source.read(block):
             if data == zeros[: len(data)]:
                 file.seek(len(data), 1)
             else:

@@ -114,7 +114,7 @@ class Instance:
 
     @property
     def id(self) -> str:
-        return self.row['id']
+        return str(self.row['id'])
 
     @property
     def uuid(self) -> str:
@@ -130,7 +130,8 @@ class Instance:
 
     @property
     def groups(self) -> list[str]:
-        return json.loads(self.row['groups'] or '[]')
+        groups: list[str] = json.loads(self.row['groups'] or '[]')
+        return groups
 
     @property
     def cores(self) -> int:

@@ -16,7 +16,7 @@ import email.utils
 import hashlib
 import hmac
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from ..cloud.store import Store
@@ -72,7 +72,7 @@ def authenticate(store: Store, request: HttpRequest, parameters: dict[str, str],
 
 
 def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, str], now: float) -> Caller:
-    methods: dict[str, Callable] = {'HmacSHA1': hashlib.sha1, 'HmacSHA256': hashlib.sha256}
+    methods = {'HmacSHA1': hashlib.sha1, 'HmacSHA256': hashlib.sha256}
     method = methods.get(parameters.get('SignatureMethod', ''))
     if method is None:
         raise TransportError(403, f'Invalid signature method: {parameters.get("SignatureMethod")}')

@@ -66,7 +66,7 @@ def error_body(code: str, message: str, request_id: str) -> bytes:
 
 def _query_name(name: str, shape: Shape) -> str:
     """The ec2 protocol's rule for a member's name on the wire (botocore.serialize.EC2Serializer)."""
-    query_name = shape.serialization.get('queryName')
+    query_name: str | None = shape.serialization.get('queryName')
     if query_name:
         return query_name
     name = shape.serialization.get('name', name)

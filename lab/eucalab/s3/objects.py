@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import web
@@ -108,7 +109,7 @@ class _Body:
     async def receive(self, request: web.Request, caller: Caller | None) -> None:
         declared, expected = request.headers.get('x-amz-content-sha256'), request.content_length
         hashed = declared not in (None, signature.UNSIGNED, signature.STREAMING)
-        source = request.content.iter_chunked(CHUNK)
+        source: AsyncIterator[bytes] = request.content.iter_chunked(CHUNK)
         if declared == signature.STREAMING and caller is not None:
             source, expected = chunks.decode(request, caller), chunks.decoded_length(request)
         with open(os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as out:

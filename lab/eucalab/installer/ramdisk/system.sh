@@ -102,9 +102,17 @@ system_password() {
     cat "$WORK/shadow" > "$TARGET/etc/shadow"
 }
 
+last_in_boot() { # PREFIX
+    last=
+    for file in "$TARGET/boot/$1"*; do
+        [ ! -e "$file" ] || last=${file##*/}
+    done
+    echo "$last"
+}
+
 system_loader() {
-    kernel=$(cd "$TARGET/boot" && ls -d vmlinuz* 2> /dev/null | tail -n 1)
-    ramdisk=$(cd "$TARGET/boot" && ls -d initrd* 2> /dev/null | tail -n 1)
+    kernel=$(last_in_boot vmlinuz)
+    ramdisk=$(last_in_boot initrd)
     [ -n "$kernel" ] || fail 'the system has no kernel in /boot'
     prefix=/boot/
     [ "$boot_mount" = / ] || prefix=/
