@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hooks are run as a node controller runs them: which files, as whom, in what surroundings, and what an end means."""
+"""Hooks run as on a node controller: which files, as which user, in which environment, and the meaning of their status."""
 
 from __future__ import annotations
 

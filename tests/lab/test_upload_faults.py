@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's uploads against a real API process, over a line that is bad; the long form is tests/bundle/faults.py."""
+"""The collection's uploads to a real API process over a bad line. tests/bundle/faults.py does many more."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab leaves for its users: credentials as a cloud hands them out, an inventory, and facts for playbooks."""
+"""Files for the lab's users: credentials in a cloud's usual form, an inventory, and facts for playbooks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ export AWS_SECRET_KEY='{secret_key}'
 
 
 def write(config: Config, credentials: dict[str, Credentials]) -> None:
-    """Write all of them; what is there is replaced, each file in one step."""
+    """Write all files, replacing each atomically."""
     for account, folder in FOLDERS.items():
         _write_credentials(config, config.home / folder, credentials[account])
     _write(config.home / 'inventory.ini', _inventory(config), 0o644)

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bootstrap service (/services/Empyrean), of which the lab has the one action that clients of images need.
+"""The bootstrap service (/services/Empyrean), with the one action that clients of images need.
 
-DescribeServiceCertificates (4.2 and later) tells the cloud's certificate, for which images are encrypted.
+DescribeServiceCertificates (4.2 and later) returns the cloud's certificate, for which images are encrypted.
 The elements are those that the message class has; the names around them (prefix, namespace) are what the default
 binding is known to write, which clients strip.
 """

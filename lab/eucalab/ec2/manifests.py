@@ -25,7 +25,7 @@ _NAME_PREFIX = {'kernel': 'vmlinuz', 'ramdisk': 'initrd'}
 class Manifest:
     location: str  # bucket/key
     sha256: str  # of the whole file, hex
-    user: str  # account number of whoever bundled
+    user: str  # account number of the bundle's creator
     type: str  # kernel, ramdisk or machine
     windows: bool
     architecture: str
@@ -42,7 +42,7 @@ def split_location(location: str) -> tuple[str, str]:
 
 
 def named_type(location: str) -> str | None:
-    """Kernel or ramdisk, when the manifest's name alone says so."""
+    """Kernel or ramdisk, if the manifest's name alone implies it."""
     name = location.rsplit('/', 1)[-1]
     return next((kind for kind, prefix in _NAME_PREFIX.items() if name.startswith(prefix)), None)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes. Here they only change rows; the storage controller's part (``storage``) makes and removes the files."""
+"""Volumes. These actions only change rows; ``storage_controller`` creates and removes the files."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def describe_attachment(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _describe(row: sqlite3.Row, attachment: sqlite3.Row | None, tagged: dict[str, str]) -> dict[str, Any]:
-    # A volume is in use as soon as somebody asked for it, whatever the state of the attachment.
+    # A volume is in use as soon as an attachment was requested, whatever its state.
     state = 'in-use' if attachment is not None and row['state'] == 'available' else row['state']
     return {
         'VolumeId': row['id'],

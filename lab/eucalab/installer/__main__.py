@@ -14,8 +14,8 @@ from .packages import BuildError
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build installer and systems in the cache.')
-    parser.add_argument('command', choices=['build', 'check'], help='build what is missing; or only tell')
-    parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='one product, not all; may be repeated')
+    parser.add_argument('command', choices=['build', 'check'], help='build outdated products, or only list them')
+    parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='build only this product; may be repeated')
     arguments = parser.parse_args()
     set_umask()
     try:
@@ -28,7 +28,7 @@ def main() -> int:
         print(f'eucalab: {problem}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('eucalab: interrupted; the cache is as it was', file=sys.stderr)
+        print('eucalab: interrupted; the cache is unchanged', file=sys.stderr)
         return 1
     return 0
 

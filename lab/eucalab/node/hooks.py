@@ -28,7 +28,7 @@ PRE_ATTACH = 'euca-nc-pre-attach'
 POST_DETACH = 'euca-nc-post-detach'
 
 # A node controller narrows its process-wide umask while it writes an instance.xml (node/xml.c), and a hook that another
-# thread starts in that moment inherits it. Hooks must cope, so here they always meet it.
+# thread starts in that moment inherits it. Hooks must cope with that, so here they always get it.
 HOOK_UMASK = 0o117
 # Blocked in every thread (init in node/handlers.c), and the mask survives exec: alarms in hooks do not ring.
 BLOCKED = {signal.SIGUSR1, signal.SIGALRM}
@@ -114,7 +114,7 @@ class Hooks:
     def _execute(self, arguments: list[str]) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
         try:
-            # Output is not captured: it goes where the node's own goes, which is its log.
+            # Output is not captured: it goes to the node's log.
             child = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
@@ -132,7 +132,7 @@ class Hooks:
         return {'user': self._account.pw_uid, 'group': self._account.pw_gid, 'extra_groups': self._groups}
 
     def environment(self) -> dict[str, str]:
-        """What a hook finds: no HOME, no LANG, and the library path of the web server around a real node."""
+        """A hook's environment: no HOME, no LANG, and the library path of the web server around a real node."""
         home = str(self.home)
         axis = f'{home}/usr/lib/axis2'
         path = [

@@ -111,7 +111,7 @@ def _scalar(shape: Shape, name: str, text: str) -> Any:
     if shape.type_name == 'boolean':
         return text.lower() == 'true'  # Java's Boolean.valueOf: everything else is false
     if not possible(text):
-        # What Eucalyptus makes of it is not known; stored, it would break every reply that shows it.
+        # Eucalyptus' reaction is unknown. Stored, the value would break every reply that contains it.
         raise ApiError('InvalidParameterValue', f'Value for parameter {name} has characters that XML does not allow.')
     return text
 

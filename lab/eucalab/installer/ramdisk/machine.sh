@@ -57,7 +57,7 @@ network_up() {
     fail 'no answer to DHCP'
 }
 
-# Without a kickstart the installation is up to a person: a shell on the serial console and on the screen, which VNC shows.
+# Without a kickstart the installation is interactive: a shell on the serial console and on the screen, which VNC shows.
 interactive() {
     for console in $(cat /sys/class/tty/console/active) tty1; do
         if [ "$console" = tty0 ] || [ ! -c "/dev/$console" ]; then continue; fi

@@ -20,7 +20,7 @@ system_unpack() {
       { wget -q -O - "$source" 2> "$WORK/wget.log" || echo failed > "$WORK/wget.failed"; } \
           | tar -x -p"$packed" -f - -C "$TARGET" 2> "$WORK/tar.log" ) || echo failed > "$WORK/tar.failed"
     kill "$progress"
-    # When tar gives up, wget dies without a word. When wget gives up, tar complains too.
+    # When tar fails, wget ends silently. When wget fails, tar reports an error as well.
     if [ -e "$WORK/tar.failed" ] && [ ! -s "$WORK/wget.log" ]; then
         fail "cannot unpack $(shown "$source"): $(tail -n 1 "$WORK/tar.log")"
     fi
@@ -29,7 +29,7 @@ system_unpack() {
     step "unpacked $(used_megabytes) MiB"
 }
 
-# Only when there is progress: a download that stands still must be silent, so that who waits for this machine notices.
+# Only on progress: a stalled download must be silent, so that clients that wait for this machine notice it.
 unpack_progress() {
     before=
     while sleep 10; do
