@@ -23,7 +23,7 @@ def fixture_lab(make_lab_api: Callable[..., Lab]) -> Lab:
     return make_lab_api('faults', pace=0.0)
 
 
-@pytest.mark.parametrize('seed', [2, 5])
+@pytest.mark.parametrize('seed', [4, 5])
 def test_an_upload_over_a_bad_line_ends_right_or_with_a_clear_error(lab, tmp_path, seed):
     outcome = faults.one_run(lab, tmp_path, seed)
     assert sum(outcome.faults.values()) > 0
