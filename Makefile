@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# In recipes quoted: the path of the checkout may have blanks.
 venv := $(CURDIR)/.venv
 tree := $(venv)/tree/ansible_collections/eucalyptus/cloud
 # Real interpreters only: ansible-test calls pythonX.Y by name and a pyenv shim may answer that it has none.
@@ -11,7 +12,7 @@ export PATH := $(venv)/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 export PYTHONPATH := $(CURDIR)/lab
 # The lab is on loopback, where no proxy reaches it.
 export no_proxy := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
-eucalab := $(venv)/bin/python -m eucalab
+eucalab := "$(venv)/bin/python" -m eucalab
 lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # Two lanes of tests that take about as long. sanity, unit and integration share the tree, so they are one after the other.
@@ -19,22 +20,22 @@ lanes := "lint sanity unit integration lab" "build nodes hook"
 # Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 
-.PHONY: ready help setup demo test unit lint bench fuzz races lab-up lab-down clean tree
+.PHONY: help setup demo lab-up lab-down test unit sanity hook lab nodes integration build lint coverage bench fuzz races clean ready tree
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
 setup: ## install what is missing (needs root), and say what
 	@tools/setup
 
 demo: setup lab-up ## build the lab's Debian inside the lab, by its installer
 	@ansible-playbook playbooks/lab_build.yml
-	@printf '\nThe lab goes on running; the same environment in your shell:  source %s/bin/activate\n' '$(venv)'
+	@printf '\nThe lab goes on running; the same environment in your shell:  source "%s/bin/activate"\n' "$(venv)"
 	@printf 'Build again (nothing to do):  ansible-playbook playbooks/lab_build.yml\nTake the lab away:            make lab-down\n'
 
 lab-up: setup ## start the lab, give its nodes the hook, publish its installer
 	@$(eucalab) up
-	@ansible-playbook -i $(lab_home)/inventory.ini -e lab_home=$(lab_home) playbooks/lab.yml
+	@ansible-playbook -i "$(lab_home)/inventory.ini" -e "lab_home='$(lab_home)'" playbooks/lab.yml
 
 lab-down: ## stop the lab and remove everything it made
 	@$(eucalab) down
@@ -43,53 +44,71 @@ test: ## everything, as CI does it
 	@tools/setup tests
 	@tools/stages $(lanes)
 
-unit: ready tree stage-unit ## unit tests; no root, no network
+# One suite, or what ONLY names of it: paths of tests, for `integration` names of targets.
+unit: ready tree stage-unit ## unit tests; no root, no network (ONLY=tests/unit/...)
 
-lint: ready stage-lint ## style, format, shell, YAML, licences, changelog, documentation, ansible-lint
+sanity: ready stage-sanity ## ansible-test sanity (ONLY=paths)
+
+hook: ready stage-hook ## tests of the hook under four shells (ONLY=tests/hook/...)
+
+lab: ready stage-lab ## tests of the lab (ONLY=tests/lab/...)
+
+nodes: ready stage-nodes ## deployments on twenty nodes over ssh (ONLY=tests/nodes/...)
+
+integration: ready stage-integration ## integration targets (ONLY=names of targets)
+
+build: ready stage-build ## complete builds in virtual machines (ONLY=tests/build/...)
+
+lint: ready stage-lint ## style, format, types, shell, YAML, licences, changelog, documentation, ansible-lint
+
+coverage: ready ## branch coverage of plugins/ by the unit tests
+	@cd playbooks/collections/ansible_collections/eucalyptus/cloud && \
+	  PYTHONPATH="$(CURDIR)/playbooks/collections" $(pytest) --cov=plugins --cov-branch --cov-report=term $(or $(ONLY),tests/unit)
 
 ready:
-	@[ -e $(venv)/tests.sha256 ] || { echo 'The Python environment is missing; make it with:  sudo tools/setup tests' >&2; exit 1; }
+	@[ -e "$(venv)/tests.sha256" ] || { echo 'The Python environment is missing; make it with:  sudo tools/setup tests' >&2; exit 1; }
 
 # ansible-test wants the path ansible_collections/eucalyptus/cloud and a git repository, so it gets a copy of what git knows.
 tree:
-	@rm -rf $(tree); mkdir -p $(tree)
+	@rm -rf "$(tree)"; mkdir -p "$(tree)"
 	@git ls-files -z -co --exclude-standard -- . ':!playbooks/collections' | \
-	  while IFS= read -r -d '' f; do [ ! -e "$$f" ] || printf '%s\0' "$$f"; done | xargs -0 cp -P --parents -t $(tree)
-	@git -C $(tree) init -q
+	  while IFS= read -r -d '' f; do [ ! -e "$$f" ] || printf '%s\0' "$$f"; done | xargs -0 cp -P --parents -t "$(tree)"
+	@git -C "$(tree)" init -q
 
 stage-lint:
 	@ruff check .
 	@ruff format --check -q .
-	@git ls-files -- ':!playbooks/collections' | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' | xargs shellcheck -x
+	@mypy lab/eucalab
+	@git ls-files -- ':!playbooks/collections' | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' | xargs shellcheck -x -a
 	@yamllint --strict .
 	@reuse --no-multiprocessing lint -q
 	@antsibull-changelog lint
-	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections antsibull-docs lint-collection-docs --plugin-docs \
+	@ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/playbooks/collections" antsibull-docs lint-collection-docs --plugin-docs \
 	  --validate-collection-refs all --disallow-unknown-collection-refs --check-extra-docs-refs .
-	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/playbooks/collections ansible-lint -q --offline
+	@ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/playbooks/collections" ansible-lint -q --offline
 
 # What goes into the collection; the rest has ruff and shellcheck.
 stage-sanity: tree
 	@tools/get-pip-stubs
-	@cd $(tree) && ansible-test sanity --python $(python) --color no plugins/ roles/ playbooks/ meta/ tests/unit/ tests/integration/
+	@cd "$(tree)" && ansible-test sanity --python $(python) --color no $(or $(ONLY),plugins/ roles/ playbooks/ meta/ tests/unit/ tests/integration/)
 
 stage-unit:
-	@cd $(tree) && ansible-test units --python $(python) --color no
+	@cd "$(tree)" && ansible-test units --python $(python) --color no $(ONLY)
 
 stage-hook:
-	@$(pytest) tests/hook
+	@$(pytest) $(or $(ONLY),tests/hook)
 
 stage-lab:
-	@$(pytest) tests/lab
+	@$(pytest) $(or $(ONLY),tests/lab)
 
 stage-nodes:
-	@$(pytest) tests/nodes
+	@$(pytest) $(or $(ONLY),tests/nodes)
 
 stage-integration: tree
-	@cd $(tree) && ansible-test integration --python $(python) --color no
+	@cd "$(tree)" && ansible-test integration --python $(python) --color no $(ONLY)
 
 stage-build:
-	@pytest -q -n 2 --dist worksteal tests/build
+	@pytest -q -n 2 --dist worksteal $(or $(ONLY),tests/build)
 
 bench fuzz: export PYTHONPATH := $(CURDIR):$(CURDIR)/lab:$(CURDIR)/playbooks/collections
 
@@ -106,5 +125,5 @@ races: ## two machines build the same image at once, 20 times; takes an hour
 	@RACES=20 pytest -q tests/build/test_two_machines.py
 
 clean: ## remove what this Makefile made in the checkout
-	@rm -rf .venv .ansible .hypothesis .pytest_cache .ruff_cache tests/output
+	@rm -rf "$$(readlink -f .venv)" .venv .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage tests/output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``eucalab up | down | status | reset``: a lab as a whole."""
+"""The command ``eucalab up | down | status | reset``, which manages whole labs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,29 @@ from pathlib import Path
 from .cloud import labfiles, mirror
 from .cloud.accounts import ADMIN, create_accounts
 from .cloud.store import Store
-from .config import Config, state_root
+from .config import Config, set_umask, state_root
 from .errors import LabError
 from .host import checks, direct, guests, shared
 from .host.processes import Daemon
 from .versions import PLAYED
 
-READY_SECONDS = 90  # on a busy machine the interpreter alone may take ten
+READY_SECONDS = 90  # on a busy machine starting Python alone may take ten
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    try:
+        try:
+            return _command(_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, `head -1` for example, has ended. What Python still has to write goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _command(options: argparse.Namespace) -> int:
+    set_umask()
     try:
         checks.root()
         with _one_at_a_time():
@@ -41,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         name = f'--name {options.name}'
         print(
-            f'\neucalab: interrupted; go on with: eucalab up {name}; or remove what is there with: eucalab down {name}',
+            f'\neucalab: interrupted. Continue with: eucalab up {name}, or remove the lab with: eucalab down {name}',
             file=sys.stderr,
         )
     return 1
@@ -51,38 +63,40 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='eucalab', description='A one-machine cloud for trials and tests.')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     texts = {
-        'up': 'make the lab, or start again what ended',
-        'down': 'stop the lab and remove all of it',
-        'status': 'show what runs',
-        'reset': 'remove everything in the lab and start it anew',
+        'up': 'create the lab, or restart its stopped processes',
+        'down': 'stop the lab and remove it completely',
+        'status': 'show the processes and resources of the lab',
+        'reset': 'remove everything in the lab and start it again',
     }
     for command, text in texts.items():
         sub = commands.add_parser(command, help=text, description=text)
         sub.add_argument('--name', default='demo', help='name of the lab (default: demo)')
         if command in ('up', 'reset'):
             sub.add_argument('--port', type=int, help='port of the API on 127.0.0.1 (default: 8773)')
-            sub.add_argument('--pace', type=float, help="factor of the cloud's own delays; 1.0 is real (default: 0.1)")
-            sub.add_argument('--accel', choices=['auto', 'kvm', 'tcg'], help='how guests run (default: auto)')
+            sub.add_argument(
+                '--pace', type=float, help="factor for the cloud's own delays; 1.0 is a real cloud's speed (default: 0.1)"
+            )
+            sub.add_argument('--accel', choices=['auto', 'kvm', 'tcg'], help='acceleration of virtual machines (default: auto)')
             sub.add_argument('--nodes', type=int, choices=range(10), metavar='N', help='node controllers (default: 2)')
-            sub.add_argument('--play', choices=list(PLAYED), help='Eucalyptus version (default: 4.4)')
+            sub.add_argument('--play', choices=list(PLAYED), help='Eucalyptus version to imitate (default: 4.4)')
     return parser
 
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Two commands at a time would tread on each other."""
+    """Run one command at a time: two would interfere."""
     root = state_root().resolve()
     directory = _lock(root)
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
-            root.rmdir()  # only when no lab is left in it; still locked, so nobody has begun there
+            root.rmdir()  # only if no lab is left in it; the lock still keeps others out
         os.close(directory)
 
 
 def _lock(root: Path) -> int:
-    """The descriptor of the locked directory. Made anew when the command that had it removed it meanwhile."""
+    """The descriptor of the locked directory, which is created again if another command has just removed it."""
     while True:
         with contextlib.suppress(FileExistsError):
             root.mkdir(mode=0o755, parents=True)
@@ -93,7 +107,7 @@ def _lock(root: Path) -> int:
         try:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print('eucalab: waiting for another eucalab command to end', file=sys.stderr)
+            print('eucalab: waiting for another eucalab command to finish', file=sys.stderr)
             fcntl.flock(directory, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(directory), root.stat()):
@@ -117,18 +131,18 @@ def up(options: argparse.Namespace) -> int:
         credentials = create_accounts(store, config)
         mirror.seed(store, config, credentials[ADMIN].number)
     labfiles.write(config, credentials)
-    # The nodes first: they take a while to find out what this machine can, and need nothing of the API.
+    # The nodes first: their trial of the machine's acceleration takes a while, and they do not need the API.
     waiting = [(daemon, daemon.start()) for daemon in reversed(daemons) if daemon.pid() is None]
-    for daemon, before in reversed(waiting):
-        _wait_for(config, daemon, before)
+    for daemon, log_start in reversed(waiting):
+        _wait_for(config, daemon, log_start)
     if not _answers(config):
-        raise LabError(f'the API does not answer at {config.endpoint}; its log is {daemons[0].log}')
+        raise LabError(f'the API does not respond at {config.endpoint}; its log is {daemons[0].log}')
     _summary(config, [daemon.name for daemon, _ in waiting])
     return 0
 
 
 def _before(name: str) -> Config | None:
-    """The lab as it is."""
+    """Configuration of the existing lab, or None."""
     try:
         return Config.load(name)
     except FileNotFoundError:
@@ -136,7 +150,7 @@ def _before(name: str) -> Config | None:
 
 
 def _wanted(options: argparse.Namespace, before: Config | None) -> Config:
-    """The lab as it is, changed by the options that were given; a new one where there is none."""
+    """Configuration of the existing lab, or of a new one, with the given options applied."""
     config = before or Config(options.name, hook_user=_hook_user())
     changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play') if getattr(options, field) is not None}
     if options.nodes is not None:
@@ -159,40 +173,40 @@ def _daemons(config: Config) -> list[Daemon]:
 
 @contextlib.contextmanager
 def _memory(config: Config) -> Iterator[Store]:
-    """The lab's state, open. LabError when it cannot be used."""
+    """The lab's database, open. LabError when it is unusable."""
     try:
         with contextlib.closing(Store(config.database)) as store:
             yield store
     except sqlite3.Error as problem:
         raise LabError(
-            f'{config.database} cannot be used ({problem}); if it is damaged, empty the lab and start it anew'
+            f'{config.database} cannot be used ({problem}). If it is damaged, empty the lab and start it again'
             f' with: eucalab reset --name {config.name}'
         ) from None
 
 
 def _stop_what_changed(before: Config, config: Config) -> None:
-    """Processes that run with another configuration than the wanted one are ended, to be started with the new."""
+    """Stop the processes if their configuration changed, so that they start with the new one."""
     if before != config:
         gone = set(before.nodes) - set(config.nodes)
         if gone and _instances(before):
             raise LabError(
-                f'lab {config.name} has instances, so {" and ".join(sorted(gone))} cannot go;'
-                f' remove all of them with: eucalab reset --name {config.name} --nodes {len(config.nodes)}'
+                f'lab {config.name} has instances, so {" and ".join(sorted(gone))} cannot be removed.'
+                f' Remove the instances with: eucalab reset --name {config.name} --nodes {len(config.nodes)}'
             )
         for daemon in reversed(_daemons(before)):
             daemon.stop()
 
 
-def _wait_for(config: Config, daemon: Daemon, before: int) -> None:
+def _wait_for(config: Config, daemon: Daemon, log_start: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         if daemon.name == 'api':
             if _answers(config):
                 return
-        elif f'{daemon.name} is ready' in daemon.said_since(before):
+        elif f'{daemon.name} is ready' in daemon.said_since(log_start):
             return
         if daemon.pid() is None:
-            last = daemon.said_since(before).strip().splitlines()[-1:]
+            last = daemon.said_since(log_start).strip().splitlines()[-1:]
             raise LabError(f'{daemon.name} ended: {"".join(last)[-300:]} (its log is {daemon.log})')
         if time.monotonic() > deadline:
             raise LabError(f'{daemon.name} is not ready after {READY_SECONDS} s; its log is {daemon.log}')
@@ -203,7 +217,7 @@ def _answers(config: Config) -> bool:
     try:
         direct.urlopen(config.endpoint, timeout=10)
     except urllib.error.HTTPError:
-        return True  # it refuses whoever does not sign
+        return True  # the refusal of an unsigned request
     except OSError:
         return False
     return True
@@ -213,9 +227,9 @@ def _summary(config: Config, started: list[str]) -> None:
     words = (
         'is up'
         if len(started) == len(config.nodes) + 1
-        else f'is up again with {" and ".join(started)}'
+        else f'is up again, {" and ".join(started)} restarted'
         if started
-        else 'was up already'
+        else 'is already up'
     )
     print(
         f'Lab {config.name} {words}: {config.endpoint}, plays {config.play} at pace {config.pace:g},'
@@ -233,14 +247,14 @@ def down(options: argparse.Namespace) -> int:
         return 0
     _remove(config)
     shared.release(config)
-    print(f'Lab {config.name} is gone.')
+    print(f'Lab {config.name} was removed.')
     return 0
 
 
 def _known(name: str) -> Config:
-    """The lab's configuration, as far as it can be read: what an interrupted "up" left must be removable too."""
+    """The lab's configuration as far as it is readable, so that the remains of an interrupted "up" can be removed."""
     if name in ('', '.', '..') or '/' in name:
-        raise LabError(f'{name!r} is not the name of a lab')
+        raise LabError(f'{name!r} is not a valid lab name')
     try:
         return Config.load(name)
     except (FileNotFoundError, LabError):
@@ -259,13 +273,13 @@ def _remove(config: Config) -> None:
 
 
 def _instances(config: Config) -> list[str]:
-    """Ids of the instances that the lab has, those included that are terminated."""
+    """Ids of the lab's instances, terminated ones included."""
     if not config.database.exists():
         return []
     try:
         with contextlib.closing(Store(config.database)) as store:
             return [row['id'] for row in store.rows('SELECT id FROM instances')]
-    except sqlite3.Error:  # damaged; then the guests that run are known by their files
+    except sqlite3.Error:  # damaged: running guests are then found by their files
         return []
 
 
@@ -274,26 +288,26 @@ def reset(options: argparse.Namespace) -> int:
     checks.values(config)  # before anything is lost
     if config.home.exists():
         _remove(config)
-    config.save()  # what "up" then finds
+    config.save()  # for `up`
     return up(options)
 
 
 def status(options: argparse.Namespace) -> int:
     config = _before(options.name)
     if config is None:
-        raise LabError(f'there is no lab {options.name}; make one with: eucalab up --name {options.name}')
+        raise LabError(f'there is no lab {options.name}; create one with: eucalab up --name {options.name}')
     print(f'Lab {config.name}: {config.endpoint}, plays {config.play} at pace {config.pace:g}, {config.home}')
     good = True
     for daemon in _daemons(config):
         pid = daemon.pid()
         state = 'not running' if pid is None else 'running'
         if pid is not None and daemon.name == 'api' and not _answers(config):
-            state = 'does not answer'
+            state = 'no response'
         good = good and state == 'running'
         print(f'  {daemon.name:<10} {state:<16} {pid or "-":<8} {daemon.log}')
     _print_resources(config)
     if not good:
-        raise LabError(f'not all of it runs; start it again with: eucalab up --name {config.name}')
+        raise LabError(f'some processes are not running; restart them with: eucalab up --name {config.name}')
     return 0
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one lab is: ``config.json`` in its state directory, and where its other files are."""
+"""Configuration of one lab (``config.json`` in its state directory) and the paths of its other files."""
 
 from __future__ import annotations
 
@@ -11,29 +11,34 @@ from pathlib import Path
 
 from .errors import LabError
 
-_TYPES = {'str': str, 'int': int, 'float': (int, float), 'tuple[str, ...]': tuple}
+_TYPES: dict[str, type | tuple[type, ...]] = {'str': str, 'int': int, 'float': (int, float), 'tuple[str, ...]': tuple}
 
 
 def state_root() -> Path:
-    """Where labs keep their state. Not in a checkout: the users of hypervisor and hook may not enter a 0700 home."""
+    """Directory of all labs' state. Not in a checkout: the users of hypervisor and hook cannot enter a 0700 home."""
     return Path(os.environ.get('EUCALAB_STATE') or '/var/lib/eucalab')
 
 
 def cache_root() -> Path:
-    """Where the built installer and systems are kept between labs."""
+    """Directory of the built installer and systems, which all labs share."""
     return Path(os.environ.get('EUCALAB_CACHE') or '/var/cache/eucalab')
+
+
+def set_umask() -> None:
+    """Let the users that hooks and guests run as read what this process writes, whatever umask its caller has."""
+    os.umask(0o022)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     name: str
     port: int = 8773
-    pace: float = 0.1  # factor of all the cloud's own delays; 1.0 is as slow as a real cloud
-    play: str = '4.4'  # the Eucalyptus version whose behaviour is shown
+    pace: float = 0.1  # factor for all of the cloud's own delays; 1.0 is a real cloud's speed
+    play: str = '4.4'  # the Eucalyptus version to imitate
     accel: str = 'auto'  # auto, kvm or tcg
     nodes: tuple[str, ...] = ('node1', 'node2')
-    endpoint: str = ''  # as clients on this machine reach the API
-    guest_endpoint: str = ''  # as instances reach it: QEMU's user networking shows the host's loopback as 10.0.2.2
+    endpoint: str = ''  # of the API for clients on this machine
+    guest_endpoint: str = ''  # of the API for instances: in QEMU's user networking 10.0.2.2 is the host's loopback
     zone: str = 'one'
     hook_user: str = 'nobody'
 
@@ -52,7 +57,7 @@ class Config:
                 raise TypeError('it is not an object')
             config = cls(**{**values, 'name': name, 'nodes': tuple(values.get('nodes', cls.nodes))})
             for field in dataclasses.fields(config):
-                if not isinstance(getattr(config, field.name), _TYPES[field.type]):
+                if not isinstance(getattr(config, field.name), _TYPES[str(field.type)]):
                     raise TypeError(f'{field.name} is not of type {field.type}')
             return config
         except FileNotFoundError:
@@ -68,7 +73,7 @@ class Config:
         new.replace(self.home / 'config.json')
 
     def make_directories(self) -> None:
-        """Create what the API process writes to; the hypervisor's user must be able to enter all but the objects."""
+        """Create the API process's directories. The hypervisor's user must be able to enter all except the objects."""
         for path in (self.home, self.objects, self.volumes, self.snapshots, self.run, self.log, self.keys):
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o700 if path == self.objects else 0o755)

@@ -6,4 +6,4 @@ from __future__ import annotations
 
 
 class LabError(Exception):
-    """Why the command cannot do its work, and the way out, in one line."""
+    """A problem that stops the command, with its solution, in one line."""

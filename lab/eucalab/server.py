@@ -24,7 +24,7 @@ from aiohttp import http_exceptions, web
 from .cloud import cluster_controller
 from .cloud.context import Cloud
 from .cloud.store import Store
-from .config import Config
+from .config import Config, set_umask
 from .ec2 import bootstrap
 from .ec2.families import load_actions
 from .errors import LabError
@@ -38,7 +38,7 @@ log = logging.getLogger('eucalab.server')  # not __main__, as which the module r
 
 S3_PATHS = ('/services/objectstorage', '/services/Walrus')
 MOST_EC2_BYTES = 1 << 20
-# Gets the caller, the request's parameters and an id for it; returns the reply's XML.
+# Takes the caller, the request's parameters and its id; returns the reply's XML.
 Operation = Callable[[auth.Caller, dict[str, str], str], Awaitable[bytes]]
 
 
@@ -61,11 +61,11 @@ class Server:
         for prefix in S3_PATHS:
             if path == prefix or path.startswith(prefix + '/'):
                 return await self._s3(request, prefix, path)
-        # No pipeline accepts it: a 404 without a body that could be understood.
+        # No pipeline accepts it: a 404 without a body.
         return web.Response(status=404)
 
     async def _query(self, request: web.Request, path: str, operation: Operation) -> web.Response:
-        """A request of the query protocol: prove who sends it, do it, word what goes wrong."""
+        """A request of the query protocol: authenticate it, run it, turn errors into replies."""
         started, request_id = time.perf_counter(), str(uuid.uuid4())
         body = await request.read()
         parameters = _parameters(request, body)
@@ -80,10 +80,10 @@ class Server:
             response = _ec2_error(error.status, error.code, error.message, request_id)
         except TransportError as error:
             status_line = f'{error.status} {"Bad Request" if error.status == 400 else "Forbidden"}'
-            # The genuine one repeats the message as request id.
+            # The genuine server repeats the message as request id.
             response = _ec2_error(error.status, status_line, error.message, error.message)
         except Exception as error:
-            # A mistake of the lab's, or a full disk: said as Eucalyptus says what it has not expected.
+            # A bug of the lab, or a full disk: reported in the form of Eucalyptus' unexpected errors.
             log.exception('%s', action)
             response = _ec2_error(500, 'InternalError', f'Error processing request: {error}', request_id)
         log.info('%s %d %.1f ms', action, response.status, (time.perf_counter() - started) * 1000)
@@ -122,7 +122,7 @@ class Server:
         except S3Error as error:
             response = _s3_error(request, error, request_id)
         except (ConnectionError, web.HTTPException):
-            raise  # the client has gone, or has sent more than there is room for
+            raise  # the client disconnected, or sent a body over the limit
         except Exception as error:
             log.exception('%s %s', request.method, path)
             response = _s3_error(request, S3Error(500, 'InternalError', str(error)), request_id)
@@ -131,7 +131,7 @@ class Server:
 
 
 def _parameters(request: web.Request, body: bytes) -> dict[str, str]:
-    """Of the query and of a form's body together, as the genuine server takes them."""
+    """Parameters of the query and of a form's body together, like the genuine server."""
     pairs = _query(request)
     if request.method == 'POST':
         pairs += parse_qsl(body.decode('utf-8', 'replace'), keep_blank_values=True)
@@ -157,7 +157,7 @@ def _s3_error(request: web.Request, error: S3Error, request_id: str) -> web.Resp
     body = xml.error(error.code, error.message, request_id, error.extra)
     response = web.Response(status=error.status, body=body, content_type='application/xml', headers=headers)
     if not request.content.at_eof():
-        response.force_close()  # the body of what was refused need not be waited for
+        response.force_close()  # do not wait for the body of a refused request
     return response
 
 
@@ -204,7 +204,7 @@ async def serve(config: Config) -> None:
     await asyncio.wait((background, stopped), return_when=asyncio.FIRST_COMPLETED)
     await runner.cleanup()
     if background.done():
-        background.result()  # it never ends but by an error, which ends the process
+        background.result()  # it ends only with an error, which ends the process
     background.cancel()
 
 
@@ -212,6 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog='eucalab.server', description=__doc__.splitlines()[0])
     parser.add_argument('name', help='name of the lab')
     options = parser.parse_args(arguments)
+    set_umask()
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(name)s %(levelname)s %(message)s')
     try:
         config = Config.load(options.name)
@@ -222,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return 1
     if config.play not in PLAYED:
-        print(f'The lab cannot play Eucalyptus {config.play}; it knows {", ".join(PLAYED)}.', file=sys.stderr)
+        print(f'The lab cannot imitate Eucalyptus {config.play}; it supports {", ".join(PLAYED)}.', file=sys.stderr)
         return 1
     try:
         asyncio.run(serve(config))

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each Eucalyptus version that the lab can play knows. One entry of PLAYED per version.
+"""Properties of the Eucalyptus versions that the lab can imitate. PLAYED has one entry per version.
 
 The parameters are those for which the message classes of that version have a field (compute-common,
-``VmControl.groovy``, ``VmImages.groovy``, ``VmBlockDevice.groovy`` …), a subset of what the API's model knows. A name
+``VmControl.groovy``, ``VmImages.groovy``, ``VmBlockDevice.groovy`` …), a subset of the API's model. A name
 with ``.N`` is a list. What is below a list of structures (``.N.*``) is never refused: the genuine binding takes those
-keys away before it binds them, and drops what it does not know (``BaseQueryBinding.populateObjectList``).
+keys away before it binds them, and drops unknown ones (``BaseQueryBinding.populateObjectList``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 _FILTERS = 'Filter.N.*'
 _PAGES = 'MaxResults NextToken'
 _RULES = 'GroupName GroupId SourceSecurityGroupName SourceSecurityGroupOwnerId IpProtocol FromPort ToPort CidrIp IpPermissions.N.*'
-# Second names that a field has (HttpParameterMapping), and those that the API's model has.
+# Alternative names of fields (HttpParameterMapping) and their names in the API's model.
 _ALIASES = {
     'GetConsoleOutput': (('InstanceId.1', 'InstanceId'),),
     'ModifyImageAttribute': (('Group', 'UserGroup'),),
@@ -77,7 +77,7 @@ _KNOWN_4_4 = {
 @dataclasses.dataclass(frozen=True)
 class Played:
     name: str
-    newest_api: str  # what an unknown version falls back to, and the model that requests are read with
+    newest_api: str  # the fallback for an unknown version, and the model for reading requests
     known: dict[str, str]  # per action, the parameters that bind
     image_name: str = r'[A-Za-z0-9()./_-]{3,128}'
 
@@ -92,7 +92,7 @@ class Played:
         return result
 
     def unknown_parameters(self, action: str, names: list[str]) -> list[str]:
-        """Which of the request's parameters have no field in this version's message."""
+        """The request's parameters that have no field in this version's message."""
         pattern = _pattern(self.known[action])
         return [name for name in names if not pattern.fullmatch(name)]
 

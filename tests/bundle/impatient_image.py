@@ -9,13 +9,15 @@ there, as everything is on a loaded machine, is not a fault.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
+import time
 from urllib.parse import urlsplit
 
 from ansible.module_utils import basic
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration, sealing, upload
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client, retry
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import sealing
 from ansible_collections.eucalyptus.cloud.plugins.modules import image
 from botocore.config import Config
 
@@ -32,15 +34,14 @@ def main() -> None:
     client._config = config
     seal = sealing.ImageBundle.seal
     sealing.ImageBundle.seal = lambda bundle, key, certificates, _size: seal(bundle, key, certificates, part_size)
-    _connections, _pause, wait = upload.Bucket.__init__.__defaults__
-    upload.Bucket.__init__.__defaults__ = (upload.CONNECTIONS, 0.02, wait)
-    client.time.sleep = registration.time.sleep = lambda seconds: genuine_sleep(min(seconds, 0.05))
+    retry.TRANSFER = dataclasses.replace(retry.TRANSFER, pause=0.02)
+    time.sleep = lambda seconds: genuine_sleep(min(seconds, 0.05))
     basic._ANSIBLE_ARGS = json.dumps({'ANSIBLE_MODULE_ARGS': arguments}).encode()
     basic._ANSIBLE_PROFILE = 'legacy'
     image.main()
 
 
-genuine_sleep = registration.time.sleep
+genuine_sleep = time.sleep
 
 if __name__ == '__main__':
     main()

@@ -25,7 +25,7 @@ class Place:
             self.build(path, f'content of {path}')
 
     def build(self, path: str, content: str) -> None:
-        """As the builder does: a directory named for its inputs, and a link to it."""
+        """Like the builder: a directory named for its inputs, and a link to it."""
         link = self.cache / Path(path).parent
         directory = self.cache / f'.{link.name}-{abs(hash(content)):x}'
         directory.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Place:
         return int((self.state / name / f'run/{process}.pid').read_text().split()[0])
 
     def error(self, *words: str, **changes: str) -> str:
-        """What a command that fails says; it must be one line."""
+        """The message of a command that must fail, which must be one line."""
         done = self.run(*words, **changes)
         assert done.returncode == 1, done
         assert done.stderr.startswith('eucalab: ') and done.stderr.count('\n') == 1, done.stderr

@@ -140,6 +140,6 @@ class Lab(Clients):
             cluster_controller.poll(Cloud(self.config, store, PLAYED[self.config.play]))
 
     def age(self, table: str, identifier: str, seconds: float) -> None:
-        """Let a resource be in its state for so many more of the cloud's seconds."""
+        """Make a resource's state this many of the cloud's seconds older."""
         since = 'started' if table == 'snapshots' else 'state_since'
         self.execute(f'UPDATE {table} SET {since} = {since} - ? WHERE id = ?', seconds * self.config.pace, identifier)

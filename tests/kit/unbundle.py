@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Opening a bundle: parts -> AES -> gzip -> tar -> image. Nothing is believed before its digest was checked."""
+"""Opening a bundle: parts -> AES -> gzip -> tar -> image. Every digest is checked before the data is used."""
 
 from __future__ import annotations
 

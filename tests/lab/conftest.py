@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures for the lab's own tests: real API processes on free ports, with a state directory that goes away."""
+"""Fixtures for the lab's own tests: real API processes on free ports, with a temporary state directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.kit.lab import Lab, labs_below
 
 @pytest.fixture(scope='session')
 def make_lab_api() -> Iterator[Callable[..., Lab]]:
-    """Make labs whose API process runs; options are those of Config. All are ended when the tests are."""
+    """Make labs with a running API process; options are those of Config. They end with the tests."""
     root = Path(tempfile.mkdtemp(prefix='eucalab-test-'))
     made: list[Lab] = []
 
@@ -37,13 +37,13 @@ def make_lab_api() -> Iterator[Callable[..., Lab]]:
 
 @pytest.fixture(scope='session')
 def lab_api(make_lab_api: Callable[..., Lab]) -> Lab:
-    """One lab for all tests that leave others' resources alone. Pace 0.02: polls every 0.2 s, snapshots take 0.6 s."""
+    """One lab for all tests that do not touch other tests' resources. Pace 0.02: polls every 0.2 s, snapshots take 0.6 s."""
     return make_lab_api('shared')
 
 
 @pytest.fixture(scope='module')
 def place() -> Iterator[Place]:
-    # Not pytest's own directory: the users of hooks and hypervisor may not enter it.
+    # Not pytest's own directory: the users of hooks and hypervisor cannot enter it.
     root = Path(tempfile.mkdtemp(prefix='eucalab-test-', dir='/var/tmp'))
     root.chmod(0o755)
     here = Place(root)
@@ -57,5 +57,5 @@ def place() -> Iterator[Place]:
 
 @pytest.fixture(scope='session')
 def slow_api(make_lab_api: Callable[..., Lab]) -> Lab:
-    """For tests that see every state: nothing gets on by itself while they look, but by ``poll`` and ``age``."""
+    """For tests of every state: states change only by ``poll`` and ``age``."""
     return make_lab_api('slow', pace=1000.0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the node controller's tests stand on: a scratch lab, bundles made here, an object server, a guest that talks."""
+"""Support for the node controller's tests: a scratch lab, bundles, an object server, a guest that prints its state."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class ScratchLab:
 
 @contextlib.contextmanager
 def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
-    """A lab below /var/tmp: the hook's and the hypervisor's users may not enter pytest's own directories."""
+    """A lab below /var/tmp: the hook's and the hypervisor's users cannot enter pytest's own directories."""
     root = Path(tempfile.mkdtemp(prefix='eucalab-test-', dir='/var/tmp'))
     root.chmod(0o755)
     objects = Objects()
@@ -220,7 +220,7 @@ def _scratch_lab(objects: Objects, pace: float) -> Iterator[ScratchLab]:
 def make_bundle(
     prefix: str, data: bytes, key: rsa.RSAPrivateKey, part_size: int = 1 << 20, padding_bytes: int = 0, **overrides: object
 ) -> dict[str, bytes]:
-    """Objects of a bundle, by bucket and key. Overrides replace what the manifest says: size, digest, key_text …"""
+    """Objects of a bundle, by bucket and key. Overrides replace the manifest's values: size, digest, key_text …"""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode='w', format=tarfile.GNU_FORMAT) as tar:
         member = tarfile.TarInfo('disk')

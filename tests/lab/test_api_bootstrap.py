@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cloud tells the certificate that images are encrypted for, to whom is known to it."""
+"""The cloud returns the certificate that images are encrypted for, to authenticated callers only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clients that nobody here wrote: boto 2.49 works as it did, botocore's defaults fail as they do on a Eucalyptus."""
+"""Clients of others: boto 2.49 works as it did, botocore's defaults fail as they do on a Eucalyptus."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_botocores_default_ec2_client_fails_where_it_fails_on_4_4(lab_api: Lab) 
 
 
 def test_botocores_trailing_checksums_are_refused(lab_api: Lab) -> None:
-    """What botocore sends by default over https, caught before it is sent, and sent over http as it is."""
+    """botocore's default request for https, intercepted and sent over http unchanged."""
     lab_api.s3().create_bucket(Bucket='trailers')
     s3 = default_client(lab_api, 's3', lab_api.s3_url.replace('http:', 'https:'))
     caught = []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Registering images: the manifest is read, and believed only as far as Eucalyptus 4.4 does."""
+"""Registering images: the manifest is read and trusted only as far as in Eucalyptus 4.4."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Object storage: bodies come back as they went, whole or not at all, to whom the ACL names."""
+"""Object storage: bodies are returned unchanged and complete or not at all, and only as ACLs permit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever happens to the API process, what it has answered for is there when it comes back."""
+"""The API process keeps everything that it has confirmed, whatever happens to it."""
 
 from __future__ import annotations
 

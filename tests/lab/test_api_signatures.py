@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nothing is done for whom cannot prove who he is."""
+"""Requests without valid authentication change nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the API refuses, as Eucalyptus 4.4 does."""
+"""Requests that the API refuses, like Eucalyptus 4.4."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes and snapshots: real files behind them, every state seen, nothing of another account."""
+"""Volumes and snapshots: real files, every state, separate accounts."""
 
 from __future__ import annotations
 

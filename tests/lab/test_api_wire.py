@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What botocore's own serialiser and parser make of a message is what the lab reads and writes."""
+"""The lab reads and writes messages in the form of botocore's own serialiser and parser."""
 
 from __future__ import annotations
 

@@ -40,14 +40,14 @@ def alive(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """Does not return before it is gone: a signal is only the wish."""
+    """Send SIGKILL and wait until the process has ended."""
     os.kill(pid, signal.SIGKILL)
     while alive(pid):
         time.sleep(0.02)
 
 
 def sourced(eucarc: Path) -> dict[str, str]:
-    """What a shell that sources the file exports."""
+    """Variables that a shell exports after sourcing the file."""
     script = f'. {eucarc}; for v in ${{!EC2_*}} S3_URL EUCALYPTUS_CERT; do echo "$v=${{!v}}"; done'
     text = subprocess.run(['bash', '-c', script], env={}, text=True, capture_output=True, check=True).stdout
     return dict(line.split('=', 1) for line in text.splitlines())
@@ -93,10 +93,37 @@ def test_status_shows_what_runs(place: Place, lab: Config) -> None:
     assert re.search(r'^  instances  none$', done.stdout, re.MULTILINE)
 
 
+def test_a_reader_that_ends_early_gets_no_traceback(place: Place, lab: Config) -> None:
+    for words in (('status', '--name', lab.name), ('up', '--help')):
+        command = f'{sys.executable} -m eucalab "$@" | true'
+        done = subprocess.run(
+            ['bash', '-c', command, 'sh', *words], env=place.environment(), capture_output=True, text=True, check=True
+        )
+        assert done.stderr == ''
+
+
+def test_a_lab_that_was_made_under_a_narrow_umask_has_directories_that_hooks_can_enter(place: Place) -> None:
+    words = ['up', '--name', 'narrow', '--port', str(free_port()), '--nodes', '1', '--accel', 'tcg']
+    before = os.umask(0o077)
+    try:
+        done = place.run(*words)
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    hooks = place.state / 'narrow/nodes/node1/etc/eucalyptus/nc-hooks'
+    subprocess.run(['ls', hooks], user='nobody', extra_groups=[], capture_output=True, check=True)
+    kill(place.pid('narrow', 'node1'))
+    hooks.parent.chmod(0o700)
+    assert f'node1 ended: eucalab.node: no hook can run: the user nobody cannot enter {hooks}.' in place.error(*words)
+    hooks.parent.chmod(0o755)
+    assert place.run(*words).returncode == 0
+    place.run('down', '--name', 'narrow')
+
+
 def test_up_again_changes_nothing(place: Place, lab: Config) -> None:
     before = place.pid(lab.name, 'api'), place.pid(lab.name, 'node1')
     done = place.run('up', '--name', lab.name)
-    assert done.returncode == 0 and 'was up already' in done.stdout
+    assert done.returncode == 0 and 'is already up' in done.stdout
     assert (place.pid(lab.name, 'api'), place.pid(lab.name, 'node1')) == before
 
 
@@ -126,14 +153,14 @@ def test_down_leaves_nothing_of_the_lab_and_all_of_the_others(place: Place, lab:
     place.up('gone')
     pids = [place.pid('gone', 'api'), place.pid('gone', 'node1')]
     done = place.run('down', '--name', 'gone')
-    assert (done.returncode, done.stdout, done.stderr) == (0, 'Lab gone is gone.\n', '')
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'Lab gone was removed.\n', '')
     assert not any(map(alive, pids)) and not (place.state / 'gone').exists()
     assert alive(place.pid(lab.name, 'api')) and alive(place.pid(lab.name, 'node1'))
     assert str(place.state / 'gone') not in registered_labs()
 
 
 def registered_labs() -> list[str]:
-    """Of all labs of the machine: others come and go meanwhile, and the last one takes the register with it."""
+    """The register of all labs of the machine. Others change it meanwhile, and the last lab removes it."""
     try:
         return json.loads(shared.REGISTER.read_text())['labs']
     except FileNotFoundError:
@@ -239,12 +266,12 @@ def test_what_was_not_built_is_named(place: Place, tmp_path: Path) -> None:
 def test_a_place_that_the_hooks_user_cannot_enter_is_refused(place: Place, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     said = place.error('up', '--name', 'private', EUCALAB_STATE=str(tmp_path / 'state'))
-    assert f'may not enter {tmp_path}' in said and 'EUCALAB_STATE' in said
+    assert f'cannot enter {tmp_path}' in said and 'EUCALAB_STATE' in said
 
 
 @pytest.mark.parametrize('name', ['../x', 'A', 'a b', ''])
 def test_a_name_that_is_no_directory_is_refused(place: Place, name: str) -> None:
-    assert 'cannot be called' in place.error('up', '--name', name)
+    assert 'is not a valid lab name' in place.error('up', '--name', name)
 
 
 def test_missing_packages_come_with_the_line_that_installs_them(place: Place, lab: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +284,7 @@ def test_a_full_disk_is_noticed_before_anything_is_made(place: Place, lab: Confi
     monkeypatch.setenv('EUCALAB_STATE', str(place.state))
     monkeypatch.setenv('EUCALAB_CACHE', str(place.cache))
     monkeypatch.setattr(shutil, 'disk_usage', lambda _path: shutil._ntuple_diskusage(10, 9, 1 << 20))
-    with pytest.raises(checks.LabError, match='has 1 MiB left, a lab needs 3072;'):
+    with pytest.raises(checks.LabError, match='has 1 MiB free and a lab needs 3072;'):
         checks.before_up(lab, has_port=True)
 
 
@@ -268,7 +295,7 @@ def test_somebody_without_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 class Daemons:
-    """Stands for libvirtd and virtlogd: processes that the test may start and stop."""
+    """A double of libvirtd and virtlogd: processes that the test can start and stop."""
 
     def __init__(self) -> None:
         self.running: dict[str, int] = {}
@@ -348,7 +375,7 @@ def test_two_commands_at_a_time_wait_for_each_other(place: Place) -> None:
     ]
     output = ''.join(process.communicate(timeout=300)[0] for process in running)
     assert [process.returncode for process in running] == [0, 0]
-    assert output.count('is up:') == 1 and output.count('was up already') == 1
+    assert output.count('is up:') == 1 and output.count('is already up') == 1
     place.run('down', '--name', 'raced')
 
 
@@ -387,7 +414,7 @@ def test_up_that_is_killed_anywhere_can_be_taken_down(place: Place) -> None:
 
 
 def processes_of(place: Place, lab: str) -> list[str]:
-    """Other runs of these tests have labs of the same names, elsewhere."""
+    """Processes of a lab. Other runs of these tests have labs of the same names elsewhere."""
     command = ['pgrep', '-f', rf'eucalab\.(server|node) {lab}( |$)']
     found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
     return [pid for pid in found if keeps_labs_at(place.state, Path('/proc', pid, 'environ'))]

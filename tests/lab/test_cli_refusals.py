@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command ``eucalab`` with damaged labs, impossible settings and a proxy: one line, the way out, nothing lost."""
+"""The command ``eucalab`` with damaged labs, invalid settings and a proxy: one line with the solution, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_damaged_lab_is_nothing_to_the_others(place: Place, lab: Config, damag
 def test_a_configuration_that_was_copied_is_not_taken_for_the_other_labs(place: Place, lab: Config, damaged: Path) -> None:
     (damaged / 'config.json').write_text((place.state / lab.name / 'config.json').read_text())
     assert place.run('status', '--name', 'damaged').stdout.startswith('Lab damaged: ')
-    assert place.run('down', '--name', 'damaged').stdout == 'Lab damaged is gone.\n'
+    assert place.run('down', '--name', 'damaged').stdout == 'Lab damaged was removed.\n'
     assert place.run('status', '--name', lab.name).returncode == 0
     damaged.mkdir()
 
@@ -73,9 +73,9 @@ def test_a_damaged_memory_is_said_and_reset_makes_a_new_one(place: Place, damage
 @pytest.mark.parametrize(
     'words, said',
     [
-        (['--pace', 'nan'], 'nan is not a pace'),
-        (['--pace', 'inf'], 'inf is not a pace'),
-        (['--pace', '-1'], '-1.0 is not a pace'),
+        (['--pace', 'nan'], 'nan is not a valid pace'),
+        (['--pace', 'inf'], 'inf is not a valid pace'),
+        (['--pace', '-1'], '-1.0 is not a valid pace'),
         (['--port', '0'], '0 is not a port'),
     ],
 )
@@ -104,7 +104,7 @@ def test_only_versions_that_the_lab_knows_are_offered(place: Place, lab: Config)
 def test_a_version_that_was_saved_and_is_not_known_is_said(place: Place, damaged: Path) -> None:
     (damaged / 'config.json').write_text('{"play": "3.1"}')
     said = place.error('up', '--name', 'damaged')
-    assert said == 'the lab cannot play Eucalyptus 3.1; choose what it knows: --play 4.4'
+    assert said == 'the lab cannot imitate Eucalyptus 3.1; choose a supported version: --play 4.4'
 
 
 def test_whoever_interrupts_is_told_the_labs_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +114,7 @@ def test_whoever_interrupts_is_told_the_labs_name(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cli, 'up', interrupted)
     assert cli.main(['up', '--name', 'a4']) == 1
     assert capsys.readouterr().err == (
-        '\neucalab: interrupted; go on with: eucalab up --name a4; or remove what is there with: eucalab down --name a4\n'
+        '\neucalab: interrupted. Continue with: eucalab up --name a4, or remove the lab with: eucalab down --name a4\n'
     )
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection asks the lab for its certificate, as it would ask a cloud of 4.2 or newer."""
+"""The collection gets the lab's certificate, as from a cloud of 4.2 or later."""
 
 from __future__ import annotations
 

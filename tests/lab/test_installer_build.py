@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The builder of installer and systems: what it keeps, what it makes anew, what an interruption leaves. No network."""
+"""The builder of installer and systems: up-to-date products, rebuilds, interruptions. No network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from eucalab.installer.ramdisk import Ramdisk, libraries
 
 
 class Apt:
-    """Stands for apt, and for the long work: products are one file that tells the version of the kernel."""
+    """A double of apt and of the builders: a product is one file with the version of the kernel."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.version = '1'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the installer understands a kickstart: its own scripts, on this machine, under two shells with their awks."""
+"""The installer's interpretation of kickstarts: its own scripts, on this machine, under two shells with their awks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Outcome:
 
     @property
     def failure(self) -> str:
-        """The one line of a failure; there must be exactly one, and it must be the last."""
+        """The failure's message, which must be exactly one line and the last one."""
         assert self.status == 1, self.console
         assert self.console.count('installer: FAILED: ') == 1, self.console
         return self.console.splitlines()[-1].removeprefix('installer: FAILED: ')
@@ -67,7 +67,7 @@ Read = Callable[..., Outcome]
 
 @pytest.fixture(params=['dash', 'busybox sh'])
 def read(request: pytest.FixtureRequest, tmp_path: Path) -> Read:
-    """Let the installer's scripts read a kickstart, under each shell that they may meet."""
+    """Run the installer's scripts on a kickstart, under each shell that may run them."""
     shell = request.param.split()
     if shutil.which(shell[0]) is None:
         pytest.skip(f'{shell[0]} is not installed')

@@ -132,7 +132,7 @@ class Machine:
                 self._changed.notify_all()
 
     def wait(self, pattern: str) -> re.Match[str]:
-        """Until the console shows the pattern; gives up when the console has been silent for long, or the machine ended."""
+        """Wait for the pattern on the console; fails when the console is silent for long, or the machine ends."""
         with self._changed:
             while not (found := re.search(pattern, self.console)):
                 # The listener ends with the console, when it has taken in the machine's last words.

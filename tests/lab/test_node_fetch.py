@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images arrive whole or not at all, and what was wrong is said in words."""
+"""Images are downloaded completely or not at all, and errors have a reason."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_part_with_a_flipped_bit_is_refused_by_name(lab: ScratchLab) -> None:
 
 def test_an_archive_that_goes_on_and_on_behind_the_image_is_refused(lab: ScratchLab) -> None:
     lab.objects.contents.update(make_bundle(PREFIX, IMAGE, lab.key, PART, padding_bytes=2 << 20))
-    assert 'goes on after the image' in refused(lab)
+    assert 'contains more than the image' in refused(lab)
 
 
 def test_a_missing_part_is_refused_at_once(lab: ScratchLab) -> None:
@@ -176,9 +176,9 @@ def test_a_server_that_is_not_there_is_an_error_in_words(lab: ScratchLab) -> Non
 @pytest.mark.parametrize(
     'change, words',
     [
-        ({'size': 499_999}, 'the image has 500000 bytes, the manifest says 499999'),
-        ({'bundled_size': 7}, 'the manifest says 7'),
-        ({'digest': '0' * 40}, 'the manifest says 0000000000'),
+        ({'size': 499_999}, 'the image has 500000 bytes, but its manifest lists 499999'),
+        ({'bundled_size': 7}, 'their manifest lists 7'),
+        ({'digest': '0' * 40}, 'its manifest lists 0000000000'),
         ({'key_text': 'ab' * 16}, 'decrypted|decompressed|broken'),
         ({'key_text': 'not hexadecimal'}, 'encrypted for another cloud'),
     ],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hooks are run as a node controller runs them: which files, as whom, in what surroundings, and what an end means."""
+"""Hooks run as on a node controller: which files, as which user, in which environment, and the meaning of their status."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from eucalab.node import hooks
+from eucalab.node.model import NodeError
 from tests.lab.node_support import ScratchLab, scratch_lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='hooks run as another user')
@@ -162,3 +163,14 @@ def test_new_hooks_need_no_restart_but_a_missing_directory_turns_hooks_off_until
     directory.with_name('away').rename(directory)
     lab.add_hook('broken', '#!/bin/sh\nexit 1\n')
     without.call(hooks.PRE_BOOT, '/x')
+
+
+def test_a_node_whose_hooks_nobody_can_enter_says_so_and_does_not_start(lab: ScratchLab) -> None:
+    directory = lab.settings.home / 'etc/eucalyptus/nc-hooks'
+    directory.chmod(0o700)
+    with pytest.raises(NodeError, match=f'the user nobody cannot enter {directory}'):
+        enabled(lab)
+    directory.chmod(0o755)
+    directory.parent.chmod(0o700)
+    with pytest.raises(NodeError, match='no hook can run'):
+        enabled(lab)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node makes of the machine that it is on: acceleration, daemons, /dev/kvm, partitions on plain files."""
+"""A node and its machine: acceleration, daemons, /dev/kvm, partitions on plain files."""
 
 from __future__ import annotations
 

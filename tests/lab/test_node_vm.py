@@ -94,7 +94,7 @@ def node() -> Iterator[Node]:
 
 
 def switch_off(lab: ScratchLab, instance_id: str) -> None:
-    """The guest switches itself off when a disk begins with this word."""
+    """The guest powers off when a disk begins with this word."""
     volume = lab.add_volume(1 << 20)
     lab.config.volume_file(volume).write_bytes(b'poweroff'.ljust(1 << 20, b'\0'))
     lab.attach(instance_id, volume, '/dev/sdz')

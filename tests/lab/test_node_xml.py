@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""instance.xml and the libvirt file have the shape that hooks know from a 4.4 node controller."""
+"""instance.xml and the libvirt file have the form of a 4.4 node controller's."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's uploads against a real API process, over a line that is bad; the long form is tests/bundle/faults.py."""
+"""The collection's uploads to a real API process over a bad line. tests/bundle/faults.py does many more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fixture_lab(make_lab_api: Callable[..., Lab]) -> Lab:
     return make_lab_api('faults', pace=0.0)
 
 
-@pytest.mark.parametrize('seed', [2, 5])
+@pytest.mark.parametrize('seed', [4, 5])
 def test_an_upload_over_a_bad_line_ends_right_or_with_a_clear_error(lab, tmp_path, seed):
     outcome = faults.one_run(lab, tmp_path, seed)
     assert sum(outcome.faults.values()) > 0

@@ -4,21 +4,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import compose
 from lxml import etree
 
+from tests.hook.hook_check import check
+from tests.hook.hook_oracle import Policy
+from tests.hook.hook_shapes import Shape, encode
+from tests.hook.hook_world import FILES, World, adopt_orphans
 from tests.kit import cloud_init
-from tests.kit.paths import ROOT
-
-sys.path.insert(0, str(ROOT / 'tests' / 'hook'))
-from hook_check import check  # noqa: E402
-from hook_oracle import Policy  # noqa: E402
-from hook_shapes import Shape, encode  # noqa: E402
-from hook_world import FILES, World, adopt_orphans  # noqa: E402
 
 CONFIG = '#cloud-config\nhostname: bö\n'
 SCRIPT = '#!/bin/sh\necho "ü" --part\n'

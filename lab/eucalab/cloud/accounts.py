@@ -31,7 +31,7 @@ class Credentials:
 
 
 def create_accounts(store: Store, config: Config) -> dict[str, Credentials]:
-    """Make the three accounts, each with its user ``admin``, keys and certificates; those that exist stay as they are.
+    """Make the three accounts, each with its user ``admin``, keys and certificates; existing ones are kept.
 
     Returns the credentials by account name (ADMIN, TENANT, EXEC_READ).
     """

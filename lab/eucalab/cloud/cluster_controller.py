@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cluster controller's part: what the nodes report becomes what clients see, one poll late.
+"""The cluster controller: at each poll it makes the nodes' reports visible to clients.
 
 All delays are those of a real cloud in seconds, times the lab's pace.
 """
@@ -22,7 +22,7 @@ POLL = 10  # a cluster controller asks its nodes this often
 SETTLE = 40  # VmInstances.VM_STATE_SETTLE_TIME: a report of teardown counts only after this
 TERMINATED_SHOWN = 3600  # VmInstances.TERMINATED_TIME; not paced
 TICK = 0.25  # of the storage controller's clock; not paced
-# What a guest sees with QEMU's user networking; the same for all.
+# A guest's address in QEMU's user networking, the same for all.
 GUEST_ADDRESS = '10.0.2.15'
 
 
@@ -37,7 +37,7 @@ async def run(cloud: Cloud) -> None:
                 poll(cloud)
             await storage_controller.advance(cloud)
         except Exception:
-            # A full disk or a database that another process holds for too long: the rows say what is still to be done.
+            # A full disk, or a database that another process has locked for too long. The rows keep the remaining work.
             log.exception('will be tried again')
         await asyncio.sleep(min(TICK, max(0.05, POLL * cloud.config.pace)))
 
@@ -75,7 +75,7 @@ def _teardown(cloud: Cloud, row: sqlite3.Row) -> None:
         elif row['state'] == 'stopping':
             set_state(cloud, row['id'], 'stopped', reason)
             cloud.store.execute('UPDATE instances SET private_ip = NULL, public_ip = NULL WHERE id = ?', row['id'])
-            # Volumes stay attached, and come back with the next start; what was under way has nobody to report it.
+            # Volumes stay attached for the next start. Nobody would report the end of pending changes.
             cloud.store.execute("DELETE FROM attachments WHERE instance_id = ? AND state = 'detaching'", row['id'])
             cloud.store.execute(
                 "UPDATE attachments SET state = 'attached', node_state = 'attached' WHERE instance_id = ? AND state = 'attaching'",
@@ -96,7 +96,7 @@ def _attachment(cloud: Cloud, row: sqlite3.Row) -> None:
     elif row['state'] == 'attaching' and report == 'attached':
         cloud.store.execute("UPDATE attachments SET state = 'attached', state_since = ?" + keys, cloud.now(), *where)
     elif row['state'] == 'detaching' and report == 'failed':
-        # It is still there, and says so; who asked may ask again.
+        # It is still attached, and a new request is possible.
         log.warning('%s could not be detached from %s: %s', row['volume_id'], row['instance_id'], row['node_reason'])
         cloud.store.execute(
             "UPDATE attachments SET state = 'attached', node_state = 'attached', state_since = ?" + keys, cloud.now(), *where

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of an instance's state, which the API and the cluster controller make alike."""
+"""Changes of an instance's state that both the API and the cluster controller make."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def set_state(cloud: Cloud, identifier: str, state: str, reason: str = '') -> No
 
 
 def release_volumes(cloud: Cloud, identifier: str) -> None:
-    """Free what a terminated instance had attached; delete what it was told to delete."""
+    """Detach a terminated instance's volumes and delete those marked for deletion."""
     for row in cloud.store.rows('SELECT * FROM attachments WHERE instance_id = ?', identifier):
         cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', row['volume_id'])
         if row['delete_on_termination']:
@@ -27,5 +27,5 @@ def release_volumes(cloud: Cloud, identifier: str) -> None:
 def bury(cloud: Cloud, identifier: str) -> None:
     release_volumes(cloud, identifier)
     cloud.forget_tags(identifier)
-    remove_log(identifier)  # nothing knows the id from here on
+    remove_log(identifier)  # the id is not stored anywhere after this
     cloud.store.execute('DELETE FROM instances WHERE id = ?', identifier)

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab leaves for its users: credentials as a cloud hands them out, an inventory, and facts for playbooks."""
+"""Files for the lab's users: credentials in a cloud's usual form, an inventory, and facts for playbooks."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -33,7 +34,7 @@ export AWS_SECRET_KEY='{secret_key}'
 
 
 def write(config: Config, credentials: dict[str, Credentials]) -> None:
-    """Write all of them; what is there is replaced, each file in one step."""
+    """Write all files, replacing each atomically."""
     for account, folder in FOLDERS.items():
         _write_credentials(config, config.home / folder, credentials[account])
     _write(config.home / 'inventory.ini', _inventory(config), 0o644)
@@ -57,10 +58,12 @@ def _write_credentials(config: Config, folder: Path, user: Credentials) -> None:
 
 def _inventory(config: Config) -> str:
     """One host per node: this machine, with that node's $EUCALYPTUS."""
+    # Ansible calls no interpreter whose path has a blank, so `tools/setup` may have made .venv a link to another directory.
+    python = Path(sys.executable).parent.resolve() / Path(sys.executable).name
     lines = ['[node_controllers]']
     lines += [
-        f'{node} ansible_connection=local ansible_python_interpreter={sys.executable}'
-        f' nc_hooks_eucalyptus_home={config.node_home(node)}'
+        f'{node} ansible_connection=local ansible_python_interpreter={shlex.quote(str(python))}'
+        f' nc_hooks_eucalyptus_home={shlex.quote(str(config.node_home(node)))}'
         for node in config.nodes
     ]
     return '\n'.join(lines) + '\n'

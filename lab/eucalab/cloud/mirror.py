@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bucket ``mirror``: the systems that the lab's installer can install, readable by everybody, as a mirror is.
+"""The bucket ``mirror``: the systems that the lab's installer can install, readable by everybody, like a mirror.
 
 The files come from the cache by hard link. Nobody writes to an object's file, so the cache stays as it is.
 """
@@ -23,12 +23,12 @@ BUCKET = 'mirror'
 
 
 def seed(store: Store, config: Config, owner: str) -> None:
-    """Put the systems of the cache into the bucket, where they are not there yet. ``owner`` is an account's number."""
+    """Add the cache's systems that the bucket does not contain yet. ``owner`` is an account's number."""
     if store.row('SELECT 1 FROM buckets WHERE name = ?', BUCKET) is None:
         store.insert('buckets', name=BUCKET, owner=owner, acl='public-read', created=time.time())
     for system in products.SYSTEMS:
         source = products.system(cache_root(), system).resolve()
-        # A build's directory is named for its inputs, so this says whether the object is that build.
+        # A build's directory is named for its inputs, so this identifies the build of the object.
         metadata = json.dumps({'x-amz-meta-build': source.parent.name.lstrip('.')})
         key = f'{system}/rootfs.tar'
         old = store.row('SELECT * FROM objects WHERE bucket = ? AND key = ?', BUCKET, key)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which node controller gets an instance."""
+"""Choice of the node controller for an instance."""
 
 from __future__ import annotations
 

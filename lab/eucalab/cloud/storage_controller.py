@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The storage controller's part: the files behind volumes and snapshots, and their states.
+"""The storage controller: the files behind volumes and snapshots, and their states.
 
-A file appears under its own name only when it is complete. What a killed process left half done has another name, is
-removed at the next start, and is done again, because the row still says so.
+A file appears under its own name only when it is complete. A partial file of a killed process has
+another name. The next start removes it and repeats the work, which the row still requests.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PARTIAL = '.partial'
 
 
 def recover(cloud: Cloud) -> None:
-    """At start: remove half-made files and take up the copies that were under way. Needs a running event loop."""
+    """At start: remove partial files and restart interrupted copies. Needs a running event loop."""
     for folder in (cloud.config.volumes, cloud.config.snapshots):
         for path in folder.glob('*' + _PARTIAL):
             path.unlink()
@@ -56,7 +56,7 @@ def start_copy(cloud: Cloud, snapshot: str, volume: str) -> None:
 
 
 def _copy(source: Path, target: Path, size: int | None) -> None:
-    """Copy with its holes, make it ``size`` bytes, and put it in place at once."""
+    """Copy a sparse file, resize it to ``size`` bytes, and rename it into place."""
     partial = target.with_name(target.name + _PARTIAL)
     subprocess.run(
         ['cp', '--sparse=always', '--reflink=auto', '--', os.fspath(source), os.fspath(partial)], check=True, capture_output=True
@@ -77,7 +77,7 @@ def _create_empty(target: Path, size: int) -> None:
 
 @contextlib.contextmanager
 def _failing_alone(cloud: Cloud, table: str, identifier: str) -> Iterator[None]:
-    """What goes wrong with one volume or snapshot is logged and makes that one failed; the others go on."""
+    """Log an error with one volume or snapshot and mark it as failed, without affecting the others."""
     try:
         yield
     except sqlite3.Error:
@@ -88,7 +88,7 @@ def _failing_alone(cloud: Cloud, table: str, identifier: str) -> Iterator[None]:
 
 
 async def advance(cloud: Cloud) -> None:
-    """Move every volume and snapshot as far as its time has come. Called a few times in a second."""
+    """Advance every volume and snapshot whose delay has passed. Called several times a second."""
     await _create_volumes(cloud)
     _delete_volumes(cloud)
     _advance_snapshots(cloud)

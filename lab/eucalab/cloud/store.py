@@ -1,17 +1,17 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's memory: one SQLite file, shared by the API process and the node controller processes.
+"""The lab's state: one SQLite file, shared by the API process and the node controller processes.
 
-Who may write what is the whole protocol between the processes:
+The processes communicate only through its rows, and each column has one writer:
 
-* The API process writes every column but those below. It stands for cloud, cluster and storage controller.
+* The API process writes every column except those below. It acts as cloud, cluster and storage controller.
 * A node controller writes only ``instances.node_state``, ``.node_reason``, ``.instance_path`` and
   ``attachments.node_state``, ``.node_reason``, and only for instances whose ``node`` is its own name.
 
-What a node has to do follows from the rows alone, so any process may be killed at any moment and started again:
+A node derives its work from the rows alone, so any process can be killed at any moment and started again:
 
 ======================================  ==========================================================================
-``instances.state`` (API)               what the node does, and the ``node_state`` it reports
+``instances.state`` (API)               the node's work and the ``node_state`` it reports
 ======================================  ==========================================================================
 pending, running                        ``staging`` (fetch, write files), ``booting`` (hook passed, domain being
                                         created), ``running``; a domain that is gone: ``teardown``
@@ -25,8 +25,8 @@ attaching                               ``attached``, or ``failed`` with a reaso
 detaching                               ``detached``, or ``failed`` with a reason
 ======================================  ==========================================================================
 
-The API notices reports when its next poll comes (every 10 s times the pace, as a cloud controller does), so what
-clients see lags behind. Times are seconds since the epoch.
+The API reads reports at its next poll (every 10 s times the pace, like a cloud controller), so clients see them
+later. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        # WAL: readers go on while one process writes, and a killed process loses nothing that it committed.
+        # WAL: readers are not blocked by a writer, and a killed process loses nothing that it committed.
         for pragma in ('journal_mode=WAL', 'synchronous=NORMAL', 'foreign_keys=ON'):
             self._db.execute(f'PRAGMA {pragma}')
         self._db.executescript(SCHEMA)
@@ -104,7 +104,15 @@ class Store:
         return self._db.execute(sql, values).fetchall()
 
     def row(self, sql: str, *values: object) -> sqlite3.Row | None:
-        return self._db.execute(sql, values).fetchone()
+        row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        return row
+
+    def one(self, sql: str, *values: object) -> sqlite3.Row:
+        """A row that must exist. LookupError when it does not."""
+        row = self.row(sql, *values)
+        if row is None:
+            raise LookupError(f'no row: {sql} {values}')
+        return row
 
     def execute(self, sql: str, *values: object) -> int:
         """Run one statement and return the number of rows that it changed."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attaching and detaching volumes: a wish in a row, which the instance's node fulfils."""
+"""Attaching and detaching volumes: the API requests it in a row, and the instance's node does it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
         raise ApiError('InvalidParameterValue', f'Value ({device or "null"}) for parameter device is invalid.')
     copy = cloud.copies.get(volume_id)
     if copy is not None:
-        # A snapshot holds what was on the volume when it was asked for.
+        # A snapshot has the volume's content at the time of the request.
         await copy
     with cloud.store.transaction():
         instance = ids.visible(cloud, caller, 'instances', instance_id)
@@ -47,7 +47,7 @@ async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
             attached=now,
             node_state=None if running else 'attached',
         )
-    row = volumes.attachment_of(cloud, volume_id)
+    row = cloud.store.one('SELECT * FROM attachments WHERE volume_id = ?', volume_id)
     return {**volumes.describe_attachment(row), 'State': 'attaching'}
 
 
@@ -73,7 +73,7 @@ def _check_free(cloud: Cloud, volume: sqlite3.Row, instance: sqlite3.Row, device
     if instance['state'] not in ('running', 'stopped'):
         raise ApiError('IncorrectState', f"Instance '{instance['id']}' is not 'running'")
     if volume['state'] != 'available':
-        # The storage controller has no token for a volume that it has not got (GetVolumeToken).
+        # The storage controller has no token for a volume that it does not have (GetVolumeToken).
         raise failure(f'Volume {volume["id"]} is not available')
 
 
@@ -85,7 +85,7 @@ def detach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         row = volumes.attachment_of(cloud, volume_id)
         if row is None:
             raise ApiError('IncorrectState', f'Volume is not attached: {volume_id}')
-        instance = cloud.store.row('SELECT * FROM instances WHERE id = ?', row['instance_id'])
+        instance = cloud.store.one('SELECT * FROM instances WHERE id = ?', row['instance_id'])
         _check_detachable(request, row, instance)
         reply = {**volumes.describe_attachment(row), 'State': 'detaching'}
         if instance['state'] == 'stopped':

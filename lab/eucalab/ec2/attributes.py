@@ -25,7 +25,7 @@ def modify_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]
                 if grantee != image_access.EVERYBODY and not _is_account(cloud, grantee):
                     raise failure(f'Not a valid userId : {grantee}')
                 cloud.store.execute('INSERT OR IGNORE INTO launch_permissions VALUES (?, ?)', row['id'], grantee)
-            # One request adds or removes: what is to be removed beside an addition is not looked at.
+            # One request adds or removes: removals in a request that adds are ignored.
             for grantee in [] if added else removed:
                 cloud.store.execute('DELETE FROM launch_permissions WHERE image_id = ? AND grantee = ?', row['id'], grantee)
         elif 'Description' in request:
@@ -38,7 +38,7 @@ def _is_account(cloud: Cloud, number: str) -> bool:
 
 
 def _launch_permissions(request: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Who is to be added and removed, from the form of today or that of before 2010 (which boto 2 sends)."""
+    """Grantees to add and to remove, in the current form or in that of before 2010, which boto 2 sends."""
     if request.get('Attribute') == 'launchPermission':
         named = (request.get('UserIds') or []) + (request.get('UserGroups') or [])
         return (named, []) if request.get('OperationType') == 'add' else ([], named)
@@ -115,6 +115,6 @@ def describe_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str,
         'userData': {'UserData': {'Value': row['user_data']} if row['user_data'] else {}},
     }
     if attribute not in values:
-        # What the switch refuses is caught by the handler around it, and comes out as this.
+        # The handler around the switch turns its refusals into this error.
         raise ApiError('InvalidInstanceID.NotFound', f"The instance ID '{identifier}' does not exist")
     return {'InstanceId': identifier, **values[attribute]}

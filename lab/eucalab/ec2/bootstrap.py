@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bootstrap service (/services/Empyrean), of which the lab has the one action that clients of images need.
+"""The bootstrap service (/services/Empyrean), with the one action that clients of images need.
 
-DescribeServiceCertificates (4.2 and later) tells the cloud's certificate, for which images are encrypted.
+DescribeServiceCertificates (4.2 and later) returns the cloud's certificate, for which images are encrypted.
 The elements are those that the message class has; the names around them (prefix, namespace) are what the default
 binding is known to write, which clients strip.
 """
@@ -13,6 +13,7 @@ import base64
 import hashlib
 import re
 import ssl
+from typing import Any
 from xml.sax.saxutils import escape
 
 from ..cloud import keys
@@ -51,8 +52,8 @@ def describe_service_certificates(cloud: Cloud, parameters: dict[str, str], requ
     return _reply(items, request_id)
 
 
-def _request_filters(parameters: dict[str, str]) -> list[dict]:
-    found: dict[str, dict] = {}
+def _request_filters(parameters: dict[str, str]) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for name, value in sorted(parameters.items()):
         match = re.fullmatch(r'Filter\.(\d+)\.(Name|Value\.\d+)', name)
         if match:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""GetConsoleOutput: what the node has of a guest's serial console (``doGetConsoleOutput`` of the node's KVM handlers)."""
+"""GetConsoleOutput: the part of a guest's serial console that the node returns (``doGetConsoleOutput``)."""
 
 from __future__ import annotations
 

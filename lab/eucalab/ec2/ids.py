@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Resource ids in requests: their form, and the errors for those that are not well formed or not there."""
+"""Resource ids in requests: their form, and the errors for malformed and unknown ones."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..protocol.auth import Caller
 from ..protocol.errors import ApiError
 
 _ID = re.compile(r'([a-z]+)-([0-9a-fA-F]{8}|[0-9a-fA-F]{17})')
-# Administrators see everybody's resources when they name this instead of an id.
+# An administrator who passes this instead of an id gets everybody's resources.
 VERBOSE = 'verbose'
 
 
 def normalise(identifier: str | None, prefix: str | None, error: Callable[[str], ApiError]) -> str:
-    """The id in small letters; ``error(identifier)`` is raised when it is not a ``prefix-`` id (any prefix when None)."""
+    """The id in lower case; ``error(identifier)`` is raised when it is not a ``prefix-`` id (any prefix when None)."""
     match = _ID.fullmatch(identifier or '')
     if match is None or (prefix is not None and match.group(1) != prefix):
         raise error(identifier or '')
@@ -52,7 +52,7 @@ def image_id(identifier: str | None) -> str:
 
 
 def visible(cloud: Cloud, caller: Caller, table: str, identifier: str) -> sqlite3.Row | None:
-    """The row of a resource that the caller may act on: his account's, or anybody's for an administrator."""
+    """The row of a resource that the caller may act on: one of the caller's account, or any for an administrator."""
     row = cloud.store.row(f'SELECT * FROM {table} WHERE id = ?', identifier)
     if row is not None and (caller.is_admin or row['account'] == caller.account):
         return row
@@ -60,7 +60,7 @@ def visible(cloud: Cloud, caller: Caller, table: str, identifier: str) -> sqlite
 
 
 def missing(code: str, what: str, asked: Iterable[str], found: Iterable[str]) -> None:
-    """Raise the NotFound error for what was asked for by id and is not there."""
+    """Raise the NotFound error for requested ids that were not found."""
     absent = sorted(set(asked) - set(found))
     if len(absent) == 1:
         raise ApiError(code, f"The {what} '{absent[0]}' does not exist")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Instances: describing them, and the wishes to stop, start, reboot and end them."""
+"""Instances: describing them, and requests to stop, start and terminate them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def block_devices(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, Any]]:
 
 
 def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str, Any]:
-    address = row['private_ip'] or '0.0.0.0'  # what Eucalyptus shows as long as there is none
+    address = row['private_ip'] or '0.0.0.0'  # Eucalyptus' placeholder for no address
     image = cloud.store.row('SELECT architecture, virtualization_type FROM images WHERE id = ?', row['image_id'])
     return {
         'InstanceId': row['id'],
@@ -138,7 +138,7 @@ def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
             }.get(row['state'], row['state'])
             changes.append(_change(row, new))
             if row['state'] == 'terminated':
-                bury(cloud, row['id'])  # a second call makes it vanish (VmInstances.buried)
+                bury(cloud, row['id'])  # a second call removes it (VmInstances.buried)
             elif new != row['state']:
                 set_state(cloud, row['id'], new, 'User terminated.')
                 if new == 'terminated':
@@ -165,7 +165,7 @@ def stop_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Rep
 
 @action('StartInstances')
 def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """Start what is stopped. Instances in any other state are left out of the reply, without an error."""
+    """Start stopped instances. The reply omits instances in any other state, without an error."""
     changes = []
     with cloud.store.transaction():
         for row in _lookup(cloud, caller, request):

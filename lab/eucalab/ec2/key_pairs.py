@@ -116,6 +116,7 @@ def _decode(material: str) -> rsa.RSAPublicKey:
         text = base64.b64decode(material, validate=True).decode('latin-1')
     except binascii.Error as error:
         raise ValueError('no base64') from error
+    key: object
     if text.startswith('ssh-rsa '):
         key = load_ssh_public_key(' '.join(text.split()[:2]).encode())
     elif text.startswith(_RFC4716[0]):

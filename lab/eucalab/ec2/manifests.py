@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
 
 from lxml import etree
 
@@ -23,7 +25,7 @@ _NAME_PREFIX = {'kernel': 'vmlinuz', 'ramdisk': 'initrd'}
 class Manifest:
     location: str  # bucket/key
     sha256: str  # of the whole file, hex
-    user: str  # account number of whoever bundled
+    user: str  # account number of the bundle's creator
     type: str  # kernel, ramdisk or machine
     windows: bool
     architecture: str
@@ -40,7 +42,7 @@ def split_location(location: str) -> tuple[str, str]:
 
 
 def named_type(location: str) -> str | None:
-    """Kernel or ramdisk, when the manifest's name alone says so."""
+    """Kernel or ramdisk, if the manifest's name alone implies it."""
     name = location.rsplit('/', 1)[-1]
     return next((kind for kind, prefix in _NAME_PREFIX.items() if name.startswith(prefix)), None)
 
@@ -79,7 +81,8 @@ def _content(cloud: Cloud, location: str) -> bytes:
     reader = find_caller(cloud.store, accounts.credentials(cloud.store, cloud.config, accounts.EXEC_READ).access_key)
     if row is None or row['size'] > MOST_BYTES or not access.allows(row, row['bucket_owner'], reader, 'READ'):
         raise _unreadable(location)
-    return (cloud.config.objects / row['file']).read_bytes()
+    path: Path = cloud.config.objects / row['file']
+    return path.read_bytes()
 
 
 def _interpret(root: etree._Element, location: str, content: bytes) -> Manifest:
@@ -106,7 +109,7 @@ def _interpret(root: etree._Element, location: str, content: bytes) -> Manifest:
     )
 
 
-def _type(text, location: str) -> str:
+def _type(text: Callable[[str], str | None], location: str) -> str:
     declared = text('/manifest/image/type')
     for kind in ('kernel', 'ramdisk'):
         marker = text(f'/manifest/machine_configuration/{kind}_id')

@@ -71,7 +71,7 @@ def _check_name_free(cloud: Cloud, caller: Caller, name: str) -> None:
         raise ApiError('InvalidAMIName.Duplicate', f'AMI name {name} is already in use by EMI {row["id"]}')
 
 
-def _from_manifest(cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict]) -> dict[str, Any]:
+def _from_manifest(cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict[str, Any]]) -> dict[str, Any]:
     virtualization = (request.get('VirtualizationType') or 'paravirtual').lower()
     if virtualization not in ('paravirtual', 'hvm'):
         raise failure('Unknown virtualization-type')
@@ -131,9 +131,11 @@ def _kernel_and_ramdisk(
     return chosen[0], chosen[1]
 
 
-def _from_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict], root: str) -> dict[str, Any]:
+def _from_snapshot(
+    cloud: Cloud, caller: Caller, request: dict[str, Any], mappings: list[dict[str, Any]], root: str
+) -> dict[str, Any]:
     devices = block_devices.validate(cloud, caller, mappings, ebs=True, suppress=False, partitioned_root=True)
-    # 4.x takes i386 when nothing is said, which surprises everybody once.
+    # 4.x defaults to i386.
     architecture = request.get('Architecture') or 'i386'
     manifests.check_architecture(architecture)
     device = next(one for one in devices if one['device_name'] == root)
@@ -167,7 +169,7 @@ def deregister_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
     if row['state'] != 'deregistered':
         cloud.store.execute("UPDATE images SET state = 'deregistered' WHERE id = ?", row['id'])
         return {}
-    # The second call removes what the first has hidden, once nothing uses it any more.
+    # The second call removes an image that the first one has hidden and that is no longer used.
     used = cloud.store.row(
         "SELECT 1 FROM instances WHERE ? IN (image_id, kernel_id, ramdisk_id) AND state != 'terminated'", row['id']
     )

@@ -78,11 +78,13 @@ def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
 
 
 def _count(cloud: Cloud, request: dict[str, Any]) -> int:
+    least: int
+    most: int
     least, most = request.get('MinCount', 1), request.get('MaxCount', 1)
     if most < least:
         raise failure('Maximum instance count must not be smaller than minimum instance count')
     if most < 1:
-        # The genuine 4.4 has no check here and reserves nothing, which no client can make sense of.
+        # The genuine 4.4 has no check here and reserves nothing, a reply that no client can handle.
         raise ApiError('InvalidParameterValue', f'Value ({most}) for parameter maxCount is invalid.')
     available = PER_NODE * len(cloud.config.nodes)
     if available < least:
@@ -132,7 +134,7 @@ def _user_data(request: dict[str, Any]) -> str:
 
 
 def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], image: sqlite3.Row) -> tuple[str | None, str | None]:
-    """Those of the request before those of the image; only for images that need them (Emis.determineKernelId)."""
+    """Ids from the request, otherwise from the image; only for images that need them (Emis.determineKernelId)."""
     if image['root_device_type'] == 'ebs' or image['virtualization_type'] != 'paravirtual':
         return None, None
     chosen = []
@@ -151,7 +153,7 @@ def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], i
 
 def _check_manifest(cloud: Cloud, identifier: str) -> None:
     """Since 4.1 a manifest that was written over after registration makes the image unusable."""
-    row = cloud.store.row('SELECT location, manifest_sha256 FROM images WHERE id = ?', identifier)
+    row = cloud.store.one('SELECT location, manifest_sha256 FROM images WHERE id = ?', identifier)
     if row['manifest_sha256'] and manifests.sha256(cloud, row['location']) != row['manifest_sha256']:
         raise failure(f'Image manifest was changed after registration for: {identifier}')
 
@@ -194,7 +196,7 @@ def _changed_root(root: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]
 
 def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dict[str, Any]]) -> None:
     identifier, now = cloud.new_id('i'), cloud.now()
-    # d0:0d and the id, as the cloud makes addresses (VmInstances.mac).
+    # d0:0d and the id (VmInstances.mac).
     digits = identifier[2:]
     mac = 'd0:0d:' + ':'.join(digits[at : at + 2] for at in range(0, 8, 2))
     cloud.store.insert(
@@ -210,11 +212,11 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
     )
     for device in devices:
         size = device.get('size', 0)
-        if size <= 0:  # as good as none (ClusterAllocator.setupVolumeMessages)
+        if size <= 0:  # treated like no size (ClusterAllocator.setupVolumeMessages)
             size = _snapshot_size(cloud, device)
         volume = volumes.insert_volume(cloud, columns['account'], size, device.get('snapshot_id'))
         root = device['device_name'] == columns['root_device_name']
-        # There from the start: the node waits for the volume itself.
+        # Attached from the start: the node itself waits for the volume.
         cloud.store.insert(
             'attachments',
             volume_id=volume,
@@ -233,4 +235,4 @@ def _snapshot_size(cloud: Cloud, device: dict[str, Any]) -> int:
     row = cloud.store.row('SELECT size FROM snapshots WHERE id = ?', device.get('snapshot_id'))
     if row is None:
         raise failure(f'Snapshot {device.get("snapshot_id")} does not exist')
-    return row['size']
+    return int(row['size'])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots of volumes; the copying is done in ``storage``."""
+"""Snapshots of volumes; ``storage_controller`` copies them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any])
         started=cloud.now(),
     )
     storage_controller.start_copy(cloud, identifier, volume_id)
-    return _describe(cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
+    return _describe(cloud.store.one('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
 
 
 @action('DeleteSnapshot')
@@ -49,7 +49,7 @@ def delete_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
     if row['account'] != caller.account and not caller.is_admin:
         raise unauthorized(f'Not authorized to delete snapshot {identifier} by {caller.user_name}')
     if row['state'] == 'pending':
-        return {'Return': False}  # the genuine one says no more than this (SnapshotManager.delete)
+        return {'Return': False}  # as the genuine one, without a reason (SnapshotManager.delete)
     if _registered(cloud, identifier):
         raise ApiError('InvalidSnapshot.InUse', f'Snapshot {identifier} is in use, deletion not permitted')
     cloud.store.execute('DELETE FROM snapshots WHERE id = ?', identifier)

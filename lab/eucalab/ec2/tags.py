@@ -53,7 +53,7 @@ def create_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
                     key,
                     value,
                 )
-            count = cloud.store.row('SELECT count(*) FROM tags WHERE resource_id = ? AND account = ?', resource, caller.account)[0]
+            count = cloud.store.one('SELECT count(*) FROM tags WHERE resource_id = ? AND account = ?', resource, caller.account)[0]
             if count > MOST:
                 raise ApiError('TagLimitExceeded', 'The maximum number of Tags for a resource has been reached.')
     return {}

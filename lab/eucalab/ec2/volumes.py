@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes. Here they only change rows; the storage controller's part (``storage``) makes and removes the files."""
+"""Volumes. These actions only change rows; ``storage_controller`` creates and removes the files."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ MOST_GIB, MOST_TOTAL_GIB = 100, 500
 
 @action('CreateVolume')
 def create_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    size, snapshot = request.get('Size'), None
+    size: int | None = request.get('Size')
     if size is None and not request.get('SnapshotId'):
         raise failure('One of size or snapshotId is required as a parameter.')
+    snapshot_id, snapshot_size = None, 0
     if request.get('SnapshotId'):
         snapshot = _usable_snapshot(cloud, caller, ids.snapshot_id(request['SnapshotId']))
-        if size is not None and size < snapshot['size']:
+        snapshot_id, snapshot_size = snapshot['id'], snapshot['size']
+        if size is not None and size < snapshot_size:
             raise failure('Volume size cannot be less than snapshot size')
     if size is not None and size <= 0:
         raise failure(f'Failed to create volume because the parameter size ({size}) must be greater than zero.')
     zone = request.get('AvailabilityZone')
     if zone != cloud.config.zone:
         raise ApiError('InvalidZone.NotFound', f"The zone '{zone}' does not exist.")
-    volume = insert_volume(cloud, caller.account, size or snapshot['size'], snapshot['id'] if snapshot else None)
-    row = cloud.store.row('SELECT * FROM volumes WHERE id = ?', volume)
+    volume = insert_volume(cloud, caller.account, size or snapshot_size, snapshot_id)
+    row = cloud.store.one('SELECT * FROM volumes WHERE id = ?', volume)
     return _describe(row, None, {})
 
 
@@ -65,7 +67,7 @@ def insert_volume(cloud: Cloud, account: str, size: int, snapshot: str | None) -
 
 def _check_room(cloud: Cloud, identifier: str, size: int) -> None:
     """BlockStorageController.CreateStorageVolume, as VolumeManager.handleException words it."""
-    used = cloud.store.row("SELECT total(size) AS gib FROM volumes WHERE state NOT IN ('failed', 'deleted')")['gib']
+    used = cloud.store.one("SELECT total(size) AS gib FROM volumes WHERE state NOT IN ('failed', 'deleted')")['gib']
     if used + size > MOST_TOTAL_GIB:
         raise ApiError('VolumeLimitExceeded', f'Total Volume Size Limit Exceeded volume: {identifier}')
     if size > MOST_GIB:
@@ -134,7 +136,7 @@ def describe_attachment(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _describe(row: sqlite3.Row, attachment: sqlite3.Row | None, tagged: dict[str, str]) -> dict[str, Any]:
-    # A volume is in use as soon as somebody asked for it, whatever the state of the attachment.
+    # A volume is in use as soon as an attachment was requested, whatever its state.
     state = 'in-use' if attachment is not None and row['state'] == 'available' else row['state']
     return {
         'VolumeId': row['id'],

@@ -17,7 +17,7 @@ from .run import PER_NODE
 
 @action('DescribeAvailabilityZones')
 def describe_availability_zones(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    # 3.x and 4.x put the cluster controller's host and ARN where one expects "available".
+    # 3.x and 4.x return the cluster controller's host and ARN instead of "available".
     host = urlsplit(cloud.config.endpoint).hostname
     zone = {
         'ZoneName': cloud.config.zone,

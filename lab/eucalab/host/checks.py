@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to be right before a lab can stand. Each problem is one line that says the way out."""
+"""Checks before a lab starts. Each problem is one line that includes its solution."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ..errors import LabError
 from ..installer import products
 from ..versions import PLAYED
 
-FREE_BYTES = 3 << 30  # a build of the Debian system: volume, snapshot, images, and the copies on the way
-# Program and the Debian package that has it.
+FREE_BYTES = 3 << 30  # for a build of the Debian system: volume, snapshot, images and temporary copies
+# Programs and their Debian packages.
 PROGRAMS = {
     'qemu-system-x86_64': 'qemu-system-x86',
     'libvirtd': 'libvirt-daemon-system',
@@ -30,9 +30,9 @@ PROGRAMS = {
 
 
 def before_up(config: Config, has_port: bool) -> None:
-    """has_port: the lab's own API serves on it already.
+    """has_port: the lab's own API already serves on it.
 
-    :raises LabError: for the first thing that is not right
+    :raises LabError: for the first problem
     """
     values(config)
     if config.nodes:
@@ -44,24 +44,24 @@ def before_up(config: Config, has_port: bool) -> None:
 
 
 def values(config: Config) -> None:
-    """:raises LabError: for a setting that no lab can have"""
+    """:raises LabError: for an invalid setting"""
     if not re.fullmatch('[a-z0-9][a-z0-9-]{0,30}', config.name):
-        raise LabError(f'a lab cannot be called {config.name!r}: lower-case letters, digits and hyphens only')
+        raise LabError(f'{config.name!r} is not a valid lab name: use lower-case letters, digits and hyphens')
     if not 0 < config.port < 65536:
         raise LabError(f'{config.port} is not a port')
     if not 0 <= config.pace < math.inf:
-        raise LabError(f'{config.pace} is not a pace: it is a number from 0 up; choose another: --pace')
+        raise LabError(f'{config.pace} is not a valid pace; choose a number that is not negative: --pace')
     if config.play not in PLAYED:
-        raise LabError(f'the lab cannot play Eucalyptus {config.play}; choose what it knows: --play {" or ".join(PLAYED)}')
+        raise LabError(f'the lab cannot imitate Eucalyptus {config.play}; choose a supported version: --play {" or ".join(PLAYED)}')
 
 
 def root() -> None:
     if os.geteuid() != 0:
-        raise LabError('the lab needs root, for libvirt and for the users that hooks and guests run as: run this with sudo')
+        raise LabError('the lab needs root for libvirt and for the users that hooks and guests run as: run this with sudo')
 
 
 def packages() -> None:
-    """:raises LabError: with the line that installs what node controllers lack"""
+    """:raises LabError: with the command that installs the missing packages"""
     search = f'{os.environ.get("PATH", "")}:/usr/sbin:/sbin'
     missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=search) is None}
     if importlib.util.find_spec('libvirt') is None:
@@ -86,19 +86,19 @@ def _state(config: Config) -> None:
     free = shutil.disk_usage(above).free
     if free < FREE_BYTES:
         raise LabError(
-            f'{above} has {free >> 20} MiB left, a lab needs {FREE_BYTES >> 20};'
-            ' make room, or set EUCALAB_STATE to a directory elsewhere'
+            f'{above} has {free >> 20} MiB free and a lab needs {FREE_BYTES >> 20};'
+            ' free some space, or set EUCALAB_STATE to another directory'
         )
     for folder in [above.resolve(), *above.resolve().parents]:
         if not folder.stat().st_mode & 0o001:
             raise LabError(
-                f'the users of hooks and guests ({config.hook_user}, libvirt-qemu) may not enter {folder};'
-                ' set EUCALAB_STATE to a directory that they may'
+                f'the users of hooks and guests ({config.hook_user}, libvirt-qemu) cannot enter {folder};'
+                ' set EUCALAB_STATE to a directory that they can enter'
             )
     try:
         pwd.getpwnam(config.hook_user)
     except KeyError:
-        raise LabError(f'the hooks are to run as {config.hook_user}, and there is no such user') from None
+        raise LabError(f'hooks run as the user {config.hook_user}, which does not exist') from None
 
 
 def _port(config: Config) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP between the lab's own processes: on loopback, whatever proxy the environment names."""
+"""HTTP between the lab's own processes: on loopback, without the environment's proxies."""
 
 from __future__ import annotations
 

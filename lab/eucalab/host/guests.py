@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual machines of a lab, seen from outside: what "down" has to end even when the lab's own memory is lost."""
+"""The virtual machines of a lab, found without its database, so that "down" can end them even if that is lost."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def running(config: Config) -> dict[str, int]:
 
 
 def remove_log(instance: str) -> None:
-    """Remove what libvirt wrote of an instance, which libvirt itself keeps for ever."""
+    """Remove libvirt's logs of an instance, which libvirt itself never removes."""
     for log in LOGS.glob(f'{instance}.log*'):
         with contextlib.suppress(OSError):
             log.unlink()
 
 
 def destroy(config: Config) -> None:
-    """End the lab's guests through libvirt, so that it forgets them too; by force what libvirt does not know.
+    """End the lab's guests through libvirt, and kill those that libvirt does not list.
 
-    :raises LabError: libvirtd has to be started for this, and does not
+    :raises LabError: libvirtd must be started for this and does not start
     """
     guests = running(config)
     if not guests:
         return
-    import libvirt  # not there on every machine that runs a lab without nodes
+    import libvirt  # a machine that runs a lab without nodes may not have it
 
     from .libvirt_daemons import URI
 

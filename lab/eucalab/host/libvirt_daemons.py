@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""virtlogd and libvirtd: used when they run, started when not, and what was started can be stopped again."""
+"""virtlogd and libvirtd: started if they are not running, and stopped again if they were started here."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DAEMONS = (
 URI = 'qemu:///system'
 KVM_DEVICE = Path('/dev/kvm')
 log = logging.getLogger('eucalab.node')
-START_SECONDS = 60  # the first libvirtd on a machine tries out all emulators before it answers
+START_SECONDS = 60  # the first libvirtd on a machine probes all emulators before it responds
 
 
 def ensure_daemons() -> None:
-    """Start what does not run. Needs root.
+    """Start the daemons that are not running. Needs root.
 
-    :raises LabError: one does not start
+    :raises LabError: a daemon does not start
     """
     search = f'{os.environ.get("PATH", "")}:/usr/sbin:/sbin'
     open_kvm_device()
@@ -40,7 +40,7 @@ def ensure_daemons() -> None:
             command = [shutil.which(name, path=search) or name, '-d', '-p', str(pid_file)]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode:
-                raise LabError(f'{name} does not start: {result.stderr.strip()[-300:]}')
+                raise LabError(f'{name} did not start: {result.stderr.strip()[-300:]}')
         _wait_for(socket, name)
     _wait_for_answer()
 
@@ -62,7 +62,7 @@ def open_kvm_device() -> None:
 
 
 def stop_daemons(names: list[str]) -> None:
-    """Stop these, the last one first. Guests of others would go on without."""
+    """Stop these daemons in reverse order. Running guests are not affected."""
     for name, _pid_file, _socket in reversed(DAEMONS):
         pid = running_pid(name) if name in names else None
         if pid is not None:
@@ -70,7 +70,7 @@ def stop_daemons(names: list[str]) -> None:
 
 
 def running_pid(name: str) -> int | None:
-    """The daemon's process, whoever started it. Found in /proc: not everybody writes the same pid file."""
+    """The daemon's process, whoever started it. Read from /proc, because pid files differ."""
     for entry in Path('/proc').iterdir():
         if entry.name.isdecimal():
             try:
@@ -86,7 +86,7 @@ def _wait_for(socket: Path, name: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not socket.exists():
         if time.monotonic() > deadline:
-            raise LabError(f'{name} runs but has no {socket}')
+            raise LabError(f'{name} is running but has not created {socket}')
         time.sleep(0.05)
 
 
@@ -98,5 +98,5 @@ def _wait_for_answer() -> None:
             return
         except libvirt.libvirtError as error:
             if time.monotonic() > deadline:
-                raise LabError(f'libvirtd does not answer: {error}') from error
+                raise LabError(f'libvirtd does not respond: {error}') from error
             time.sleep(0.2)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's processes as daemons: started with a log, known by a pid file, found and ended again whatever happened.
+"""The lab's processes as daemons, each with a log and a pid file. They can always be found and stopped.
 
 A pid file has two lines, the process number and the start time of the process in clock ticks since the machine booted.
-The number alone may belong to somebody else by now.
+The number alone may have been reused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Daemon:
         self.log = config.log / f'{name}.log'
 
     def pid(self) -> int | None:
-        """The process that the pid file speaks of, when it still runs."""
+        """The process in the pid file, if it is still running."""
         try:
             pid, started = map(int, self.pid_file.read_text().split())
         except (FileNotFoundError, ValueError):
@@ -40,7 +40,7 @@ class Daemon:
         return pid if start_time(pid) == started else None
 
     def start(self) -> int:
-        """Start the process; returns how long its log was before, which is where its own lines begin."""
+        """Start the process. Returns the length of its log before that, where its own lines begin."""
         environment = {
             **os.environ,
             'PYTHONPATH': str(Path(__file__).resolve().parents[2]),
@@ -50,7 +50,7 @@ class Daemon:
         }
         with self.log.open('ab') as log:
             before = log.tell()
-            # A session of its own: Ctrl-C at the terminal that started the lab is not meant for it.
+            # A session of its own, so that Ctrl-C in the terminal does not reach it.
             process = subprocess.Popen(
                 [sys.executable, '-m', *self.arguments],
                 stdin=subprocess.DEVNULL,
@@ -71,13 +71,13 @@ class Daemon:
             return log.read().decode(errors='replace')
 
     def stop(self) -> None:
-        pids = {self.pid(), *self._strays()} - {None}
-        for pid in pids:
+        own = self.pid()
+        for pid in {*self._strays(), *([] if own is None else [own])}:
             end(pid)
         self.pid_file.unlink(missing_ok=True)
 
     def _strays(self) -> list[int]:
-        """Processes of this lab that no pid file knows: the command that started them was killed at once."""
+        """Processes of this lab without a pid file: the command that started them was killed immediately."""
         found = []
         for entry in Path('/proc').iterdir():
             if entry.name.isdecimal() and int(entry.name) != os.getpid():
@@ -89,7 +89,7 @@ class Daemon:
 
 
 def _state_of(process: Path) -> str:
-    """Below which directory a process keeps its labs. Labs of other directories may have the same names."""
+    """The state directory of a process. Labs in other directories may have the same names."""
     for line in (process / 'environ').read_bytes().split(b'\0'):
         if line.startswith(b'EUCALAB_STATE='):
             return os.fsdecode(line.partition(b'=')[2])
@@ -106,14 +106,14 @@ def start_time(pid: int) -> int | None:
 
 
 def end(pid: int) -> None:
-    """End a process: politely, and after :data:`STOP_SECONDS` by force. Does not return before it is gone."""
+    """Terminate a process, and kill it after :data:`STOP_SECONDS`. Returns when it has ended."""
     started = start_time(pid)
     deadline = time.monotonic() + STOP_SECONDS
     number = signal.SIGTERM
     while started is not None and start_time(pid) == started:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        # Once is enough, and for a process that was killed there is only waiting.
+        # One signal is enough, and after a kill only waiting remains.
         number = signal.SIGKILL if time.monotonic() > deadline else signal.Signals(signal.SIGCONT)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)

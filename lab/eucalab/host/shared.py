@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all labs of this machine share: libvirtd and virtlogd, when a lab had to start them.
+"""Daemons that all labs of this machine share: libvirtd and virtlogd, if a lab started them.
 
 ``/run/eucalab.json`` has the daemons that labs started (name: pid and start time, or null while it is being started)
-and the state directories of the labs that use them. The last of these labs to go stops the daemons. Daemons that ran
-before are not in it, and go on.
+and the state directories of the labs that use them. The last of these labs stops the daemons. Daemons that ran before
+are not listed and keep running.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..config import Config
 from . import checks
@@ -24,12 +25,12 @@ REGISTER = Path('/run/eucalab.json')
 
 
 def hold(config: Config) -> None:
-    """Have the daemons run, and go on running, for this lab. Needs root.
+    """Start the daemons if necessary and keep them running for this lab. Needs root.
 
-    :raises LabError: with what is missing and the way out
+    :raises LabError: with the missing packages and the command that installs them
     """
     checks.packages()
-    from . import libvirt_daemons  # libvirt's binding is not there on every machine that runs a lab without nodes
+    from . import libvirt_daemons  # a machine that runs a lab without nodes may not have libvirt's binding
 
     with _register() as register:
         register['labs'] = sorted({*_present(register['labs']), str(config.home)})
@@ -40,11 +41,12 @@ def hold(config: Config) -> None:
         libvirt_daemons.ensure_daemons()
         for name in [name for name, process in register['started'].items() if process is None]:
             pid = libvirt_daemons.running_pid(name)
-            register['started'][name] = [pid, start_time(pid)]
+            if pid is not None:
+                register['started'][name] = [pid, start_time(pid)]
 
 
 def release(config: Config) -> None:
-    """This lab is gone. Stops what labs started, when no other uses it."""
+    """Unregister this lab, which was removed. Stops the daemons that labs started if no other lab uses them."""
     if not REGISTER.exists():
         return
     from . import libvirt_daemons
@@ -63,12 +65,12 @@ def _present(homes: list[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _register() -> Iterator[dict]:
-    """The register, while no other command has it; removed when nothing is in it any more."""
+def _register() -> Iterator[dict[str, Any]]:
+    """The register, locked; removed when it is empty."""
     lock = os.open(REGISTER.parent, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        register = {'labs': [], 'started': {}}
+        register: dict[str, Any] = {'labs': [], 'started': {}}
         if REGISTER.exists():
             register.update(json.loads(REGISTER.read_text()))
         yield register
@@ -80,7 +82,7 @@ def _register() -> Iterator[dict]:
         os.close(lock)
 
 
-def _write(register: dict) -> None:
+def _write(register: dict[str, Any]) -> None:
     new = REGISTER.with_suffix('.new')
     new.write_text(json.dumps(register) + '\n')
     new.replace(REGISTER)

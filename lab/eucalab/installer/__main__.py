@@ -7,16 +7,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..config import cache_root
+from ..config import cache_root, set_umask
 from .build import PRODUCTS, build, outdated
 from .packages import BuildError
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build installer and systems in the cache.')
-    parser.add_argument('command', choices=['build', 'check'], help='build what is missing; or only tell')
-    parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='one product, not all; may be repeated')
+    parser.add_argument('command', choices=['build', 'check'], help='build outdated products, or only list them')
+    parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='build only this product; may be repeated')
     arguments = parser.parse_args()
+    set_umask()
     try:
         if arguments.command == 'check':
             for name in (missing := outdated(cache_root(), arguments.only)):
@@ -27,7 +28,7 @@ def main() -> int:
         print(f'eucalab: {problem}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('eucalab: interrupted; the cache is as it was', file=sys.stderr)
+        print('eucalab: interrupted; the cache is unchanged', file=sys.stderr)
         return 1
     return 0
 

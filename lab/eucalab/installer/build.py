@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Building what the cache lacks.
+"""Building the outdated products of the cache.
 
-Each product is a directory ``.NAME-INPUTS`` in the cache with a link ``NAME`` to it; INPUTS is a digest of everything
-that it is made from. It is built under another name and renamed, so the cache never has a half product.
+Each product is a directory ``.NAME-INPUTS`` in the cache with a link ``NAME`` to it; INPUTS is a digest of
+all its inputs. It is built under another name and renamed, so the cache never contains a partial product.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def say(text: str) -> None:
 def build(cache: Path, only: list[str] | None = None) -> None:
     """Bring the products (all of :data:`PRODUCTS`, or ``only``) up to date.
 
-    :raises BuildError: with what is missing and what to do
+    :raises BuildError: with the problem and its solution
     """
     names = only or list(PRODUCTS)
     with _locked(cache):
@@ -50,14 +50,14 @@ def build(cache: Path, only: list[str] | None = None) -> None:
 
 
 def outdated(cache: Path, names: list[str] | None = None) -> dict[str, str]:
-    """Which products are missing or made from other inputs than today's, with the digest of today's."""
+    """The products that are missing or have other inputs than the current ones, with the digest of those."""
     names = names or list(PRODUCTS)
     complete = [name for name in names if (cache / name / 'complete').is_file()]
     try:
         inputs = _inputs(names)
     except BuildError:
         if len(complete) == len(names):
-            return {}  # apt has no lists at the moment: nothing says that there is anything newer
+            return {}  # apt has no lists at the moment, so nothing newer is known
         raise
     return {
         name: digest for name, digest in inputs.items() if name not in complete or os.readlink(cache / name) != f'.{name}-{digest}'
@@ -122,7 +122,7 @@ def _digest(name: str, kernel: tuple[str, str], versions: dict[str, str]) -> str
 
 @contextmanager
 def _locked(cache: Path) -> Iterator[None]:
-    """Two builds at a time would tread on each other; the second waits. Leftovers of a killed one are removed."""
+    """Run one build at a time; a second one waits. Removes the leftovers of a killed build."""
     if os.geteuid() != 0:
         raise BuildError('building a Debian system needs root: run it with sudo')
     cache.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -133,5 +133,5 @@ def _locked(cache: Path) -> Iterator[None]:
             say(f'waiting for another build in {cache}')
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in cache.glob('.build-*'):
-            shutil.rmtree(leftover, ignore_errors=True)  # what a killed build started may still be ending
+            shutil.rmtree(leftover, ignore_errors=True)  # children of a killed build may still be running
         yield

@@ -37,9 +37,9 @@ def needed(tree: Path) -> tuple[str, list[Path]]:
     by_name = {Path(module).name.split('.')[0].replace('-', '_'): module for module in depends}
     chosen: set[str] = set()
     for name in WANTED:
-        module = by_name.get(name.replace('-', '_'))
-        if module:
-            chosen.update([module, *depends[module]])
+        found = by_name.get(name.replace('-', '_'))
+        if found:
+            chosen.update([found, *depends[found]])
     if not any('virtio_blk' in module for module in chosen):
         raise BuildError(f'kernel {release} has no module virtio_blk')
     return release, [base / module for module in sorted(chosen)] + [base / 'modules.order', base / 'modules.builtin']

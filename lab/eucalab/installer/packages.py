@@ -16,16 +16,16 @@ KERNEL = 'linux-image-cloud-amd64'
 
 
 class BuildError(Exception):
-    """The build cannot go on; the message says why and what to do."""
+    """A problem that stops the build; the message includes its solution."""
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a command and return its standard output. When this process is interrupted, the command is ended.
 
-    :raises BuildError: with the last lines of what the command said
+    :raises BuildError: with the last lines of the command's output
     """
     try:
-        # A session of its own: mmdebstrap, when it is ended, ends its whole process group, which must not be the caller's.
+        # A session of its own: a terminated mmdebstrap ends its whole process group, which must not be the caller's.
         process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -56,20 +56,20 @@ def kernel_package() -> tuple[str, str]:
     depends = run('apt-cache', 'depends', '--important', KERNEL)
     match = re.search(r'Depends: (linux-image-\S+-cloud-amd64)$', depends, re.MULTILINE)
     if not match:
-        raise BuildError(f'apt knows no {KERNEL}: run apt-get update; the lab needs Debian 12')
+        raise BuildError(f'apt has no package {KERNEL}: run apt-get update; the lab needs Debian 12')
     return match.group(1), candidates([match.group(1)])[match.group(1)]
 
 
 def candidates(names: Iterable[str]) -> dict[str, str]:
     """The versions of packages that apt would install.
 
-    :raises BuildError: apt does not know one of them
+    :raises BuildError: apt has no such package
     """
     names = sorted(set(names))
     found = dict(re.findall(r'^(\S+):\n.*\n  Candidate: (\S+)$', run('apt-cache', 'policy', *names), re.MULTILINE))
     unknown = [name for name in names if found.get(name, '(none)') == '(none)']
     if unknown:
-        raise BuildError(f'apt knows no package {", ".join(unknown)}: run apt-get update')
+        raise BuildError(f'apt has no package {", ".join(unknown)}: run apt-get update')
     return found
 
 
@@ -77,7 +77,7 @@ def unpack(package: str, into: Path) -> None:
     """Download the candidate version of ``package`` and unpack its files below ``into``."""
     downloads = into.parent / f'{into.name}.deb'
     downloads.mkdir()
-    # As root: apt would drop to the user _apt, who may not write here, and only warn about it.
+    # As root: apt would change to the user _apt, who cannot write here, and only warn about it.
     run('apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', package, cwd=downloads)
     run('dpkg-deb', '-x', next(downloads.glob('*.deb')), into)
 

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is built: the installer, and the two systems that it can install. Each function fills one directory."""
+"""The products: the installer and the two systems that it can install. Each function fills one directory."""
 
 from __future__ import annotations
 
 import io
 import os
+import shlex
 import shutil
 import tarfile
 from pathlib import Path
@@ -15,9 +16,9 @@ from .ramdisk import Ramdisk, gzip
 
 SOURCES = Path(__file__).parent
 BUSYBOX = Path('/usr/bin/busybox')
-# Whose files, besides this package's Python, go into a product.
+# Folders with the files of each product. All products also depend on this package's Python files.
 FOLDERS = {'installer': ('ramdisk', 'shared'), 'busybox': ('busybox', 'installed', 'shared'), 'debian': ('debian', 'installed')}
-# Whose versions decide whether a product is up to date, besides the kernel and the files of this package.
+# Packages of each product. It is outdated when their versions, the kernel's or this package's files change.
 PACKAGES = {
     'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata'),
     'busybox': ('busybox-static',),
@@ -90,7 +91,7 @@ def debian(kernel: Path, out: Path) -> None:
     _add_kernel(kernel, extra)
     sources = out.parent / 'sources.list'
     sources.write_text(packages.debian_sources())
-    # Its temporary files go where the next build clears up, should this one be killed.
+    # The next build removes these temporary files if this one is killed.
     os.environ.update(EXTRA=str(extra), SOURCES=str(SOURCES / 'debian'), TMPDIR=str(out.parent))
     options = [
         f'--dpkgopt=path-exclude={pattern}'
@@ -110,7 +111,7 @@ def debian(kernel: Path, out: Path) -> None:
         *options,
         '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
         '--include=usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static,wget',
-        '--customize-hook=' + str(SOURCES / 'debian/customize') + ' "$1"',
+        f'--customize-hook={shlex.quote(str(SOURCES / "debian/customize"))} "$1"',
         'bookworm',
         out / 'rootfs.tar',
         sources,
@@ -118,7 +119,7 @@ def debian(kernel: Path, out: Path) -> None:
 
 
 def _base_ramdisk(kernel: Path) -> Ramdisk:
-    """What both kinds of initial ramdisk have: busybox under all its names, and the drivers."""
+    """The common part of both initial ramdisks: busybox under all its names, and the drivers."""
     disk = Ramdisk()
     disk.file('bin/busybox', BUSYBOX.read_bytes(), 0o755)
     for applet in packages.run(BUSYBOX, '--list').split():

@@ -10,12 +10,12 @@ import signal
 import sys
 import threading
 
-from ..config import Config, cache_root
+from ..config import Config, cache_root, set_umask
 from ..errors import LabError
 from ..host import checks, shared
 from . import acceleration
 from .controller import Controller
-from .model import Settings
+from .model import NodeError, Settings
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument('node')
     parser.add_argument('--debug', action='store_true', help='log every hook call')
     arguments = parser.parse_args()
+    set_umask()
     logging.basicConfig(
         level=logging.DEBUG if arguments.debug else logging.INFO, stream=sys.stderr, format='%(asctime)s %(levelname)s %(message)s'
     )
@@ -45,7 +46,11 @@ def main() -> int:
     except KeyError as error:
         print(f'eucalab.node: the hook user of lab {config.name} does not exist: {error}', file=sys.stderr)
         return 1
-    controller.run()
+    try:
+        controller.run()
+    except NodeError as error:
+        print(f'eucalab.node: {error}', file=sys.stderr)
+        return 1
     return 0
 
 

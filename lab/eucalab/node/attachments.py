@@ -13,7 +13,7 @@ from .instance_xml import write_instance_xml
 from .lifecycle import Lifecycle
 from .model import Instance, NodeError, VolumeOfInstance, device_name, volume_serial
 
-# A request whose answer is not there yet. The root volume is attached by the start of its instance.
+# A request without an answer yet. The start of an instance attaches its root volume.
 WANTED = """
 SELECT a.*, i.node_state AS instance_node_state FROM attachments a JOIN instances i ON i.id = a.instance_id
 WHERE i.node = ? AND (
@@ -37,7 +37,7 @@ class Attachments:
         attach = row['state'] == 'attaching'
         try:
             if instance is None and attach:
-                raise NodeError('the instance does not run')
+                raise NodeError('the instance is not running')
             if instance is not None:
                 (self._attach if attach else self._detach)(row, instance)
         except NodeError as error:

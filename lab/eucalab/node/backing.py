@@ -16,7 +16,7 @@ from .fetch import ImageCache
 from .model import GIB, Instance, NodeError, Settings, Vbr, VolumeOfInstance, device_name, make_directory, volume_serial
 from .storage import SERVICE_PATH, SYSTEM_ACCOUNT, ObjectReader
 
-VOLUME_WAIT = 900  # seconds, not paced: copying a big snapshot takes the disk's time, not the cloud's
+VOLUME_WAIT = 900  # seconds, not paced: the disk decides how long copying a big snapshot takes
 
 
 class Backing:
@@ -51,7 +51,7 @@ class Backing:
         with self._open(instance, instance.row['image_id'], 'image') as image:
             size = disks.size_of(image)
             if size > whole:
-                raise NodeError(f'the image has {size} bytes, the disk of {instance.row["instance_type"]} {whole}')
+                raise NodeError(f'the image has {size} bytes and the disk of {instance.row["instance_type"]} only {whole}')
             ephemeral = max(0, whole - size - disks.SWAP_BYTES) // 4096 * 4096
             disks.compose_disk(disk, image, ephemeral, disks.SWAP_BYTES)
         self._add_disk(instance)
@@ -144,7 +144,7 @@ class Backing:
     def _add_volume(self, instance: Instance, volume_id: str, device: str, is_root: bool) -> None:
         file = self._settings.config.volume_file(volume_id)
         text = volume_xml.volume_xml(volume_id, device, file)
-        # The hook sees this file, but the node keeps the text that it had before (vbr.c): an edit is lost.
+        # The hook can read this file, but the node keeps its own text (vbr.c), so an edit is lost.
         volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
         location = f'sc://{volume_id},none'
         instance.volumes.append(VolumeOfInstance(volume_id, device, text))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sqlite3
 import threading
@@ -19,7 +20,7 @@ from .instance_xml import restore, write_instance_xml
 from .lifecycle import Lifecycle, report
 from .model import Cancelled, Instance, NodeError, Settings
 
-LOOK_SECONDS = 0.2  # requests reach a real node at once, so this is not paced
+LOOK_SECONDS = 0.2  # not paced: a real node receives requests immediately
 MONITOR_SECONDS = 5.0  # MONITORING_PERIOD, paced
 MONITOR_LEAST = 2.0  # at any pace: until a domain counts as gone, clients that look every 2 s read its last words,
 # also on a busy machine that lets them wait for some seconds
@@ -89,7 +90,7 @@ class Controller:
                     self._monitor(store)
                     next_monitoring = time.monotonic() + monitoring_period(self.settings.pace)
             except Exception:
-                # Whatever it was, the instances need their node, and the rows say at the next look what is to be done.
+                # The instances need their node whatever happened. The next look finds the remaining work in the rows.
                 log.exception('will try again')
                 self.stop.wait(max(0.5, MONITOR_SECONDS * self.settings.pace))
 
@@ -121,7 +122,7 @@ class Controller:
                 self._not_adopted.add(row['id'])
                 continue
             if not there and row['node_state'] != 'running':
-                log.info('%s: its start was interrupted, starting anew', row['id'])
+                log.info('%s: its start was interrupted and begins again', row['id'])
                 store.execute('UPDATE instances SET node_state = NULL WHERE id = ?', row['id'])
 
     def _adopt_one(self, store: Store, instance: Instance) -> bool:
@@ -137,7 +138,7 @@ class Controller:
 
     def _look(self, store: Store) -> None:
         """Start what the rows ask for."""
-        # Before the rows are read: what a worker has done by its end is in them then, and not asked for again.
+        # Before the rows are read, so that they contain the finished workers' results and nothing is requested twice.
         self._workers = {instance_id: worker for instance_id, worker in self._workers.items() if worker.busy}
         for row in self._rows(
             store,
@@ -148,15 +149,15 @@ class Controller:
                 if ending:
                     self._workers[row['id']].cancelled.set()
             elif ending:
-                self._spawn('end', row, lambda store, _cancelled, row=row: self._end(store, row, ''))
+                self._spawn('end', row, self._ending(row))
             elif row['node_state'] is None:
-                self._spawn('start', row, lambda store, cancelled, row=row: self._start(store, row, cancelled))
+                self._spawn('start', row, functools.partial(self._start, row))
         for row in self._attachments.wanted(store):
             self._look_at_attachment(row)
 
     def _look_at_attachment(self, row: sqlite3.Row) -> None:
         instance_id = row['instance_id']
-        # Nobody answers for an instance that was not adopted; when it is ended, its volumes are free.
+        # An instance that was not adopted has no worker. Its volumes are released when it ends.
         if self._busy(instance_id) or row['instance_node_state'] in ('staging', 'booting') or instance_id in self._not_adopted:
             return
         instance = self._running.get(instance_id) if row['instance_node_state'] == 'running' else None
@@ -180,9 +181,9 @@ class Controller:
             self._retries[row['id']] = left
             if left <= 0:
                 log.info('%s: its domain is gone', row['id'])
-                self._spawn('end', row, lambda store, _cancelled, row=row: self._end(store, row, ''))
+                self._spawn('end', row, self._ending(row))
 
-    def _start(self, store: Store, row: sqlite3.Row, cancelled: threading.Event) -> None:
+    def _start(self, row: sqlite3.Row, store: Store, cancelled: threading.Event) -> None:
         instance = Instance.from_row(row, self.settings)
         try:
             self._lifecycle.start(store, instance, cancelled)
@@ -199,9 +200,15 @@ class Controller:
             self._retries.pop(instance.id, None)
             self._running[instance.id] = instance
 
+    def _ending(self, row: sqlite3.Row) -> Callable[[Store, threading.Event], None]:
+        def job(store: Store, _cancelled: threading.Event) -> None:
+            self._end(store, row, '')
+
+        return job
+
     def _end(self, store: Store, row: sqlite3.Row, reason: str) -> None:
         self._running.pop(row['id'], None)
-        # Nobody else would end a failed start, so this goes on until the hypervisor lets it.
+        # Nobody else would end a failed start, so this is retried until it succeeds.
         self._patiently(lambda: self._lifecycle.end(store, Instance.from_row(row, self.settings), reason))
         self._not_adopted.discard(row['id'])
         self._retries.pop(row['id'], None)

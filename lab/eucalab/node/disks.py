@@ -51,13 +51,13 @@ def _copy_sparse(source: BinaryIO, target: int, offset: int = 0) -> None:
     while position < end:
         try:
             begin = os.lseek(number, position, os.SEEK_DATA)
-        except OSError:  # ENXIO: nothing but a hole up to the end
+        except OSError:  # ENXIO: only a hole up to the end
             return
         position = os.lseek(number, begin, os.SEEK_HOLE)
         while begin < position:
             copied = os.copy_file_range(number, target, min(COPY_BYTES, position - begin), begin, offset + begin)
             if copied == 0:
-                raise NodeError(f'{source.name} became shorter while it was copied')
+                raise NodeError(f'{source.name} shrank while it was copied')
             begin += copied
 
 

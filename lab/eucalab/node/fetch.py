@@ -17,7 +17,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -49,17 +49,18 @@ class ImageCache:
         """
         manifest = read_manifest(reader.read(location, MANIFEST_LIMIT), location, self._private_key)
         if sha256 and manifest.sha256 != sha256:
-            raise NodeError(f'manifest {location} changed after its image was registered')
+            raise NodeError(f'manifest {location} was changed after its image was registered')
         with self._guard:
             lock = self._locks.setdefault(manifest.sha256, threading.Lock())
         cached = self._folder / f'{manifest.sha256}.blocks'
         with lock:
+            image: BinaryIO
             try:
                 image = cached.open('rb')
-            except FileNotFoundError:  # never here, or just forgotten
+            except FileNotFoundError:  # never downloaded, or just evicted
                 image = self._download(reader, manifest, cached)
             else:
-                os.utime(image.fileno())  # by number: under its name it may be forgotten by now
+                os.utime(image.fileno())  # by descriptor: the name may have been evicted by now
         self._evict(keep=cached)
         return image
 
@@ -96,7 +97,7 @@ def unbundle(reader: ObjectReader, manifest: Manifest, target: Path) -> None:
             if member is None or not member.isreg():
                 raise NodeError(f'{manifest.location}: the archive does not begin with a file')
             if member.size != manifest.size:
-                raise NodeError(f'{manifest.location}: the image has {member.size} bytes, the manifest says {manifest.size}')
+                raise NodeError(f'{manifest.location}: the image has {member.size} bytes, but its manifest lists {manifest.size}')
             source = archive.extractfile(member)
             assert source is not None
             _write_sparse(source, target, member.size)
@@ -106,10 +107,10 @@ def unbundle(reader: ObjectReader, manifest: Manifest, target: Path) -> None:
     while chunk := stream.read(CHUNK):
         behind += len(chunk)
         if behind > MOST_PADDING:
-            raise NodeError(f'{manifest.location}: the archive goes on after the image')
+            raise NodeError(f'{manifest.location}: the archive contains more than the image')
     if stream.sha1.hexdigest() != manifest.tar_sha1:
         raise NodeError(
-            f'{manifest.location}: the archive has SHA1 {stream.sha1.hexdigest()}, the manifest says {manifest.tar_sha1}'
+            f'{manifest.location}: the archive has SHA1 {stream.sha1.hexdigest()}, but its manifest lists {manifest.tar_sha1}'
         )
 
 
@@ -121,7 +122,7 @@ def _parts(reader: ObjectReader, manifest: Manifest) -> Iterator[bytes]:
                 total += len(chunk)
                 yield chunk
     if total != manifest.bundled_size:
-        raise NodeError(f'{manifest.location}: the parts have {total} bytes, the manifest says {manifest.bundled_size}')
+        raise NodeError(f'{manifest.location}: the parts have {total} bytes, but their manifest lists {manifest.bundled_size}')
 
 
 def _decrypt(chunks: Iterator[bytes], manifest: Manifest) -> Iterator[bytes]:
@@ -143,7 +144,7 @@ def _gunzip(chunks: Iterator[bytes], manifest: Manifest) -> Iterator[bytes]:
         for data in chunks:
             while data:
                 started = True
-                # Bounded output: a few KiB of compressed zeros must not become GiB of memory.
+                # Limit the output: a few KiB of compressed zeros must not fill GiB of memory.
                 yield member.decompress(data, CHUNK)
                 data = member.unconsumed_tail
                 if member.eof:
@@ -152,7 +153,7 @@ def _gunzip(chunks: Iterator[bytes], manifest: Manifest) -> Iterator[bytes]:
     except zlib.error as error:
         raise NodeError(f'{manifest.location}: cannot be decompressed: {error}') from error
     if started:
-        raise NodeError(f'{manifest.location}: its compressed stream ends too early')
+        raise NodeError(f'{manifest.location}: its compressed stream is truncated')
 
 
 class _HashedStream(io.RawIOBase):
@@ -174,12 +175,12 @@ class _HashedStream(io.RawIOBase):
         return bytes(piece)
 
 
-def _write_sparse(source: io.BufferedIOBase | object, target: Path, size: int) -> None:
-    """Zeros become holes: the host's disk is not for keeping the emptiness of guests."""
+def _write_sparse(source: IO[bytes], target: Path, size: int) -> None:
+    """Write zeros as holes, to save space on the host's disk."""
     block = 64 << 10
     zeros = bytes(block)
     with open(target, 'wb') as file:
-        while data := source.read(block):  # type: ignore[attr-defined]
+        while data := source.read(block):
             if data == zeros[: len(data)]:
                 file.seek(len(data), 1)
             else:

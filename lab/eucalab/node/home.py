@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node's $EUCALYPTUS: what a package would have put there. Like %config(noreplace), it never replaces a file."""
+"""The node's $EUCALYPTUS with the files of a package. Like %config(noreplace), it never replaces a file."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def prepare_home(settings: Settings) -> None:
     if not settings.stylesheet.exists():
         shutil.copyfile(SHIPPED, settings.stylesheet)
         settings.stylesheet.chmod(0o644)
-    # The hypervisor's user must be able to go through all of them.
+    # The hypervisor's user must be able to enter all of them.
     make_directory(settings.home / 'var/log/eucalyptus', settings.owner, 0o755)
     for path in (settings.home / 'var/lib/eucalyptus', settings.instances, settings.instances / 'work', settings.cache):
         make_directory(path, settings.owner, 0o711)
     for partial in settings.cache.glob('*.partial'):
-        partial.unlink()  # a download that the last process did not finish
+        partial.unlink()  # an unfinished download of the previous process

@@ -14,6 +14,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .model import NodeError
 
@@ -27,7 +28,7 @@ PRE_ATTACH = 'euca-nc-pre-attach'
 POST_DETACH = 'euca-nc-post-detach'
 
 # A node controller narrows its process-wide umask while it writes an instance.xml (node/xml.c), and a hook that another
-# thread starts in that moment inherits it. Hooks must cope, so here they always meet it.
+# thread starts in that moment inherits it. Hooks must cope with that, so here they always get it.
 HOOK_UMASK = 0o117
 # Blocked in every thread (init in node/handlers.c), and the mask survives exec: alarms in hooks do not ring.
 BLOCKED = {signal.SIGUSR1, signal.SIGALRM}
@@ -50,10 +51,24 @@ class Hooks:
         self._enabled = False
 
     def enable(self) -> None:
-        """Look for the directory, once: a node that starts without it runs no hooks until it is started again."""
+        """Look for the directory, once: a node that starts without it runs no hooks until it is started again.
+
+        :raises NodeError: the user of the hooks cannot enter the directory, so every event would be refused
+        """
         self._enabled = self.directory.is_dir()
         if not self._enabled:
             log.warning('no directory %s: hooks are off until this node is started again', self.directory)
+        elif subprocess.run(
+            ['test', '-x', str(self.directory)], env=self.environment(), check=False, **self._identity()
+        ).returncode:
+            raise NodeError(
+                f'no hook can run: the user {self._account.pw_name} cannot enter {self.directory}.'
+                ' Make it and the directories above it accessible (chmod a+x) and start the node again'
+            )
+
+    def _may_enter(self) -> bool:
+        test = ['test', '-x', str(self.directory)]
+        return subprocess.run(test, env=self.environment(), check=False, **self._identity()).returncode == 0
 
     def call(self, event: str, parameter: str | Path) -> None:
         """Run every hook for an event; HookFailed at the first that fails, the rest is then not run. No time limit."""
@@ -99,24 +114,25 @@ class Hooks:
     def _execute(self, arguments: list[str]) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
         try:
-            # Output is not captured: it goes where the node's own goes, which is its log.
+            # Output is not captured: it goes to the node's log.
             child = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
                 cwd='/',
                 env=self.environment(),
                 umask=HOOK_UMASK,
-                user=self._account.pw_uid,
-                group=self._account.pw_gid,
-                extra_groups=self._groups,
+                **self._identity(),
                 start_new_session=True,
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return child.wait()
 
+    def _identity(self) -> dict[str, Any]:
+        return {'user': self._account.pw_uid, 'group': self._account.pw_gid, 'extra_groups': self._groups}
+
     def environment(self) -> dict[str, str]:
-        """What a hook finds: no HOME, no LANG, and the library path of the web server around a real node."""
+        """A hook's environment: no HOME, no LANG, and the library path of the web server around a real node."""
         home = str(self.home)
         axis = f'{home}/usr/lib/axis2'
         path = [

@@ -18,12 +18,12 @@ from . import hooks
 from .model import NodeError
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
-DETACH_SECONDS = 30  # the guest's kernel has to let go of the disk; a halted one never does
+DETACH_SECONDS = 30  # the guest's kernel must release the disk; a halted one never does
 log = logging.getLogger('eucalab.node.hypervisor')
 
 
 class HypervisorGone(NodeError):
-    """No connection: libvirtd is away, or a hook prevented the check. Says nothing about any domain."""
+    """No connection: libvirtd is away, or a hook prevented the check. No conclusion about any domain is possible."""
 
 
 class Hypervisor:
@@ -61,7 +61,7 @@ class Hypervisor:
 
     def runs(self, name: str) -> bool:
         with self.connection() as connection:
-            return _lookup(connection, name) is not None  # transient: one that does not run is not there
+            return _lookup(connection, name) is not None  # transient domains exist only while they run
 
     def adopt(self, name: str, path: str) -> bool:
         """Whether a domain runs that the pre-adopt hooks let this node take over; HookFailed when one refuses it."""
@@ -115,7 +115,7 @@ class Hypervisor:
         deadline = time.monotonic() + DETACH_SECONDS
         while self._has_disk(name, serial):
             if time.monotonic() > deadline:
-                raise NodeError(f'the guest did not let go of the volume within {DETACH_SECONDS} seconds')
+                raise NodeError(f'the guest did not release the volume within {DETACH_SECONDS} seconds')
             time.sleep(0.2)
 
     def _has_disk(self, name: str, serial: str) -> bool:
@@ -130,7 +130,7 @@ class Hypervisor:
     def _domain(connection: libvirt.virConnect, name: str) -> libvirt.virDomain:
         domain = _lookup(connection, name)
         if domain is None:
-            raise NodeError('the instance does not run')
+            raise NodeError('the instance is not running')
         return domain
 
 

@@ -210,7 +210,7 @@ def restore(instance: Instance) -> None:
         VolumeOfInstance(
             volume.findtext('id') or '',
             volume.findtext('devName') or '',
-            etree.tostring(volume.find('libvirt/disk'), with_tail=False).decode(),
+            ''.join(etree.tostring(disk, with_tail=False).decode() for disk in volume.findall('libvirt/disk')),
             volume.findtext('stateName') or 'attached',
         )
         for volume in root.findall('volumes/volume')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One instance from its row to a running domain, and back to nothing: startup_thread and the node's cleaning up."""
+"""The life of one instance, from its row to a running domain and to its removal (startup_thread and cleanup of a node)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger('eucalab.node')
 
 
 class Lifecycle:
-    """What is done to single instances. Each call works for one instance, in that instance's own thread."""
+    """Operations on single instances. Each call runs in its instance's own thread."""
 
     def __init__(self, settings: Settings, node_hooks: hooks.Hooks, hypervisor: Hypervisor) -> None:
         self.settings = settings
@@ -33,7 +33,7 @@ class Lifecycle:
         self._cache = ImageCache(settings)
 
     def start(self, store: Store, instance: Instance, cancelled: threading.Event) -> None:
-        """Everything up to the running domain. NodeError says why not; Cancelled when it was terminated meanwhile."""
+        """Everything up to the running domain. NodeError with the reason; Cancelled when it was terminated meanwhile."""
 
         def pause(seconds: float) -> None:
             if cancelled.wait(seconds) if seconds else cancelled.is_set():
@@ -83,7 +83,7 @@ class Lifecycle:
 
 
 def remove_files(instance: Instance) -> None:
-    """Remove files and directory. Dotfiles and sub-directories are not the node's: it says so and leaves them."""
+    """Remove files and directory. Dotfiles and sub-directories do not belong to the node: it logs and keeps them."""
     if not instance.path.exists():
         return
     for path in instance.path.iterdir():
@@ -98,7 +98,7 @@ def remove_files(instance: Instance) -> None:
 def report(
     store: Store, settings: Settings, instance_id: str, state: str, reason: str | None = None, path: str | None = None
 ) -> None:
-    """Tell the cloud controller, by the only columns that a node may write."""
+    """Report to the cloud controller in the only columns that a node may write."""
     store.execute(
         'UPDATE instances SET node_state = ?, node_reason = coalesce(?, node_reason), '
         'instance_path = coalesce(?, instance_path) WHERE id = ? AND node = ?',

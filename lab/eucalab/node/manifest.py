@@ -21,7 +21,7 @@ HEX_KEY = re.compile(rb'[0-9a-fA-F]{32}')
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    location: str  # bucket and key: parts lie beside their manifest
+    location: str  # bucket and key; parts are stored beside their manifest
     sha1: str
 
 
@@ -39,7 +39,7 @@ class Manifest:
 
 
 def read_manifest(text: bytes, location: str, private_key: Path) -> Manifest:
-    """Parse and decrypt. NodeError, in words, for everything that makes the bundle unusable."""
+    """Parse and decrypt. NodeError for everything that makes the bundle unusable."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:
         root = etree.fromstring(text, parser)

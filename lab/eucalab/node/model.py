@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a node knows of one instance: the values that instance.xml shows and the paths of its files."""
+"""A node's view of one instance: the values in instance.xml and the paths of its files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USER_DATA_LIMIT = 16383
 
 
 class NodeError(Exception):
-    """Why an instance or an attachment failed, in words for its ``node_reason``."""
+    """The reason why an instance or an attachment failed, in the form of ``node_reason``."""
 
 
 class Cancelled(NodeError):
@@ -114,7 +114,7 @@ class Instance:
 
     @property
     def id(self) -> str:
-        return self.row['id']
+        return str(self.row['id'])
 
     @property
     def uuid(self) -> str:
@@ -130,7 +130,8 @@ class Instance:
 
     @property
     def groups(self) -> list[str]:
-        return json.loads(self.row['groups'] or '[]')
+        groups: list[str] = json.loads(self.row['groups'] or '[]')
+        return groups
 
     @property
     def cores(self) -> int:
@@ -149,7 +150,7 @@ class Instance:
         try:
             return INSTANCE_TYPES[self.row['instance_type']]
         except KeyError:
-            raise NodeError(f'this node knows no instance type {self.row["instance_type"]}') from None
+            raise NodeError(f'this node has no instance type {self.row["instance_type"]}') from None
 
     @property
     def kernel(self) -> Path | None:

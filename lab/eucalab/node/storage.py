@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading objects as the system account does: plain HTTP, signature version 2, every failure in words."""
+"""Reading objects as the system account: plain HTTP, signature version 2, every failure as a NodeError."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who sends an EC2 request, proved by its signature as in Eucalyptus 4.4.
+"""Authentication of EC2 requests by their signature, as in Eucalyptus 4.4.
 
 Sources: ``Hmacv2LoginModule``, ``Hmacv4LoginModule``, ``QueryTimestampHandler``.
 
@@ -16,7 +16,7 @@ import email.utils
 import hashlib
 import hmac
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from ..cloud.store import Store
@@ -34,13 +34,13 @@ class Caller:
     account_name: str
     user_id: str
     user_name: str
-    is_admin: bool  # of the account that administers the cloud
+    is_admin: bool  # whether the account administers the cloud
     secret_key: str = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class HttpRequest:
-    """What signatures are computed over: the request as it was sent, nothing decoded."""
+    """The parts of a request that signatures cover, as they were sent, nothing decoded."""
 
     method: str
     path: str  # raw, without the query
@@ -60,9 +60,9 @@ def find_caller(store: Store, access_key: str) -> Caller | None:
 
 
 def authenticate(store: Store, request: HttpRequest, parameters: dict[str, str], body: bytes, now: float) -> Caller:
-    """The caller of an EC2 request; what belongs to the signature is taken out of the parameters.
+    """The caller of an EC2 request. Removes the signature's parameters from ``parameters``.
 
-    TransportError (403) when the signature or its time is not right.
+    TransportError (403) when the signature or its time is invalid.
     """
     if request.headers.get('Authorization', '').startswith(V4_ALGORITHM):
         return _authenticate_v4(store, request, body, now)
@@ -72,7 +72,7 @@ def authenticate(store: Store, request: HttpRequest, parameters: dict[str, str],
 
 
 def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, str], now: float) -> Caller:
-    methods: dict[str, Callable] = {'HmacSHA1': hashlib.sha1, 'HmacSHA256': hashlib.sha256}
+    methods = {'HmacSHA1': hashlib.sha1, 'HmacSHA256': hashlib.sha256}
     method = methods.get(parameters.get('SignatureMethod', ''))
     if method is None:
         raise TransportError(403, f'Invalid signature method: {parameters.get("SignatureMethod")}')
@@ -81,8 +81,8 @@ def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, s
     _check_v2_time(parameters, now)
     caller = _known_caller(store, parameters['AWSAccessKeyId'])
     signed = sorted((name, value) for name, value in parameters.items() if name != 'Signature')
-    # Clients differ in these, and the genuine server tries them all: port in the host, the path as written or in small
-    # letters without its last slash, * left alone or not.
+    # Clients differ in these, and the genuine server tries all: port in the host, the path as sent or in lower case
+    # without its last slash, * encoded or not.
     host = request.headers.get('Host', '').lower()
     paths = (request.path, request.path.removesuffix('/').lower())
     given = ''.join(parameters.get('Signature', '').split())
@@ -98,7 +98,7 @@ def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, s
 
 
 def same_signature(computed: str, given: str) -> bool:
-    """Compared in constant time; what was given may be any text."""
+    """Compare in constant time; ``given`` may be any text."""
     return hmac.compare_digest(computed.encode(), given.encode(errors='replace'))
 
 
@@ -138,7 +138,7 @@ def _authenticate_v4(store: Store, request: HttpRequest, body: bytes, now: float
         raise TransportError(403, 'Invalid credential date')
     caller = _known_caller(store, scope.access_key)
     body_hash = hashlib.sha256(body).hexdigest()
-    # The AWS SDK for Java signs "/" whatever the path is.
+    # The AWS SDK for Java always signs "/".
     for path in (request.path, '/'):
         canonical = v4_canonical_request(request, path, headers, body_hash)
         if same_signature(v4_signature(caller.secret_key, scope, signed_at, canonical), signature):

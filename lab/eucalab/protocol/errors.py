@@ -14,7 +14,7 @@ class ApiError(Exception):
 
 
 def failure(message: str) -> ApiError:
-    """What Eucalyptus makes of any exception without a code of its own (ComputeErrorHandler): a 500."""
+    """The 500 that Eucalyptus returns for any exception without a code of its own (ComputeErrorHandler)."""
     return ApiError('InternalFailure', message, 500)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from xml.sax import saxutils
 
-# What is not in production Char of XML 1.0: no way of writing it is well-formed.
+# Characters outside the production Char of XML 1.0, which cannot be written in any way.
 _IMPOSSIBLE = re.compile('[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 
 

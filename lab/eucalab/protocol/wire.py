@@ -66,7 +66,7 @@ def error_body(code: str, message: str, request_id: str) -> bytes:
 
 def _query_name(name: str, shape: Shape) -> str:
     """The ec2 protocol's rule for a member's name on the wire (botocore.serialize.EC2Serializer)."""
-    query_name = shape.serialization.get('queryName')
+    query_name: str | None = shape.serialization.get('queryName')
     if query_name:
         return query_name
     name = shape.serialization.get('name', name)
@@ -111,7 +111,7 @@ def _scalar(shape: Shape, name: str, text: str) -> Any:
     if shape.type_name == 'boolean':
         return text.lower() == 'true'  # Java's Boolean.valueOf: everything else is false
     if not possible(text):
-        # What Eucalyptus makes of it is not known; stored, it would break every reply that shows it.
+        # Eucalyptus' reaction is unknown. Stored, the value would break every reply that contains it.
         raise ApiError('InvalidParameterValue', f'Value for parameter {name} has characters that XML does not allow.')
     return text
 

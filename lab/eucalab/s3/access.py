@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Canned ACLs: what they grant, and to whom."""
+"""Canned ACLs: their permissions and grantees."""
 
 from __future__ import annotations
 

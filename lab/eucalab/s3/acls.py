@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ?acl subresource of buckets and objects. Of ways to set an ACL only the canned ones are known."""
+"""The ?acl subresource of buckets and objects. Only canned ACLs can be set."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
 
 
 def _resource(cloud: Cloud, caller: Caller | None, bucket_name: str, key: str) -> tuple[sqlite3.Row, sqlite3.Row]:
-    """The bucket and what the ACL is of: only its owner may look at it and change it."""
+    """The bucket, and the bucket or object that has the ACL. Only its owner may read or change it."""
     bucket = buckets.find(cloud, bucket_name)
     row = objects.find(cloud, caller, bucket, key) if key else bucket
     if caller is None or not (caller.is_admin or caller.account == row['owner']):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Buckets: make, remove, look, list."""
+"""Buckets: create, delete, head, list."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def list_all(cloud: Cloud, caller: Caller | None) -> web.Response:
 async def create(cloud: Cloud, caller: Caller | None, request: web.Request, name: str) -> web.Response:
     if caller is None:
         raise S3Error(403, 'AccessDenied', 'Access Denied')
-    await request.read()  # a LocationConstraint, of which a cloud of one region makes nothing
+    await request.read()  # a LocationConstraint, which a cloud with one region ignores
     acl = canned_acl(request)
     if not _NAME.fullmatch(name):
         raise S3Error(400, 'InvalidBucketName', 'The specified bucket is not valid.', BucketName=name)

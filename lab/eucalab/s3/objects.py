@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects: put, get, look, remove. Bodies are files, named at random, that appear complete and before their row."""
+"""Objects: put, get, head, delete. Bodies are files with random names that appear complete and before their row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import web
@@ -28,7 +29,7 @@ _OVERRIDES = {f'response-{name}': name for name in ('content-type', *_KEPT_HEADE
 
 
 def recover(cloud: Cloud) -> None:
-    """At start: remove bodies that no row speaks of, left by a process that was killed."""
+    """At start: remove bodies without a row, which a killed process left behind."""
     known = {row['file'] for row in cloud.store.rows('SELECT file FROM objects')}
     for path in cloud.config.objects.iterdir():
         if path.name not in known:
@@ -59,7 +60,7 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
         await body.receive(request, caller)
         body.verify(request)
         body.publish()
-        buckets.find(cloud, bucket_name)  # it may have been deleted while the body came in
+        buckets.find(cloud, bucket_name)  # it may have been deleted during the upload
         old = cloud.store.row('SELECT file FROM objects WHERE bucket = ? AND key = ?', bucket_name, key)
         owner = caller.account if caller is not None else bucket['owner']
         cloud.store.execute(
@@ -91,7 +92,7 @@ def _metadata(request: web.Request) -> dict[str, str]:
         for name, value in request.headers.items()
         if name.lower() in _KEPT_HEADERS or name.lower().startswith('x-amz-meta-')
     }
-    if kept.get('content-encoding') == 'aws-chunked':  # how it was sent, not what it is
+    if kept.get('content-encoding') == 'aws-chunked':  # an encoding of the transfer, not of the content
         del kept['content-encoding']
     return kept
 
@@ -108,7 +109,7 @@ class _Body:
     async def receive(self, request: web.Request, caller: Caller | None) -> None:
         declared, expected = request.headers.get('x-amz-content-sha256'), request.content_length
         hashed = declared not in (None, signature.UNSIGNED, signature.STREAMING)
-        source = request.content.iter_chunked(CHUNK)
+        source: AsyncIterator[bytes] = request.content.iter_chunked(CHUNK)
         if declared == signature.STREAMING and caller is not None:
             source, expected = chunks.decode(request, caller), chunks.decoded_length(request)
         with open(os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as out:
@@ -170,7 +171,7 @@ async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
     if request.method == 'HEAD':
         await response.prepare(request)
         return response
-    # Opened before the first await: whoever deletes the object meanwhile does not take it from this reader.
+    # Opened before the first await, so that deleting the object does not affect this reader.
     with open(cloud.config.objects / row['file'], 'rb') as file:
         await response.prepare(request)
         file.seek(start)
@@ -185,7 +186,7 @@ async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
 
 
 def _range(request: web.Request, size: int) -> tuple[int, int, int]:
-    """Start, length and status of the answer. Several ranges at once are answered with the whole, as is allowed."""
+    """Start, length and status of the answer. The answer to several ranges is the whole object, which the standard allows."""
     match = re.fullmatch(r'bytes=(\d*)-(\d*)', request.headers.get('Range', ''))
     if match is None or not any(match.groups()):
         return 0, size, 200

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which request is which operation."""
+"""Dispatch of requests to operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..protocol.auth import Caller
 from ..protocol.errors import S3Error
 from . import acls, buckets, objects
 
-# Subresources that the lab does not have; without this list a PUT of one would store an object.
+# Subresources that the lab does not implement; without this list a PUT of one would store an object.
 _UNKNOWN = (
     'cors',
     'delete',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who sends an object storage request: all the ways of Eucalyptus 4.4 (``S3Authentication``).
+"""Authentication of object storage requests: all methods of Eucalyptus 4.4 (``S3Authentication``).
 
 Version 2 and version 4, each in the Authorization header or in a presigned URL; a request with neither is anonymous.
 """
@@ -62,9 +62,9 @@ _SUBRESOURCES = frozenset(
 
 
 def authenticate(store: Store, request: HttpRequest, service_path: str, now: float) -> Caller | None:
-    """The caller, or None for an anonymous request. S3Error (403) for a signature that does not hold.
+    """The caller, or None for an anonymous request. S3Error (403) for an invalid signature.
 
-    service_path: what of the path belongs to the service (/services/objectstorage): version 2 may sign with or without it.
+    service_path: the part of the path that belongs to the service (/services/objectstorage): version 2 may sign with or without it.
     """
     header = request.headers.get('Authorization', '')
     query = dict(request.query)
@@ -135,7 +135,7 @@ def _v2_login(
     paths = [request.path]
     if request.path.startswith(service_path):
         paths.append(request.path[len(service_path) :] or '/')
-    # On GET and HEAD a proxy's or browser's own Content-Type may be left out of account.
+    # On GET and HEAD a Content-Type that a proxy or browser has added is ignored.
     types = [content_type, ''] if request.method in ('GET', 'HEAD') and content_type else [content_type]
     for path in paths:
         for one in types:

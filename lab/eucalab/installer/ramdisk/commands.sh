@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The commands of a kickstart: each sets variables (ks_...) that the later steps obey. What this installer does not know is
-# reported and left out; what it knows but cannot do as asked is a failure, before any disk was touched.
+# The commands of a kickstart: each sets variables (ks_...) that the later steps obey. Unknown commands are
+# reported and skipped. A known command with an unsupported value is a failure before any disk is changed.
 #
 # The boot parameter eucalab.kickstart=VERSION (as pykickstart names it: RHEL6, F43) makes it as strict as the Anaconda of that
 # version about disk labels and about commands that came or went. Otherwise disks get an msdos label and all commands are known.
@@ -74,7 +74,7 @@ kickstart_command() {
         poweroff|shutdown) ks_end=poweroff ;;
         reboot) ks_end=reboot ;;
         halt) ks_end=halt ;;
-        # Nothing to choose here: one language, one keyboard, no questions, no second stage.
+        # Without effect here: there is one language, one keyboard, no questions and no second stage.
         lang|keyboard|text|cmdline|graphical|install|zerombr|firstboot|skipx|eula|logging) ;;
         %*) warn "section $command (line $ks_line) is not supported" ;;
         *) warn "unknown command: $(printable "$command") (line $ks_line)" ;;
@@ -105,7 +105,7 @@ liveimg_command() {
     for word; do
         case $word in
             --url=?*) ks_image=${word#*=} ;;
-            # It is unpacked while it comes in, so a wrong checksum would be noticed too late. Better to say so than to skip it.
+            # The download is unpacked on the fly, so a wrong checksum would be noticed too late. Refuse it instead of ignoring it.
             --checksum*) refuse '--checksum is not supported' ;;
             *) other_option "$word" ;;
         esac
@@ -120,7 +120,7 @@ rootpw_command() {
             --iscrypted) crypted=yes ;;
             --plaintext|--allow-ssh) ;;
             --lock) ks_lock=yes ;;
-            # Not other_option: a word that came out of place here may be the password.
+            # Not other_option: a misplaced word may be the password.
             --*) warn "rootpw: option ${word%%=*} (line $ks_line) is ignored" ;;
             *) [ -z "$password" ] || refuse 'more than one password'; password=$word ;;
         esac

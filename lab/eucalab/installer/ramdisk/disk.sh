@@ -20,7 +20,7 @@ disk_choose() { # sets disk, a name in /dev
     step "installing to disk $disk ($(($(cat "/sys/block/$disk/size") / 2048)) MiB)"
 }
 
-# The kernel is still finding disks when the first steps are already done.
+# The kernel may still be finding disks after the first steps.
 disk_wait() { # PATH or nothing for any
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         if [ -n "$1" ]; then [ -b "$1" ] && return; else [ -n "$(disk_list)" ] && return; fi
@@ -43,7 +43,7 @@ disk_partition() { # sets separator (vda1, nvme0n1p1) and boot_mount, where the 
     if [ "$ks_label" = gpt ]; then boot_record=gptmbr.bin linux=L swap=S bootable='attrs=LegacyBIOSBootable'; fi
     {
         echo "label: $([ "$ks_label" = gpt ] && echo gpt || echo dos)"
-        # What grows comes last and takes what the others leave.
+        # The growing partition comes last and takes the remaining space.
         { grep -v "${US}yes$US" "$WORK/partitions"; grep "${US}yes$US" "$WORK/partitions"; } > "$WORK/layout"
         boot_mount=/
         if grep -q "^/boot$US" "$WORK/layout"; then boot_mount=/boot; fi

@@ -7,7 +7,7 @@ fetch() { # URL FILE WHAT
     fetchable "$1" "$3"
     for _ in 1 2 3; do
         timeout 120 wget -q -O "$2" "$1" 2> "$WORK/wget.log" && return
-        # What the server refused it will refuse again; a network that is not up yet deserves another try.
+        # The server would repeat a refusal, but a network that is not up yet is worth another try.
         grep -q 'server returned error' "$WORK/wget.log" && break
         sleep 2
     done

@@ -23,7 +23,7 @@ kickstart_include() { # FILE RESULT
         kickstart_split "$2" "$WORK/include" none
         IFS=$US read -r number _ source rest < "$WORK/include/commands" || return 0
         [ "$round" -le 10 ] || fail 'the kickstart has more than 10 %include'
-        [ -n "$source" ] && [ -z "$rest" ] || fail "kickstart line $number: %include needs one file or URL"
+        if [ -z "$source" ] || [ -n "$rest" ]; then fail "kickstart line $number: %include needs one file or URL"; fi
         case $source in
             *://*) fetch "$source" "$WORK/included" 'an included file'; source=$WORK/included ;;
             *) [ -r "$source" ] || fail "kickstart line $number: %include $source: no such file" ;;

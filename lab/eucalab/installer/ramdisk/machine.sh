@@ -57,10 +57,10 @@ network_up() {
     fail 'no answer to DHCP'
 }
 
-# Without a kickstart the installation is up to a person: a shell on the serial console and on the screen, which VNC shows.
+# Without a kickstart the installation is interactive: a shell on the serial console and on the screen, which VNC shows.
 interactive() {
     for console in $(cat /sys/class/tty/console/active) tty1; do
-        [ "$console" != tty0 ] && [ -c "/dev/$console" ] || continue
+        if [ "$console" = tty0 ] || [ ! -c "/dev/$console" ]; then continue; fi
         {
             say 'no kickstart (inst.ks=URL) among the boot parameters: the installation is interactive.'
             say "Type 'install-from URL' to install from a kickstart, or do it by hand with sfdisk, mke2fs, wget, tar and extlinux;"

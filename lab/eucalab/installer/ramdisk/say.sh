@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What the installer tells the console. Secrets never pass through here: passwords are not printed at all, and URLs
-# only without their query, which is where a presigned URL carries its signature.
+# Messages on the console. They contain no secrets: passwords are never printed, and URLs only without their query, which
+# in a presigned URL contains the signature.
 
 say() {
     printf 'installer: %s\n' "$*"
@@ -17,7 +17,7 @@ warn() {
     say "warning: $*"
 }
 
-# One line says why, then the machine stays up. An installer that powered off here would look like one that succeeded.
+# Print the reason in one line and stay up. Powering off would look like a success.
 fail() {
     say "FAILED: $*"
     sync

@@ -20,7 +20,7 @@ system_unpack() {
       { wget -q -O - "$source" 2> "$WORK/wget.log" || echo failed > "$WORK/wget.failed"; } \
           | tar -x -p"$packed" -f - -C "$TARGET" 2> "$WORK/tar.log" ) || echo failed > "$WORK/tar.failed"
     kill "$progress"
-    # When tar gives up, wget dies without a word. When wget gives up, tar complains too.
+    # When tar fails, wget ends silently. When wget fails, tar reports an error as well.
     if [ -e "$WORK/tar.failed" ] && [ ! -s "$WORK/wget.log" ]; then
         fail "cannot unpack $(shown "$source"): $(tail -n 1 "$WORK/tar.log")"
     fi
@@ -29,7 +29,7 @@ system_unpack() {
     step "unpacked $(used_megabytes) MiB"
 }
 
-# Only when there is progress: a download that stands still must be silent, so that who waits for this machine notices.
+# Only on progress: a stalled download must be silent, so that clients that wait for this machine notice it.
 unpack_progress() {
     before=
     while sleep 10; do
@@ -102,9 +102,17 @@ system_password() {
     cat "$WORK/shadow" > "$TARGET/etc/shadow"
 }
 
+last_in_boot() { # PREFIX
+    last=
+    for file in "$TARGET/boot/$1"*; do
+        [ ! -e "$file" ] || last=${file##*/}
+    done
+    echo "$last"
+}
+
 system_loader() {
-    kernel=$(cd "$TARGET/boot" && ls -d vmlinuz* 2> /dev/null | tail -n 1)
-    ramdisk=$(cd "$TARGET/boot" && ls -d initrd* 2> /dev/null | tail -n 1)
+    kernel=$(last_in_boot vmlinuz)
+    ramdisk=$(last_in_boot initrd)
     [ -n "$kernel" ] || fail 'the system has no kernel in /boot'
     prefix=/boot/
     [ "$boot_mount" = / ] || prefix=/
