@@ -116,6 +116,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.checks import NotAdministrator, check_may_register
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 
@@ -150,6 +151,7 @@ class BuildPlan(CloudModule):
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)
         if self.params['entry_point'] != 'main':
+            self._refuse(self._unregistrable())
             return plan
         if found is None:
             self._check_with_the_cloud()
@@ -205,7 +207,21 @@ class BuildPlan(CloudModule):
             # Made without a request; its length is that of the URL which the installer will get.
             url = self.cloud.presigned_get(bucket, self.build['image_name'], seconds, url)
             boot_params = boot_params.replace(URL_PLACEHOLDER, url)
-        problems = recipe.boot_params_problems(boot_params) + offers.unmet(self.cloud, recipe)
+        self._refuse(recipe.boot_params_problems(boot_params) + offers.unmet(self.cloud, recipe) + self._unregistrable())
+
+    def _unregistrable(self) -> list[str]:
+        """A sentence for each file that only an administrator can register."""
+        problems = []
+        for part in ('kernel', 'ramdisk'):
+            try:
+                if self.recipe[part]:
+                    check_may_register(self.cloud, part)
+            except NotAdministrator as error:
+                problems.append(f'{PREFIX}{part} cannot be registered: give {PREFIX}{part}_id instead. {error}')
+        return problems
+
+    @staticmethod
+    def _refuse(problems: list[str]) -> None:
         if problems:
             raise RecipeError(' '.join(problems))
 

@@ -87,7 +87,11 @@ def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):
         'image_build_kernel_id': '',
         'image_build_kernel': facts['lab_installer_kernel'],
     }
-    fails(lab.build(variables), 'Only administrators can register kernel images', 'register the installer')
+    fails(
+        lab.build(variables),
+        'image_build_kernel cannot be registered: give image_build_kernel_id',
+        'Only administrators can register',
+    )
 
 
 def test_an_answer_file_that_the_installer_refuses_fails_with_its_words(lab):

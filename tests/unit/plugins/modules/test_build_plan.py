@@ -65,6 +65,10 @@ def groups(*names: str) -> str:
     return f'<securityGroupInfo>{items(*names, element="groupName")}</securityGroupInfo>'
 
 
+def as_administrator(parameters: dict[str, str]) -> str:
+    return zones('one', '|- vm types') if parameters.get('ZoneName.1') == 'verbose' else zones('one')
+
+
 KERNEL, RAMDISK = image('eki-11111111', 'kernel'), image('eri-11111111', 'ramdisk', kind='ramdisk')
 
 
@@ -72,7 +76,7 @@ KERNEL, RAMDISK = image('eki-11111111', 'kernel'), image('eri-11111111', 'ramdis
 def fixture_listing(cloud: FakeCloud) -> FakeCloud:
     """A cloud with everything that the inputs name, and without a finished image."""
     cloud.on('DescribeImages', images(KERNEL, RAMDISK))
-    cloud.on('DescribeAvailabilityZones', zones('one'))
+    cloud.on('DescribeAvailabilityZones', as_administrator)
     cloud.on('DescribeInstanceTypes', types('m1.small', 'm1.medium', 'm1.large'))
     cloud.on('DescribeKeyPairs', key_pairs('ann', 'bob'))
     cloud.on('DescribeSecurityGroups', groups('default', 'ssh'))
@@ -242,6 +246,14 @@ def test_an_answer_file_needs_object_storage(listing: FakeCloud, plan: Planner) 
     assert 's3_url' in plan(options={'s3_url': None})['msg']
 
 
+def test_a_tenant_who_gives_files_is_refused_before_anything_is_uploaded(listing: FakeCloud, plan: Planner, tmp_path: Path) -> None:
+    listing.on('DescribeAvailabilityZones', zones('one'))
+    (tmp_path / 'vmlinuz').write_bytes(b'kernel')
+    said = plan(kernel_id='', kernel=str(tmp_path / 'vmlinuz'))['msg']
+    assert said.startswith('image_build_kernel cannot be registered: give image_build_kernel_id instead. Only administrators can')
+    assert listing.writes == []
+
+
 # --- a finished image
 
 
@@ -299,11 +311,14 @@ def test_check_mode_predicts_what_would_be_applied(listing: FakeCloud, plan: Pla
 # --- the other entry point
 
 
-def test_an_installer_to_publish_is_only_looked_at(cloud: FakeCloud, run: Planner, tmp_path: Path) -> None:
+def test_an_installer_to_publish_is_only_looked_at(listing: FakeCloud, run: Planner, tmp_path: Path) -> None:
     for name in ('vmlinuz', 'initrd'):
         (tmp_path / name).write_bytes(b'x')
     inputs = {'kernel': 'vmlinuz', 'kernel_checksum': '', 'ramdisk': 'initrd', 'ramdisk_checksum': ''}
     result = run('build_plan', entry_point='publish_installer', inputs=inputs, here=str(tmp_path))
     assert result['build']['kernel_src'] == str(tmp_path / 'vmlinuz')
     assert result['build']['ramdisk_src'] == str(tmp_path / 'initrd')
-    assert cloud.requests == []
+    assert listing.writes == []
+    listing.on('DescribeAvailabilityZones', zones('one'))
+    refused = run('build_plan', entry_point='publish_installer', inputs=inputs, here=str(tmp_path))
+    assert 'image_build_kernel cannot be registered' in refused['msg']
