@@ -8,6 +8,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import basic
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import Recipe
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import ACCOUNT, DONE, NOBODY, image, images
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import FakeCloud, error
@@ -117,9 +118,14 @@ def test_the_pattern_of_success_is_that_of_this_builds_key(listing: FakeCloud, p
     assert not re.search(build['success_pattern'], 'installation-proof: key=0000000000 disk=/dev/vdb serial=none bytes=1')
 
 
-def test_an_answer_file_that_proves_nothing_is_reported_once_and_refused_on_request(listing: FakeCloud, plan: Planner) -> None:
+def test_an_answer_file_that_proves_nothing_is_reported_once_and_refused_on_request(
+    listing: FakeCloud, plan: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, 'warn', lambda _module, text: warnings.append(text))
     unproved = {'answer_file': {**ANSWER_FILE, 'proves': False}}
-    (warning,) = plan(options=unproved)['warnings']
+    assert not plan(options=unproved).get('failed')
+    (warning,) = warnings
     assert 'x.ks.j2 does not include proof.sh.j2' in warning
     refused = plan(options=unproved, require_proof=True)
     assert refused['failed']
