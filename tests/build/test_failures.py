@@ -150,10 +150,10 @@ def test_an_installer_that_powers_off_without_its_proof_has_failed(lab, tmp_path
 
 
 def test_an_answer_file_without_proof_is_refused_when_proof_is_required(lab, tmp_path):
-    volumes = lab.rows('SELECT count(*) FROM volumes')
+    volumes = lab.rows('SELECT count(*) FROM volumes')[0][0]
     refused = lab.build(dying(lab, tmp_path, 'refused-proof', image_build_require_proof=True))
     fails(refused, 'image_build_require_proof is set', 'does not include proof.sh.j2')
-    assert lab.rows('SELECT count(*) FROM volumes') == volumes
+    assert lab.rows('SELECT count(*) FROM volumes')[0][0] == volumes
 
 
 def test_an_installer_that_dies_without_proof_leaves_an_image_that_fails_its_test_and_is_removed(lab, tmp_path):
@@ -171,7 +171,7 @@ def test_a_failed_boot_test_keeps_the_snapshot_when_asked_to(lab, tmp_path):
     variables = dying(lab, tmp_path, 'kept', image_build_boot_test_timeout=30, image_build_keep_failed=True)
     said = fails(lab.build(variables), 'failed at: test the image', 'its snapshot is snap-', 'image_build_boot_test_timeout (30 s)')
     snapshot = re.search(r'its snapshot is (snap-\w+)', said)[1]
-    assert lab.rows("SELECT id FROM snapshots WHERE state = 'completed' AND id = ?", snapshot) == [(snapshot,)]
+    assert lab.rows("SELECT 1 FROM snapshots WHERE state = 'completed' AND id = ?", snapshot)
     name = re.search(r'build_leftovers with name=(kept-\w+)', said)[1]
     connection = ' '.join(f'{key}={value}' for key, value in variables['image_build_connection'].items())
     removed = run('ansible', 'localhost', '-m', 'eucalyptus.cloud.build_leftovers', '-a', f'name={name} {connection}')
