@@ -133,7 +133,7 @@ from datetime import datetime, timezone
 from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError, as_text
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -145,12 +145,12 @@ MAX_EXPIRES = 7 * 24 * 3600
 
 class AnswerFile(CloudModule):
     key = 'answer_file'
-    revealing = ('content',)
+    texts = revealing = ('content',)
     options = {
         'state': {'type': 'str', 'choices': ['present', 'absent'], 'default': 'present'},
         'bucket': {'type': 'str'},
         'object': {'type': 'str', 'required': True},
-        'content': {'type': as_text, 'no_log': True},
+        'content': {'type': 'raw', 'no_log': True},
         'src': {'type': 'path'},
         'template': {'type': 'str'},
         'expires': {'type': 'int', 'default': 7200},

@@ -100,7 +100,6 @@ actions:
 """
 
 import hashlib
-import os
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import offers
@@ -191,11 +190,11 @@ class BuildPlan(CloudModule):
             return ''
         if is_url(source):
             return checksum.lower()
-        path = os.path.expanduser(os.path.expandvars(source))
         algorithm, _colon, wanted = checksum.partition(':')
-        found = {name: digest_of(path, name, PREFIX + part) for name in {'sha256', algorithm or 'sha256'}}
+        algorithms = ('sha256', algorithm) if algorithm else ('sha256',)
+        found = {name: digest_of(source, name, PREFIX + part) for name in algorithms}
         if checksum and found[algorithm] != wanted.lower():
-            raise RecipeError(f'{PREFIX}{part}: {path} has the {algorithm} checksum {found[algorithm]}, not {wanted} as asked for.')
+            raise RecipeError(f'{PREFIX}{part}: {source} has the {algorithm} checksum {found[algorithm]}, not {wanted}.')
         return f'sha256:{found["sha256"]}'
 
     def _check_with_the_cloud(self) -> None:

@@ -194,7 +194,7 @@ actions:
   sample: [run an instance of emi-1a2b3c4d, set tags Name]
 """
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import ModuleError, as_text
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resource_module import ResourceModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
@@ -223,6 +223,7 @@ class Instance(ResourceModule):
     verb = 'run'
     absent = 'terminated'
     wait_timeout = 900
+    texts = ('user_data',)
     revealing = ('boot_params', 'user_data')  # often with the secret URL of the answer file
     options = {
         'state': {'type': 'str', 'choices': ['running', 'stopped', 'terminated'], 'default': 'running'},
@@ -237,7 +238,7 @@ class Instance(ResourceModule):
         'boot_params': {'type': 'str', 'no_log': True},
         'installer': {'type': 'str'},
         'vnc': {'type': 'bool', 'default': False},
-        'user_data': {'type': as_text, 'no_log': True},
+        'user_data': {'type': 'raw', 'no_log': True},
     }
     rules = {'required_one_of': [('instance_id', 'name', 'client_token')]}
     fixed_if_reported = ('image_id', 'kernel_id', 'ramdisk_id', 'instance_type', 'key_name', 'zone')

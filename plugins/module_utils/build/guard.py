@@ -16,7 +16,6 @@ import fcntl
 import functools
 import os
 import signal
-import sys
 import threading
 import time
 import typing as t
@@ -174,11 +173,15 @@ def _terminal_of(pid: int) -> str | None:
     return name if name.startswith(('/dev/pts/', '/dev/tty')) else None
 
 
+def _end(_number: int, _frame: object) -> t.NoReturn:
+    raise SystemExit
+
+
 def _leave_the_caller(log: int) -> None:
     """Close the files that Ansible waits for. From now on only SIGTERM ends this process, after its last request."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit())
+    signal.signal(signal.SIGTERM, _end)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the caller may have held interrupts
     os.chdir('/')
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import os
 import re
 import time
 import typing as t
@@ -217,7 +218,8 @@ class Recipe:
         return given if not given or is_url(given) else self._absolute(given)
 
     def _absolute(self, path: str) -> str:
-        return path if path.startswith(('/', '~', '$')) else f'{self._here}/{path}'
+        expanded = os.path.expanduser(os.path.expandvars(path))
+        return expanded if expanded.startswith('/') else f'{self._here}/{expanded}'
 
     def without_secrets(self) -> dict[str, t.Any]:
         """The inputs by name, without those that may contain a secret."""

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import instance_types, retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError as CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import explain
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError, explain
+
+__all__ = ['IMPORT_ERROR', 'Cloud', 'CloudError']
 
 IMPORT_ERROR: str | None = None
 try:

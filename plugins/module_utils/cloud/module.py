@@ -47,7 +47,7 @@ def wait_options(timeout: int) -> dict[str, t.Any]:
 
 
 def as_text(value: t.Any) -> str:
-    """Type of an option whose value is a text: up to ansible-core 2.18 a templated text that looks like JSON arrives as
+    """The value of an option of type raw that is a text: up to ansible-core 2.18 a templated text that looks like JSON arrives as
     data, and becomes JSON again here. An option of type str would make a Python literal of it."""
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
 
@@ -62,6 +62,7 @@ class CloudModule:
     options: t.ClassVar[dict[str, t.Any]] = {}
     rules: t.ClassVar[dict[str, t.Any]] = {}  # AnsibleModule's required_if, mutually_exclusive …
     key: t.ClassVar[str]
+    texts: t.ClassVar[tuple[str, ...]] = ()  # options of type raw whose value is a text
     revealing: t.ClassVar[tuple[str, ...]] = ()  # options with secrets in them that are not secret as a whole
     atomic: t.ClassVar[bool] = False  # no interrupt between its steps: a new resource is tagged in any case
     # distribution -> traceback of its failed import, None if it is installed
@@ -70,6 +71,9 @@ class CloudModule:
     def __init__(self) -> None:
         self.module = AnsibleModule(argument_spec={**CONNECTION, **self.options}, supports_check_mode=True, **self.rules)
         self.params: dict[str, t.Any] = self.module.params
+        for name in self.texts:
+            if self.params[name] is not None:
+                self.params[name] = as_text(self.params[name])
         self._mask_secrets()
         self.extra_result: dict[str, t.Any] = {}  # further keys of the result, also of a failure
         self.leaked = False  # whether a resource without its tags was left behind

@@ -41,7 +41,8 @@ class Publication:
     @property
     def image_id(self) -> str:
         """Id of the image that was found, or registered since."""
-        assert self._found_id, 'no image was found or registered'
+        if self._found_id is None:
+            raise AssertionError('no image was found or registered')
         return self._found_id
 
     def find(self, image_id: str | None) -> Resource | None:

@@ -234,7 +234,7 @@ def test_a_storage_that_is_away_for_long_does_not_cost_the_holder_its_claim(stor
     one.take()
     storage.now += DEAD_AFTER
     listing = storage.list
-    storage.list = lambda: (_ for _ in ()).throw(ClaimError('away'))  # type: ignore[method-assign]
+    storage.list = lambda: (nothing for nothing in ()).throw(ClaimError('away'))  # type: ignore[method-assign]
     with pytest.raises(ClaimError, match='away'):
         one.refresh()
     assert 'a' in storage.objects
@@ -250,7 +250,7 @@ def test_after_an_outage_that_hid_a_take_over_the_holder_gives_way(storage: Stor
     storage.now += DEAD_AFTER + 1
     other.take()
     listing = storage.list
-    storage.list = lambda: (_ for _ in ()).throw(ClaimError('away'))  # type: ignore[method-assign]
+    storage.list = lambda: (nothing for nothing in ()).throw(ClaimError('away'))  # type: ignore[method-assign]
     with pytest.raises(ClaimError):
         one.refresh()
     storage.list = listing  # type: ignore[method-assign]
@@ -275,7 +275,7 @@ def test_a_listing_that_comes_too_late_is_not_trusted(storage: Storage) -> None:
 
 
 def test_a_failure_while_asking_withdraws_the_claim(storage: Storage) -> None:
-    storage.list = lambda: (_ for _ in ()).throw(ClaimError('away'))  # type: ignore[method-assign]
+    storage.list = lambda: (nothing for nothing in ()).throw(ClaimError('away'))  # type: ignore[method-assign]
     with pytest.raises(ClaimError, match='away'):
         machine(storage, 'a').take()
     assert storage.objects == {}

@@ -137,12 +137,13 @@ def test_build_leftovers_recognises_names_and_tokens() -> None:
     [
         ('vmlinuz', '/home/ann/vmlinuz'),
         ('/srv/vmlinuz', '/srv/vmlinuz'),
-        ('~/vmlinuz', '~/vmlinuz'),
-        ('$HOME/vmlinuz', '$HOME/vmlinuz'),
+        ('~/vmlinuz', '/home/ann/vmlinuz'),
+        ('$HOME/vmlinuz', '/home/ann/vmlinuz'),
         ('HTTP://mirror.example.com/vmlinuz', 'HTTP://mirror.example.com/vmlinuz'),
     ],
 )
-def test_a_relative_path_begins_where_ansible_was_called(given: str, source: str) -> None:
+def test_a_relative_path_begins_where_ansible_was_called(given: str, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/ann')
     assert read(kernel_id='', kernel=given, kernel_checksum='sha256:' + 64 * 'a').source('kernel') == source
 
 
