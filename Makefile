@@ -81,7 +81,7 @@ stage-lint:
 	@mypy lab/eucalab
 	@git ls-files -- ':!playbooks/collections' | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' | xargs shellcheck -x -a
 	@yamllint --strict .
-	@reuse --no-multiprocessing lint -q
+	@reuse --no-multiprocessing lint -l
 	@antsibull-changelog lint
 	@ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/playbooks/collections" antsibull-docs lint-collection-docs --plugin-docs \
 	  --validate-collection-refs all --disallow-unknown-collection-refs --check-extra-docs-refs .
