@@ -78,7 +78,7 @@ tree:
 stage-lint:
 	@ruff check .
 	@ruff format --check -q .
-	@mypy lab/eucalab
+	@mypy
 	@git ls-files -- ':!playbooks/collections' | xargs awk 'FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME } { nextfile }' | xargs shellcheck -x -a
 	@yamllint --strict .
 	@reuse --no-multiprocessing lint -l

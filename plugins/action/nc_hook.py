@@ -180,6 +180,7 @@ def release() -> str:
     """Return the collection's version, from an installed collection's manifest or from a checkout's galaxy.yml."""
     manifest = COLLECTION / 'MANIFEST.json'
     if manifest.exists():
-        return json.loads(manifest.read_text())['collection_info']['version']
+        version: str = json.loads(manifest.read_text())['collection_info']['version']
+        return version
     found = re.search(r'^version: *(\S+)', (COLLECTION / 'galaxy.yml').read_text(), re.M)
     return found.group(1) if found else ''

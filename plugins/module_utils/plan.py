@@ -67,7 +67,7 @@ class Plan:
 
     def do_steps(self):
         # type: () -> None
-        undos = []
+        undos = []  # type: list[tuple[str, t.Callable[[], bool]]]
         for action, call, undo in self._steps:
             try:
                 call()

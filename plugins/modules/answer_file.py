@@ -275,7 +275,8 @@ class AnswerFile(CloudModule):
         if self.params['template']:
             raise ModuleError('template works only in a task: the action plugin renders it on the controller.')
         if self.params['src'] is None:
-            return self.params['content'].encode('utf-8', 'surrogateescape')
+            content: str = self.params['content']
+            return content.encode('utf-8', 'surrogateescape')
         try:
             with open(self.params['src'], 'rb') as file:
                 return file.read()

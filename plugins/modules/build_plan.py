@@ -185,7 +185,8 @@ class BuildPlan(CloudModule):
 
     def _content(self, part: str) -> str:
         """The digest of an installer's file, which must agree with the checksum that was given; empty without a file."""
-        source, checksum = self.recipe.source(part), self.recipe[f'{part}_checksum'].strip()
+        source = self.recipe.source(part)
+        checksum: str = self.recipe[f'{part}_checksum'].strip()
         if not source:
             return ''
         if is_url(source):

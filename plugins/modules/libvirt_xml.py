@@ -118,12 +118,15 @@ backup_file:
 
 import os
 import tempfile
-import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.text.converters import to_native, to_text
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml, vnc
+
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
 
 ARGUMENT_SPEC = {
     'path': {'type': 'path', 'required': True},
@@ -140,6 +143,7 @@ ARGUMENT_SPEC = {
 
 
 def read(path):
+    # type: (str) -> bytes
     """Return the file's bytes. A link is refused, because the file behind it may be used by others."""
     if os.path.islink(path):
         raise domain_xml.InvalidDomain('it is a symbolic link')
@@ -148,6 +152,7 @@ def read(path):
 
 
 def graphics(options):
+    # type: (dict[str, t.Any] | None) -> tuple[str, str | None] | None
     """Check the VNC options by the rules of the hook's policy; return the argument of domain_xml.rewrite."""
     if options is None:
         return None
@@ -162,11 +167,13 @@ def graphics(options):
 
 
 def printable(data):
+    # type: (bytes) -> str
     """Return the XML for a diff, without VNC passwords."""
     return vnc.without_passwords(to_text(data, errors='replace'))
 
 
 def write(module, data):
+    # type: (AnsibleModule, bytes) -> str | None
     """Replace the file in one step; owner and mode stay. Returns the backup's name or None."""
     path = module.params['path']
     backup = module.backup_local(path) if module.params['backup'] else None
@@ -181,6 +188,7 @@ def write(module, data):
 
 
 def run(module):
+    # type: (AnsibleModule) -> dict[str, t.Any]
     """Return the module's result."""
     params = module.params
     before = read(params['path'])
@@ -212,9 +220,10 @@ def run(module):
 
 
 def main():
+    # type: () -> None
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_together=[('kernel', 'initrd')], supports_check_mode=True)
-    if domain_xml.etree is None:
-        module.fail_json(msg=missing_required_lib('lxml'), exception=traceback.format_exc())
+    if domain_xml.LXML_ERROR:
+        module.fail_json(msg=missing_required_lib('lxml'), exception=domain_xml.LXML_ERROR)
     try:
         result = run(module)
     except (domain_xml.InvalidDomain, EnvironmentError) as error:

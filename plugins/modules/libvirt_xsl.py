@@ -117,6 +117,10 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import contr
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.libvirt_xsl import StylesheetRefused
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
+
 ARGUMENT_SPEC = {
     'path': {'type': 'path', 'default': '/etc/eucalyptus/libvirt.xsl'},
     'vnc': {'type': 'bool', 'required': True},
@@ -135,6 +139,7 @@ class Stylesheet:
     """The present libvirt.xsl and the wanted one. Raises StylesheetRefused."""
 
     def __init__(self, params):
+        # type: (dict[str, t.Any]) -> None
         self.params = params
         self.path = params['path']
         if not os.path.isfile(self.path) or os.path.islink(self.path):
@@ -146,6 +151,7 @@ class Stylesheet:
         self.plain_access = libvirt_xsl.kept_access(self.text) or self.access
 
     def wanted(self):
+        # type: () -> tuple[str, tuple[int, int]]
         """Return the wanted (text, (mode, gid))."""
         if not self.params['vnc']:
             return libvirt_xsl.turn_off(self.text), self.plain_access
@@ -164,15 +170,18 @@ class Stylesheet:
         return libvirt_xsl.turn_on(self.text, marker=marker, **options), (0o640, account.pw_gid)
 
     def describe(self, domains):
+        # type: (displays.Domains) -> dict[str, t.Any]
         return {'path': self.path, 'vnc': domains.state(), 'listen': domains.listen()}
 
     def _is_as_wanted(self, line):
+        # type: (dict[str, str] | None) -> bool
         """Return whether the attributes of an active line are the options."""
         wanted = (self.params['listen'], self.params['keymap'], None)
         return line is not None and (line.get('listen'), line.get('keymap'), line.get('passwd')) == wanted
 
 
 def check_options(params):
+    # type: (dict[str, t.Any]) -> None
     """Raise StylesheetRefused for options that are unsafe or impossible."""
     if not params['vnc']:
         return
@@ -188,6 +197,7 @@ def check_options(params):
 
 
 def make_plan(module):
+    # type: (AnsibleModule) -> tuple[Stylesheet, str, Plan]
     check_options(module.params)
     sheet = Stylesheet(module.params)
     text, access = sheet.wanted()
@@ -200,6 +210,7 @@ def make_plan(module):
         return sheet, text, plan
 
     def write():
+        # type: () -> None
         context = module.selinux_context(sheet.path) if module.selinux_enabled() else None
         wanted = files.Wanted(sheet.path, text.encode('utf-8'), access[0], access[1])
         wanted.uid = os.stat(sheet.path).st_uid
@@ -210,6 +221,7 @@ def make_plan(module):
 
 
 def main():
+    # type: () -> None
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     path, params = module.params['path'], module.params
     try:

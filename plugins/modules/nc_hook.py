@@ -222,6 +222,10 @@ from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, errors, files, installers, policy
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.deployment import HOOK, Deployment, DeploymentRefused
 
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
+
 INSTALLERS_DIR = policy.default_of('installers_dir')
 INSTALLER = {
     'name': {'type': 'str', 'required': True},
@@ -254,6 +258,7 @@ OPTIONS = {
 
 
 def deployment_of(module, node, contents):
+    # type: (AnsibleModule, controller.Node, dict[str, str]) -> Deployment
     """Return the Deployment that the options describe."""
     params = module.params
     if HOOK not in contents:
@@ -264,6 +269,7 @@ def deployment_of(module, node, contents):
     text = policy.render(wanted)
 
     def label(path, temporary):
+        # type: (str, str) -> None
         module.set_context_if_different(temporary, module.selinux_default_context(path), False)
 
     return Deployment(
@@ -277,6 +283,7 @@ def deployment_of(module, node, contents):
 
 
 def label_warnings(module, node):
+    # type: (AnsibleModule, controller.Node) -> list[str]
     """Return a warning when the hooks directory has an SELinux type with which the node controller cannot run its files."""
     if not module.selinux_enabled() or not os.path.isdir(node.hooks):
         return []
@@ -291,6 +298,7 @@ def label_warnings(module, node):
 
 
 def run(module, node, contents, findings):
+    # type: (AnsibleModule, controller.Node, dict[str, str], dict[str, list[str]]) -> dict[str, t.Any]
     """Deploy, remove or inspect; return the arguments of exit_json."""
     deployment = deployment_of(module, node, contents)
     if module.params['state'] == 'inspected':
@@ -312,6 +320,7 @@ def run(module, node, contents, findings):
 
 
 def main():
+    # type: () -> None
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     os.umask(0o022)
     contents = module.params.pop('files')  # some 30 KB, which every result would send back

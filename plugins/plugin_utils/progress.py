@@ -61,7 +61,7 @@ class Printer:
             self._show(lines[-1]['text'])
 
 
-class ProgressAction(ActionBase):  # type: ignore[misc]
+class ProgressAction(ActionBase):
     """Runs the module of the same name with the option ``progress_file``, if the module runs on this machine."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -70,7 +70,8 @@ class ProgressAction(ActionBase):  # type: ignore[misc]
         if self._connection.transport != 'local' or self._task.check_mode or self._task.async_val:
             return self._execute(arguments, task_vars)
         # Where ansible-playbook cleans up behind itself, also when it is interrupted.
-        descriptor, path = tempfile.mkstemp(prefix='progress-', dir=constants.DEFAULT_LOCAL_TMP)
+        place: str = constants.DEFAULT_LOCAL_TMP  # type: ignore[attr-defined]  # the constants are made when Ansible starts
+        descriptor, path = tempfile.mkstemp(prefix='progress-', dir=place)
         host = (task_vars or {}).get('inventory_hostname', '')
         printer = Printer(lambda text: display.display(f'  [{host}] {text}', stderr=True), _on_terminal())
         done = threading.Event()

@@ -14,19 +14,23 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping
 
+import ansible.template
 import jinja2
 from ansible.template import Templar
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from jinja2 import nodes
 
-try:  # ansible-core 2.19 and later render only what is marked as a template
-    from ansible.template import trust_as_template
-except ImportError:
+# ansible-core 2.19 and later render only what is marked as a template.
+trust_as_template: t.Callable[[str], str] = getattr(ansible.template, 'trust_as_template', str)
 
-    def trust_as_template(value: str) -> str:
-        return value
-
-
+# Kinds of nodes in Jinja's syntax trees: what has a name, and what brings in another template.
+NAMED: tuple[type[nodes.Name | nodes.Filter | nodes.Test], ...] = (nodes.Name, nodes.Filter, nodes.Test)
+INCLUDING: tuple[type[nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends], ...] = (
+    nodes.Include,
+    nodes.Import,
+    nodes.FromImport,
+    nodes.Extends,
+)
 UNDEFINED = re.compile(r"'([\w.]+)' is undefined|has no attribute '([^']+)'")
 MISSING = re.compile(r"""Could not load "([^"]+)"|No (?:filter|test) named '([^']+)'""")
 COMMENT = ' In Jinja "{#" begins a comment, also in a shell script\'s ${#name}: put such text between {% raw %} and {% endraw %}.'
@@ -50,7 +54,7 @@ def render(templar: Templar, path: str, variables: Mapping[str, t.Any]) -> str:
     known = {**variables, 'template_path': path, 'template_fullpath': os.path.abspath(path)}
     fresh = templar.copy_with_new_env(searchpath=search, available_variables=known)
     # From 2.19 on convert_data is deprecated, and what it prevents no longer exists.
-    options = {} if hasattr(templar, 'evaluate_expression') else {'convert_data': False}
+    options: dict[str, t.Any] = {} if hasattr(templar, 'evaluate_expression') else {'convert_data': False}
     try:
         result = fresh.template(trust_as_template(text), escape_backslashes=False, **options)
     except Exception as error:  # a template can call any filter, which can raise anything
@@ -122,10 +126,10 @@ def _places(name: str, path: str, search: list[str]) -> str:
 
 
 def _uses(tree: nodes.Template, name: str) -> set[int]:
-    lines = {node.lineno for node in tree.find_all((nodes.Name, nodes.Filter, nodes.Test)) if node.name == name}
+    lines = {node.lineno for node in tree.find_all(NAMED) if node.name == name}
     lines |= {node.lineno for node in tree.find_all(nodes.Getattr) if node.attr == name}
-    items = (node for node in tree.find_all(nodes.Getitem) if isinstance(node.arg, nodes.Const))
-    return lines | {node.lineno for node in items if node.arg.value == name}
+    items = tree.find_all(nodes.Getitem)
+    return lines | {node.lineno for node in items if isinstance(node.arg, nodes.Const) and node.arg.value == name}
 
 
 def _files(path: str, search: list[str]) -> Iterator[tuple[str, nodes.Template]]:
@@ -142,7 +146,7 @@ def _files(path: str, search: list[str]) -> Iterator[tuple[str, nodes.Template]]
         except (TemplateError, jinja2.TemplateSyntaxError):
             continue  # it has not been reached
         yield file, tree
-        for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        for node in tree.find_all(INCLUDING):
             if isinstance(node.template, nodes.Const):
                 paths = (os.path.join(directory, str(node.template.value)) for directory in search)
                 waiting += [one for one in paths if os.path.isfile(one)][:1]

@@ -160,7 +160,8 @@ class Clients:
         """Register a kernel, ramdisk or machine image of a new name; returns its id."""
         name = f'{kind}-{secrets.token_hex(4)}'
         location = self.put_manifest(account, f'{bucket}/{name}.manifest.xml', kind)
-        return self.ec2(account).register_image(Name=name, ImageLocation=location, Architecture='x86_64', **options)['ImageId']
+        reply = self.ec2(account).register_image(Name=name, ImageLocation=location, Architecture='x86_64', **options)
+        return str(reply['ImageId'])
 
     def published_boot(self) -> dict[str, str]:
         """A kernel and a ramdisk that the admin has made public."""

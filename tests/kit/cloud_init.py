@@ -56,4 +56,5 @@ def parts(user_data: bytes) -> list[tuple[str, str]]:
     ran = subprocess.run(
         ['/usr/bin/python3', '-c', READ], input=user_data, capture_output=True, env=environment, check=True, timeout=60
     )
-    return ast.literal_eval(ran.stdout.decode())
+    found: list[tuple[str, str]] = ast.literal_eval(ran.stdout.decode())
+    return found

@@ -29,7 +29,7 @@ from .ports import free_port
 from .waiting import wait_for
 
 if TYPE_CHECKING:
-    from typing import Self  # Python 3.11
+    from typing_extensions import Self  # in typing from Python 3.11 on
 
 
 @contextlib.contextmanager

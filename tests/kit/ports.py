@@ -18,4 +18,5 @@ def free_port() -> int:
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     keeper.bind(('127.0.0.1', 0))
     _KEPT.append(keeper)
-    return keeper.getsockname()[1]
+    port: int = keeper.getsockname()[1]
+    return port

@@ -11,7 +11,8 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import BundleError, tar_size
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.bundle import tar_size
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.image_file import BundleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.manifest import Manifest, unwrap_secrets
 
 try:

@@ -124,7 +124,9 @@ def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
     keys = Keys(credentials.access_key, credentials.secret_key, credentials.security_token)
     SigV4Auth(keys, 'bootstrap', 'eucalyptus').add_auth(request)
     try:
-        reply = URLLib3Session(verify=verify, timeout=30).send(request.prepare())
+        # The stubs lack that verify can be the path of a bundle.
+        session = URLLib3Session(verify=verify, timeout=30)  # type: ignore[arg-type]
+        reply = session.send(request.prepare())
     except (BotoCoreError, HTTPClientError) as error:
         raise CertificateError(f'No cloud certificate was given, and {url} cannot be reached. {ways_out}') from error
     if reply.status_code == 403:

@@ -30,6 +30,7 @@ class Node:
     """The node whose $EUCALYPTUS is ``home``. ``user``: the account that runs its node controller, None to find it."""
 
     def __init__(self, home, user=None):
+        # type: (str, str | None) -> None
         self.home = home.rstrip('/')
         self.etc = self.home + '/etc/eucalyptus'
         self.hooks = self.etc + '/nc-hooks'  # fixed in util/eucalyptus.h, EUCALYPTUS_NC_HOOKS_DIR
@@ -37,14 +38,16 @@ class Node:
         self.configuration = self.etc + '/bootparams'
         self.stylesheet = self.etc + '/libvirt.xsl'
         self.account = find_account(self.etc, user)
-        self._vnc = None
+        self._vnc = None  # type: str | None
 
     def version(self):
+        # type: () -> str
         """Return the Eucalyptus version that its package wrote ('4.4.2'), '' when it wrote none."""
         lines = read(self.etc + '/eucalyptus-version').decode('utf-8', 'replace').split()
         return lines[-1] if lines else ''
 
     def problems(self):
+        # type: () -> list[str]
         """Return the reasons why a deployment is impossible."""
         if not os.path.isdir(self.hooks):
             return [NO_NODE.format(self.hooks, self.home or '/')]
@@ -61,6 +64,7 @@ class Node:
         return found
 
     def warnings(self):
+        # type: () -> list[str]
         """Return what differs from a packaged node and may cause trouble later."""
         if not os.path.isdir(self.hooks):
             return []
@@ -83,6 +87,7 @@ class Node:
         return found
 
     def other_hooks(self):
+        # type: () -> list[str]
         """Return the names of other hooks: regular files with any x bit, links followed (node/hooks.c)."""
         names = []
         for name in sorted(os.listdir(self.hooks)):
@@ -95,6 +100,7 @@ class Node:
         return names
 
     def vnc(self):
+        # type: () -> str
         """Return the VNC display that libvirt.xsl gives to instances: 'on', 'off', 'by hand' (not our line) or 'unknown'."""
         if self._vnc is None:
             try:
@@ -105,6 +111,7 @@ class Node:
 
 
 def find_account(etc, user=None):
+    # type: (str, str | None) -> pwd.struct_passwd | None
     """Return the passwd entry of the account that runs the node controller: ``user``, else EUCA_USER, else eucalyptus.
     None if it does not exist.
 
@@ -122,11 +129,13 @@ def find_account(etc, user=None):
 
 
 def groups_of(account):
+    # type: (pwd.struct_passwd) -> list[int]
     """Return all group IDs of a passwd entry."""
     return sorted(set([account.pw_gid] + [g.gr_gid for g in grp.getgrall() if account.pw_name in g.gr_mem]))
 
 
 def find_tool(name):
+    # type: (str) -> str | None
     """Return the path at which the hook finds a program, or None."""
     for directory in HOOK_PATH:
         path = os.path.join(directory, name)
@@ -136,6 +145,7 @@ def find_tool(name):
 
 
 def read(path):
+    # type: (str) -> bytes
     """Return a file's bytes, b'' when it does not exist."""
     try:
         with open(path, 'rb') as stream:

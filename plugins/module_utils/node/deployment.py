@@ -20,17 +20,21 @@ __metaclass__ = type
 
 import functools
 import hashlib
-import json
 import os
 import re
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, errors, files, policy, trial, vnc
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.installers import PARTS, Installers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.record import Record
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
+
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.node.installers import Label, Notes, Sums  # noqa: F401
 
 HOOK = 'bootparams'
 POLICY = trial.POLICY
-RECORD = 'deployed.json'
 NEXT = 'next'  # where the helpers of the bridge are
 LOOKS_IN = re.compile(b'(?m)^(conf=\\$home/etc/eucalyptus/bootparams)(/next)?$')
 
@@ -47,6 +51,7 @@ class Deployment:
     """
 
     def __init__(self, node, contents, policy_text, installers, release, label=None):
+        # type: (controller.Node, dict[str, bytes], str, dict[str, Sums], str, Label | None) -> None
         self.node = node
         self.policy = policy_text
         self.wanted_installers = installers
@@ -57,19 +62,13 @@ class Deployment:
         self.helpers = dict(self.sheets, **{POLICY: policy_text.encode('utf-8')})
         self.next = self._path(NEXT)
         self.trials = trial.Trials(contents.get(trial.SCRIPT, b''), node.home, node.account)
-        self.record = self._read_record()
-        self.installers = Installers(self.record['installers'])
-        self.differences = {}
+        self.record = Record(node.configuration)
+        self.installers = Installers(self.record.installers)
+        self.differences = {}  # type: dict[str, dict[str, str]]
         self.crossing = False
 
-    def _read_record(self):
-        try:
-            record = json.loads(controller.read(self._path(RECORD)).decode('utf-8'))
-        except ValueError:
-            record = {}
-        return {'release': record.get('release', ''), 'files': record.get('files', []), 'installers': record.get('installers', {})}
-
     def describe(self):
+        # type: () -> dict[str, t.Any]
         """Return the present state of the node: the module's return value."""
         hook = controller.read(self.node.hook)
         present = controller.read(self._path(POLICY)).decode('utf-8', 'replace')
@@ -78,19 +77,20 @@ class Deployment:
             'eucalyptus_home': self.node.home or '/',
             'eucalyptus_version': self.node.version(),
             'hook': short_digest(hook) if hook else '',
-            'release': self.record['release'] if hook else '',
+            'release': self.record.release if hook else '',
             'policy': policy.digest(present) if present else '',
             'vnc': self.node.vnc(),
             'installers': sorted(
                 os.path.basename(path)
-                for path in self.record['installers']
+                for path in self.record.installers
                 if all(os.path.isfile(os.path.join(path, part)) for part in PARTS)
             ),
         }
 
     def missing(self):
+        # type: () -> list[str]
         """Return the SHA-256 sums of the installers' files that the node lacks, sorted."""
-        found = set()
+        found = set()  # type: set[str]
         for path, wanted in self.wanted_installers.items():
             present = self.installers.digests(path)
             found.update(wanted[part] for part in PARTS if present[part] != wanted[part])
@@ -99,19 +99,20 @@ class Deployment:
     # The plans
 
     def plan_present(self, uploads):
+        # type: (dict[str, str]) -> Plan
         """Return the steps to the wanted state; ``uploads`` ({sha256: path}) has all missing files."""
         plan = Plan(self.describe())
         self._plan_leftovers(plan)
         self._plan_configuration(plan)
-        stale = sorted(set(self.record['files']) - set(self.helpers))
-        gone = sorted(set(self.record['installers']) - set(self.wanted_installers))
-        if set(self.helpers) - set(self.record['files']) or set(self.wanted_installers) - set(self.record['installers']):
+        stale = sorted(set(self.record.files) - set(self.helpers))
+        gone = sorted(set(self.record.installers) - set(self.wanted_installers))
+        if set(self.helpers) - set(self.record.files) or set(self.wanted_installers) - set(self.record.installers):
             plan.step('record what is going to be deployed', self._record_first)
         for path, wanted in sorted(self.wanted_installers.items()):
             if self.installers.digests(path) != wanted:
                 plan.step(
                     'put installer {0} in place'.format(path),
-                    lambda path=path, wanted=wanted: self.installers.install(path, wanted, uploads, self.label),
+                    functools.partial(self.installers.install, path, wanted, uploads, self.label),
                 )
         self._plan_files(plan)
         if stale or gone:
@@ -125,6 +126,7 @@ class Deployment:
         return plan
 
     def plan_absent(self):
+        # type: () -> Plan
         """Return the steps that remove everything that was deployed, the hook first."""
         plan = Plan(self.describe())
         self._plan_leftovers(plan)
@@ -132,12 +134,12 @@ class Deployment:
             self._note_difference(HOOK, self.node.hook, None)
             plan.step('remove the hook', lambda: files.remove(self.node.hook))
             plan.step('wait for calls of the hook', lambda: trial.wait_for_calls(self.node.hook))
-        for name in sorted(set(self.record['files']) | set(self.helpers)):
+        for name in sorted(set(self.record.files) | set(self.helpers)):
             if os.path.lexists(self._path(name)):
                 self._plan_removal(plan, name)
         self._plan_no_bridge(plan)
-        self._plan_gone(plan, sorted(self.record['installers']))
-        if os.path.lexists(self._path(RECORD)):
+        self._plan_gone(plan, sorted(self.record.installers))
+        if os.path.lexists(self.record.path):
             plan.step('remove the record of what was deployed', self._forget)
         if plan.changed:
             plan.after = dict(plan.before, state='absent', hook='', release='', policy='', installers=[])
@@ -145,8 +147,9 @@ class Deployment:
         return plan
 
     def _plan_leftovers(self, plan):
+        # type: (Plan) -> None
         paths = []
-        installers = list(self.record['installers']) + list(self.wanted_installers)
+        installers = list(self.record.installers) + list(self.wanted_installers)
         for place in sorted({os.path.dirname(path) for path in installers}):
             paths += files.leftovers(place)
         paths += files.leftovers(self.node.configuration)
@@ -155,6 +158,7 @@ class Deployment:
                 plan.step('remove {0}, left by an interrupted run'.format(path), functools.partial(remove, path))
 
     def _plan_configuration(self, plan):
+        # type: (Plan) -> None
         path = self.node.configuration
         if not os.path.isdir(path):
             plan.step('make {0}'.format(path), lambda: files.make_directory(path))
@@ -164,6 +168,7 @@ class Deployment:
             plan.step('set owner and mode of {0}'.format(path), self._own_configuration)
 
     def _plan_files(self, plan):
+        # type: (Plan) -> None
         wanted = {name: self._wanted(name) for name in self.helpers}
         wanted[HOOK] = files.Wanted(self.node.hook, self.hook, 0o755)
         differing = {name: each.differs() for name, each in wanted.items()}
@@ -180,6 +185,7 @@ class Deployment:
         self._plan_no_bridge(plan)
 
     def _plan_bridge(self, plan):
+        # type: (Plan) -> None
         """Let the node call the new hook with helpers of its own, so that those in the usual place can be replaced."""
         old = controller.read(self.node.hook)
         if not old or LOOKS_IN.findall(old) == [(b'conf=$home/etc/eucalyptus/bootparams', b'/next')]:
@@ -206,11 +212,13 @@ class Deployment:
         self.crossing = True
 
     def _plan_no_bridge(self, plan):
+        # type: (Plan) -> None
         if self.crossing or os.path.lexists(self.next):
             plan.step('wait for calls that use {0}'.format(self.next), lambda: trial.wait_for_calls(self.node.hook))
             plan.step('remove {0}'.format(self.next), lambda: files.remove(self.next))
 
     def _plan_file(self, plan, name, wanted, how):
+        # type: (Plan, str, files.Wanted, list[str]) -> None
         self._note_difference(name, wanted.path, wanted.content)
         plan.step(
             'write {0} ({1})'.format(name, ', '.join(how)),
@@ -218,16 +226,19 @@ class Deployment:
         )
 
     def _plan_removal(self, plan, name):
+        # type: (Plan, str) -> None
         self._note_difference(name, self._path(name), None)
         plan.step('remove {0}'.format(name), lambda: files.remove(self._path(name)))
 
     def _plan_gone(self, plan, paths):
+        # type: (Plan, list[str]) -> None
         for path in paths:
-            plan.step('remove installer {0}'.format(path), lambda path=path: self.installers.remove(path))
+            plan.step('remove installer {0}'.format(path), functools.partial(self.installers.remove, path))
         for place in sorted({os.path.dirname(path) for path in paths}):
-            plan.step('remove {0} if it is empty'.format(place), lambda place=place: files.remove_if_empty(place))
+            plan.step('remove {0} if it is empty'.format(place), functools.partial(files.remove_if_empty, place))
 
     def _wanted(self, name):
+        # type: (str) -> files.Wanted
         content = self.helpers[name]
         if name != POLICY or not policy.has_password(self.policy):
             return files.Wanted(self._path(name), content, 0o755 if content.startswith(b'#!') else 0o644)
@@ -239,6 +250,7 @@ class Deployment:
         return files.Wanted(self._path(name), content, 0o640, self.node.account.pw_gid)
 
     def _try(self):
+        # type: () -> None
         """Try the new hook with its helpers and policy on this node, before anything is written. Raises DeploymentRefused."""
         try:
             self.trials.run(self.hook, self.sheets, self.helpers[POLICY])
@@ -248,6 +260,7 @@ class Deployment:
     # Doing it
 
     def _bring_next(self):
+        # type: () -> None
         files.remove(self.next)
         files.make_directory(self.next)
         for name in self.helpers:
@@ -256,44 +269,40 @@ class Deployment:
             wanted.write(self.node.configuration, self._label_for(self._path(name)))
 
     def _label_for(self, path):
-        return (lambda temporary: self.label(path, temporary)) if self.label else None
+        # type: (str) -> t.Callable[[str], object] | None
+        return functools.partial(self.label, path) if self.label else None
 
     def _own_configuration(self):
+        # type: () -> None
         os.chown(self.node.configuration, os.geteuid(), os.getegid())
         os.chmod(self.node.configuration, 0o755)
 
     def _record_first(self):
-        self._write_record(
-            set(self.record['files']) | set(self.helpers),
-            dict(dict.fromkeys(self.wanted_installers, {}), **self.record['installers']),
-        )
+        # type: () -> None
+        installers = dict(dict.fromkeys(self.wanted_installers, {}), **self.record.installers)  # type: dict[str, Notes]
+        self.record.write(self.record.release, set(self.record.files) | set(self.helpers), installers)
 
     def _finish(self):
-        self.record['release'] = self._release()
-        self._write_record(self.helpers, {path: self.installers.seen.get(path, {}) for path in self.wanted_installers})
+        # type: () -> dict[str, t.Any]
+        installers = {path: self.installers.seen.get(path, {}) for path in self.wanted_installers}
+        self.record.write(self._release(), self.helpers, installers)
         return self.describe()
 
     def _forget(self):
-        files.remove(self._path(RECORD))
+        # type: () -> None
+        files.remove(self.record.path)
         files.remove_if_empty(self.node.configuration)
-        self.record = self._read_record()
-
-    def _write_record(self, names, installers):
-        record = {'release': self.record['release'], 'files': sorted(names), 'installers': installers}
-        content = json.dumps(record, indent=1, sort_keys=True).encode('utf-8') + b'\n'
-        wanted = files.Wanted(self._path(RECORD), content, 0o600)
-        if wanted.differs():
-            files.make_directory(self.node.configuration)
-            wanted.write(self.node.configuration)
-        self.record = record
+        self.record = Record(self.node.configuration)
 
     # The report
 
     def _release(self):
+        # type: () -> str
         """Return the release that deployed the present hook; one that does not change the hook does not count."""
-        return self.release if HOOK in self.differences or not self.record['release'] else self.record['release']
+        return self.release if HOOK in self.differences or not self.record.release else self.record.release
 
     def _expected(self, before):
+        # type: (dict[str, t.Any]) -> dict[str, t.Any]
         return dict(
             before,
             state='present',
@@ -304,6 +313,7 @@ class Deployment:
         )
 
     def _note_difference(self, name, path, content):
+        # type: (str, str, bytes | None) -> None
         before, after = (each.decode('utf-8', 'replace') for each in (controller.read(path), content or b''))
         if before != after:
             shown = [vnc.without_passwords(text) for text in (before, after)]
@@ -313,10 +323,12 @@ class Deployment:
             self.differences[name] = dict(headers, before=shown[0], after=shown[1])
 
     def _path(self, name):
+        # type: (str) -> str
         return os.path.join(self.node.configuration, name)
 
 
 def summary(text):
+    # type: (str) -> str
     """Return one line on a whole file, '' for none."""
     if not text:
         return ''
@@ -324,4 +336,5 @@ def summary(text):
 
 
 def short_digest(content):
+    # type: (bytes) -> str
     return hashlib.sha256(content).hexdigest()[:12]

@@ -48,6 +48,7 @@ class Domains:
     """
 
     def __init__(self, text, xsltproc, which='present'):
+        # type: (str, str | None, str) -> None
         if xsltproc is None:
             raise StylesheetRefused('xsltproc is missing, so the {0} stylesheet cannot be tried.'.format(which))
         divided = [_divide(output, which) for output in _transform(text, xsltproc, which)]
@@ -56,15 +57,18 @@ class Domains:
         self.ours = is_ours(text)
 
     def state(self):
+        # type: () -> str
         """Return 'off' when no instance has a display, 'on' with our line, otherwise 'by hand'."""
         return 'off' if not any(self.displays) else 'on' if self.ours else 'by hand'
 
     def listen(self):
+        # type: () -> str
         """Return the addresses on which displays listen; 'default' is vnc_listen in libvirt's qemu.conf."""
         return ', '.join(sorted({listen or 'default' for listens in self.displays for listen in listens}))
 
 
 def compare(before, after, wanted):
+    # type: (Domains, Domains, str | None) -> None
     """Raise StylesheetRefused unless the domains ``after`` differ from those ``before`` by their VNC displays alone.
 
     ``wanted`` is the address on which the only display of each instance should listen, or None for no display.
@@ -87,6 +91,7 @@ def compare(before, after, wanted):
 
 
 def _transform(text, xsltproc, which):
+    # type: (str, str, str) -> list[bytes]
     """Return what the stylesheet makes of each sample, as bytes."""
     directory = tempfile.mkdtemp(prefix='libvirt_xsl-')
     try:
@@ -109,6 +114,7 @@ def _transform(text, xsltproc, which):
 
 
 def _divide(output, which):
+    # type: (bytes, str) -> tuple[bytes, list[str]]
     """Return (a domain without its VNC displays, as bytes; the addresses on which those listen)."""
     try:
         domain = ElementTree.fromstring(output)
@@ -126,6 +132,7 @@ def _divide(output, which):
 
 
 def _listen(element):
+    # type: (ElementTree.Element) -> str
     """Return the address of a <graphics>: its attribute, which libvirt also writes as a child element; '' for libvirt's default."""
     child = element.find('listen')
     return element.get('listen') or ('' if child is None else child.get('address') or child.get('type') or '')

@@ -12,13 +12,20 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import re
+import traceback
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors
 
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
+
 try:
     from lxml import etree
+
+    LXML_ERROR = None  # type: str | None
 except ImportError:  # the module reports it
-    etree = None
+    LXML_ERROR = traceback.format_exc()
 
 MAX_VALUE = 2047  # bytes; x86 kernels have COMMAND_LINE_SIZE 2048 with the final NUL
 MAX_BYTES = 1024 * 1024  # of XML; a domain has a few thousand
@@ -30,6 +37,7 @@ class InvalidDomain(errors.NodeError):
 
 
 def command_line(value):
+    # type: (str) -> str
     """Return the kernel command line (text) for the boot parameters `value`, as the hook does.
 
     The value stays unchanged, plus `console=ttyS0` when it has no console for the kernel and the result fits into 2047 bytes.
@@ -48,6 +56,7 @@ def command_line(value):
 
 
 def divide(value):
+    # type: (str) -> tuple[str, str]
     """Return the words for the kernel, and those for init: a `--` outside of double quotes with everything behind it.
 
     The kernel passes the latter on (kernel/params.c, parse_args; lib/cmdline.c, next_arg for the quotes).
@@ -62,6 +71,7 @@ def divide(value):
 
 
 def rewrite(data, value, on_reboot=None, kernel=None, initrd=None, graphics=None):
+    # type: (bytes, str, str | None, str | None, str | None, tuple[str, str | None] | None) -> bytes
     """Return the domain XML `data` (bytes) with boot parameters, as bytes; `data` itself when nothing changes.
 
     value      boot parameters, see command_line
@@ -86,6 +96,7 @@ def rewrite(data, value, on_reboot=None, kernel=None, initrd=None, graphics=None
 
 
 def parse(data):
+    # type: (bytes) -> etree._ElementTree
     """Parse bytes without entities, DTD or network, and refuse a document type declaration. Returns an lxml ElementTree."""
     if len(data) > MAX_BYTES:
         raise InvalidDomain('the XML is bigger than %d bytes' % MAX_BYTES)
@@ -102,6 +113,7 @@ def parse(data):
 
 
 def displays(data):
+    # type: (bytes) -> list[dict[str, str]]
     """Return the displays of the domain XML `data`, [{'type': 'vnc', 'listen': '127.0.0.1'}, ...]; '' is libvirt's default."""
     found = []
     for element in parse(data).getroot().findall('devices/graphics'):
@@ -112,24 +124,27 @@ def displays(data):
 
 
 def _boot(os_, line, kernel, initrd):
+    # type: (etree._Element, str, str | None, str | None) -> bool
     """Set kernel, initrd and command line in <os>; return whether that changed anything."""
     type_ = _only(os_, 'type')
     old = _at_most_one(os_, 'kernel')
-    if not kernel and (old is None or not old.xpath('string()').strip(' \t\r\n')):
+    path = '' if old is None else old.xpath('string()')  # type: t.Any
+    if not kernel and not path.strip(' \t\r\n'):
         raise InvalidDomain('the domain has no <kernel> to give boot parameters to')
     _at_most_one(os_, 'initrd')
     _at_most_one(os_, 'cmdline')
     changed = [_put(os_, 'kernel', kernel, after=type_)] if kernel else []
-    anchor = os_.find('kernel')
-    if kernel:
+    anchor = _only(os_, 'kernel')
+    if initrd:
         added = os_.find('initrd') is None
         changed.append(_put(os_, 'initrd', initrd, after=anchor))
-        anchor = os_.find('initrd') if added else anchor  # kernel, initrd, cmdline: the hook's order
+        anchor = _only(os_, 'initrd') if added else anchor  # kernel, initrd, cmdline: the hook's order
     changed.append(_put(os_, 'cmdline', line, after=anchor))
     return any(changed)
 
 
 def _put(parent, tag, text, after):
+    # type: (etree._Element, str, str, etree._Element) -> bool
     """Make `text` the whole content of the only child `tag`, added right behind the element `after` if missing."""
     element = _at_most_one(parent, tag)
     if element is None:
@@ -146,6 +161,7 @@ def _put(parent, tag, text, after):
 
 
 def _display(devices, listen, password):
+    # type: (etree._Element, str, str | None) -> bool
     """Add a VNC display unless there is a display."""
     if devices.find('graphics') is not None:
         return False
@@ -156,6 +172,7 @@ def _display(devices, listen, password):
 
 
 def _only(parent, tag):
+    # type: (etree._Element, str) -> etree._Element
     element = _at_most_one(parent, tag)
     if element is None:
         raise InvalidDomain('not a libvirt domain as expected: <%s> has no <%s>' % (parent.tag, tag))
@@ -163,6 +180,7 @@ def _only(parent, tag):
 
 
 def _at_most_one(parent, tag):
+    # type: (etree._Element, str) -> etree._Element | None
     found = parent.findall(tag)
     if len(found) > 1:
         raise InvalidDomain('not a libvirt domain as expected: <%s> has several <%s>' % (parent.tag, tag))

@@ -22,6 +22,10 @@ import time
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors
 
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
+
 PREFIX = '.nc_hook.'  # of everything temporary, so that the next run finds what an interrupted one left
 LOCK_TIMEOUT = 120
 EXCHANGE = 2  # renameat2(2), RENAME_EXCHANGE
@@ -36,6 +40,7 @@ class Wanted:
     """A file as it should be: content (bytes), permission bits, group id (None: the writer's own)."""
 
     def __init__(self, path, content, mode=0o644, gid=None):
+        # type: (str, bytes, int, int | None) -> None
         self.path = path
         self.content = content
         self.mode = mode
@@ -43,6 +48,7 @@ class Wanted:
         self.gid = 0 if gid is None and os.geteuid() == 0 else gid
 
     def differs(self):
+        # type: () -> list[str]
         """Return what differs: a list of 'content', 'mode' and 'owner', or ['missing'] or ['type'] alone."""
         try:
             found = os.lstat(self.path)
@@ -59,6 +65,7 @@ class Wanted:
         return differences
 
     def write(self, staging, label=None):
+        # type: (str, t.Callable[[str], object] | None) -> None
         """Put the file in place by rename from ``staging``, a directory of the same filesystem whose files nobody runs.
         ``label``, called with the temporary file, sets its security context."""
         descriptor, temporary = tempfile.mkstemp(prefix=PREFIX, dir=staging)
@@ -80,6 +87,7 @@ class Wanted:
 
 
 def exchange_directory(new, path, staging):
+    # type: (str, str, str) -> None
     """Replace the directory ``path`` by ``new``, in one step where kernel and C library support it, and remove the old one."""
     if os.path.lexists(path) and not _exchange(new, path):
         new, coming = tempfile.mkdtemp(prefix=PREFIX, dir=staging), new
@@ -92,14 +100,17 @@ def exchange_directory(new, path, staging):
 
 
 def _exchange(one, other):
+    # type: (str, str) -> bool
     try:
         renameat2 = ctypes.CDLL(None).renameat2  # glibc 2.28 and later
     except (AttributeError, OSError):
         return False
-    return renameat2(AT_FDCWD, one.encode('utf-8'), AT_FDCWD, other.encode('utf-8'), EXCHANGE) == 0
+    status = renameat2(AT_FDCWD, one.encode('utf-8'), AT_FDCWD, other.encode('utf-8'), EXCHANGE)  # type: int
+    return status == 0
 
 
 def remove(path):
+    # type: (str) -> None
     """Remove a file, a link or a directory with its contents. A missing path is no error."""
     try:
         if stat.S_ISDIR(os.lstat(path).st_mode):
@@ -112,6 +123,7 @@ def remove(path):
 
 
 def remove_if_empty(directory):
+    # type: (str) -> None
     try:
         os.rmdir(directory)
     except OSError as error:
@@ -120,6 +132,7 @@ def remove_if_empty(directory):
 
 
 def leftovers(directory):
+    # type: (str) -> list[str]
     """Return the paths of temporary files that interrupted runs left in a directory."""
     if not os.path.isdir(directory):
         return []
@@ -127,6 +140,7 @@ def leftovers(directory):
 
 
 def make_directory(path):
+    # type: (str) -> None
     """Make a directory and its parents with mode 0755, independent of the umask. An existing directory keeps its mode."""
     if not os.path.isdir(path):
         make_directory(os.path.dirname(path))
@@ -135,6 +149,7 @@ def make_directory(path):
 
 
 def sync_directory(path):
+    # type: (str) -> None
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -143,6 +158,7 @@ def sync_directory(path):
 
 
 def sha256_of(path):
+    # type: (str) -> str
     digest = hashlib.sha256()
     with open(path, 'rb') as stream:
         for block in iter(lambda: stream.read(1 << 20), b''):
@@ -152,6 +168,7 @@ def sha256_of(path):
 
 @contextlib.contextmanager
 def locked(directory, timeout=LOCK_TIMEOUT):
+    # type: (str, float) -> t.Iterator[None]
     """Hold a lock on a directory, which ends with this process. Raises NodeLocked when another run holds it for ``timeout`` s."""
     descriptor = os.open(directory, os.O_RDONLY)
     deadline = time.time() + timeout

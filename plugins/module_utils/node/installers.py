@@ -20,6 +20,14 @@ import tempfile
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors, files
 
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t
+
+    Sums = t.Dict[str, str]  # of an installer's parts: {part: sha256}
+    Notes = t.Dict[str, t.List[t.Any]]  # of an installer's parts: {part: [sha256, size, mtime, inode]}
+    Label = t.Callable[[str, str], object]  # called as label(final path, temporary path), sets the security context
+
 PARTS = ('kernel', 'ramdisk')
 
 
@@ -28,6 +36,7 @@ class InvalidInstaller(errors.NodeError):
 
 
 def wanted(items, directory):
+    # type: (list[dict[str, str]], str) -> dict[str, Sums]
     """Return {path: {part: sha256}} of the module's option ``installers``, for the node's ``directory`` of installers."""
     found = {}
     for each in items:
@@ -52,10 +61,12 @@ class Installers:
     """
 
     def __init__(self, noted):
+        # type: (dict[str, Notes]) -> None
         self.noted = noted
-        self.seen = {}
+        self.seen = {}  # type: dict[str, Notes]
 
     def digests(self, path):
+        # type: (str) -> dict[str, str | None]
         """Return {part: sha256} of an installer. The value is None for a part that is missing or that the hook would refuse."""
         nothing = dict.fromkeys(PARTS)
         try:
@@ -69,6 +80,7 @@ class Installers:
         return {part: self._digest(path, part) for part in PARTS}
 
     def _digest(self, installer, part):
+        # type: (str, str) -> str | None
         path = os.path.join(installer, part)
         try:
             found = os.lstat(path)
@@ -83,10 +95,8 @@ class Installers:
         return digest
 
     def install(self, path, wanted, uploads, label=None):
-        """Put {part: sha256} in place, from ``uploads`` ({sha256: path}) or, for a part that is present already, from there.
-
-        ``label`` is called as label(final path, temporary path).
-        """
+        # type: (str, Sums, dict[str, str], Label | None) -> None
+        """Put {part: sha256} in place, from ``uploads`` ({sha256: path}) or, for a part that is present already, from there."""
         present = self.digests(path)
         place = os.path.dirname(path)
         files.make_directory(place)
@@ -108,6 +118,7 @@ class Installers:
         self.digests(path)
 
     def remove(self, path):
+        # type: (str) -> None
         """Remove an installer, in one step."""
         if os.path.isdir(path) and not os.path.islink(path):
             away = tempfile.mkdtemp(prefix=files.PREFIX, dir=os.path.dirname(path))
@@ -117,6 +128,7 @@ class Installers:
 
 
 def stage(source, path, sha256):
+    # type: (str, str, str) -> None
     """Copy a file. Raises InvalidInstaller when the copy has another SHA-256 sum."""
     with open(source, 'rb') as original, open(path, 'wb') as copy:
         shutil.copyfileobj(original, copy, 1 << 20)

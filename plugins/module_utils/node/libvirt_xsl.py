@@ -32,11 +32,13 @@ class StylesheetRefused(errors.NodeError):
 
 
 def is_ours(text):
+    # type: (str) -> bool
     """Return whether our line is in the stylesheet."""
     return any(ADDED.match(line) for line in text.split('\n'))
 
 
 def active_by_hand(text):
+    # type: (str) -> dict[str, str] | None
     """Return the attributes of the shipped line, when somebody has made it active; None otherwise. Raises StylesheetRefused."""
     by_hand = _lines(text)[1]
     if not by_hand:
@@ -46,12 +48,13 @@ def active_by_hand(text):
 
 
 def turn_on(text, listen='127.0.0.1', keymap='en-us', password=None, marker=''):
+    # type: (str, str, str, str | None, str) -> str
     """Return the stylesheet with our line below the shipped one. A line that was activated by hand becomes a comment."""
     text = turn_off(text)
     lines = text.split('\n')
     number = _lines(text)[0][0]
     end = '\r' if lines[number].endswith('\r') else ''
-    indent = re.match(r'[ \t]*', lines[number]).group()
+    indent = lines[number][: -len(lines[number].lstrip(' \t'))]
     attributes = [('type', 'vnc'), ('port', '-1'), ('autoport', 'yes'), ('listen', listen), ('keymap', keymap)]
     if password is not None:
         attributes.append(('passwd', password))
@@ -61,6 +64,7 @@ def turn_on(text, listen='127.0.0.1', keymap='en-us', password=None, marker=''):
 
 
 def turn_off(text):
+    # type: (str) -> str
     """Return the stylesheet without an active VNC line, exactly as it was before turn_on."""
     by_hand, added = _lines(text)[1:]
     lines = text.split('\n')
@@ -73,22 +77,27 @@ def turn_off(text):
 
 
 def kept_access(text):
+    # type: (str) -> tuple[int, int] | None
     """Return the (mode, gid) that the file had before it contained a password, from our line; None otherwise."""
     for number in _lines(text)[2]:
         found = ADDED.match(text.split('\n')[number])
-        if found.group('mode'):
+        if found and found.group('mode'):
             return int(found.group('mode'), 8), int(found.group('group'))
     return None
 
 
 def access_marker(mode, gid):
+    # type: (int, int) -> str
     """Return the text that turn_on writes into our line for kept_access."""
     return ', mode {0:04o} group {1}'.format(mode, gid)
 
 
 def _lines(text):
+    # type: (str) -> tuple[list[int], list[int], list[int]]
     """Return the numbers of the shipped (commented), the hand-made active and our lines. Raises StylesheetRefused."""
-    shipped, by_hand, added = [], [], []
+    shipped = []  # type: list[int]
+    by_hand = []  # type: list[int]
+    added = []  # type: list[int]
     for number, line in enumerate(text.split('\n')):
         for pattern, found in ((ADDED, added), (SHIPPED, shipped), (BY_HAND, by_hand)):
             if pattern.match(line):
@@ -106,5 +115,6 @@ def _lines(text):
 
 
 def _attribute(value):
+    # type: (str) -> str
     # quoteattr takes single quotes when the value has double ones; braces would be an XPath expression to the stylesheet.
     return quoteattr(value.replace('{', '{{').replace('}', '}}'), {'"': '&quot;'})

@@ -18,6 +18,10 @@ import re
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import errors, vnc
 
+TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
+if TYPE_CHECKING:
+    import typing as t  # noqa: F401
+
 HEADER = '# Written by Ansible, module eucalyptus.cloud.nc_hook: changes made here are lost.\n'
 PATTERN = re.compile(r'[][A-Za-z0-9._=*?!,:/@%+-]+\Z')
 PATH = re.compile(r'/[A-Za-z0-9._/+-]*\Z')
@@ -37,7 +41,8 @@ class Key:
     derives from options of its own.
     """
 
-    def __init__(self, name, kind, default, description, choices=None, in_policy=True):
+    def __init__(self, name, kind, default, description, choices=(), in_policy=True):
+        # type: (str, str, t.Any, list[str], t.Sequence[str], bool) -> None
         self.name = name
         self.kind = kind
         self.default = default
@@ -46,6 +51,7 @@ class Key:
         self.in_policy = in_policy
 
     def specification(self):
+        # type: () -> dict[str, t.Any]
         """Return the key's entry in an argument spec, without a default."""
         found = dict(TYPES[self.kind])
         if self.choices:
@@ -53,14 +59,18 @@ class Key:
         return found
 
     def text(self, value):
+        # type: (t.Any) -> str
         """Return a value as the policy file has it."""
         if self.kind == 'patterns':
-            return ' '.join(value)
-        if self.kind == 'switch':
-            return 'yes' if value else 'no'
-        return value
+            text = ' '.join(value)
+        elif self.kind == 'switch':
+            text = 'yes' if value else 'no'
+        else:
+            text = value
+        return text
 
     def check(self, value, name):
+        # type: (t.Any, str) -> None
         """Raise InvalidPolicy, with ``name`` in its message, for a value that the hook would refuse."""
         if self.kind == 'patterns':
             for word in value:
@@ -77,6 +87,7 @@ class Key:
             )
 
     def _check_pattern(self, word, name):
+        # type: (str, str) -> None
         if not PATTERN.match(word):
             raise InvalidPolicy(
                 '{0} has the item {1!r}. Items consist of A-Z a-z 0-9 and ] [ . _ = * ? ! , : / @ % + -, without blanks.'.format(
@@ -108,7 +119,7 @@ TYPES = {
     'path': {'type': 'str'},
     'address': {'type': 'str'},
     'password': {'type': 'str', 'no_log': True},
-}
+}  # type: dict[str, dict[str, t.Any]]
 # In the order of the file.
 KEYS = (
     Key(
@@ -195,15 +206,18 @@ VARIABLES = {key.name: 'nc_hooks_' + key.name for key in KEYS}
 
 
 def default_of(name):
+    # type: (str) -> t.Any
     return [key.default for key in KEYS if key.name == name][0]
 
 
 def argument_spec():
+    # type: () -> dict[str, dict[str, t.Any]]
     """Return the argument spec of the module's option ``policy``."""
     return {key.name: key.specification() for key in KEYS if key.in_policy}
 
 
 def check(policy, names):
+    # type: (dict[str, t.Any], dict[str, str]) -> None
     """Raise InvalidPolicy unless the hook would accept the policy {key: value or None}.
 
     ``names`` is OPTIONS or VARIABLES, which the message uses.
@@ -221,6 +235,7 @@ def check(policy, names):
 
 
 def render(policy, names=None):
+    # type: (dict[str, t.Any], dict[str, str] | None) -> str
     """Return the text of the file. Keys whose value is None are left out, so that the hook's default holds."""
     check(policy, names or OPTIONS)
     values = [(key.name, key.text(policy[key.name])) for key in KEYS if policy.get(key.name) is not None]
@@ -228,9 +243,11 @@ def render(policy, names=None):
 
 
 def has_password(text):
+    # type: (str) -> bool
     return vnc.without_passwords(text) != text
 
 
 def digest(text):
+    # type: (str) -> str
     """Return 12 digits that identify a policy in a report. The password is left out, since it could be guessed from them."""
     return hashlib.sha256(vnc.without_passwords(text).encode('utf-8')).hexdigest()[:12]

@@ -9,6 +9,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import functools
 import hashlib
 import os
 import pwd
@@ -41,12 +42,14 @@ class Trials:
     """Tries hooks with the script (bytes) that belongs to them."""
 
     def __init__(self, script, home, account):
+        # type: (bytes, str, pwd.struct_passwd | None) -> None
         self.script = script
         self.prefix = 'nc_hook-{0}-'.format(hashlib.sha256(home.encode('utf-8')).hexdigest()[:8])
         self.account = account if os.geteuid() == 0 else None
         self.user = self.account.pw_name if self.account else pwd.getpwuid(os.geteuid()).pw_name
 
     def leftovers(self):
+        # type: () -> list[str]
         """Return the scratch directories of killed runs. Only a run that holds the node's lock may call this."""
         place = tempfile.gettempdir()
         return [
@@ -57,6 +60,7 @@ class Trials:
         ]
 
     def run(self, hook, sheets, policy):
+        # type: (bytes, dict[str, bytes], bytes) -> None
         """Try a hook with its stylesheets ({name: bytes}) and its policy. Raises TrialFailed."""
         scratch = tempfile.mkdtemp(prefix=self.prefix)
         try:
@@ -81,6 +85,7 @@ class Trials:
             raise TrialFailed('; '.join(lines) or 'status {0}'.format(status))
 
     def run_bridge(self, hook, sheets, name):
+        # type: (bytes, dict[str, bytes], str) -> None
         """Try a hook that looks for its helpers in the directory ``name`` of the usual place. Raises TrialFailed."""
         scratch = tempfile.mkdtemp(prefix=self.prefix)
         try:
@@ -106,6 +111,7 @@ class Trials:
             shutil.rmtree(scratch)
 
     def _call(self, arguments, scratch):
+        # type: (list[str], str) -> tuple[int, str]
         """Run a program as the node controller's user; return (exit status, output without the scratch directory's name)."""
         process = subprocess.Popen(
             arguments,
@@ -113,28 +119,34 @@ class Trials:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={'PATH': os.pathsep.join(controller.HOOK_PATH), 'TMPDIR': scratch},
-            preexec_fn=self._become if self.account else None,
+            preexec_fn=functools.partial(become, self.account) if self.account else None,
         )
         words = process.communicate()[0].decode('utf-8', 'replace').replace(scratch, '')
         return process.returncode, words
 
     def _give(self, path):
+        # type: (str) -> None
         if self.account:
             os.chown(path, self.account.pw_uid, self.account.pw_gid)
 
-    def _become(self):
-        os.setgroups(controller.groups_of(self.account))
-        os.setgid(self.account.pw_gid)
-        os.setuid(self.account.pw_uid)
+
+def become(account):
+    # type: (pwd.struct_passwd) -> None
+    """Give this process, which belongs to root, to an account."""
+    os.setgroups(controller.groups_of(account))
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
 
 
 def remove(scratch):
+    # type: (str) -> None
     """Remove the scratch directory of a killed run, once the processes that it started there have ended."""
     wait_for_calls(scratch)
     files.remove(scratch)
 
 
 def wait_for_calls(hook):
+    # type: (str) -> None
     """Wait until the present calls of a hook, or of programs below a directory, have ended."""
     running = calls_in_flight(hook)
     deadline = time.time() + IN_FLIGHT_TIMEOUT
@@ -143,6 +155,7 @@ def wait_for_calls(hook):
 
 
 def calls_in_flight(hook):
+    # type: (str) -> set[str]
     """Return the process IDs of the present calls of a hook, or of programs below a directory."""
     found = set()
     for name in os.listdir('/proc'):

@@ -26,20 +26,24 @@ SECRETS = (
 
 
 def is_loopback(address):
+    # type: (str) -> bool
     """Return whether only the node itself can reach an address. A name such as 127.attacker.example is not one."""
     return bool(LOOPBACK.match(address))
 
 
 def is_address(address):
+    # type: (str) -> bool
     """Return whether a text can be an IP address or a host name."""
     return bool(ADDRESS.match(address))
 
 
 def is_password(password):
+    # type: (str) -> bool
     return bool(PASSWORD.match(password))
 
 
 def without_passwords(text):
+    # type: (str) -> str
     """Return a domain, stylesheet or policy with every VNC password masked."""
     for pattern, replacement in SECRETS:
         text = pattern.sub(replacement, text)

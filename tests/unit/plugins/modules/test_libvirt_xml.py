@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,15 @@ def test_a_failed_write_leaves_the_old_file(run, file, monkeypatch):
     assert file.read_text() == DOMAIN
 
 
-def test_without_lxml_the_message_says_what_to_install(run, monkeypatch):
-    monkeypatch.setattr(domain_xml, 'etree', None)
+def test_without_lxml_the_module_reports_what_to_install_and_why_it_cannot_be_imported(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'lxml', None)
+    monkeypatch.setattr(domain_xml, 'LXML_ERROR', runpy.run_path(domain_xml.__file__)['LXML_ERROR'])
+    fail_json, causes = basic.AnsibleModule.fail_json, []
+
+    def fail(module, msg, **kwargs):
+        causes.append(kwargs['exception'])  # later releases of ansible-core print it only on request
+        fail_json(module, msg, **kwargs)
+
+    monkeypatch.setattr(basic.AnsibleModule, 'fail_json', fail)
     assert 'lxml' in run()['msg']
+    assert 'import of lxml halted' in causes[0]
