@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         for name in ('files', 'uploads', 'release'):
             if arguments.get(name):
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
             'files': read_files(Path(arguments.get('src') or ROLE / 'files').expanduser()),
             'release': release(),
         }
-        answer = self._execute_module('eucalyptus.cloud.nc_hook', arguments, task_vars=task_vars)
+        answer: dict[str, t.Any] = self._execute_module('eucalyptus.cloud.nc_hook', arguments, task_vars=task_vars)
         if answer.get('missing') and not answer.get('failed'):
             try:
                 arguments['uploads'] = self._send(answer['missing'])
@@ -88,7 +88,7 @@ class ActionModule(ActionBase):
             return
         arguments = {key: value for key, value in wanted.items() if key != 'enabled' and value is not None}
         arguments |= {'path': f'{(home or "/").rstrip("/")}/etc/eucalyptus/libvirt.xsl', 'vnc': on}
-        display = self._execute_module('eucalyptus.cloud.libvirt_xsl', arguments, task_vars=task_vars)
+        display: dict[str, t.Any] = self._execute_module('eucalyptus.cloud.libvirt_xsl', arguments, task_vars=task_vars)
         if display.get('failed'):
             answer |= {'failed': True, 'msg': f'The hook is deployed. {display.get("msg")}'}
             return
