@@ -8,6 +8,7 @@ import ctypes
 import os
 import shutil
 import signal
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,9 +113,10 @@ class World:
 
     def run(self, shell: str = 'dash', event: str = PRE_BOOT, directory: str | None = None) -> Result:
         """Run the hook to its end."""
+        others = children()  # of the tests, a lab for example
         pid = self.start(shell, event, directory)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        return Result(code, self.out.read_bytes(), orphans())
+        return Result(code, self.out.read_bytes(), orphans(others))
 
     def snapshot(self) -> dict[str, tuple[int, bytes]]:
         """Give mode and content of every file below the world, and of every directory its mode."""
@@ -137,19 +139,15 @@ def content(entry: os.DirEntry[str]) -> bytes:
         return file.read()
 
 
-def orphans() -> bool:
-    """Tell whether a process outlived the hook, and end it."""
+def orphans(others: Collection[int] = ()) -> bool:
+    """Whether a process outlived the hook, which is ended; ``others`` are children that the hook did not start."""
     found = False
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return found
+    while left := [child for child in children() if child not in others]:
         found = True
-        if pid == 0:
-            for child in children():
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+        for child in left:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    return found
 
 
 def children() -> list[int]:
