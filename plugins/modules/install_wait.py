@@ -141,7 +141,7 @@ install:
     proof:
       description: The text that O(success_pattern) matched; null when it did not appear.
       type: str
-      sample: 'installation-proof: key=0123456789 disk=vdb serial=euca-vol-1a2b3c4d-de bytes=4294967296'
+      sample: 'installation-proof: key=0123456789 disk=vdb serial=euca-vol-1a2b3c4d-de bytes=4294967296 path=none'
     disk:
       description: The disk that the proof names, with the keys C(device), C(serial) and C(bytes); null without proof.
       type: dict

@@ -68,10 +68,17 @@ class Installation:
         self._last_line = lines[-1] if lines else self._last_line
 
     def _look_for_proof(self, lines: list[str], before: str = '') -> None:
-        found = first_match([self._success], lines, before) if self._success and not self.proof else None
-        if found:
-            self.proof = found[1][0]
-            self.disk = disk_of(found[1])
+        """Take the first proof that names the volume, or any if there is none: a line that something else was written
+        into may name half a disk."""
+        for line in lines if self._success else ():
+            found = first_match([self._success], [line], before)
+            before = line
+            if found and (not self.proof or self._wrong_disk()):
+                self.proof, self.disk = found[1][0].strip(), disk_of(found[1])
+
+    def _wrong_disk(self) -> str | None:
+        volume, disk = self._volume, self.disk
+        return wrong_disk(disk, volume['volume_id'], volume['size']) if volume and disk else None
 
     def judge(self) -> Verdict | None:
         """Return how it has ended, None if it has not."""
@@ -107,8 +114,7 @@ class Installation:
             self._look_for_proof(follower.console.kept_lines())
         if self._success and not self.proof:
             return Verdict(FAILED, NO_PROOF.format(pattern=self._success.pattern))
-        wrong = self.disk and self._volume and wrong_disk(self.disk, self._volume['volume_id'], self._volume['size'])
-        if wrong:
+        if wrong := self._wrong_disk():
             return Verdict(FAILED, f'the installer used another disk than the volume: {wrong}', self.proof)
         return Verdict(POWERED_OFF, f'the instance is {follower.state or "gone"}')
 

@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 import typing as t
+import urllib.parse
 
 GIB = 1 << 30
 PROOF_MARK = 'installation-proof: key='
@@ -18,31 +19,41 @@ REPORT_MARK = 'boot-report: address='
 # A volume's id as a guest can see it: virtio keeps 20 characters of the serial number euca-vol-XXXXXXXX-dev-sdf, which
 # Eucalyptus gives its volumes from 4.1 on (tools/connect_iscsitarget_main.pl).
 SERIAL_ID = 15
-BASE64 = re.compile(r'[A-Za-z0-9+/]{200,}={0,2}')
+# Base64 of a fragment: one long line, or the lines of base64(1) and PEM, perhaps indented.
+BASE64 = re.compile(r'[A-Za-z0-9+/]{60,}(?:\s+[A-Za-z0-9+/]{4,})*')
+COMMENTS = re.compile(r'^[ \t]*#.*$|<!--.*?-->', re.MULTILINE | re.DOTALL)
 
 
 def success_pattern(key: str) -> str:
-    """Return the expression for the proof of the build with that key; its groups name the disk."""
-    return rf'{PROOF_MARK}{re.escape(key)} disk=(?P<disk>\S+) serial=(?P<serial>\S+) bytes=(?P<bytes>\d+)'
+    """Return the expression for the proof of the build with that key; its groups name the disk.
+
+    It begins the line, so that a shell that traces its commands proves nothing, and it needs the field after the
+    number, which a message of the kernel may have cut.
+    """
+    return rf'^\W*{PROOF_MARK}{re.escape(key)} disk=(?P<disk>\S+) serial=(?P<serial>\S+) bytes=(?P<bytes>\d+) path=\S+'
 
 
 def proves(answer_file: str) -> bool:
-    """Whether a rendered answer file includes proof.sh.j2, as it is or in Base64."""
+    """Whether a rendered answer file includes proof.sh.j2 outside of comments, as it is, in Base64 or in a data URL."""
     return _contains(answer_file, PROOF_MARK)
 
 
 def reports(answer_file: str) -> bool:
-    """Whether a rendered answer file includes boot_report.sh.j2, as it is or in Base64."""
+    """Whether a rendered answer file includes boot_report.sh.j2, in one of the same forms."""
     return _contains(answer_file, REPORT_MARK)
 
 
 def _contains(text: str, mark: str) -> bool:
-    return mark in text or any(mark.encode() in _decoded(found) for found in BASE64.findall(text))
+    text = COMMENTS.sub('', text)
+    if mark in text or mark in urllib.parse.unquote(text):
+        return True
+    return any(mark.encode() in _decoded(found) for found in BASE64.findall(text))
 
 
 def _decoded(text: str) -> bytes:
+    digits = ''.join(text.split())
     try:
-        return base64.b64decode(text)
+        return base64.b64decode(digits[: len(digits) // 4 * 4])  # what remains is too short for the mark
     except (binascii.Error, ValueError):
         return b''
 

@@ -16,14 +16,17 @@ LINE_END = re.compile(
 )
 # The escape sequences of ECMA-48, section 5.4 and 8.3, and xterm's operating system commands.
 ESCAPE = re.compile(r'\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])')
-# Borders of dialogs: a VT100 draws them with letters between shift-out and shift-in.
-BORDER = re.compile(r'\x0e[jklmnqtuvwxa` ]*\x0f?|\x1b\(0[jklmnqtuvwxa` ]*(?:\x1b\(B)?')
+# Borders of dialogs: a VT100 draws them with letters between shift-out and shift-in. S-Lang sets colours among them, and
+# moves to the next line without a shift-in (TERM=linux).
+BORDER = re.compile(r'(?:\x0e|\x1b\(0)(?:[jklmnqtuvwxa` ]|\x1b\[[\d;]*m)*(?:\x0f|\x1b\(B)?')
+SHIFT = re.compile(rb'\x0e|\x0f|\x1b\([0B]')
+SHIFTED = (b'\x0e', b'\x1b(0')
 FORWARD = re.compile(r'\x1b\[\d*C|\x1b\[(?:[2-9]|[1-9]\d+)[G`]')
 BACKWARD = re.compile(r'\x1b\[(\d*)D')
 LINE_START = re.compile(r'\x1b\[[01]?[G`]|\x1b\[2K')
 CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
-# Blanks, box drawing and block characters.
-LAYOUT = re.compile('[\\s\u2500-\u259f]+')
+# Blanks, box drawing and block characters; terminals without these draw the sides of a dialog with "|".
+LAYOUT = re.compile('[\\s|\u2500-\u259f]+')
 
 # The kernel prints its command line, and with it the answer file's presigned URL: whoever has it can read the file.
 # Its signature is 28 Base64 characters, of which the last is "=", in percent-encoding; a terminal may break it in two.
@@ -83,6 +86,12 @@ def condensed(text: str) -> str:
     return LAYOUT.sub('', text)
 
 
+def _shift_of(piece: bytes) -> bytes:
+    """Return the sequence that makes letters borders, if it still holds at the end of the piece."""
+    shifts = SHIFT.findall(piece)
+    return shifts[-1] if shifts and shifts[-1] in SHIFTED else b''
+
+
 class Lines:
     """Divides a stream of bytes into readable lines."""
 
@@ -101,7 +110,7 @@ class Lines:
                 rest += b' '
             else:
                 pieces.append(rest)
-                rest = b''
+                rest = b'' if found[0] == b'\n' else _shift_of(rest)
         self._rest = rest + data[end:]
         if len(self._rest) > LONGEST_LINE:
             pieces.append(self._rest)

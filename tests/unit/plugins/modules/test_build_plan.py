@@ -114,8 +114,9 @@ def test_a_build_is_planned_without_changing_anything(listing: FakeCloud, plan: 
 def test_the_pattern_of_success_is_that_of_this_builds_key(listing: FakeCloud, plan: Planner) -> None:
     build = plan()['build']
     assert build['proof_key'] == build['key'][:10]
-    assert re.search(build['success_pattern'], f'installation-proof: key={build["proof_key"]} disk=/dev/vdb serial=none bytes=1')
-    assert not re.search(build['success_pattern'], 'installation-proof: key=0000000000 disk=/dev/vdb serial=none bytes=1')
+    rest = 'serial=none bytes=1 path=none'
+    assert re.search(build['success_pattern'], f'installation-proof: key={build["proof_key"]} disk=/dev/vdb {rest}')
+    assert not re.search(build['success_pattern'], f'installation-proof: key=0000000000 disk=/dev/vdb {rest}')
 
 
 def test_an_answer_file_that_proves_nothing_is_reported_once_and_refused_on_request(

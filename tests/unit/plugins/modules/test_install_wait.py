@@ -263,6 +263,35 @@ def test_an_installation_onto_another_disk_is_a_failure_that_names_both(cloud, c
     assert 'euca-vol-22222222-de' in result['msg'] and 'vol-11111111' in result['msg']
 
 
+KERNEL = '[  12.3] eth0: link becomes ready\r\n'
+
+
+@pytest.mark.parametrize('end', range(0, len(PROOF) - 1, 3))
+@pytest.mark.parametrize('intruder', [KERNEL, '\r\n'])
+def test_a_message_of_the_kernel_or_a_wrap_inside_the_proof_is_no_other_disk(cloud, clock, run, end, intruder):
+    cloud.on('DescribeVolumes', volume())
+    cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
+    whole = PROOF.strip() + ' path=none\r\n'
+    cloud.on('GetConsoleOutput', console(f'installing\r\n{whole[:end]}{intruder}{whole[end:]}{whole}'))
+    result = run('install_wait', instance_id='i-1', success_pattern=SUCCESS + r' path=\S+', volume_id='vol-11111111')
+    assert not result.get('failed'), result
+    assert result['install']['disk'] == {'device': 'vdb', 'serial': 'euca-vol-11111111-de', 'bytes': 5 << 30}
+
+
+def test_a_proof_whose_disk_was_cut_gives_way_to_a_whole_one(cloud, clock, run):
+    cloud.on('DescribeVolumes', volume())
+    cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
+    cloud.on('GetConsoleOutput', console('my-proof euca-v\nmy-proof euca-vol-11111111\nmy-proof other\n'))
+    result = run('install_wait', instance_id='i-1', success_pattern=r'my-proof (?P<serial>\S+)', volume_id='vol-11111111')
+    assert result['install']['proof'] == 'my-proof euca-vol-11111111'
+
+
+def test_a_failure_after_the_proof_is_a_failure(cloud, clock, run):
+    cloud.on('DescribeInstances', RUNNING, RUNNING, RUNNING, ENDED)
+    cloud.on('GetConsoleOutput', *talking('installing\n', PROOF, 'Kernel panic - not syncing: dead\n'))
+    assert run('install_wait', instance_id='i-1', success_pattern=SUCCESS)['install']['ended'] == 'failed'
+
+
 @pytest.mark.parametrize(('size', 'failed'), [(5, False), (4, True)])
 def test_where_disks_have_no_serial_number_the_size_decides_with_a_warning(cloud, clock, run, size, failed):
     cloud.on('DescribeVolumes', volume(size))

@@ -24,6 +24,9 @@ ALL = {one.phrase: one for known in KNOWN.values() for one in known}
 HARMLESS = [line for line in (HERE / 'harmless.txt').read_text().splitlines() if line and not line.startswith('#')]
 
 
+FAILING = [line.split('\t') for line in (HERE / 'failing.txt').read_text().splitlines() if not line.startswith('#')]
+
+
 def seen(raw: bytes, known=KNOWN['installation'], patterns=(), step: int = 0, prompts: bool = True):
     """The failure that is found when the console comes in pieces of ``step`` bytes."""
     watch, lines = Watch(known, compile_patterns(patterns), prompts), Lines()
@@ -48,6 +51,22 @@ def test_each_text_is_found_when_a_dialog_breaks_it_and_it_comes_in_pieces(known
     lists = [known_list for known_list in KNOWN.values() if known in known_list]
     hit = seen(drawn.encode(), lists[0], step=7)
     assert hit and hit.outcome == known.outcome
+
+
+@pytest.mark.parametrize(('outcome', 'text'), FAILING)
+@pytest.mark.parametrize('step', [0, 7])
+def test_consoles_from_the_field_are_recognised(outcome: str, text: str, step: int) -> None:
+    hit = seen(text.encode().decode('unicode_escape').encode('latin-1'), step=step)
+    assert hit and (hit.outcome == outcome or step), 'in pieces, a question may be seen before its reason'
+
+
+@pytest.mark.parametrize(
+    'asks',
+    ["Please make a selection from the above ['c' to continue,", '(initramfs)', '-- Press any key to proceed --'],
+)
+def test_a_first_boot_that_asks_is_no_success(asks: str) -> None:
+    hit = seen(f'Initial setup\n{asks}'.encode(), KNOWN['boot'])
+    assert hit and hit.outcome == WAITING
 
 
 @pytest.mark.parametrize('known', ALL.values(), ids=lambda known: known.phrase)
@@ -78,6 +97,7 @@ def test_a_good_installation_as_a_whole_is_no_failure() -> None:
             FAILED,
             'Bad archive mirror An error has been detected while trying to use the specified Debian archive mirror.',
         ),
+        ('debian-newt-borders', FAILED, 'Failed to retrieve the preconfiguration file'),
     ],
 )
 @pytest.mark.parametrize('step', [0, 1, 50])

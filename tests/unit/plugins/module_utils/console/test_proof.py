@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import textwrap
+import urllib.parse
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.proof import (
@@ -34,6 +36,18 @@ def test_another_builds_proof_and_the_command_itself_prove_nothing() -> None:
     assert not re.search(success_pattern('0123abcdef'), echoed)
 
 
+@pytest.mark.parametrize('before', ["+ proof_line='", "+ printf '\\n%s\\n' '", '[    0.0] Command line: quiet proof="', 'echo '])
+def test_a_proof_that_does_not_begin_its_line_is_a_command_and_no_proof(before: str) -> None:
+    assert not re.search(success_pattern('0123abcdef'), before + LINE)
+    assert re.search(success_pattern('0123abcdef'), f'\u2502 {LINE}'), 'a border'
+
+
+def test_a_proof_that_another_message_cuts_proves_nothing() -> None:
+    whole = LINE.index(' path=') + len(' path=')
+    for end in range(whole):
+        assert not re.search(success_pattern('0123abcdef'), LINE[:end] + '[  12.3] eth0: link becomes ready'[: end and 8])
+
+
 @pytest.mark.parametrize(
     ('line', 'volume_id', 'gib', 'problem'),
     [
@@ -56,6 +70,21 @@ def test_an_answer_file_is_recognised_by_the_lines_that_it_will_print() -> None:
     assert proves(f'd-i preseed/late_command string echo {base64.b64encode(fragment.encode()).decode()} | base64 -d | sh')
     assert not proves('poweroff\n' + 'A' * 400)
     assert reports('echo "boot-report: address=$address"') and not proves('echo "boot-report: address=$address"')
+
+
+def test_a_fragment_is_recognised_in_wrapped_base64_and_in_a_data_url() -> None:
+    fragment = 'proof_line="installation-proof: key=0123abcdef disk=$x"\n' + '# a comment\n' * 20
+    encoded = base64.encodebytes(fragment.encode()).decode()
+    assert proves(f'files:\n  content: |\n{textwrap.indent(encoded, "    ")}\nnext: entry\n')
+    assert proves(f'"source": "data:,{urllib.parse.quote(fragment)}"')
+
+
+@pytest.mark.parametrize('comment', ['# {}', '  # see {}', '<!-- {} -->', '<!--\n{}\n-->'])
+def test_a_fragment_in_a_comment_proves_nothing(comment: str) -> None:
+    fragment = 'proof_line="installation-proof: key=0123abcdef disk=$x"'
+    encoded = base64.b64encode((fragment * 5).encode()).decode()
+    assert not proves(comment.format(fragment) + '\npoweroff\n')
+    assert not proves(comment.format(encoded) + '\npoweroff\n')
 
 
 def test_groups_that_an_own_expression_lacks_are_none() -> None:

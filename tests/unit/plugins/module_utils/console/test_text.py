@@ -52,6 +52,9 @@ def test_lines_are_shown_as_a_terminal_would_leave_them_without_its_control_char
         (b'\x1b[5;10H45%\x1b[5;10H46%\x1b[6;1H', ['45%', '46%']),
         (b'one\x1b[Btwo\x1b[3dthree\x1bMfour\n', ['one', 'two', 'three', 'four']),
         (b'one\x1b[2Jtwo\n', ['one', 'two']),
+        # S-Lang on TERM=linux: colours inside a border, and a border that goes on in the next line.
+        (b'\x0e\x1b[30m\x1b[47mtqk\x1b[7;29Hx\x1b[m\x0f Failed\x1b[8;29H', ['  Failed']),
+        (b'\x0etqk\na fault\n', ['a fault']),
         (b'one\x1b[Ktwo\n', ['onetwo']),
     ],
 )
