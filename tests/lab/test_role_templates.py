@@ -33,7 +33,7 @@ VARIABLES: dict[str, Any] = {
     'image_build_device_timeout': 5,
     'image_build_proof_key': '0123456789',
 }
-VERSIONS = ['RHEL6', 'RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', *(f'F{number}' for number in range(16, 44))]
+VERSIONS = ['RHEL6', 'RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', 'RHEL11', *(f'F{number}' for number in range(16, 47))]
 
 
 def render(template: str, **variables: Any) -> str:
@@ -154,7 +154,10 @@ def proof(shell: Run, root: Path, mounts: str) -> str:
     (root / 'proc/mounts').write_text(mounts.replace('/dev/', f'{root}/dev/'))
     done = shell('set -e\n' + within(root, render('proof.sh.j2')))
     assert done.returncode == 0, done.stderr
-    lines = os.read(master, 4096).decode().split('\n')
+    written = b''
+    while written.count(b'\n') < 6:
+        written += os.read(master, 4096)
+    lines = written.decode().split('\n')
     os.close(master)
     os.close(slave)
     assert lines == ['', lines[1]] * 3 + [''], lines

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import types
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
@@ -23,6 +25,25 @@ class WaitError(CollectionError):
         super().__init__(message)
         self.resource = resource
         self.timed_out = timed_out
+
+
+class Meanwhile:
+    """Calls ``tick`` once a second while its block runs, so that a request without an answer does not end the reports."""
+
+    def __init__(self, tick: t.Callable[[], None]) -> None:
+        self._tick, self._over = tick, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(1.0):
+            self._tick()
 
 
 def pause(waited: float) -> float:
@@ -54,24 +75,33 @@ def wait_for(
     after ``timeout`` seconds.
     """
     start = time.monotonic()
-    next_report = REPORT_EVERY
+    reported = 0.0
+    condition = 'the cloud has not answered yet'
+
+    def remind() -> None:
+        nonlocal reported
+        waited = time.monotonic() - start
+        if waited - reported >= REPORT_EVERY:
+            report(f'Waiting for {aim} since {waited:.0f} s: {condition}')
+            reported = waited
+
     while True:
-        resource = look()
+        with Meanwhile(remind):
+            resource = look()
+        condition = _condition(resource)
         if reached(resource):
             return resource
         waited = time.monotonic() - start
         if resource is not None and failed(resource):
-            raise WaitError(f'Waiting for {aim} failed after {waited:.0f} s: {_condition(resource)}.', resource)
+            raise WaitError(f'Waiting for {aim} failed after {waited:.0f} s: {condition}.', resource)
         if waited >= timeout:
             raise WaitError(
-                f'Waiting for {aim} took longer than {waited:.0f} s: {_condition(resource)}. '
+                f'Waiting for {aim} took longer than {waited:.0f} s: {condition}. '
                 'Run the task again to keep waiting, or raise wait_timeout.',
                 resource,
                 timed_out=True,
             )
-        if waited >= next_report:
-            report(f'Waiting for {aim} since {waited:.0f} s: {_condition(resource)}')
-            next_report = waited + REPORT_EVERY
+        remind()
         time.sleep(max(0.0, min(pause(waited), timeout - waited)))
 
 

@@ -17,11 +17,15 @@ WAITING = 'waiting'  # for a person, who is not there
 
 @dataclass(frozen=True)
 class Known:
-    """A text, the program that prints it, and its meaning: FAILED or WAITING."""
+    """A text, the program that prints it, and its meaning: FAILED or WAITING.
+
+    ``harmless_from`` is the beginning of a program whose lines may have the text without a meaning.
+    """
 
     phrase: str
     program: str
     outcome: str = FAILED
+    harmless_from: str | None = None
 
 
 def _known(program: str, outcome: str, *phrases: str) -> list[Known]:
@@ -91,7 +95,8 @@ ANACONDA_CMDLINE = [
     *_known('Anaconda', FAILED, 'crashed on signal', 'traceback script(s) have been run', 'Hardware error occurred'),
     *_known('Anaconda', FAILED, 'The installation cannot continue and the system will be'),
     *_known('Anaconda', FAILED, 'An error occurred during registration attempt', 'Failed to enable Red Hat subscription'),
-    *_known('Anaconda', FAILED, 'Traceback (most recent call last)'),  # as in kickstart-tests' lib/log_handler.py
+    # As in kickstart-tests' lib/log_handler.py. A module of cloud-init that fails before subiquity starts seldom matters.
+    Known('Traceback (most recent call last)', 'Anaconda', harmless_from='cloud-init['),
 ]
 # These end or hang before there is a user interface, and nothing powers off: pyanaconda/kickstart.py,
 # startup_utils.py; pykickstart's errors.py; tmux.conf with remain-on-exit.

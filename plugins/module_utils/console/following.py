@@ -10,6 +10,7 @@ import time
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Meanwhile
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Novelty, without_signatures
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
@@ -21,6 +22,8 @@ PATIENCE = 300
 HOOK = 'bootparams: '
 # Seconds until a new instance has to be listed.
 NOT_YET = 30
+# Seconds that the cloud may take for an answer.
+SLOW = 5
 # Seconds until a user without any news gets a line about the wait.
 REMIND = 30
 
@@ -33,7 +36,8 @@ class Follower:
         self.started = self._last_news = self._last_report = time.monotonic()
         self._novelty = Novelty()
         self._away_since: float | None = None
-        self._away_reason = ''
+        self._away_reason = 'a request has had no reply yet'
+        self._asked = self.started
         self._unfinished = ''
         self._returned: str | None = None  # the unfinished line, once it has been returned
         self._instance: Resource | None = None  # as it was listed last
@@ -65,9 +69,11 @@ class Follower:
 
         The last line counts although it has no end, once it has not changed from one call to the next.
         """
+        self._asked = time.monotonic()
         try:
-            self.meet(look(self._cloud, INSTANCE, self.instance_id))
-            lines = self._listen()
+            with Meanwhile(lambda: self._remind(asking=True)):
+                self.meet(look(self._cloud, INSTANCE, self.instance_id))
+                lines = self._listen()
             self._away_since = None
         except CloudError as error:
             self._bear(error)
@@ -121,18 +127,19 @@ class Follower:
     def _bear(self, error: CloudError) -> None:
         if error.not_found or (error.status is not None and error.status < 500) or not self.seen:
             raise error
-        self._away_since = self._away_since or time.monotonic()
+        self._away_since = self._away_since or self._asked
         self._away_reason = str(error)
         if time.monotonic() - self._away_since > PATIENCE:
             raise error
 
-    def _remind(self) -> None:
-        """Report why nothing happens, if the user has seen nothing new for a while."""
+    def _remind(self, asking: bool = False) -> None:
+        """Report why nothing happens, if the user has seen nothing new for a while; ``asking`` during a request."""
         now = time.monotonic()
         if now - self._last_report < REMIND:
             return
-        if self._away_since is not None:
-            self._note(f'the cloud has not answered for {now - self._away_since:.0f} s: {self._away_reason}')
+        away_since = self._away_since or (self._asked if asking and now - self._asked >= SLOW else None)
+        if away_since is not None:
+            self._note(f'the cloud has not answered for {now - away_since:.0f} s: {self._away_reason}')
         elif self.ran:
             self._note(f'{self.instance_id} is {self.state}, nothing new on its console for {self.silent:.0f} s')
         else:

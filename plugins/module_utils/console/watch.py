@@ -121,7 +121,12 @@ class Watch:
         """Return the line in which the first known phrase begins, and its meaning."""
         pieces = [condensed(line) for line in lines]
         text = ''.join(pieces)
-        places = [(text.find(phrase), one.outcome) for phrase, one in self._known if phrase in text]
+        places = []
+        for phrase, one in ((phrase, one) for phrase, one in self._known if phrase in text):
+            harmless = [one.harmless_from is not None and one.harmless_from in line for line in lines]
+            searched = ''.join(' ' * len(piece) if skip else piece for piece, skip in zip(pieces, harmless, strict=True))
+            places.append((searched.find(phrase), one.outcome))
+        places = [found for found in places if found[0] >= 0]
         if not places:
             return None
         place, outcome = min(places)

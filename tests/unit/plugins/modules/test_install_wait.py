@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -408,6 +409,23 @@ def test_a_cloud_that_is_away_is_reported_every_30_seconds(cloud, clock, run, tm
     run('install_wait', instance_id='i-1', progress_file=str(progress))
     lines = progress.read_text().splitlines()
     assert sum('the cloud has not answered for' in line and 'restarting' in line for line in lines) >= 4
+
+
+def test_a_request_that_the_cloud_never_answers_is_reported_while_it_lasts(cloud, clock, run, tmp_path):
+    progress = tmp_path / 'progress'
+
+    def hangs(_parameters):
+        for _second in range(3):
+            clock.now += 35
+            time.sleep(1.2)  # the reports come from another thread, once a second
+        return ENDED
+
+    cloud.on('DescribeInstances', RUNNING, RUNNING, hangs)
+    cloud.on('GetConsoleOutput', console('x\n'))
+    run('install_wait', instance_id='i-1', progress_file=str(progress))
+    notes = [entry['text'] for entry in map(json.loads, progress.read_text().splitlines()) if entry.get('note')]
+    hanging = [note for note in notes if 'the cloud has not answered for' in note]
+    assert len(hanging) >= 2 and 'a request has had no reply yet' in hanging[0]
 
 
 @pytest.mark.parametrize('text', ['SeaBIOS\nBooting from Hard Disk...\nWelcome to GRUB!\n', 'Booting from Hard Disk...\nGRUB'])

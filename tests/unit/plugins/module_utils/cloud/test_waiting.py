@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, wait_for
 
@@ -81,3 +83,16 @@ def test_a_short_wait_is_not_reported(clock):
     end, reports = clock.now + 15, []
     wait_for(lambda: {'state': 'available' if clock.now >= end else 'creating'}, available, 'it', 60, failed, reports.append)
     assert reports == []
+
+
+def test_a_request_that_hangs_is_reported_while_it_lasts(clock):
+    reports = []
+
+    def hangs():
+        if not reports:
+            clock.now += 45
+            time.sleep(1.3)  # the reports come from another thread, once a second
+        return {'state': 'available'}
+
+    assert wait_for(hangs, available, 'volume vol-1 to become available', 600, report=reports.append)
+    assert reports == ['Waiting for volume vol-1 to become available since 45 s: the cloud has not answered yet']

@@ -107,6 +107,13 @@ def test_a_failed_installation_is_explained_in_the_installers_words(console, out
     assert text in hit.text
 
 
+def test_a_traceback_of_another_program_does_not_hide_the_installers() -> None:
+    other = b'[  31.2] cloud-init[720]: Traceback (most recent call last):\n'
+    assert seen(other) is None
+    assert seen(other + b'  File "x.py"\nTraceback (most recent call last):\n')
+    assert seen(other + b'cloud-init[720]: Kernel panic - not syncing\n')
+
+
 def test_where_a_person_sits_a_prompt_is_no_failure_but_a_failure_is() -> None:
     hub = (HERE / 'anaconda-waits-at-hub.console').read_bytes()
     assert seen(hub, prompts=False) is None
