@@ -32,6 +32,9 @@ options:
     description: Seconds within which all resources should be gone.
     type: int
     default: 600
+  progress_file:
+    description: File for progress lines. The action plugin sets it.
+    type: path
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
   - eucalyptus.cloud.build
@@ -95,6 +98,7 @@ class BuildLeftoversModule(CloudModule):
         'keep': {'type': 'bool', 'default': False},
         'claim': {'type': 'str'},
         'wait_timeout': {'type': 'int', 'default': 600},
+        'progress_file': {'type': 'path'},
     }
 
     def find(self) -> list[Leftover]:
@@ -106,7 +110,7 @@ class BuildLeftoversModule(CloudModule):
         return dead_claims(name, dead) + found
 
     def plan(self, found: list[Leftover]) -> Plan:
-        plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'])
+        plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'], self.report)
         plan.after = found
         return plan
 

@@ -343,7 +343,15 @@ def test_encryption_is_refused_without_its_passphrase(read: Read, line: str) -> 
     assert 'geheim' not in outcome.console
 
 
-@pytest.mark.parametrize('line', ['network --wpakey geheim', 'network --essid x --wepkey geheim', 'bootloader --password geheim'])
+@pytest.mark.parametrize(
+    'line',
+    [
+        'network --wpakey geheim',
+        'network --essid x --wepkey geheim',
+        'bootloader --password geheim',
+        'part /home --size=9 passphrase=geheim',
+    ],
+)
 def test_no_other_secret_reaches_the_console(read: Read, line: str) -> None:
     assert 'geheim' not in read(GOOD + line).console
 

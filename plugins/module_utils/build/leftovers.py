@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import re
 import time
+import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import remove_claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
@@ -89,9 +90,11 @@ def dead_claims(name: str, claim_ids: list[str]) -> list[Leftover]:
     return [_leftover(CLAIM, f'{name}/{claim_id}', 'dead') for claim_id in claim_ids]
 
 
-def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
+def plan_leftovers(
+    cloud: Cloud, found: list[Leftover], timeout: float, report: t.Callable[[str], None] = lambda text: None
+) -> Plan:
     """The steps that remove ``found``. All are tried, within ``timeout`` seconds in total. If some resources remain, the
-    result raises LeftoversRemain."""
+    result raises LeftoversRemain. ``report`` receives a line at least every 30 seconds."""
     plan = Plan(found)
     deadline = time.monotonic() + timeout
     failures: list[tuple[Leftover, Exception]] = []
@@ -105,7 +108,7 @@ def plan_leftovers(cloud: Cloud, found: list[Leftover], timeout: float) -> Plan:
             elif leftover['type'] == CLAIM:
                 remove_claim(cloud, leftover['id'])
             else:
-                remove(cloud, KINDS[leftover['type']], leftover['id'], max(0.0, deadline - time.monotonic()))
+                remove(cloud, KINDS[leftover['type']], leftover['id'], max(0.0, deadline - time.monotonic()), report)
         except (CloudError, WaitError) as error:
             failures.append((leftover, error))
 

@@ -81,10 +81,11 @@ def request_removal(cloud: Cloud, kind: Kind, resource_id: str) -> None:
             raise
 
 
-def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float) -> None:
+def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float, report: t.Callable[[str], None] = lambda text: None) -> None:
     """Request the removal, repeatedly while the cloud refuses it, and wait until the resource is gone.
 
-    Raises WaitError, with the cloud's reason, after ``timeout`` seconds.
+    ``report`` receives a line at least every 30 seconds. Raises WaitError, with the cloud's reason, after ``timeout``
+    seconds.
     """
 
     def ask() -> Resource | None:
@@ -100,7 +101,8 @@ def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float) -> None:
 
     # An instance that is shutting down still uses its volumes.
     ended = kind.gone - {'shutting-down'}
-    wait_for(ask, lambda now: now is None or now['state'] in ended, f'{kind.noun} {resource_id} to be removed', timeout)
+    aim = f'{kind.noun} {resource_id} to be removed'
+    wait_for(ask, lambda now: now is None or now['state'] in ended, aim, timeout, report=report)
 
 
 def find_one(cloud: Cloud, kind: Kind, resource_id: str | None, name: str | None) -> Resource | None:

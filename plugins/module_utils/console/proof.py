@@ -21,7 +21,7 @@ REPORT_MARK = 'boot-report: address='
 SERIAL_ID = 15
 # Base64 of a fragment: one long line, or the lines of base64(1) and PEM, perhaps indented.
 BASE64 = re.compile(r'[A-Za-z0-9+/]{60,}(?:\s+[A-Za-z0-9+/]{4,})*')
-COMMENTS = re.compile(r'^[ \t]*#.*$|<!--.*?-->', re.MULTILINE | re.DOTALL)
+COMMENTS = re.compile(r'^[ \t]*#.*$|<!--[\s\S]*?-->', re.MULTILINE)
 
 
 def success_pattern(key: str) -> str:

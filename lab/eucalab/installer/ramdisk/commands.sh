@@ -92,7 +92,7 @@ refuse() { # REASON
 other_option() { # OPTION: for what a command need not obey
     case $1 in
         -*) warn "$command: option ${1%%=*} (line $ks_line) is ignored" ;;
-        *) refuse "unexpected word: $(printable "$1")" ;;
+        *) refuse "unexpected word: $(printable "${1%%=*}")" ;;
     esac
 }
 
@@ -235,7 +235,7 @@ part_command() {
             --ondisk=*|--ondrive=*) disk_named "${word#*=}" ;;
             --asprimary|--maxsize=*|--fsoptions=*) ;;
             -*) other_option "$word" ;;
-            *) [ -z "$mount" ] || refuse "unexpected word: $(printable "$word")"; mount=$word ;;
+            *) [ -z "$mount" ] || refuse "unexpected word: $(printable "${word%%=*}")"; mount=$word ;;
         esac
     done
     case $mount in swap|biosboot) type=$mount ;; esac

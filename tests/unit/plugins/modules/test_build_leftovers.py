@@ -264,3 +264,12 @@ def test_what_does_not_go_away_is_named_with_the_clouds_reason(empty, clock, run
     assert result['failed'] is True
     assert 'vol-1' in result['msg']
     assert 'volume is in-use' in result['msg']
+
+
+def test_a_removal_that_takes_long_is_reported_every_30_seconds(empty, clock, run, tmp_path):
+    empty.on('DescribeVolumes', volume('in-use'))
+    empty.on('DeleteVolume', NOT_YET)
+    progress = tmp_path / 'progress'
+    result = run('build_leftovers', **{**OPTIONS, 'wait_timeout': 300}, progress_file=str(progress))
+    assert result['failed']
+    assert progress.read_text().count('Waiting for volume vol-1 to be removed since') >= 300 // 30

@@ -65,7 +65,7 @@ def test_the_disk_must_be_the_volume(line, volume_id, gib, problem) -> None:
 
 
 def test_an_answer_file_is_recognised_by_the_lines_that_it_will_print() -> None:
-    fragment = 'proof_line="installation-proof: key=0123abcdef disk=$x"\n' + '# a comment\n' * 20
+    fragment = '# Prove it.\nproof_line="installation-proof: key=0123abcdef disk=$x"\n' + '# a comment\n' * 20
     assert proves(fragment) and not reports(fragment)
     assert proves(f'd-i preseed/late_command string echo {base64.b64encode(fragment.encode()).decode()} | base64 -d | sh')
     assert not proves('poweroff\n' + 'A' * 400)
