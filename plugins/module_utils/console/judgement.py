@@ -70,8 +70,9 @@ class Installation:
     def _look_for_proof(self, lines: list[str], before: str = '') -> None:
         """Take the first proof that names the volume, or any if there is none: a line that something else was written
         into may name half a disk."""
-        for line in lines if self._success else ():
-            found = first_match([self._success], [line], before)
+        patterns = [self._success] if self._success else []
+        for line in lines:
+            found = first_match(patterns, [line], before)
             before = line
             if found and (not self.proof or self._wrong_disk()):
                 self.proof, self.disk = found[1][0].strip(), disk_of(found[1])
