@@ -49,10 +49,12 @@ def command_line(tmp_path: Path, data: bytes) -> str | None:
         (JINJA, [('text/jinja2', JINJA)]),
         (HOOK, [('text/cloud-boothook', HOOK)]),
         (CONFIG.replace('\n', '\r\n'), [('text/cloud-config', CONFIG)]),
+        ('\n' + CONFIG, [('text/cloud-config', '\n' + CONFIG)]),
+        (' ' + SCRIPT, [('text/x-shellscript', ' ' + SCRIPT)]),
         (MESSAGE, [('text/cloud-config', '#cloud-config\nhostname: box'), ('text/x-shellscript', '#!/bin/sh\n')]),
         (SINGLE, [('text/cloud-config', '#cloud-config\nhostname: box\n')]),
     ],
-    ids=['cloud-config', 'script', 'jinja', 'boothook', 'crlf', 'multipart', 'mime'],
+    ids=['cloud-config', 'script', 'jinja', 'boothook', 'crlf', 'blank-line', 'blank', 'multipart', 'mime'],
 )
 def test_the_hook_reads_the_boot_parameters_and_cloud_init_reads_the_rest(own, read, tmp_path):
     data = compose('autoinstall ip=dhcp console=ttyS0', None, False, own)

@@ -93,10 +93,11 @@ def _together(lines: str, own: str) -> str:
         return _message(part, own)
     if raw.startswith(GZIP):
         raise UserDataError('user_data is compressed with gzip, which cannot carry boot parameters. Give it uncompressed.')
-    kind = next((kind for begin, kind in KINDS.items() if own.lower().startswith(begin)), None)
+    start = own.lstrip().lower()  # as cloud-init looks at it (handlers.type_from_starts_with)
+    kind = next((kind for begin, kind in KINDS.items() if start.startswith(begin)), None)
     if kind is None:
         return lines + own
-    if own.isascii():
+    if own.isascii() and not own.endswith('\r'):  # which would be taken for a part of the boundary's line end
         return _message(part, f'Content-Type: {kind}\n\n{own}')
     # cloud-init damages other than ASCII characters in a part that is not encoded (util.fully_decoded_payload).
     encoded = base64.encodebytes(raw).decode('ascii')

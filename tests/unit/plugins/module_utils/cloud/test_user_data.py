@@ -32,7 +32,7 @@ def test_user_data_alone_stay_as_they_are(own):
     assert compose(None, None, False, own) == own.encode()
 
 
-@pytest.mark.parametrize('own', ['', 'plain\n', 'ämter=1', ' #cloud-config', '# comment', 'Mime-Version 1.0'])
+@pytest.mark.parametrize('own', ['', 'plain\n', 'ämter=1', '\ufeff#cloud-config', '# comment\n#cloud-config', 'Mime-Version 1.0'])
 def test_the_hooks_lines_stand_in_front_of_plain_text(own):
     assert compose('ip=dhcp ks=http://x/?a=1&b=2', 'fedora-39', True, own) == (
         b'bootparams=ip=dhcp ks=http://x/?a=1&b=2\ninstaller=fedora-39\nconsole=vnc\n' + own.encode()
@@ -44,6 +44,9 @@ def test_the_hooks_lines_stand_in_front_of_plain_text(own):
     [
         ('#cloud-config\nhostname: bö\n', 'text/cloud-config'),
         ('#Cloud-Config\nhostname: box', 'text/cloud-config'),
+        ('\n#cloud-config\nhostname: box\n', 'text/cloud-config'),
+        (' \r\n\t#!/bin/sh\n', 'text/x-shellscript'),
+        ('#cloud-config\rhostname: box\r', 'text/cloud-config'),
         ('#cloud-config-archive\n- a', 'text/cloud-config-archive'),
         ('#cloud-boothook\n#!/bin/sh\n', 'text/cloud-boothook'),
         ('#part-handler\n', 'text/part-handler'),
