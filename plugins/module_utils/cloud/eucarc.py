@@ -10,20 +10,23 @@ out, and so is every value that uses it.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 import typing as t
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.shell_paths import FINDING, Unknown, changed, trimmed
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.shell_words import (
+    NAME,
     Command,
     Unfinished,
+    bare,
     closing,
     read_commands,
+    set_inside,
 )
 
-ASSIGNMENT = re.compile(r'([A-Za-z_]\w*)(\+?)=(.*)', re.DOTALL)
-NAME = re.compile(r'[A-Za-z_]\w*')
+ASSIGNMENT = re.compile(r'([A-Za-z_]\w*)(\[[^]]*\])?(\+?)=(.*)', re.DOTALL)
+QUOTED_ASSIGNMENT = re.compile(r"""(["'])([A-Za-z_]\w*\+?=)((?:(?!\1).)*)\1""", re.DOTALL)
 PARAMETER = re.compile(r'([A-Za-z_]\w*)(?:\[0\])?(:?[-+=?]|%%?|##?|)(.*)', re.DOTALL)
 OPENING = {'if', 'while', 'until', 'for', 'case', 'select', '{', '('}
 CLOSING = {'fi', 'done', 'esac', '}'}
@@ -31,10 +34,13 @@ INSIDE = {'then', 'else', 'elif', 'do', '!', 'time'}
 DECLARES = {'export', 'declare', 'typeset', 'readonly'}
 # Commands that set the variables that their arguments name.
 SETTING = {'read', 'printf', 'let', 'getopts', 'mapfile', 'readarray', 'unset'}
+# Variables that bash sets itself, and those that it does not let the file set.
+DYNAMIC = {'BASH_SOURCE', 'FUNCNAME', 'LINENO', 'RANDOM', 'SECONDS', 'SRANDOM'}
+READ_ONLY = {'BASHOPTS', 'EUID', 'PPID', 'SHELLOPTS', 'UID'}
 
 
-class _Unknown(Exception):
-    """A value that only running the file would give."""
+class _End(Exception):
+    """bash reads no further."""
 
 
 def parse_eucarc(text: str, path: str) -> dict[str, str]:
@@ -49,8 +55,8 @@ def parse_eucarc(text: str, path: str) -> dict[str, str]:
         for command in read_commands(text):
             if not shell.take(command):
                 break
-    except Unfinished:
-        pass  # bash reports a syntax error here, and has run what stands before it
+    except (Unfinished, _End, RecursionError):
+        pass  # bash reports an error here, and has run what stands before it
     return {name: value for name, value in shell.values.items() if value is not None and name in shell.assigned}
 
 
@@ -62,15 +68,23 @@ class _Shell:
         self.assigned: set[str] = set()
         self._compound: list[str] = []  # open if, case, (, { …
         self._succeeded: bool | None = True  # status of the last command; None: not known
+        self._functions: set[str] = set()
+        self._read_only = set(READ_ONLY)
+        self._converted: set[str] = set()  # values change when they are set (declare -i, -l …)
+        self._any_is_set = False  # a variable that the file does not name may be set as well
+        self._may_have_ended = False
 
     def take(self, command: Command) -> bool:
-        """Follow one command. False: the file ends here."""
+        """Follow one command. False: the file ends here. Raises _End."""
+        subshell = '(' in self._compound
         words = self._without_keywords(list(command.words))
-        certain, subshell = not self._compound, '(' in self._compound
+        certain = not self._compound
         if command.after == '(':
             self._compound.append('(')
-        elif command.after == ')' and self._compound and self._compound[-1] == '(':
-            self._compound.pop()
+            self._functions.update(words)
+            return True
+        if command.after == ')' and not self._closed():
+            return True
         if not words:
             return True
         if subshell or '|' in (command.before, command.after) or command.after == '&':
@@ -82,18 +96,35 @@ class _Shell:
             if self._succeeded and certain:
                 return True
             certain = False
-        return self._run(words, certain)
+        goes_on = self._run(words, certain)
+        if '!' in command.words:
+            self._succeeded = None
+        return goes_on
+
+    def _closed(self) -> bool:
+        """Follow a `)`. False: it ends a pattern of `case`."""
+        if self._compound[-1:] == ['case']:
+            return False
+        if self._compound[-1:] != ['(']:
+            raise _End
+        self._compound.pop()
+        return True
 
     def _without_keywords(self, words: list[str]) -> list[str]:
         while words:
             if words[0] in OPENING:
                 self._compound.append(words.pop(0))
                 if self._compound[-1] in ('for', 'case', 'select'):
+                    self._forget(NAME.findall(words[0]) if words and self._compound[-1] != 'case' else [])
                     words = []
             elif words[0] in CLOSING:
                 words.pop(0)
-                if self._compound:
-                    self._compound.pop()
+                if not self._compound:
+                    raise _End
+                self._compound.pop()
+            elif words[0] == 'function':
+                self._functions.update(words[1:2])
+                words = words[2:]
             elif words[0] in INSIDE:
                 words.pop(0)
             else:
@@ -101,50 +132,114 @@ class _Shell:
         return words
 
     def _run(self, words: list[str], certain: bool) -> bool:
-        settings = [one for one in words if ASSIGNMENT.fullmatch(one)]
-        if len(settings) == len(words):
-            assigned = [self._assign(one, certain) for one in words]
-            self._succeeded = all(assigned) or None
+        count = next((index for index, word in enumerate(words) if not ASSIGNMENT.fullmatch(word)), len(words))
+        settings, words = words[:count], words[count:]
+        if not words:
+            known = [self._assign([one], certain) for one in settings]
+            self._succeeded = all(known) or None
             return True
-        name, *arguments = words[next(index for index, word in enumerate(words) if not ASSIGNMENT.fullmatch(word)) :]
-        if name in DECLARES:
-            plain = all(one in ('-x', '-r', '-g', '-gx', '-rx', '--') for one in arguments if one.startswith('-'))
-            for one in arguments:
-                if ASSIGNMENT.fullmatch(one):
-                    # Braces in an argument are expanded to several words.
-                    self._assign(one, certain and plain and '{' not in _bare(one))
-                elif not plain and NAME.fullmatch(one):
-                    self.values[one] = None
-            self._succeeded = True
-        elif name in SETTING:
-            self.values.update(dict.fromkeys((one for one in arguments if NAME.fullmatch(one)), None))
-            self._succeeded = None
-        else:
-            self._succeeded = True if name in ('true', ':', 'alias') else None
-            return not (certain and name in ('return', 'exit'))
+        for word in settings + words:
+            if not (certain and words[0] == ':' and self._is_known(word)):
+                self._forget(set_inside(word))
+        name, arguments = self._command_name(words[0]), words[1:]
+        if name in ('command', 'builtin') and arguments:
+            return self._run(arguments, certain)
+        self._succeeded = True if name in ('true', ':', 'alias') or name in DECLARES else None
+        if name in self._functions or name in ('eval', '.', 'source'):  # which may set any
+            self._forget_all()
+        elif name in DECLARES:
+            self._forget([one.partition('=')[0] for one in settings])
+            self._declare(name, arguments, certain)
+        elif name in SETTING and (name != 'printf' or '-v' in arguments):
+            self._set_by(arguments)
+        elif name in ('return', 'exit', 'exec') and (arguments or name != 'exec'):
+            self._may_have_ended = True
+            return not certain
         return True
 
-    def _assign(self, setting: str, certain: bool) -> bool:
-        match = t.cast('re.Match[str]', ASSIGNMENT.fullmatch(setting))
-        name, append, raw = match.groups()
+    def _is_known(self, word: str) -> bool:
         try:
-            if not certain or raw.startswith('('):
-                raise _Unknown
-            value = self._expand(raw)
-            self.values[name] = self._value(name) + value if append else value
-        except _Unknown:
-            self.values[name] = None
-        self.assigned.add(name)
-        return self.values[name] is not None
+            self._expand(word)
+        except Unknown:
+            return False
+        return True
+
+    def _command_name(self, word: str) -> str:
+        if '/' in bare(word):
+            return word  # a program, which cannot set a variable
+        try:
+            return self._expand(word)
+        except Unknown:
+            return 'eval'  # it may be any
+
+    def _declare(self, command: str, arguments: list[str], certain: bool) -> None:
+        plain = all(one in ('-x', '-r', '-g', '-gx', '-rx', '--') for one in arguments if one.startswith('-'))
+        settings, names = [], []
+        for one in arguments:
+            if quoted := QUOTED_ASSIGNMENT.fullmatch(one):
+                one = f'{quoted[2]}{quoted[1]}{quoted[3]}{quoted[1]}'
+            if match := ASSIGNMENT.fullmatch(one):
+                settings.append(one)
+                names.append(match[1])
+            elif NAME.fullmatch(one):
+                names.append(one)
+            elif not one.startswith('-'):
+                self._forget_all()  # an expansion that gives the name as well
+        if not plain:
+            self._converted.update(names)
+            self._forget(names)
+        # Braces in an argument are expanded to several words.
+        self._assign(settings, certain and not any('{' in bare(one) for one in settings))
+        if command == 'readonly' or {'-r', '-rx'} & set(arguments):
+            self._read_only.update(names)
+
+    def _set_by(self, arguments: list[str]) -> None:
+        try:
+            self._forget(NAME.findall(' '.join(self._expand(one) for one in arguments)))
+        except Unknown:
+            self._forget_all()
+
+    def _forget(self, names: t.Iterable[str]) -> None:
+        self.values.update(dict.fromkeys(names))
+
+    def _forget_all(self) -> None:
+        self._any_is_set = True
+        self._forget(name for name in list(self.values) if name not in DYNAMIC)
+
+    def _assign(self, settings: list[str], certain: bool) -> bool:
+        """Take assignments whose values are all expanded before the first is made. False: not all are known. Raises _End."""
+        values = [self._worked_out(one, certain) for one in settings]
+        for one, value in zip(settings, values, strict=True):
+            name = t.cast('re.Match[str]', NAME.match(one))[0]
+            if name in self._read_only:
+                raise _End
+            if name not in DYNAMIC:
+                self.values[name] = value
+                self.assigned.add(name)
+        return None not in values
+
+    def _worked_out(self, setting: str, certain: bool) -> str | None:
+        match = t.cast('re.Match[str]', ASSIGNMENT.fullmatch(setting))
+        name, index, append, raw = match.groups()
+        # The file may have ended with the earlier value.
+        settled = certain and name not in self._converted and not (self._may_have_ended and name in self.assigned)
+        if settled and not index and not raw.startswith('('):
+            try:
+                value = self._expand(raw)
+                return self._value(name) + value if append else value
+            except Unknown:
+                pass
+        self._forget(set_inside(raw))
+        return None
 
     def _value(self, name: str) -> str:
         value = self.values.get(name)
         if value is None:
-            raise _Unknown
+            raise Unknown
         return value
 
     def _expand(self, raw: str, quoted: bool = False) -> str:
-        """The text that a word as written stands for. Raises _Unknown."""
+        """The text that a word as written stands for. Raises Unknown."""
         out, at = '', 0
         while at < len(raw):
             char = raw[at]
@@ -161,13 +256,13 @@ class _Shell:
                 out += '' if follows == '\n' else follows if not quoted or follows in '$`"\\' else char + follows
             elif char == '`':
                 end = closing(raw, at)
-                out += self._output(re.sub(r'\\([`\\$])', r'\1', raw[at + 1 : end - 1]))
+                out += self._output(re.sub(r'\\([`\\$"])' if quoted else r'\\([`\\$])', r'\1', raw[at + 1 : end - 1]))
             elif char == '$':
                 end, value = self._dollar(raw, at, quoted)
                 out += value
-            elif char == '~' and not quoted and (at == 0 or raw[at - 1] == ':'):
+            elif char == '~' and not quoted and (at == 0 or raw[at - 1] == ':' and raw[at - 2 : at - 1] != '\\'):
                 if raw[at + 1 : at + 2] not in ('', '/', ':'):
-                    raise _Unknown
+                    raise Unknown
                 out += self._value('HOME')
             else:
                 out += char
@@ -187,29 +282,30 @@ class _Shell:
             return name.end(), self._value(name.group())
         if follows == '"' and not quoted:
             return at + 1, ''
-        if follows and (follows in '(0123456789@*#?$!-_' or follows == "'" and not quoted):
-            raise _Unknown
+        if follows and (follows in '([0123456789@*#?$!-_' or follows == "'" and not quoted):
+            raise Unknown
         return at + 1, '$'
 
     def _parameter(self, inner: str, quoted: bool) -> str:
         match = PARAMETER.fullmatch(inner)
         if not match:
-            raise _Unknown
+            raise Unknown
         name, operator, word = match.groups()
         if not operator:
             if word:
-                raise _Unknown
+                raise Unknown
             return self._value(name)
         if operator[0] in '%#':
-            return _trimmed(self._value(name), operator, word)
-        value = self._value(name) if name in self.values else None
+            return trimmed(self._value(name), operator, word)
+        value = self._value(name) if self._any_is_set or name in self.values else None
         is_set = value is not None and (value != '' or operator[0] != ':')
+        word = word.replace('\\}', '}') if quoted else word
         if operator[-1] == '+':
             return self._expand(word, quoted) if is_set else ''
         if is_set:
             return t.cast(str, value)
         if operator[-1] == '?':
-            raise _Unknown
+            raise Unknown
         value = self._expand(word, quoted)
         if operator[-1] == '=':
             self.values[name] = value
@@ -217,7 +313,9 @@ class _Shell:
         return value
 
     def _output(self, text: str) -> str:
-        """Output of the commands in `$(…)`. Raises _Unknown unless all of them are ones that find a directory."""
+        """Output of the commands in `$(…)`. Raises Unknown unless all of them are ones that find a directory."""
+        if 'IFS' in self.assigned:
+            raise Unknown
         directory: str | None = None
         output: str | None = None
         for command in read_commands(text):
@@ -227,102 +325,26 @@ class _Shell:
             while ASSIGNMENT.fullmatch(words[0]) and words[0].startswith('CDPATH='):
                 words.pop(0)
                 if not words:
-                    raise _Unknown
+                    raise Unknown
             if output is not None or command.before not in ('', ';', '&&') or command.after not in ('', ';', '&&', '||'):
-                raise _Unknown
+                raise Unknown
             name, *arguments = [self._argument(word) for word in words]
+            if name in self._functions:
+                raise Unknown
             if name == 'cd':
-                directory = _changed(directory, arguments)
+                directory = changed(directory, arguments)
             elif command.redirected:
-                raise _Unknown
+                raise Unknown
             elif name == 'pwd' and directory is not None and arguments in ([], ['-P'], ['-L']):
                 output = os.path.realpath(directory) if arguments == ['-P'] else directory
             elif name in FINDING and directory is None:
                 output = FINDING[name](arguments)
             else:
-                raise _Unknown
+                raise Unknown
         return (output or '').rstrip('\n')
 
     def _argument(self, raw: str) -> str:
         value = self._expand(raw)
-        if not value and not re.search('[\'"]', raw) or re.search(r'[*?\[{]', _bare(raw)):
-            raise _Unknown  # it would vanish, or become the names of files
+        if not value and not re.search('[\'"]', raw) or re.search(r'[*?\[{]', bare(raw)):
+            raise Unknown  # it would vanish, or become the names of files
         return value
-
-
-def _bare(raw: str) -> str:
-    """The parts of a word that are neither quoted nor the result of an expansion."""
-    out, at = '', 0
-    while at < len(raw):
-        end = closing(raw, at)
-        if end == at + 1:
-            out += raw[at]
-        at = end
-    return out
-
-
-def _trimmed(value: str, operator: str, pattern: str) -> str:
-    if re.search(r'[\[\]$`"\'\\]', pattern):
-        raise _Unknown
-    lengths = range(len(value) + 1)
-    for length in lengths if len(operator) == 1 else reversed(lengths):
-        part, rest = (
-            (value[len(value) - length :], value[: len(value) - length]) if operator[0] == '%' else (value[:length], value[length:])
-        )
-        if fnmatch.fnmatchcase(part, pattern):
-            return rest
-    return value
-
-
-def _changed(directory: str | None, arguments: list[str]) -> str:
-    physical = arguments[:1] == ['-P']
-    paths = [one for one in arguments if one not in ('-P', '-L', '--')]
-    if len(paths) != 1 or paths[0] in ('', '-'):
-        raise _Unknown
-    path = os.path.join(directory or '', paths[0])
-    if not (os.path.isabs(path) and os.path.isdir(path)):
-        raise _Unknown
-    return os.path.realpath(path) if physical else os.path.normpath(path)
-
-
-def _only(arguments: list[str], *options: str) -> str:
-    """The single operand. Raises _Unknown when there are others, or options that are not in ``options``."""
-    rest = [one for one in arguments if one not in (*options, '--')]
-    if len(rest) != 1 or rest[0].startswith('-'):
-        raise _Unknown
-    return rest[0]
-
-
-def _dirname(arguments: list[str]) -> str:
-    path = _only(arguments)
-    bare = path.rstrip('/')
-    if '/' not in bare:
-        return '/' if path and not bare else '.'
-    return bare.rpartition('/')[0].rstrip('/') or '/'
-
-
-def _basename(arguments: list[str]) -> str:
-    path = _only(arguments)
-    return path.rstrip('/').rpartition('/')[2] or path[:1]
-
-
-def _resolved(arguments: list[str]) -> str:
-    path = _only(arguments, '-f', '-e', '--canonicalize')
-    if not os.path.isabs(path) or not os.path.exists(path):
-        raise _Unknown
-    return os.path.realpath(path)
-
-
-def _readlink(arguments: list[str]) -> str:
-    if not {'-f', '-e', '--canonicalize'} & set(arguments):
-        raise _Unknown
-    return _resolved(arguments)
-
-
-FINDING: dict[str, t.Callable[[list[str]], str]] = {
-    'dirname': _dirname,
-    'basename': _basename,
-    'readlink': _readlink,
-    'realpath': _resolved,
-    'echo': _only,
-}

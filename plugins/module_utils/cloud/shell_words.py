@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 
 OPERATOR = re.compile(r'\|\||&&|;;|\|&|[;&|()\n]')
 REDIRECTION = re.compile(r'(\d*)(<<-|<<<|<<|<&|<>|>>|>&|>\||<|>|&>>|&>)')
+IN_TEST = re.compile(r'&&|\|\||[()<>]')  # operators of [[ … ]]
 METACHARACTERS = ' \t\n;&|<>()'
+NAME = re.compile(r'[A-Za-z_]\w*')
+# Expansions that set variables themselves: ${A:=x}, $((A=1)), $((A++)).
+DEFAULT = re.compile(r'\$\{([A-Za-z_]\w*)(?:\[0\])?:?=')
+ARITHMETIC = re.compile(r'\(\(.*?\)\)|\$\[.*?\]', re.DOTALL)
+CALCULATED = re.compile(r'\+\+|--|(?<![=!<>])=(?!=)|(?:<<|>>)=')
 HERE = ('<<', '<<-')
 
 
@@ -31,7 +37,7 @@ class Command:
 def read_commands(text: str) -> t.Iterator[Command]:
     """Yield the commands, those inside of compound ones among them, one after the other. Raises Unfinished."""
     at, command = 0, Command()
-    ends: list[str] = []  # ends of the here-documents that begin after this line
+    ends: list[tuple[str, bool]] = []  # ends of the here-documents that begin after this line, and whether TABs may precede them
     while at < len(text):
         if text.startswith('\\\n', at):
             at += 2
@@ -39,10 +45,17 @@ def read_commands(text: str) -> t.Iterator[Command]:
             at += 1
         elif text[at] == '#':
             at = text.find('\n', at) % (len(text) + 1)
+        elif text.startswith('((', at):
+            end = closing(text, at)
+            command.words.append(text[at:end])
+            at = end
+        elif '[[' in command.words and command.words[-1] != ']]' and (sign := IN_TEST.match(text, at)):
+            command.words.append(sign[0])
+            at = sign.end()
         elif redirection := REDIRECTION.match(text, at):
             at, target = _redirection(text, redirection)
             if redirection[2] in HERE:
-                ends.append(re.sub(r'[\'"\\]', '', target))
+                ends.append((re.sub(r'[\'"\\]', '', target), redirection[2] == '<<-'))
             command.redirected = command.redirected or '>' in redirection[2] and redirection[1] in ('', '1')
         elif operator := OPERATOR.match(text, at):
             at = operator.end()
@@ -55,7 +68,7 @@ def read_commands(text: str) -> t.Iterator[Command]:
             command = Command(before=command.after)
         else:
             end = _word(text, at)
-            command.words.append(text[at:end].replace('\\\n', ''))
+            command.words.append(text[at:end])
             at = end
     yield command
 
@@ -77,14 +90,14 @@ def _redirection(text: str, redirection: re.Match[str]) -> tuple[int, str]:
     return end, text[at:end]
 
 
-def _after_documents(text: str, at: int, ends: list[str]) -> int:
+def _after_documents(text: str, at: int, ends: list[tuple[str, bool]]) -> int:
     """The place behind the here-documents that ``ends`` names; empties the list."""
     while ends:
-        end = ends.pop(0)
+        end, indented = ends.pop(0)
         while at < len(text):
             line, _newline, _rest = text[at:].partition('\n')
             at += len(line) + 1
-            if line.lstrip('\t') == end:
+            if (line.lstrip('\t') if indented else line) == end:
                 break
     return at
 
@@ -126,3 +139,20 @@ def _until(text: str, at: int, end: str, nested: str) -> int:
             return at + 1
         at = closing(text, at) if text[at] in nested else at + 1
     raise Unfinished
+
+
+def set_inside(word: str) -> list[str]:
+    """The variables that the expansion of a word sets."""
+    calculations = [one for one in ARITHMETIC.findall(word) if CALCULATED.search(one)]
+    return DEFAULT.findall(word) + [name for one in calculations for name in NAME.findall(one)]
+
+
+def bare(raw: str) -> str:
+    """The parts of a word that are neither quoted nor the result of an expansion."""
+    out, at = '', 0
+    while at < len(raw):
+        end = closing(raw, at)
+        if end == at + 1:
+            out += raw[at]
+        at = end
+    return out

@@ -186,6 +186,25 @@ def test_a_directory_with_odd_characters_stays_as_it_is(parse, tmp_path, directo
         ('A=b\n(A=c)\nA=d true\nA=e | cat\nA=f &\n', 'b'),
         ('A=b\nreturn\nA=c', 'b'),
         ('A=b\nA=c "', 'b'),
+        ('A="`echo \\"b\\"`"', 'b'),
+        ("A='a\\\nb'", 'a\\\nb'),
+        ('A=a\\:~/b', 'a:~/b'),
+        ('A="${UNSET:-a\\}b}"', 'a}b'),
+        ('export "A=b c"', 'b c'),
+        ('\\export A=b', 'b'),
+        ('command export A=b', 'b'),
+        ('E=export; $E A=b', 'b'),
+        (': ${A:=b}', 'b'),
+        ('A=b\n: "${A:=c}"', 'b'),
+        ('cat <<E\n\tE\nA=1\nE\nA=b', 'b'),
+        ('cat <<-E\n\tE\nA=b', 'b'),
+        ('readonly A=b\nA=c', 'b'),
+        ('A=b\nfi\nA=c', 'b'),
+        ('A=b; printf "%s\\n" A', 'b'),
+        ('A=b; $EUCALYPTUS/usr/bin/euca-version A', 'b'),
+        ('A=b; [[ -n $B && $A = b ]]', 'b'),
+        ('A=b; case b in $C) :;; "$B") :;; esac', 'b'),
+        ('[ -n "$B" ] && return\nA=b', 'b'),
     ],
 )
 def test_values_mean_what_they_mean_to_a_shell(line, value, parse, tmp_path):
@@ -212,11 +231,70 @@ def test_values_mean_what_they_mean_to_a_shell(line, value, parse, tmp_path):
         'A=$B',
         'A=b"',
         'A = b',
+        'A=$[1+2]',
+        'A=$(echo -- b)',
+        'A=c; export A=b B=$A; A=$B$C',
+        '! true && A=b',
         '',
     ],
 )
 def test_what_is_no_assignment_for_certain_sets_nothing(line, parse):
     assert 'A' not in parse(line)
+
+
+@pytest.mark.parametrize(
+    'commands',
+    [
+        'eval A=1',
+        'eval "$(echo A=1)"',
+        '. ./other',
+        'source "$(dirname "$BASH_SOURCE")/other"',
+        'if [ -f other ]; then . ./other; fi',
+        'for A in 1 2; do :; done',
+        'for ((A=1; A<3; A++)); do :; done',
+        'function f { A=1; }; f',
+        'f() { A=1; }; A=0; f',
+        'export() { :; }; export A=1',
+        'dirname() { echo 1; }; A=$(dirname /a/b)',
+        '((A=1))',
+        'let A=1',
+        'let "A = 1"',
+        'let A++',
+        'B=$((A=1))',
+        ': $((A++))',
+        'echo ${A:=1}',
+        'A=; test "${A:=1}"',
+        'A=; B=${A:=$(hostname)}',
+        'A[0]=1',
+        'unset "A"',
+        'command unset A',
+        'builtin printf -v A 1',
+        'N=A; printf -v "$N" 1',
+        'N=A; read $N <<< 1',
+        'export $(cat other)',
+        'export `cat other | xargs`',
+        'N=A; export $N=1',
+        'export A"=1"',
+        'A=1 export A',
+        '$UNKNOWN export A=1',
+        'declare -i A; A=1+2',
+        'IFS=/; A=$(dirname $BASH_SOURCE)',
+        'if [ -n "$X" ]; then return; fi; A=1',
+    ],
+)
+def test_a_value_that_something_else_may_have_changed_is_left_out_with_all_that_uses_it(commands, parse):
+    found = parse(f'A=0\n{commands}\nB=$A\nC=known\n')
+    assert found.keys() & {'A', 'B'} == set()
+    assert found['C'] == 'known'
+
+
+def test_another_file_may_set_what_this_one_gives_a_default(parse):
+    assert 'A' not in parse('. ./other\nA=${B:-c}\n')
+
+
+@pytest.mark.parametrize('text', ['A=' + '(' * 3000, 'A=' + '$(' * 3000, 'A=' + '${B:-' * 3000 + '}' * 3000])
+def test_deep_nesting_ends_the_file(text, parse):
+    assert parse(f'B=1\n{text}\n') == {'B': '1'}
 
 
 NAMES = [f'V{number}' for number in range(4)]
