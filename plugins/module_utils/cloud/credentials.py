@@ -112,11 +112,11 @@ def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str
             used = source.keys() - given.keys()
             return Credentials(**found, origin=f'the options and {origin}' if used and given else origin if used else 'the options')
         lacks.append(f'{origin} ({"without " + ", ".join(missing) if source else "nothing there"})')
-    raise CredentialsError(
-        'No complete set of ec2_url, access_key and secret_key. Searched: '
-        + '; '.join(['the options'] * bool(given) + lacks)
-        + '. Give the option eucarc, or source the eucarc of the cloud before running.'
-    )
+    way_out = 'Give the option eucarc, or source the eucarc of the cloud before running.'
+    if options.get('eucarc'):
+        way_out = 'A value that only running the file would give is left out. Give the missing ones as options.'
+    searched = '; '.join(['the options'] * bool(given) + lacks)
+    raise CredentialsError(f'No complete set of ec2_url, access_key and secret_key. Searched: {searched}. {way_out}')
 
 
 def _sources(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> t.Iterator[Source]:

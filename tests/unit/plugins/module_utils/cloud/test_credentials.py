@@ -270,3 +270,12 @@ def test_a_broken_ini_file_is_named_without_what_is_in_it(home):
 
 def test_secrets_are_not_shown_by_repr(home):
     assert 'rc-secret' not in repr(find_credentials({'eucarc': str(home / 'eucarc')}, {}))
+
+
+def test_an_eucarc_with_a_value_that_only_running_it_would_give_is_named_with_what_it_lacks(tmp_path):
+    eucarc = tmp_path / 'eucarc'
+    eucarc.write_text('EC2_URL=http://$(hostname):8773/\nEC2_ACCESS_KEY=a\nEC2_SECRET_KEY=s\n')
+    with pytest.raises(CredentialsError) as refused:
+        find_credentials({'eucarc': str(eucarc)}, {})
+    assert f'the eucarc file {eucarc} (without ec2_url)' in str(refused.value)
+    assert 'only running the file would give is left out. Give the missing ones as options.' in str(refused.value)
