@@ -47,7 +47,11 @@ _BEGINNINGS = [
         (rb'\x3a\xff\x26\xed\x01\0', 'an Android sparse image', 'convert it with simg2img first'),
         (rb'partclone-image', 'a partclone image', 'restore it with partclone.restore and give that disk'),
         (rb'.{510}\x55\xaa.{2}HdrS', 'a Linux kernel', 'register a kernel with type: kernel'),
-        (rb'(\xef\xbb\xbf)?\s*<(?i:!doctype\s+html|html|head|body)\b', 'an HTML page', 'check the URL it was downloaded from'),
+        (
+            rb'(\xef\xbb\xbf)?\s*(<!--.{,4096}?-->\s*)*<(?i:!doctype\s+html|html|head|body)\b',
+            'an HTML page',
+            'check the URL it was downloaded from',
+        ),
         (rb'(\xef\xbb\xbf)?\s*<\?xml\s', 'an XML document', 'check the URL it was downloaded from'),
         (rb'version https://git-lfs\.github\.com/', 'a pointer of Git LFS', 'fetch the file itself with git lfs pull'),
     )
@@ -74,8 +78,11 @@ _MARKS = (
     (0, b'\x45\x3d\xcd\x28'),  # cramfs
     (66_908, b'\x19\x01\x54\x19'),  # UFS2
     (9564, b'\x54\x19\x01\0'),  # UFS1
-    (4086, b'SWAPSPACE2'),
-    (512, b'LABELONE'),  # LVM
+    *((page - 10, b'SWAPSPACE2') for page in (4096, 8192, 16_384, 32_768, 65_536)),
+    *((sector * _SECTOR, b'LABELONE') for sector in range(4)),  # LVM
+    (0, b'\xfc\x4e\x2b\xa9'),  # Linux RAID 1.1 and 1.2; older ones begin with what they contain
+    (4096, b'\xfc\x4e\x2b\xa9'),
+    (0, b'\x0b\xe5\xa9\x41'),  # SGI disk label
     (0, b'LUKS\xba\xbe'),
 )
 _ISO = (32_769, b'CD001')

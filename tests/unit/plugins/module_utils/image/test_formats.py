@@ -129,6 +129,7 @@ BUILT = {
     'VHD of fixed size': (bytes(8192) + vhd_footer(8192), 'a VHD disk of fixed size', 'qemu-img convert -f vpc'),
     'HTML': (b'<!DOCTYPE html>\n<html><head><title>404 Not Found</title>', 'an HTML page', 'check the URL'),
     'HTML after blanks': (b'\xef\xbb\xbf\r\n  <HTML lang="en">', 'an HTML page', 'check the URL'),
+    'HTML after a comment': (b'<!-- saved\nfrom x -->\n<html>', 'an HTML page', 'check the URL'),
     'XML of S3': (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code>', 'an XML document', 'check the URL'),
     'Git LFS': (b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n', 'a pointer of Git LFS', 'git lfs pull'),
 }
@@ -174,6 +175,7 @@ def test_a_disk_with_a_partition_table_or_a_file_system_raises_no_doubt(tmp_path
         ['mkfs.btrfs', '-q'],
         ['mkfs.vfat'],
         ['mkswap'],
+        ['mkswap', '-p', '65536'],
         ['sfdisk', '-q', '-X', 'dos'],
         ['sfdisk', '-q', '-X', 'gpt'],
     ],
