@@ -202,8 +202,9 @@ def make_plan(module):
     sheet = Stylesheet(module.params)
     text, access = sheet.wanted()
     xsltproc = controller.find_tool('xsltproc')
-    before = displays.Domains(sheet.text, xsltproc)
-    after = before if text == sheet.text else displays.Domains(text, xsltproc, 'changed')
+    directory = os.path.dirname(sheet.path)
+    before = displays.Domains(sheet.text, xsltproc, directory=directory)
+    after = before if text == sheet.text else displays.Domains(text, xsltproc, 'changed', directory)
     displays.compare(before, after, module.params['listen'] if module.params['vnc'] else None)
     plan = Plan(sheet.describe(before))
     if text == sheet.text and access == sheet.access:

@@ -104,7 +104,8 @@ class Node:
         """Return the VNC display that libvirt.xsl gives to instances: 'on', 'off', 'by hand' (not our line) or 'unknown'."""
         if self._vnc is None:
             try:
-                self._vnc = displays.Domains(read(self.stylesheet).decode('utf-8'), find_tool('xsltproc')).state()
+                text, directory = read(self.stylesheet).decode('utf-8'), os.path.dirname(self.stylesheet)
+                self._vnc = displays.Domains(text, find_tool('xsltproc'), directory=directory).state()
             except (errors.NodeError, UnicodeDecodeError):
                 self._vnc = 'unknown'
         return self._vnc

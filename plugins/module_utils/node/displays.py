@@ -9,6 +9,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import functools
 import os
 import shutil
 import subprocess
@@ -38,20 +39,34 @@ SAMPLES = (
     SAMPLE.replace(BOOT_FILES, '').replace('latform="linux"', 'latform="windows"'),
     SAMPLE.replace('type="kvm" capability="hw"', 'type="qemu" capability="hw"'),
 )
+# Different in everything else that a condition may look at: Xen, 32 bits, no virtio, many resources, user data.
+OTHER = (
+    ('type="kvm" capability="hw" bitness="64"', 'type="xen" capability="xen" bitness="32"'),
+    ('irtioRoot="true"', 'irtioRoot="false"'),
+    ('irtioDisk="true"', 'irtioDisk="false"'),
+    ('irtioNetwork="true"', 'irtioNetwork="false"'),
+    ('<cores>1<', '<cores>64<'),
+    ('>524288<', '>268435456<'),
+    ('>false<', '>true<'),
+    ('<userData/>', '<userData>IyEvYmluL3NoCg==</userData>'),
+    ('<rootDirective/>', '<rootDirective>root=/dev/sda1</rootDirective>'),
+)
+SAMPLES += (functools.reduce(lambda text, change: text.replace(*change), OTHER, SAMPLE),)
+QEMU_ARGUMENT = '{http://libvirt.org/schemas/domain/qemu/1.0}arg'
 
 
 class Domains:
     """The domains that a stylesheet makes of the samples. Raises StylesheetRefused when it makes none.
 
-    ``rest``: each domain without its VNC displays, as bytes. ``displays``: for each domain, the addresses on which its VNC displays
+    ``directory`` is that of the stylesheet, for the files that it includes. ``rest``: each domain without its VNC displays, as bytes. ``displays``: for each domain, the addresses on which its VNC displays
     listen; '' is libvirt's default.
     """
 
-    def __init__(self, text, xsltproc, which='present'):
-        # type: (str, str | None, str) -> None
+    def __init__(self, text, xsltproc, which='present', directory=None):
+        # type: (str, str | None, str, str | None) -> None
         if xsltproc is None:
             raise StylesheetRefused('xsltproc is missing, so the {0} stylesheet cannot be tried.'.format(which))
-        divided = [_divide(output, which) for output in _transform(text, xsltproc, which)]
+        divided = [_divide(output, which) for output in _transform(text, xsltproc, which, directory)]
         self.rest = [domain for domain, listens in divided]
         self.displays = [listens for domain, listens in divided]
         self.ours = is_ours(text)
@@ -90,12 +105,15 @@ def compare(before, after, wanted):
     )
 
 
-def _transform(text, xsltproc, which):
-    # type: (str, str, str) -> list[bytes]
+def _transform(text, xsltproc, which, home):
+    # type: (str, str, str, str | None) -> list[bytes]
     """Return what the stylesheet makes of each sample, as bytes."""
     directory = tempfile.mkdtemp(prefix='libvirt_xsl-')
     try:
         names = ['instance{0}.xml'.format(number) for number in range(len(SAMPLES))]
+        for name in os.listdir(home) if home else []:
+            if name not in names + ['libvirt.xsl']:
+                os.symlink(os.path.join(os.path.abspath(home), name), os.path.join(directory, name))
         for name, content in [('libvirt.xsl', text)] + [(name, SAMPLES[number]) for number, name in enumerate(names)]:
             with open(os.path.join(directory, name), 'wb') as stream:
                 stream.write(content.encode('utf-8'))
@@ -120,19 +138,29 @@ def _divide(output, which):
         domain = ElementTree.fromstring(output)
     except ElementTree.ParseError as error:
         raise StylesheetRefused('The {0} stylesheet does not produce XML: {1}.'.format(which, error))
-    devices = domain.find('devices')
-    if domain.tag != 'domain' or devices is None:
+    places = domain.findall('devices')
+    if domain.tag != 'domain' or not places:
         raise StylesheetRefused('The {0} stylesheet does not make a libvirt domain of an instance.'.format(which))
-    displays = [element for element in devices.findall('graphics') if element.get('type') == 'vnc']
-    for element in displays:
-        devices.remove(element)
+    listens = []
+    for devices in places:
+        for element in devices.findall('graphics'):
+            if element.get('type') == 'vnc':
+                devices.remove(element)
+                listens.append(_listen(element))
+    arguments = [argument.get('value', '') for argument in domain.iter(QEMU_ARGUMENT)]
+    # QEMU's own option has the form HOST:DISPLAY,… and listens everywhere without a host.
+    for option, value in zip(arguments[:-1], arguments[1:]):  # noqa: B905 - Python 2.7 has no strict
+        if option == '-vnc':
+            listens.append(value.partition(',')[0].rpartition(':')[0] or '0.0.0.0')
     for element in domain.iter():
         element.text, element.tail = (element.text or '').strip(), ''
-    return ElementTree.tostring(domain), [_listen(element) for element in displays]
+    return ElementTree.tostring(domain), listens
 
 
 def _listen(element):
     # type: (ElementTree.Element) -> str
-    """Return the address of a <graphics>: its attribute, which libvirt also writes as a child element; '' for libvirt's default."""
-    child = element.find('listen')
-    return element.get('listen') or ('' if child is None else child.get('address') or child.get('type') or '')
+    """Return the addresses of a <graphics>, in its attribute or in child elements; '' for libvirt's default."""
+    children = element.findall('listen')
+    if element.get('socket'):
+        return 'socket'
+    return element.get('listen') or ', '.join(child.get('address') or child.get('type') or '' for child in children)

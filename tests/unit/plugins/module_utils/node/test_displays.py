@@ -11,6 +11,10 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import contr
 
 SHIPPED = "<!-- <graphics type='vnc' port='-1' autoport='yes' keymap='en-us' listen='0.0.0.0'/> -->"
 OPEN = "<graphics type='vnc' port='-1' autoport='yes'>\n<listen type='address' address='0.0.0.0'/>\n</graphics>"
+QEMU = (
+    '</devices><q:commandline xmlns:q="http://libvirt.org/schemas/domain/qemu/1.0"><q:arg value="-vnc"/><q:arg value="{0}"/>'
+    '</q:commandline><devices>'
+)
 SHEET = """<?xml version="1.0" encoding="UTF-8"?>
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:template match="/instance">
@@ -51,6 +55,20 @@ def conditional(condition: str) -> str:
         ([SHIPPED, conditional('not(kernel)')], 'by hand', '0.0.0.0'),
         ([SHIPPED, conditional("backing/root/@type = 'ebs'")], 'by hand', '0.0.0.0'),
         ([SHIPPED, conditional('false()')], 'off', ''),
+        ([SHIPPED, conditional('memoryKB &gt; 4000000')], 'by hand', '0.0.0.0'),
+        ([SHIPPED, conditional("userData != ''")], 'by hand', '0.0.0.0'),
+        ([SHIPPED, conditional("os/@virtioRoot = 'false'")], 'by hand', '0.0.0.0'),
+        ([SHIPPED, conditional("hypervisor/@bitness = '32'")], 'by hand', '0.0.0.0'),
+        ([SHIPPED, '</devices><devices>', OPEN], 'by hand', '0.0.0.0'),
+        (
+            [SHIPPED, OPEN.replace('<listen', "<listen type='address' address='127.0.0.1'/><listen")],
+            'by hand',
+            '127.0.0.1, 0.0.0.0',
+        ),
+        ([SHIPPED, "<graphics type='vnc' socket='/run/vnc'/>"], 'by hand', 'socket'),
+        ([SHIPPED, QEMU.format('0.0.0.0:1,password')], 'by hand', '0.0.0.0'),
+        ([SHIPPED, QEMU.format(':1')], 'by hand', '0.0.0.0'),
+        ([SHIPPED, QEMU.format('127.0.0.1:1')], 'by hand', '127.0.0.1'),
         ([SHIPPED, '<!--', OPEN, '-->'], 'off', ''),
     ],
 )
@@ -103,3 +121,30 @@ def test_nc_hook_reports_the_same(tmp_path, lines: list[str], state: str) -> Non
     etc.mkdir(parents=True)
     (etc / 'libvirt.xsl').write_text(sheet(*lines))
     assert controller.Node(str(tmp_path)).vnc() == state
+
+
+@pytest.mark.parametrize(
+    ('before', 'line', 'name', 'content'),
+    [
+        ('<!DOCTYPE x [<!ENTITY g SYSTEM "part.xml">]>', '&g;', 'part.xml', OPEN),
+        ('', '<xsl:copy-of select="document(\'part.xml\')"/>', 'part.xml', OPEN),
+        (
+            '',
+            '<xsl:call-template name="part"/>',
+            'part.xsl',
+            f'<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:template name="part">{OPEN}'
+            '</xsl:template></xsl:stylesheet>',
+        ),
+    ],
+    ids=['entity', 'document', 'include'],
+)
+def test_files_beside_the_stylesheet_count(tmp_path, before: str, line: str, name: str, content: str) -> None:
+    etc = tmp_path / 'etc/eucalyptus'
+    etc.mkdir(parents=True)
+    text = sheet(SHIPPED, line).replace('<xsl:stylesheet', before + '<xsl:stylesheet', 1)
+    if name == 'part.xsl':
+        text = text.replace('<xsl:template', '<xsl:include href="part.xsl"/><xsl:template', 1)
+    (etc / 'libvirt.xsl').write_text(text)
+    (etc / name).write_text(content)
+    assert controller.Node(str(tmp_path)).vnc() == 'by hand'
+    assert displays.Domains(text, XSLTPROC, directory=str(etc)).listen() == '0.0.0.0'
