@@ -58,7 +58,8 @@ QEMU_ARGUMENT = '{http://libvirt.org/schemas/domain/qemu/1.0}arg'
 class Domains:
     """The domains that a stylesheet makes of the samples. Raises StylesheetRefused when it makes none.
 
-    ``directory`` is that of the stylesheet, for the files that it includes. ``rest``: each domain without its VNC displays, as bytes. ``displays``: for each domain, the addresses on which its VNC displays
+    ``directory`` is that of the stylesheet, for the files that it includes.
+    ``rest``: each domain without its VNC displays, as bytes. ``displays``: for each domain, the addresses on which its VNC displays
     listen; '' is libvirt's default.
     """
 
