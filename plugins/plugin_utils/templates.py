@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 
 import ansible.template
 import jinja2
-from ansible.template import Templar
+from ansible.template import Templar, generate_ansible_template_vars
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from jinja2 import nodes
 
@@ -33,6 +33,7 @@ INCLUDING: tuple[type[nodes.Include | nodes.Import | nodes.FromImport | nodes.Ex
 )
 UNDEFINED = re.compile(r"'([\w.]+)' is undefined|has no attribute '([^']+)'")
 MISSING = re.compile(r"""Could not load "([^"]+)"|No (?:filter|test) named '([^']+)'""")
+PLUGIN = re.compile(r"The (filter|test|lookup) plugin '([\w.]+)' (?:failed|was not found)")  # ansible-core 2.19 and later
 COMMENT = ' In Jinja "{#" begins a comment, also in a shell script\'s ${#name}: put such text between {% raw %} and {% endraw %}.'
 
 
@@ -51,7 +52,8 @@ def render(templar: Templar, path: str, variables: Mapping[str, t.Any]) -> str:
     search = [os.path.dirname(path)]
     for directory in variables.get('ansible_search_path', []):
         search += [os.path.join(directory, 'templates'), directory]
-    known = {**variables, 'template_path': path, 'template_fullpath': os.path.abspath(path)}
+    # ansible_managed, template_path and their like, as for the module template
+    known = {**variables, **generate_ansible_template_vars(path, os.path.abspath(path)), 'template_path': path}
     fresh = templar.copy_with_new_env(searchpath=search, available_variables=known)
     # From 2.19 on convert_data is deprecated, and what it prevents no longer exists.
     options: dict[str, t.Any] = {} if hasattr(templar, 'evaluate_expression') else {'convert_data': False}
@@ -88,6 +90,11 @@ def _explained(error: BaseException, path: str, search: list[str]) -> str:
         found = UNDEFINED.search(str(cause))
         if found:
             return _undefined(found[1] or found[2], path, search)
+    for cause in causes:
+        plugin = PLUGIN.match(str(cause))
+        if plugin:
+            kind = type(causes[-1]).__name__
+            return f'The {plugin[1]} {plugin[2]} failed with {kind}{_places(plugin[2].rpartition(".")[2], path, search)}.'
     place = next((f'Line {line} of' for line in map(_line, causes) if line), 'Rendering of')
     return f'{place} the template {path} failed with {type(causes[-1]).__name__}.'
 
@@ -126,10 +133,15 @@ def _places(name: str, path: str, search: list[str]) -> str:
 
 
 def _uses(tree: nodes.Template, name: str) -> set[int]:
-    lines = {node.lineno for node in tree.find_all(NAMED) if node.name == name}
+    lines = {node.lineno for node in tree.find_all(NAMED) if node.name.rpartition('.')[2] == name}
     lines |= {node.lineno for node in tree.find_all(nodes.Getattr) if node.attr == name}
-    items = tree.find_all(nodes.Getitem)
-    return lines | {node.lineno for node in items if isinstance(node.arg, nodes.Const) and node.arg.value == name}
+    # lookup('NAME', …)
+    lines |= {node.lineno for node in tree.find_all(nodes.Call) if node.args[:1] and _is_constant(node.args[0], name)}
+    return lines | {node.lineno for node in tree.find_all(nodes.Getitem) if _is_constant(node.arg, name)}
+
+
+def _is_constant(node: nodes.Node, value: str) -> bool:
+    return isinstance(node, nodes.Const) and bool(node.value == value)
 
 
 def _files(path: str, search: list[str]) -> Iterator[tuple[str, nodes.Template]]:

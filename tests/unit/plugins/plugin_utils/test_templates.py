@@ -50,6 +50,10 @@ def test_files_beside_the_template_are_included_with_its_variables(rendered):
     assert rendered('a {% include "part.j2" %} b', part='{{ who }} of {{ template_path | basename }}') == 'a ann of main.j2 b'
 
 
+def test_the_variables_of_the_module_template_are_known(rendered):
+    assert rendered('# {{ ansible_managed }}\n').startswith('# Ansible managed')
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
@@ -68,6 +72,8 @@ def test_files_beside_the_template_are_included_with_its_variables(rendered):
         ),
         ('\n{{ password | no_such_filter }}', 'There is no filter or test no_such_filter; the template uses it in line 2 of '),
         ('{{ password }}\n{{ password | int / 0 }}', 'Line 2 of the template .*main.j2 failed with ZeroDivisionError.'),
+        ('\n{{ password | from_json }}', r'(Line 2 of|The filter ansible.builtin.from_json failed .* line 2 of) .*main.j2'),
+        ("\n\n{{ lookup('file', '/no/' ~ password) }}", r'(Line 3 of|The lookup file failed .* line 3 of) .*main.j2'),
         ('{% include "nowhere.j2" %}', 'includes nowhere.j2, which is in none of '),
     ],
 )
