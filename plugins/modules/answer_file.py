@@ -132,15 +132,12 @@ import typing as t
 from datetime import datetime, timezone
 from urllib.parse import parse_qs, urlsplit
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.checks import MOST_EXPIRES
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-
-# Presigned URLs of S3 are valid for at most 7 days. Eucalyptus enforces that for version 4 signatures and sets no limit
-# for the version 2 signatures used here (S3Authentication.validateExpiresFromParams).
-MAX_EXPIRES = 7 * 24 * 3600
 
 
 class AnswerFile(CloudModule):
@@ -164,8 +161,8 @@ class AnswerFile(CloudModule):
 
     def find(self) -> Resource | None:
         """The object as the cloud reports it, with its MD5; None when it does not exist."""
-        if self.params['expires'] > MAX_EXPIRES:
-            raise ModuleError(f'expires must be at most {MAX_EXPIRES} seconds (7 days), not {self.params["expires"]}.')
+        if self.params['expires'] > MOST_EXPIRES:
+            raise ModuleError(f'expires must be at most {MOST_EXPIRES} seconds (7 days), not {self.params["expires"]}.')
         self.bucket = self.params['bucket'] or self.cloud.credentials.own_bucket('answer-files')
         self.object = self.params['object']
         self.path = f'{self.bucket}/{self.object}'

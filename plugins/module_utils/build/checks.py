@@ -14,11 +14,17 @@ import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import KEY_LENGTH, SYSTEM, VALUE_LENGTH
 
+# XML, in which requests are answered, cannot contain them.
+CONTROL = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f]')
 Check = t.Callable[[t.Any], str]
 
 ARCHITECTURES = ('i386', 'x86_64')
 DESCRIPTION_LENGTH = 255  # InvalidParameter beyond that, Eucalyptus 3.4 and later
 OWN_TAGS = 'eucalyptus.cloud/build'
+LARGEST = 2**31 - 1  # an integer in requests and time limits
+# Presigned URLs of S3 are valid for at most 7 days. Eucalyptus enforces that for version 4 signatures and sets no limit
+# for the version 2 signatures used here (S3Authentication.validateExpiresFromParams).
+MOST_EXPIRES = 7 * 24 * 3600
 SHOWN = 5  # names listed in a message
 DIGESTS = {'md5': 32, 'sha1': 40, 'sha224': 56, 'sha256': 64, 'sha384': 96, 'sha512': 128}  # hexadecimal digits
 # AttachVolume of every Eucalyptus: letters, digits and slashes, 3 to 10 of them. Eucalyptus 3 refuses sda and sdb, and the
@@ -39,8 +45,13 @@ def among(*choices: str) -> Check:
     return lambda value: '' if value in choices else f'must be {" or ".join(choices)}, not {value!r}'
 
 
-def positive(unit: str) -> Check:
-    return lambda value: '' if value >= 1 else f'must be 1 or more ({unit}), not {value}'
+def positive(unit: str, most: int = LARGEST) -> Check:
+    def check(value: int) -> str:
+        if value < 1:
+            return f'must be 1 or more ({unit}), not {value}'
+        return '' if value <= most else f'must be {most} or less ({unit})'
+
+    return check
 
 
 def build_name(value: str) -> str:
@@ -50,6 +61,8 @@ def build_name(value: str) -> str:
 
 
 def description(value: str) -> str:
+    if CONTROL.search(value):
+        return 'must not contain control characters'
     return '' if len(value) <= DESCRIPTION_LENGTH else f'has {len(value)} characters; {DESCRIPTION_LENGTH} are allowed'
 
 
@@ -62,6 +75,8 @@ def tags(value: dict[str, t.Any]) -> str:
             return f'must not contain the tag {key!r}: the role sets it itself'
         if isinstance(content, (dict, list)):
             return f'must give each tag one value; the value of {key!r} is a {type(content).__name__}'
+        if CONTROL.search(f'{key}{content}'):
+            return f'must not contain control characters, as the tag {key!r} does'
         if len(str(content)) >= VALUE_LENGTH:
             return f'must give each tag up to {VALUE_LENGTH - 1} characters; the value of {key!r} has {len(str(content))}'
     return ''

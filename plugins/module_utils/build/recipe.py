@@ -86,7 +86,7 @@ INPUTS = (
     Input('bucket', 'str', NOT_KEYED, checks.bucket, published=True),
     Input('answer_file', 'str', CONTENT, checks.path),
     Input('answer_file_bucket', 'str', NOT_KEYED, checks.bucket),
-    Input('answer_file_expires', 'int', NOT_KEYED, SECONDS, needed=True),
+    Input('answer_file_expires', 'int', NOT_KEYED, checks.positive('seconds', checks.MOST_EXPIRES), needed=True),
     Input('guest_s3_url', 'str', ANSWER_FILE, checks.url),
     Input('boot_params', 'str', KEYED),
     Input('answer_file_url', 'str', NOT_KEYED),

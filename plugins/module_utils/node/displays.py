@@ -33,12 +33,12 @@ hypervisorType="kvm" osPlatform="linux" osVirtioNetwork="true"/></nics></instanc
 """
 BOOT_FILES = '<kernel>/sample/kernel</kernel><ramdisk>/sample/ramdisk</ramdisk>'
 # A display can depend on the instance: without a kernel (HVM), with a root volume, with Windows, with plain QEMU.
-SAMPLES = (
+SAMPLES = [
     SAMPLE,
     SAMPLE.replace(BOOT_FILES, '').replace('root type="image"', 'root type="ebs"'),
     SAMPLE.replace(BOOT_FILES, '').replace('latform="linux"', 'latform="windows"'),
     SAMPLE.replace('type="kvm" capability="hw"', 'type="qemu" capability="hw"'),
-)
+]
 # Different in everything else that a condition may look at: Xen, 32 bits, no virtio, many resources, user data.
 OTHER = (
     ('type="kvm" capability="hw" bitness="64"', 'type="xen" capability="xen" bitness="32"'),
@@ -51,7 +51,7 @@ OTHER = (
     ('<userData/>', '<userData>IyEvYmluL3NoCg==</userData>'),
     ('<rootDirective/>', '<rootDirective>root=/dev/sda1</rootDirective>'),
 )
-SAMPLES += (functools.reduce(lambda text, change: text.replace(*change), OTHER, SAMPLE),)
+SAMPLES += [functools.reduce(lambda text, change: text.replace(*change), OTHER, SAMPLE)]
 QEMU_ARGUMENT = '{http://libvirt.org/schemas/domain/qemu/1.0}arg'
 
 
@@ -112,9 +112,10 @@ def _transform(text, xsltproc, which, home):
     directory = tempfile.mkdtemp(prefix='libvirt_xsl-')
     try:
         names = ['instance{0}.xml'.format(number) for number in range(len(SAMPLES))]
-        for name in os.listdir(home) if home else []:
+        home = os.path.abspath(home) if home else directory
+        for name in os.listdir(home):
             if name not in names + ['libvirt.xsl']:
-                os.symlink(os.path.join(os.path.abspath(home), name), os.path.join(directory, name))
+                os.symlink(os.path.join(home, name), os.path.join(directory, name))
         for name, content in [('libvirt.xsl', text)] + [(name, SAMPLES[number]) for number, name in enumerate(names)]:
             with open(os.path.join(directory, name), 'wb') as stream:
                 stream.write(content.encode('utf-8'))
