@@ -128,7 +128,7 @@ def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
         'image_build_answer_file': str(answer),
         'image_build_silence_timeout': 30,
     }
-    fails(lab.build(variables), 'failed at: install', 'nothing new has come on the console')
+    fails(lab.build(variables), 'failed at: install', 'nothing new has appeared on the console')
 
 
 # Not before it has got its disk, and the build has seen that: an instance that ends earlier fails the attachment instead.

@@ -35,7 +35,7 @@ ROUND = 1.0  # seconds between two looks at claims that will disappear or become
 ROUNDS_UNLISTED = 10
 
 ASKING, BUILDING, CLEANING = 'asking', 'building', 'cleaning'
-_VERBS = {BUILDING: 'built', CLEANING: 'cleaned up after an interruption', ASKING: 'started'}
+_VERBS = {BUILDING: 'built', CLEANING: 'cleaned up, after an interruption,', ASKING: 'started'}
 
 Report = t.Callable[[str], None]
 
@@ -69,11 +69,11 @@ class Owner:
             return cls('unknown', 'unknown', 0)
 
     def describe(self, name: str, age: float) -> str:
-        """'debian-0a1b is being built by alice@runner7 (process 4711) since …, last sign of life 12 s ago.'"""
+        """'debian-0a1b is being built by alice@runner7 (process 4711, started 2026-…, last seen 12 s ago).'"""
         since = datetime.fromtimestamp(int(self.since), timezone.utc).isoformat()
-        who = f'{self.user}@{self.host} (process {self.process})'
         verb = _VERBS.get(self.state, 'built')
-        return f'{name} is being {verb} by {who} since {since}, last sign of life {max(0, round(age))} s ago.'
+        when = f'started {since}, last seen {max(0, round(age))} s ago'
+        return f'{name} is being {verb} by {self.user}@{self.host} (process {self.process}, {when}).'
 
 
 def this_machine(playbook: int) -> Owner:
@@ -128,8 +128,8 @@ def refuse_if_busy(store: StoreLike, own_id: str | None) -> list[str]:
         raise BuildInProgress(holders[0].owner.describe(store.name, holders[0].age))
     if own_id and look.own is None:
         raise BuildInProgress(
-            f'Another machine has taken over {store.name}, because this one gave no sign of life for {DEAD_AFTER:.0f} s. '
-            'What this build created is removed by the other machine or by the next build of the same inputs.'
+            f'Another machine has taken over {store.name}, because this one did not renew its claim for {DEAD_AFTER:.0f} s. '
+            'The other machine, or the next build of the same inputs, removes what this build created.'
         )
     return look.dead
 

@@ -204,7 +204,7 @@ def _serve(playbook: int, born: str, duty: Duty, show: Print) -> None:
                     os.kill(playbook, signal.SIGINT)
                 return
             except Exception as error:  # the storage may be away for a while
-                _print(None, f'No sign of life could be given: {error}')
+                _print(None, f'The claim could not be renewed: {error}')
 
     thread = threading.Thread(target=keep_alive, daemon=True)
     thread.start()

@@ -177,7 +177,7 @@ class Recipe:
         for part in ('kernel', 'ramdisk'):
             file, given = PREFIX + part, self[part]
             if entry_point != 'main' and not given:
-                problems.append(f"{file} is empty. It names the installer's {part}, a path or a URL.")
+                problems.append(f"{file} is empty. Set it to the installer's {part}, a path or a URL.")
             elif entry_point == 'main' and bool(given) == bool(self[f'{part}_id']):
                 problems.append(f'Give either {file} (a path or URL; only cloud administrators may register it) or {file}_id.')
             if is_url(given) and not self[f'{part}_checksum']:
@@ -252,8 +252,8 @@ class Recipe:
             return 'Without image_build_answer_file nothing proves that the installation succeeded: a power-off counts as its end.'
         rest = ' and the boot test' if self['boot_test'] else ''
         return (
-            f'{file} does not include proof.sh.j2. Nothing proves that the installation succeeded, nor which disk it used: any '
-            f'power-off counts as success, and only known texts of failures on the console{rest} recognise a failed installation. '
+            f'{file} does not include proof.sh.j2. Nothing proves that the installation succeeded, or which disk it used: any '
+            f'power-off counts as success, and only known failure texts on the console{rest} reveal a failed installation. '
             'Include proof.sh.j2 as its last command (docs/build_image.md shows how).'
         )
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Endpoint and keys of a cloud, from the options, an eucarc file, the environment, or the ini files of euca2ools."""
+"""Endpoint and keys of a cloud, from the options, a eucarc file, the environment, or the ini files of euca2ools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.ini import 
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
-# Names in an eucarc and in the environment; the first one that is set counts.
+# Names in a eucarc and in the environment; the first one that is set counts.
 VARIABLES = {
     'ec2_url': ('EC2_URL',),
     's3_url': ('S3_URL',),
@@ -75,8 +75,8 @@ class Credentials:
         number = (self.account_id or '').replace('-', '')
         if not (len(number) == 12 and number.isdigit()):
             raise CredentialsError(
-                f'The account number (12 digits) is needed, and {self.origin} did not give it (EC2_ACCOUNT_NUMBER): '
-                'set the option account_id.'
+                f'The account number is missing: {self.origin} did not contain EC2_ACCOUNT_NUMBER (12 digits). '
+                'Set the option account_id.'
             )
         return number
 

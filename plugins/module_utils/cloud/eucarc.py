@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading an eucarc file without running it.
+"""Reading a eucarc file without running it.
 
 An eucarc is a shell script by form and a list of settings by purpose. It often arrives by mail or in a zip file, so no
 command in it is ever run. The file is read as bash reads it; the few commands with which such files find their own

@@ -56,7 +56,7 @@ def compose(boot_params: str | None, installer: str | None, vnc: bool, user_data
     if lines and KEYS.search(own):
         raise UserDataError(
             'user_data has a line that begins with bootparams=, installer= or console=, which the hook on the node '
-            'controller would take for its own. Use boot_params, installer and vnc for these, or indent the line.'
+            'controller would interpret. Use boot_params, installer and vnc for these, or indent the line.'
         )
     data = (_together(lines, own) if lines else own).encode('utf-8', 'surrogateescape')
     if (lines or own.startswith('bootparams=') or '\nbootparams=' in own) and len(data) > MAX_BYTES:

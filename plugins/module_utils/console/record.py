@@ -14,7 +14,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text impo
 
 HEAD = 4096
 WINDOW = 64 * 1024
-LOST = b'\n[... a part of the console was not seen: it went by faster than it was asked for ...]\n'
+LOST = b'\n[... a part of the console was not seen: it was printed faster than it could be read ...]\n'
 # Fewer bytes in common could be chance.
 LEAST_OVERLAP = 16
 ANCHOR = 64

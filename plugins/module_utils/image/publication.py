@@ -231,7 +231,7 @@ class Publication:
                 return
             # The next run does not find the image any more, and with it the snapshot.
             text = (
-                f'{error} The image is deregistered already, so another run does not delete the snapshot {snapshot}: '
+                f'{error} The image is deregistered already, so another run will not delete the snapshot {snapshot}: '
                 'delete it with the module snapshot (state: absent).'
             )
             raise CloudError(text, error.request, error.code, error.text, error.status, error.lost) from error

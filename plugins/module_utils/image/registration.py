@@ -208,7 +208,7 @@ def register_instead(
         raise CloudError(text, error.request, error.code, error.text, error.status) from error
     if not image_id.startswith(ID_PREFIX[image_type]):
         raise RegistrationUnknown(
-            f'The cloud took {request["Name"]} for another type than {image_type} and registered it as {image_id}. '
+            f'The cloud registered {request["Name"]} as {image_id}, which is not a {image_type} image. '
             'Deregister it and choose another name.'
         )
     return image_id

@@ -71,7 +71,7 @@ def raw_image(
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise SourceError(
-                    f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: set TMPDIR to a directory with more.'
+                    f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: set TMPDIR to a larger directory.'
                 ) from error
             raise SourceError(f'Cannot read the image {name}: {error.strerror or error}.') from error
         yield image

@@ -107,7 +107,7 @@ class Deployment:
         stale = sorted(set(self.record.files) - set(self.helpers))
         gone = sorted(set(self.record.installers) - set(self.wanted_installers))
         if set(self.helpers) - set(self.record.files) or set(self.wanted_installers) - set(self.record.installers):
-            plan.step('record what is going to be deployed', self._record_first)
+            plan.step('record the files to be deployed', self._record_first)
         for path, wanted in sorted(self.wanted_installers.items()):
             if self.installers.digests(path) != wanted:
                 plan.step(
@@ -200,7 +200,7 @@ class Deployment:
             self.trials.run_bridge(bridge, self.sheets, NEXT)
         except trial.TrialFailed as error:
             raise DeploymentRefused(
-                'As {0}, the hook does not work on this node during its replacement: {1}'.format(self.trials.user, error)
+                'Run as {0}, the hook does not work on this node during its replacement: {1}'.format(self.trials.user, error)
             )
         plan.step('write the new helpers beside the old ones', self._bring_next)
         put = files.Wanted(self.node.hook, bridge, 0o755)
@@ -255,7 +255,7 @@ class Deployment:
         try:
             self.trials.run(self.hook, self.sheets, self.helpers[POLICY])
         except trial.TrialFailed as error:
-            raise DeploymentRefused('As {0}, the hook does not work on this node: {1}'.format(self.trials.user, error))
+            raise DeploymentRefused('Run as {0}, the hook does not work on this node: {1}'.format(self.trials.user, error))
 
     # Doing it
 

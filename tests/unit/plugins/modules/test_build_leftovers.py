@@ -194,7 +194,7 @@ def test_what_a_living_machine_is_building_stays(empty, run, check):
     empty.on('DescribeVolumes', volume('in-use'))
     for own in ({}, {'claim': OWN}):
         result = run('build_leftovers', check=check, **OPTIONS, **own)
-        assert 'debian-0123456789 is being built by alice@runner7 (process 4711) since 2026-11-30T' in result['msg']
+        assert 'debian-0123456789 is being built by alice@runner7 (process 4711, started 2026-11-30T' in result['msg']
     assert empty.writes == []
 
 

@@ -405,7 +405,8 @@ def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, 
     registers(cloud, found=images(image('eki-7', location='b/old.manifest.xml')))
     result = run('image', **world)
     assert (
-        result['failed'] and 'The image kern (eki-7) is not the wanted one: it was made from b/old.manifest.xml.' in result['msg']
+        result['failed']
+        and 'The image kern (eki-7) differs from the requested image: it was made from b/old.manifest.xml.' in result['msg']
     )
     assert cloud.writes == [] and storage.puts == []
 
@@ -443,7 +444,7 @@ def test_an_existing_image_that_is_not_the_wanted_one_fails_with_the_reasons(clo
     options = {key: value for key, value in machine(world, **wanted).items() if value is not None}
     before = len(cloud.writes)
     result = run('image', **options)
-    assert result['failed'] and f'The image kern (emi-1) is not the wanted one: {reason}' in result['msg']
+    assert result['failed'] and f'The image kern (emi-1) differs from the requested image: {reason}' in result['msg']
     assert len(cloud.writes) == before
 
 
@@ -453,7 +454,7 @@ def test_an_image_from_another_snapshot_is_named_with_both(cloud, run, storage):
     result = run('image', name='system', snapshot_id='snap-2', account_id=ACCOUNT)
     assert 'architecture i386, wanted x86_64; snapshot snap-1, wanted snap-2. Use another name' in result['msg']
     result = run('image', name='system', snapshot_id='snap-1', account_id=ACCOUNT)
-    assert 'is not the wanted one: architecture i386, wanted x86_64. Use another name' in result['msg']
+    assert 'differs from the requested image: architecture i386, wanted x86_64. Use another name' in result['msg']
 
 
 @pytest.mark.parametrize(('root', 'swap'), [('sda1', 'sda3'), ('/dev/sda1', '/dev/sda3'), ('sda1', '/dev/sda3')])

@@ -193,8 +193,8 @@ def test_the_console_is_waited_for_until_all_was_seen_whatever_the_order(cloud, 
     ('describe', 'texts', 'message'),
     [
         ([RUNNING], ['Kernel panic!\n'], 'shows a failure: Kernel panic!'),
-        ([RUNNING, RUNNING, ENDED], ['booting\n'], 'the instance is terminated, without: login:'),
-        ([RUNNING], ['booting\n'], 'has shown nothing new for 60 s, without: login:'),
+        ([RUNNING, RUNNING, ENDED], ['booting\n'], 'the instance is terminated. Still missing: login:'),
+        ([RUNNING], ['booting\n'], 'has shown nothing new for 60 s. Still missing: login:'),
     ],
 )
 def test_waiting_for_the_console_ends_when_it_is_in_vain(cloud, clock, run, describe, texts, message):
@@ -372,7 +372,7 @@ def test_one_dot_a_second_for_ever_is_silence(cloud, clock, run):
     cloud.on('GetConsoleOutput', lambda _parameters: console('Starting automated install' + '.' * int(clock.now - begin)))
     result = run('install_wait', instance_id='i-1', silence_timeout=300)
     assert result['install']['ended'] == 'silent'
-    assert 'nothing new has come on the console' in result['msg']
+    assert 'nothing new has appeared on the console' in result['msg']
     assert 300 <= clock.now - begin <= 310
 
 

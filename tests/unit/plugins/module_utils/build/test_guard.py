@@ -151,7 +151,7 @@ def test_a_storage_that_is_away_for_a_moment_is_logged_and_ends_nothing(tmp_path
     start()
     assert wait_until((tmp_path / 'alive').exists)
     assert playbook.poll() is None
-    assert 'No sign of life could be given: no route to host' in (tmp_path / 'cleanup.log').read_text()
+    assert 'The claim could not be renewed: no route to host' in (tmp_path / 'cleanup.log').read_text()
 
 
 def test_a_build_that_another_machine_took_over_is_stopped_and_nothing_is_removed(tmp_path, often, terminal, playbook, start):

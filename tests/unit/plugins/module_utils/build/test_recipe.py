@@ -288,7 +288,7 @@ def test_an_installer_to_publish_needs_both_its_files() -> None:
     given = {name: value for name, value in GIVEN.items() if not name.endswith('_id')}
     with pytest.raises(RecipeError) as caught:
         Recipe.read({**given, 'image_build_kernel': 'vmlinuz'}, '/', 'publish_installer')
-    assert str(caught.value) == "image_build_ramdisk is empty. It names the installer's ramdisk, a path or a URL."
+    assert str(caught.value) == "image_build_ramdisk is empty. Set it to the installer's ramdisk, a path or a URL."
 
 
 @pytest.mark.parametrize('url', ['', 'mirror.example.com', 'nfs://mirror', 'http://'])

@@ -75,7 +75,7 @@ def test_a_long_wait_is_reported_at_least_every_30_seconds_with_its_aim_and_its_
         )
     moments = [start, *(moment for moment, _text in reports), start + 900]
     assert max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False)) <= 30
-    assert reports[0][1] == 'Waiting for it to come since 21 s: its last state is creating'
+    assert reports[0][1] == 'Waiting for it to come, 21 s so far: its last state is creating'
     assert len(reports) <= 900 / 20
 
 
