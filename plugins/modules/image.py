@@ -79,7 +79,7 @@ options:
     type: dict
     suboptions:
       public: {type: bool, description: Whether everybody may launch the image.}
-      accounts: {type: list, elements: str, description: Complete list of the accounts, as numbers, that may launch it.}
+      accounts: {type: list, elements: str, description: Complete list of the account numbers that may launch it.}
   delete_bundle:
     description:
       - Whether V(absent) and V(replaced) also delete the bundle of the image that they deregister.
