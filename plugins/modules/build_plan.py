@@ -196,12 +196,7 @@ class BuildPlan(CloudModule):
         algorithms = ('sha256', algorithm) if algorithm else ('sha256',)
         found = {name: digest_of(source, name, PREFIX + part) for name in algorithms}
         if checksum and found[algorithm] != wanted.lower():
-<<<<<<< HEAD
             raise RecipeError(f'{PREFIX}{part}: {source} has the {algorithm} checksum {found[algorithm]}, not {wanted}.')
-=======
-            digest = found[algorithm]
-            raise RecipeError(f'{PREFIX}{part}: {path} has the {algorithm} checksum {digest}, not the requested {wanted}.')
->>>>>>> 9afd010 (Plain English: documentation, messages and task names, first round)
         return f'sha256:{found["sha256"]}'
 
     def _check_with_the_cloud(self) -> None:
