@@ -252,7 +252,7 @@ class AnswerFile(CloudModule):
             )
 
     def returned(self, resource: Resource | None) -> Resource:
-        """The URL is made after all steps, so that it is valid for its whole time and never part of a diff."""
+        """The URL is made after all steps, so that it is valid for the full time and never part of a diff."""
         result = {
             'bucket': self.bucket,
             'object': self.object,

@@ -152,7 +152,7 @@ class BuildGuardModule(CloudModule):
         waited = 0.0
         while True:
             try:
-                with interrupts_held():  # until the guard runs, nobody else would give up the claim
+                with interrupts_held():  # until the guard runs, nothing else would give up the claim
                     started = self._claim_and_start()
                 return {**started, 'waited': math.ceil(time.monotonic() - begun) if waited else 0}
             except BuildInProgress as busy:

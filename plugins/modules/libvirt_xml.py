@@ -144,7 +144,7 @@ ARGUMENT_SPEC = {
 
 def read(path):
     # type: (str) -> bytes
-    """Return the file's bytes. A link is refused, because the file behind it may be used by others."""
+    """Return the file's bytes. A link is refused, because others may use its target."""
     if os.path.islink(path):
         raise domain_xml.InvalidDomain('it is a symbolic link')
     with open(path, 'rb') as file:

@@ -175,7 +175,7 @@ class Stylesheet:
 
     def _is_as_wanted(self, line):
         # type: (dict[str, str] | None) -> bool
-        """Return whether the attributes of an active line are the options."""
+        """Return whether the attributes of an active line match the options."""
         wanted = (self.params['listen'], self.params['keymap'], None)
         return line is not None and (line.get('listen'), line.get('keymap'), line.get('passwd')) == wanted
 

@@ -401,7 +401,7 @@ def test_a_disk_label_that_a_bios_can_boot_is_accepted(read: Read, version: str,
     ],
 )
 def test_a_word_that_the_chosen_version_lacks_is_refused(read: Read, version: str, line: str, word: str) -> None:
-    assert read(GOOD + line, version).failure == f'kickstart line 6: {line.split()[0]}: {version} does not know {word}'
+    assert read(GOOD + line, version).failure == f'kickstart line 6: {line.split()[0]}: {version} does not support {word}'
 
 
 def test_a_version_that_does_not_exist_is_refused(read: Read) -> None:

@@ -16,13 +16,13 @@ from . import filters, ids, image_access, instances
 from .registry import Reply, action
 from .run import USER_DATA_KIB
 
-# Taken and not looked at: "not currently supported".
+# Accepted and ignored: "not currently supported".
 _IGNORED = ('EbsOptimized', 'InstanceInitiatedShutdownBehavior', 'SriovNetSupport', 'SourceDestCheck')
 
 
 @action('ModifyInstanceAttribute')
 def modify_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """One attribute for each request; the first of those below counts."""
+    """One attribute for each request; the first of those below applies."""
     identifier = ids.instance_id(request.get('InstanceId'))
     row = ids.visible(cloud, caller, 'instances', identifier)
     if row is None:

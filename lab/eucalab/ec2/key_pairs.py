@@ -71,7 +71,7 @@ def import_key_pair(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
 
 @action('DeleteKeyPair')
 def delete_key_pair(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """A key pair that does not exist is answered with ``return`` false, without an error."""
+    """For a key pair that does not exist, the reply has ``return`` false, without an error."""
     gone = cloud.store.execute('DELETE FROM key_pairs WHERE account = ? AND name = ?', caller.account, request.get('KeyName') or '')
     return {'Return': bool(gone)}
 

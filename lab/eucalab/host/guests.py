@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual machines of a lab, found without its database, so that "down" can end them even if that is lost."""
+"""The virtual machines of a lab, found without its database, so that "down" can end them even if the database is lost."""
 
 from __future__ import annotations
 

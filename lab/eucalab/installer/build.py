@@ -57,7 +57,7 @@ def outdated(cache: Path, names: list[str] | None = None) -> dict[str, str]:
         inputs = _inputs(names)
     except BuildError:
         if len(complete) == len(names):
-            return {}  # apt has no lists at the moment, so nothing newer is known
+            return {}  # apt has no lists at the moment, so newer versions are unknown
         raise
     return {
         name: digest for name, digest in inputs.items() if name not in complete or os.readlink(cache / name) != f'.{name}-{digest}'
@@ -88,7 +88,7 @@ def _build(cache: Path, kernel: str, missing: dict[str, str]) -> None:
 
 
 def _publish(cache: Path, product: Path, name: str, inputs: str) -> None:
-    """Put the finished directory in its place. The link changes in one step; what it replaces goes afterwards."""
+    """Put the finished directory in its place. The link changes in one step; the replaced directory is removed afterwards."""
     final = cache / f'.{name}-{inputs}'
     if final.exists():
         shutil.rmtree(final)
@@ -103,7 +103,7 @@ def _publish(cache: Path, product: Path, name: str, inputs: str) -> None:
 
 
 def _inputs(names: list[str]) -> dict[str, str]:
-    """For each product a digest of what goes into it: sources of this package and versions of the Debian packages."""
+    """For each product a digest of its inputs: sources of this package and versions of the Debian packages."""
     kernel = packages.kernel_package()
     versions = packages.candidates(package for name in names for package in systems.PACKAGES[name])
     return {name: _digest(name, kernel, versions) for name in names}

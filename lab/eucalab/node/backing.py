@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Giving an instance its files: images out of object storage, its disk, its root volume (create_instance_backing)."""
+"""Making an instance's files: images from object storage, its disk, its root volume (create_instance_backing)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Backing:
         return link
 
     def _open(self, instance: Instance, image_id: str, kind: str) -> BinaryIO:
-        """An image out of the cache, noted among the instance's block devices."""
+        """An image from the cache, recorded among the instance's block devices."""
         self._pause(0)
         image = self._image(image_id)
         file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'])

@@ -24,7 +24,7 @@ DIGESTS = {'md5': 32, 'sha1': 40, 'sha224': 56, 'sha256': 64, 'sha384': 96, 'sha
 # AttachVolume of every Eucalyptus: letters, digits and slashes, 3 to 10 of them. Eucalyptus 3 refuses sda and sdb, and the
 # first disk of the instance has one of the other names.
 DEVICE = re.compile(r'(?=.{3,10}\Z)(/dev/)?(sd[c-z]|hd[c-z]|x?vd[b-z])[0-9]*\Z')
-# crypt(3): $id$salt$hash, perhaps with parameters between. The old DES form has no mark that tells it from a password.
+# crypt(3): $id$salt$hash, perhaps with parameters between. The old DES form has no mark that distinguishes it from a password.
 CRYPT_HASH = re.compile(r'\$(1|2[abxy]|5|6|7|y|gy|sha1|md5)(\$[^\s:$]+){2,}')
 
 

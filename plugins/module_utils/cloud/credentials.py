@@ -51,8 +51,7 @@ class CredentialsError(CollectionError):
 
 @dataclass
 class Credentials:
-    """A complete set. Paths may be relative to the directory that the module runs in; None stands for what no source
-    contains."""
+    """A complete set. Paths may be relative to the directory that the module runs in; None stands for a missing value."""
 
     ec2_url: str
     access_key: str

@@ -156,7 +156,7 @@ def _read(name: str, text: str, sections: Sections) -> None:
 
 
 def _without_comment(value: str) -> str:
-    """ConfigParser looks only at the first semicolon, and takes it for a comment's begin when a blank precedes it."""
+    """ConfigParser looks only at the first semicolon, and treats it as the beginning of a comment if a blank precedes it."""
     first = value.find(';')
     if first != -1 and value[first - 1].isspace():
         value = value[:first]

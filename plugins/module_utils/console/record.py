@@ -60,7 +60,7 @@ class Console:
         self._lines = Lines()
 
     def add(self, window: bytes) -> list[str]:
-        """Take in the window that the cloud shows now and return the lines that ended since, readable and without
+        """Process the window that the cloud now shows, and return the lines that ended since, readable and without
         empty ones."""
         new = self._new(window)
         if not new:

@@ -74,7 +74,7 @@ def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
 
 
 def load_certificate(pem: bytes, what: str) -> x509.Certificate:
-    """Raises CertificateError, which begins with `what`."""
+    """Raises CertificateError, whose message begins with `what`."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         rsa_key(certificate, what)
@@ -91,7 +91,7 @@ def rsa_key(certificate: x509.Certificate, what: str = 'The certificate') -> rsa
 
 
 def load_private_key(pem: bytes, what: str) -> rsa.RSAPrivateKey:
-    """Raises CertificateError, which begins with `what`."""
+    """Raises CertificateError, whose message begins with `what`."""
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

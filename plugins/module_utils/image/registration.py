@@ -67,7 +67,7 @@ def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
     except CloudError:
         if account:
             raise
-        return image  # perhaps another account's: our own account number is not known
+        return image  # perhaps another account's: our own account number is unknown
     grants = reply.get('LaunchPermissions') or []
     accounts = sorted(grant['UserId'] for grant in grants if grant.get('UserId'))
     public = any(grant.get('Group') == EVERYBODY for grant in grants)
@@ -172,7 +172,7 @@ def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
 
 
 def differences(image: Resource, wanted: Wanted) -> list[str]:
-    """The properties in which an existing image is not the wanted one, each with both values, as far as the cloud lists
+    """The properties in which an existing image differs from the wanted one, each with both values, as far as the cloud lists
     them: Eucalyptus 3.1, for example, has no virtualization type."""
     bundled = bool(wanted.src)
     pairs: list[tuple[str, str | None, str | None]] = [

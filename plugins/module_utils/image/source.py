@@ -42,7 +42,7 @@ def raw_image(
 ) -> Iterator[ImageFile]:
     """Open `src` as a raw image. Downloaded and unpacked files are in a temporary directory until the context ends.
 
-    Machine images are unpacked by their first bytes; kernels and ramdisks, which are compressed by nature, never.
+    Machine images are unpacked by their first bytes; kernels and ramdisks, which are always compressed, never.
     `checksum` ('sha256:…') is of the file as given. `opener` fetches a URL. Raises SourceError, BundleError.
     """
     name = shown(src)

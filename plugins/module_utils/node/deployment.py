@@ -6,11 +6,11 @@ The order makes it safe. The node can call the hook at any moment and a run can 
 parts that do not belong together. Installers come first, then helpers and policy, then the hook, each by rename. Files that are no
 longer needed go last, when the calls that may use them have ended. Removal is in the opposite order.
 
-When a hook is present already and more than one file changes, the node crosses a bridge: the new helpers and policy are written
-to a directory of their own, and the new hook, changed to look there, replaces the old one in one step. When no call of the old hook
-runs any more, the helpers in the usual place are replaced, and then the bridge by the unchanged hook.
+When a hook is present already and more than one file changes, the node crosses a bridge. The new helpers and policy are written
+to a directory of their own, and the new hook, changed to look there, replaces the old one in one step. Once no call of the old hook
+is running, the helpers in the usual place are replaced, and then the bridge by the unchanged hook.
 
-Everything is recorded before it is written, so that the next run knows what an interrupted one may have left. Runs on the node, so
+Everything is recorded before it is written, so that the next run can find what an interrupted one left. Runs on the node, so
 it stays valid for Python 2.7.
 """
 

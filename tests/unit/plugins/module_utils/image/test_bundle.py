@@ -333,8 +333,8 @@ def forged(made, **change) -> manifest.Manifest:
     ('change', 'words'),
     [
         ({'digest': '0' * 40}, "the image is not the manifest's"),
-        ({'bundled_size': 5}, 'the manifest says 5'),
-        ({'size': 49_999}, 'holds 50000 bytes, the manifest says 49999'),
+        ({'bundled_size': 5}, 'but the manifest contains 5'),
+        ({'size': 49_999}, 'holds 50000 bytes, but the manifest contains 49999'),
     ],
 )
 def test_a_manifest_that_says_something_else_is_told(made, change, words):
@@ -385,7 +385,7 @@ def test_parts_that_unpack_to_more_than_announced_are_stopped_early(made):
     [
         (b'no tar at all'.ljust(512, b'\0'), 'no tar archive'),
         (bundle.tar_header('image', 4)[:-1] + b'x', 'no tar archive'),
-        (bundle.tar_header('image', 5), 'holds 5 bytes, the manifest says 4'),
+        (bundle.tar_header('image', 5), 'holds 5 bytes, but the manifest contains 4'),
     ],
 )
 def test_what_is_no_tar_of_the_announced_size_is_told(made, header, words):
