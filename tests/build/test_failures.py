@@ -79,7 +79,7 @@ def test_what_is_missing_or_malformed_is_named_before_anything_is_made(lab):
     fails(lab.build(given, '-e', 'image_build_packages=cloud-init'), 'image_build_packages must be a list, not a string')
 
 
-def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):
+def test_the_refusal_of_a_tenants_kernel_names_who_may_register_it(lab):
     facts = lab.facts()
     variables = {
         **lab.variables('busybox'),

@@ -166,7 +166,7 @@ def test_logs_that_cannot_be_written_change_nothing_else(world, shell, what):
         world.log.rmdir()
 
 
-def test_what_other_hooks_told_the_tenant_stays(world, shell):
+def test_the_lines_of_other_hooks_for_the_tenant_are_kept(world, shell):
     world.put(Shape(), DATA)
     world.tenant_log.write_bytes(b'\0other\nbootparams: applied\n')
     assert world.run(shell).code == 0

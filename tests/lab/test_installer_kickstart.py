@@ -275,7 +275,7 @@ def test_what_is_fetched_is_asked_for_with_its_whole_query(read: Read, server: s
     assert outcome.values['hostname'] == 'fetched', outcome.console
 
 
-def test_a_refused_download_says_so_without_the_query(read: Read, server: str) -> None:
+def test_a_refused_download_is_reported_without_the_query(read: Read, server: str) -> None:
     failure = read(GOOD + f'%include {server}/y.ks?Signature=verysecret\n').failure
     assert failure.startswith(f'cannot fetch an included file {server}/y.ks: ')
     assert '403' in failure

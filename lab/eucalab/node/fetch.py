@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a bundle in object storage to a plain image file: parts → AES → gzip → tar → file, streamed, everything checked.
 
-Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. They are handed
-out open, to be copied: taking an image out of the cache never hurts who is reading it, and no guest gets the cache's file.
+Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. They are returned
+as open files, to be copied: evicting an image never affects its readers, and no guest gets the cache's file.
 """
 
 from __future__ import annotations

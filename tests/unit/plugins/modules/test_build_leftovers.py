@@ -114,7 +114,7 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     assert result['changed'] is True
 
 
-def test_what_its_tag_has_not_reached_yet_is_known_by_token_and_volume(empty, run):
+def test_an_untagged_resource_is_found_by_token_and_volume(empty, run):
     untagged = instance('running').replace(TAG, '<clientToken>debian-0123456789.1700000000</clientToken>')
     empty.on('DescribeInstances', untagged)
     empty.on('DescribeVolumes', volume('in-use'))

@@ -300,7 +300,7 @@ def test_a_damaged_claim_counts_until_it_is_dead(storage: Storage, damaged: str)
 
 
 @pytest.mark.parametrize('state', ['asking', BUILDING])
-def test_leftovers_are_not_removed_while_anybody_has_or_wants_the_build(storage: Storage, state: str) -> None:
+def test_leftovers_are_not_removed_while_a_machine_has_or_requests_the_build(storage: Storage, state: str) -> None:
     one = machine(storage, 'a')
     one.take()
     one.owner.state = state

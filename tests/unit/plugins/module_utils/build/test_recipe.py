@@ -271,7 +271,7 @@ def test_device_names_that_the_cloud_takes_are_taken(device: str) -> None:
     assert read(device=device)['device'] == device
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_mistakes_of_an_input_file_are_reported_at_once() -> None:
     said = refusal(volume_size=0, architecture='sparc', pots='typing error')
     assert all(f'image_build_{name}' in said for name in ('volume_size', 'architecture', 'pots'))
 
@@ -306,7 +306,7 @@ def test_the_installers_kinds_of_url_are_taken(url: str) -> None:
 # --- the rendered answer file
 
 
-def test_the_fragment_leaves_the_text_that_it_is_known_by() -> None:
+def test_the_fragment_contains_the_text_that_identifies_it() -> None:
     report, proof = ((ROLE / 'templates' / f'{name}.sh.j2').read_text() for name in ('boot_report', 'proof'))
     assert recipe.facts_of(report) == {'reports': True, 'proves': False}
     assert recipe.facts_of(proof) == {'reports': False, 'proves': True}

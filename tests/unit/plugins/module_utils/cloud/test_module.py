@@ -68,7 +68,7 @@ def test_a_failure_partway_lists_the_completed_steps_and_the_refused_one(cloud, 
     assert result['failure']['lost'] is True
 
 
-def test_a_creation_whose_answer_was_lost_is_said_to_be_perhaps_done(cloud, clock, run):
+def test_a_creation_whose_answer_was_lost_is_reported_as_possibly_done(cloud, clock, run):
     cloud.on('DescribeVolumes', volumes())
     cloud.on('CreateVolume', ConnectionClosedError(endpoint_url='x'))
     result = run('volume', name='disk', size=5, zone='one')

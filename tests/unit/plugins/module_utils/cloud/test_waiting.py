@@ -22,7 +22,7 @@ def test_nothing_is_waited_for_what_is_there(clock):
     assert clock.now == start
 
 
-def test_a_terminal_state_ends_the_waiting_at_once_and_its_reason_is_told(clock):
+def test_a_terminal_state_ends_the_waiting_at_once_with_its_reason(clock):
     start = clock.now
     with pytest.raises(WaitError) as caught:
         wait_for(

@@ -96,7 +96,7 @@ def test_kernels_and_ramdisks_are_marked_as_such(image_type, marker, missing):
     assert marker in text and missing not in text and f'<type>{image_type}</type>' in text
 
 
-def test_without_a_private_key_it_says_that_it_is_unsigned():
+def test_without_a_private_key_the_manifest_states_that_it_is_unsigned():
     raw = manifest.render(made(secrets=manifest.Secrets('ab', 'cd')))
     assert b'<signature>UNSIGNED</signature>' in raw
     assert b'<user_encrypted_key algorithm="AES-128-CBC"></user_encrypted_key>' in raw
@@ -123,7 +123,7 @@ def test_devices_are_sorted_by_their_virtual_names():
         {'digest': '5'},
     ],
 )
-def test_what_would_need_escaping_or_says_nothing_is_never_written(change):
+def test_text_that_needs_escaping_and_empty_text_are_never_written(change):
     with pytest.raises(manifest.ManifestError):
         manifest.render(made(**change))
 
