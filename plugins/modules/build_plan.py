@@ -218,7 +218,7 @@ class BuildPlan(CloudModule):
                 if self.recipe[part]:
                     check_may_register(self.cloud, part)
             except NotAdministrator as error:
-                problems.append(f'{PREFIX}{part} cannot be registered: give {PREFIX}{part}_id instead. {error}')
+                problems.append(f'{PREFIX}{part} cannot be registered: set {PREFIX}{part}_id instead. {error}')
         return problems
 
     @staticmethod

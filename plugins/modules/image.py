@@ -272,7 +272,7 @@ class Image(CloudModule):
         self.wanted.check(params['launch_permissions'])
         if not found and not self.wanted.has_source:
             which = params['image_id'] or f'named {params["name"]}'
-            raise ModuleError(f'There is no image {which}. To register one, give a name and src or snapshot_id.')
+            raise ModuleError(f'There is no image {which}. To register one, set name, and src or snapshot_id.')
         former = None
         if self.wanted.has_source:
             # The server of an image is not the cloud: verify-ssl of the region does not apply to it.

@@ -302,7 +302,7 @@ class Instance(ResourceModule):
         if found['state'] == 'stopping' and not self.params['wait']:
             raise ModuleError(
                 f'Instance {self.id} is still stopping, and the cloud cannot start it before it is stopped. '
-                'Run again then, or with wait: true.'
+                'Run again when it is, or set wait: true.'
             )
         if found['state'] in ('stopping', 'stopped'):
             plan.step(f'start instance {self.id}', self._start, state='running')

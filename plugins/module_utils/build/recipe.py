@@ -39,7 +39,7 @@ class RecipeError(CollectionError):
 
 
 class Effect(enum.Enum):
-    """How an input decides what the finished image contains."""
+    """The influence of an input on the content of the finished image."""
 
     KEYED = 'its value is part of the key'
     CONTENT = 'the content of the file that it names is part of the key'
@@ -179,7 +179,7 @@ class Recipe:
             if entry_point != 'main' and not given:
                 problems.append(f"{file} is empty. Set it to the installer's {part}, a path or a URL.")
             elif entry_point == 'main' and bool(given) == bool(self[f'{part}_id']):
-                problems.append(f'Give either {file} (a path or URL; only cloud administrators may register it) or {file}_id.')
+                problems.append(f'Set either {file} (a path or URL; only cloud administrators may register it) or {file}_id.')
             if is_url(given) and not self[f'{part}_checksum']:
                 problems.append(f'{file} is a URL, so {file}_checksum is needed, as sha256:HEX.')
         if entry_point == 'main':

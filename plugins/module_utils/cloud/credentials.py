@@ -80,7 +80,7 @@ class Credentials:
         return number
 
     def verify(self, validate_certs: bool | None, ca_path: str | None) -> bool | str:
-        """How to verify https endpoints: False, True, or a file of authorities. An option that was not given follows
+        """The verification of https endpoints: False, True, or a file of authorities. An option that was not given follows
         `verify-ssl` of the region, and is true without one. Raises IniError."""
         if validate_certs is None:
             validate_certs = self.verify_ssl is None or boolean(self.verify_ssl, f'verify-ssl in {self.origin}')
@@ -114,7 +114,7 @@ def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str
     raise CredentialsError(
         'No complete set of ec2_url, access_key and secret_key. Searched: '
         + '; '.join(['the options'] * bool(given) + lacks)
-        + '. Give the option eucarc, or source the eucarc of the cloud before running.'
+        + '. Set the option eucarc, or source the eucarc of the cloud before running.'
     )
 
 

@@ -92,7 +92,7 @@ def _together(lines: str, own: str) -> str:
             return _with_part(own, message.get_boundary(), part)
         return _message(part, own)
     if raw.startswith(GZIP):
-        raise UserDataError('user_data is compressed with gzip, which cannot carry boot parameters. Give it uncompressed.')
+        raise UserDataError('user_data is compressed with gzip, which cannot carry boot parameters. Pass it uncompressed.')
     kind = next((kind for begin, kind in KINDS.items() if own.lower().startswith(begin)), None)
     if kind is None:
         return lines + own

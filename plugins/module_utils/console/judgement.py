@@ -116,7 +116,7 @@ class Installation:
         if self._success and not self.proof:
             return Verdict(FAILED, NO_PROOF.format(pattern=self._success.pattern))
         if wrong := self._wrong_disk():
-            return Verdict(FAILED, f'the installer used another disk than the volume: {wrong}', self.proof)
+            return Verdict(FAILED, f'the installer used a disk other than the volume: {wrong}', self.proof)
         return Verdict(POWERED_OFF, f'the instance is {follower.state or "gone"}')
 
 

@@ -116,7 +116,7 @@ def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], 
     try:
         image_id: str | None = cloud.ec2('register_image', about, **request).get('ImageId')
         if not image_id:
-            raise CloudError(f'RegisterImage of {about} failed: the answer was cut short on its way.', 'RegisterImage')
+            raise CloudError(f'RegisterImage of {about} failed: the answer was cut short in transit.', 'RegisterImage')
         return image_id
     except CloudError as error:
         # InvalidAMIName.Duplicate is not certain: the network may have sent our own request twice.
@@ -159,7 +159,7 @@ def registered(cloud: Cloud, *owners: str) -> list[Resource]:
     """All images of the account and of these owners. Raises CloudError, also for an incomplete answer."""
     reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
-        raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
+        raise CloudError('DescribeImages failed: the answer was cut short in transit.', 'DescribeImages')
     return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]
 
 

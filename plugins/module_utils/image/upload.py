@@ -224,7 +224,7 @@ class Bucket:
                 rest: bytes = reply['Body'].read(1)  # botocore detects an early end of the reply only there
                 return content + rest
             except BotoCoreError as error:
-                raise retry.Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
+                raise retry.Damaged(f'{self.name}/{key} was cut short in transit: {error}.') from error
 
         try:
             return self._again(attempt)
@@ -290,5 +290,5 @@ class Bucket:
 def _complete(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
     """The reply, if it contains what every such reply contains: one cut among its headers looks like an empty success."""
     if key not in reply:
-        raise retry.Damaged("The cloud's answer was cut short on its way.")
+        raise retry.Damaged("The cloud's answer was cut short in transit.")
     return reply

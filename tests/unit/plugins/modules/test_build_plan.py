@@ -257,7 +257,7 @@ def test_a_tenant_who_gives_files_is_refused_before_anything_is_uploaded(listing
     listing.on('DescribeAvailabilityZones', zones('one'))
     (tmp_path / 'vmlinuz').write_bytes(b'kernel')
     said = plan(kernel_id='', kernel=str(tmp_path / 'vmlinuz'))['msg']
-    assert said.startswith('image_build_kernel cannot be registered: give image_build_kernel_id instead. Only administrators can')
+    assert said.startswith('image_build_kernel cannot be registered: set image_build_kernel_id instead. Only administrators can')
     assert listing.writes == []
 
 

@@ -260,7 +260,7 @@ def test_an_installation_onto_another_disk_is_a_failure_that_names_both(cloud, c
     cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
     cloud.on('GetConsoleOutput', console(PROOF.replace('vol-11111111', 'vol-22222222')))
     result = run('install_wait', instance_id='i-1', success_pattern=SUCCESS, volume_id='vol-11111111')
-    assert result['failed'] and 'another disk than the volume' in result['msg']
+    assert result['failed'] and 'a disk other than the volume' in result['msg']
     assert 'euca-vol-22222222-de' in result['msg'] and 'vol-11111111' in result['msg']
 
 
