@@ -22,9 +22,9 @@ def running(config: Config) -> dict[str, int]:
     for entry in Path('/proc').iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
-                words = os.fsdecode((entry / 'cmdline').read_bytes())
-                name = re.search(r'\0guest=(i-[0-9a-f]{8}),', words)
-                if name and f'{config.home.resolve()}/' in words:
+                command = os.fsdecode((entry / 'cmdline').read_bytes())
+                name = re.search(r'\0guest=(i-[0-9a-f]{8}),', command)
+                if name and f'{config.home.resolve()}/' in command:
                     found[name.group(1)] = int(entry.name)
     return found
 

@@ -47,12 +47,12 @@ class Backing:
             make_directory(path, owner, 0o711)
 
     def _partitioned_disk(self, instance: Instance) -> None:
-        disk, whole = instance.path / 'vda.blocks', instance.disk_gib * GIB
+        disk, disk_size = instance.path / 'vda.blocks', instance.disk_gib * GIB
         with self._open(instance, instance.row['image_id'], 'image') as image:
             size = disks.size_of(image)
-            if size > whole:
-                raise NodeError(f'the image has {size} bytes and the disk of {instance.row["instance_type"]} only {whole}')
-            ephemeral = max(0, whole - size - disks.SWAP_BYTES) // 4096 * 4096
+            if size > disk_size:
+                raise NodeError(f'the image has {size} bytes and the disk of {instance.row["instance_type"]} only {disk_size}')
+            ephemeral = max(0, disk_size - size - disks.SWAP_BYTES) // 4096 * 4096
             disks.compose_disk(disk, image, ephemeral, disks.SWAP_BYTES)
         self._add_disk(instance)
         for kind in ('kernel', 'ramdisk'):

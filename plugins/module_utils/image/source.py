@@ -202,7 +202,7 @@ def _qemu_img(name: str, *arguments: str, fine: tuple[int, ...] = (0,)) -> str:
         return done.stdout
     if 'No space left on device' in done.stderr:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    said = done.stderr.strip().rstrip('.')
+    output = done.stderr.strip().rstrip('.')
     for path in filter(os.path.isabs, arguments):
-        said = said.replace(path, name)
-    raise SourceError(f'{name} cannot be made raw. {said[-500:]}.')
+        output = output.replace(path, name)
+    raise SourceError(f'{name} cannot be made raw. {output[-500:]}.')
