@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds that fail: the message says where and why, and nothing is left behind."""
+"""Builds that fail: the message contains the step and the reason, and nothing is left behind."""
 
 from __future__ import annotations
 

@@ -82,13 +82,13 @@ def test_complete_products_are_enough_when_apt_has_no_lists(apt: Apt, tmp_path: 
     build.build(tmp_path)
 
     def ignorant() -> tuple[str, str]:
-        raise BuildError('apt knows no kernel')
+        raise BuildError('apt has no kernel')
 
     monkeypatch.setattr(packages, 'kernel_package', ignorant)
     assert build.outdated(tmp_path) == {}
     shutil.rmtree(tmp_path / 'debian', ignore_errors=True)
     (tmp_path / 'debian').unlink()
-    with pytest.raises(BuildError, match='apt knows no kernel'):
+    with pytest.raises(BuildError, match='apt has no kernel'):
         build.outdated(tmp_path)
 
 

@@ -129,7 +129,7 @@ def test_the_volume_by_which_a_pending_snapshot_is_found_stays_as_long_as_that(e
     untagged = snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>')
     empty.on('DescribeVolumes', volume('available'))
     empty.on('DescribeSnapshots', untagged)
-    empty.on('DeleteSnapshot', '<return>true</return>')  # Eucalyptus does not say that it does nothing
+    empty.on('DeleteSnapshot', '<return>true</return>')  # Eucalyptus does not report that it does nothing
     result = run('build_leftovers', **OPTIONS)
     assert result['failed'] and 'Volume vol-1 is kept until its snapshot is gone' in result['msg']
     assert [leftover['id'] for leftover in result['leftovers']] == ['snap-1', 'vol-1']

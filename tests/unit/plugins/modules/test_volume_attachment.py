@@ -53,7 +53,7 @@ ALREADY = error('InvalidParameterValue', 'Already have a device attached to: /de
 
 
 def test_a_device_name_that_somebody_else_takes_meanwhile_is_replaced_by_the_next_free_one(cloud, clock, run):
-    """Volumes that are attached in parallel all find the same name free; which one is taken the listing tells late."""
+    """Volumes that are attached in parallel all find the same name free; the listing shows late which one is taken."""
     looks(cloud, FREE, FREE, FREE, volumes(volume('in-use', attached=attachment('attached', device='/dev/sdh'))))
     cloud.on('DescribeInstances', instances(instance('running')))
     cloud.on('AttachVolume', ALREADY, ALREADY, DONE)

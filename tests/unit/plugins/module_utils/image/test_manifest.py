@@ -200,8 +200,8 @@ HEX = st.text('0123456789abcdef', min_size=1, max_size=300)
         secrets=st.builds(manifest.Secrets, HEX, HEX, HEX, HEX),
     )
 )
-def test_what_is_written_is_read_back_the_same(told):
-    assert manifest.parse(manifest.render(told)) == told
+def test_what_is_written_is_read_back_the_same(fields):
+    assert manifest.parse(manifest.render(fields)) == fields
 
 
 def test_a_manifest_of_euca2ools_with_white_space_and_dashes_is_read():
@@ -212,10 +212,10 @@ def test_a_manifest_of_euca2ools_with_white_space_and_dashes_is_read():
 
 @pytest.mark.parametrize('name', ['my image.img', 'lib++.img', '.hidden', 'a&b <c>.img', 'für alle.img', '..img', '-x'])
 def test_a_manifest_of_euca2ools_whose_files_are_named_after_any_image_file_is_read(name):
-    told = replace(made(), name='NAME', parts=(manifest.PartEntry('NAME.part.00', '0' * 40),))
+    fields = replace(made(), name='NAME', parts=(manifest.PartEntry('NAME.part.00', '0' * 40),))
     # lxml writes ASCII with character references, as euca2ools does.
     written = escape(name).encode('ascii', 'xmlcharrefreplace')
-    raw = manifest.render(told).replace(b'NAME', written)
+    raw = manifest.render(fields).replace(b'NAME', written)
     read = manifest.parse(raw)
     assert (read.name, read.parts[0].filename) == (name, f'{name}.part.00')
 
@@ -288,7 +288,7 @@ def test_whatever_is_changed_it_is_read_or_refused_but_never_worse(data):
     at = data.draw(st.integers(0, len(RAW) - 1))
     changed = RAW[:at] + data.draw(st.binary(max_size=6)) + RAW[at + data.draw(st.integers(0, 9)) :]
     try:
-        told = manifest.parse(changed)
+        fields = manifest.parse(changed)
     except manifest.ManifestError:
         return
-    assert all('/' not in part.filename for part in told.parts)
+    assert all('/' not in part.filename for part in fields.parts)

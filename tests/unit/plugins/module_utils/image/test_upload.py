@@ -197,7 +197,7 @@ def test_progress_is_reported_when_a_part_has_arrived(storage, bucket):
 
 
 class SlowCloud:
-    """Takes objects only when told; counts how many are on their way."""
+    """Accepts objects only when released; counts those in transit."""
 
     def __init__(self):
         self.gate, self.flying, self.lock = threading.Event(), 0, threading.Lock()
