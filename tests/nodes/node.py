@@ -94,7 +94,7 @@ def launch(home: Path, instance: Path) -> Launch:
         said = instance / 'console.append.log'
         return Launch('', f'status {status.returncode} {status.stderr!r} {said.read_text() if said.exists() else ""}')
     if ElementTree.parse(instance / 'instance-libvirt.xml').findtext('os/cmdline') != VALUE:
-        return Launch('', 'the command line is not the one asked for')
+        return Launch('', 'the command line is not the requested one')
     if (instance / 'mixed').exists():
         return Launch('', f'a hook met helpers of another variant: {(instance / "mixed").read_text().split()}')
     return Launch((instance / 'variant').read_text().strip(), '')

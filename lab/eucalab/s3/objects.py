@@ -178,7 +178,7 @@ async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
         while length:
             chunk = file.read(min(CHUNK, length))
             if not chunk:
-                raise ConnectionError(f'{bucket_name}/{key}: body is shorter than its row says')
+                raise ConnectionError(f'{bucket_name}/{key}: body is shorter than recorded')
             await response.write(chunk)
             length -= len(chunk)
     await response.write_eof()
