@@ -55,7 +55,7 @@ def test_every_input_but_the_name_has_a_default() -> None:
 
 
 def test_the_documentation_names_the_inputs_that_make_a_new_image() -> None:
-    (sentence,) = (text for text in SPECS['main']['description'] if 'make a new image, and' in text)
+    (sentence,) = (text for text in SPECS['main']['description'] if 'makes a new image and' in text)
     keyed = {one.variable for one in recipe.INPUTS if one.effect is not Effect.NOT_KEYED}
     assert set(re.findall(r'O\((\w+)\)', sentence)) == keyed
 
@@ -197,9 +197,9 @@ HASH = 'sha256:' + 64 * 'a'
         ({'ramdisk_checksum': 'a' * 64}, ['image_build_ramdisk_checksum must have the form sha256:HEX']),
         ({'kernel': '/boot/vmlinuz'}, ['either image_build_kernel', 'or image_build_kernel_id']),
         ({'ramdisk_id': ''}, ['either image_build_ramdisk', 'or image_build_ramdisk_id']),
-        ({'kernel_id': 'eri-1a2b3c4d'}, ['image_build_kernel_id must be an image id like eki-']),
-        ({'ramdisk_id': 'eki-1a2b3c4d'}, ['image_build_ramdisk_id must be an image id like eri-']),
-        ({'image_id': 'mine'}, ['image_build_image_id must be an image id like emi-']),
+        ({'kernel_id': 'eri-1a2b3c4d'}, ['image_build_kernel_id must be an image ID like eki-']),
+        ({'ramdisk_id': 'eki-1a2b3c4d'}, ['image_build_ramdisk_id must be an image ID like eri-']),
+        ({'image_id': 'mine'}, ['image_build_image_id must be an image ID like emi-']),
         ({'bucket': 'a/b'}, ['image_build_bucket must consist of']),
         ({'answer_file_bucket': 'a b'}, ['image_build_answer_file_bucket must consist of']),
         ({'answer_file': 'ftp://x/x.ks'}, ['image_build_answer_file must be a path, not a URL']),
