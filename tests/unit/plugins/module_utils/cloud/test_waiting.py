@@ -95,4 +95,4 @@ def test_a_request_that_hangs_is_reported_while_it_lasts(clock):
         return {'state': 'available'}
 
     assert wait_for(hangs, available, 'volume vol-1 to become available', 600, report=reports.append)
-    assert reports == ['Waiting for volume vol-1 to become available since 45 s: the cloud has not answered yet']
+    assert reports == ['Waiting for volume vol-1 to become available, 45 s so far: the cloud has not answered yet']
