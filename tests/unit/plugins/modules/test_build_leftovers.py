@@ -272,4 +272,4 @@ def test_a_removal_that_takes_long_is_reported_every_30_seconds(empty, clock, ru
     progress = tmp_path / 'progress'
     result = run('build_leftovers', **{**OPTIONS, 'wait_timeout': 300}, progress_file=str(progress))
     assert result['failed']
-    assert progress.read_text().count('Waiting for volume vol-1 to be removed since') >= 300 // 30
+    assert progress.read_text().count('Waiting for volume vol-1 to be removed, ') >= 300 // 30
