@@ -1,4 +1,4 @@
-# The one door for whoever works with a checkout. `make` alone lists what there is.
+# All commands for working with a checkout. `make` alone lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 # In recipes quoted: the path of the checkout may have blanks.
 venv := $(CURDIR)/.venv
 tree := $(venv)/tree/ansible_collections/eucalyptus/cloud
-# Real interpreters only: ansible-test calls pythonX.Y by name and a pyenv shim may answer that it has none.
+# Real interpreters only: ansible-test calls pythonX.Y by name and a pyenv shim may have no such version.
 export PATH := $(venv)/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PYTHONPATH := $(CURDIR)/lab
 # The lab is on loopback, where no proxy reaches it.
@@ -25,15 +25,15 @@ pytest := pytest -q -n 2 --dist loadfile
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
-setup: ## install what is missing (needs root), and say what
+setup: ## install what is missing (needs root), and list it
 	@tools/setup
 
-demo: setup lab-up ## build the lab's Debian inside the lab, by its installer
+demo: setup lab-up ## build the lab's Debian inside the lab, with its installer
 	@ansible-playbook playbooks/lab_build.yml
-	@printf '\nThe lab goes on running; the same environment in your shell:  source "%s/bin/activate"\n' "$(venv)"
-	@printf 'Build again (nothing to do):  ansible-playbook playbooks/lab_build.yml\nTake the lab away:            make lab-down\n'
+	@printf '\nThe lab is still running. For the same environment in your shell:  source "%s/bin/activate"\n' "$(venv)"
+	@printf 'Build again (nothing to do):  ansible-playbook playbooks/lab_build.yml\nRemove the lab:               make lab-down\n'
 
-lab-up: setup ## start the lab, give its nodes the hook, publish its installer
+lab-up: setup ## start the lab, deploy the hook on its nodes, publish its installer
 	@$(eucalab) up
 	@ansible-playbook -i "$(lab_home)/inventory.ini" -e "lab_home='$(lab_home)'" playbooks/lab.yml
 
@@ -44,7 +44,7 @@ test: ## everything, as CI does it
 	@tools/setup tests
 	@tools/stages $(lanes)
 
-# One suite, or what ONLY names of it: paths of tests, for `integration` names of targets.
+# One suite, or the part of it that ONLY names: paths of tests; for `integration`, names of targets.
 unit: ready tree stage-unit ## unit tests; no root, no network (ONLY=tests/unit/...)
 
 sanity: ready stage-sanity ## ansible-test sanity (ONLY=paths)
@@ -68,7 +68,7 @@ coverage: ready ## branch coverage of plugins/ by the unit tests
 ready:
 	@[ -e "$(venv)/tests.sha256" ] || { echo 'The Python environment is missing; make it with:  sudo tools/setup tests' >&2; exit 1; }
 
-# ansible-test wants the path ansible_collections/eucalyptus/cloud and a git repository, so it gets a copy of what git knows.
+# ansible-test requires the path ansible_collections/eucalyptus/cloud and a git repository, so it gets a copy of git's files.
 tree:
 	@rm -rf "$(tree)"; mkdir -p "$(tree)"
 	@git ls-files -z -co --exclude-standard -- . ':!playbooks/collections' | \
@@ -87,7 +87,7 @@ stage-lint:
 	  --validate-collection-refs all --disallow-unknown-collection-refs --check-extra-docs-refs .
 	@ANSIBLE_COLLECTIONS_PATH="$(CURDIR)/playbooks/collections" ansible-lint -q --offline
 
-# What goes into the collection; the rest has ruff and shellcheck.
+# Only the files of the collection; ruff and shellcheck check the others.
 stage-sanity: tree
 	@tools/get-pip-stubs
 	@cd "$(tree)" && ansible-test sanity --python $(python) --color no $(or $(ONLY),plugins/ roles/ playbooks/ meta/ tests/unit/ tests/integration/)

@@ -232,7 +232,7 @@ def _summary(config: Config, started: list[str]) -> None:
         else 'is already up'
     )
     print(
-        f'Lab {config.name} {words}: {config.endpoint}, plays {config.play} at pace {config.pace:g},'
+        f'Lab {config.name} {words}: {config.endpoint}, imitates Eucalyptus {config.play} at pace {config.pace:g},'
         f' nodes {", ".join(config.nodes) or "none"}.\n'
         f'  as administrator  . {config.home}/admin/eucarc\n'
         f'  as tenant         . {config.home}/tenant/eucarc\n'
@@ -296,7 +296,7 @@ def status(options: argparse.Namespace) -> int:
     config = _before(options.name)
     if config is None:
         raise LabError(f'there is no lab {options.name}; create one with: eucalab up --name {options.name}')
-    print(f'Lab {config.name}: {config.endpoint}, plays {config.play} at pace {config.pace:g}, {config.home}')
+    print(f'Lab {config.name}: {config.endpoint}, imitates Eucalyptus {config.play} at pace {config.pace:g}, {config.home}')
     good = True
     for daemon in _daemons(config):
         pid = daemon.pid()

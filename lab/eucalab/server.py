@@ -194,7 +194,7 @@ async def serve(config: Config) -> None:
     )
     await runner.setup()
     await web.TCPSite(runner, '127.0.0.1', config.port, reuse_address=True).start()
-    log.info('lab %s plays %s at %s', config.name, config.play, config.endpoint)
+    log.info('lab %s imitates Eucalyptus %s at %s', config.name, config.play, config.endpoint)
     logging.getLogger('aiohttp.server').addFilter(_WithoutTraceback())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

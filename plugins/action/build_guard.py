@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gives the module build_guard the playbook's process, and prints what it waits for."""
+"""Passes the playbook's process to the module build_guard, and prints its lines while it waits."""
 
 from __future__ import annotations
 

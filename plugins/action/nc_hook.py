@@ -22,7 +22,7 @@ from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache i
 COLLECTION = Path(__file__).resolve().parents[2]
 ROLE = COLLECTION / 'roles' / 'nc_hooks'
 NEEDED = ('bootparams', 'get-user-data.xsl', 'insert-boot-params.xsl', 'try-bootparams')
-# What Ansible's wrapper, the interpreter or the shell print when a module cannot even begin.
+# Output of Ansible's wrapper, the interpreter or the shell if a module cannot even start.
 NOT_BEGUN = re.compile(r'requires a minimum|SyntaxError|\binterpreter\b|python\S*: (command )?not found', re.I)
 FOR_ALL = [3, 9]  # the oldest Python that every supported ansible-core can manage
 PYTHON_HELP = (
@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
         return result
 
     def _check_policy(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> None:
-        """Refuse what the hook would refuse, before the node is contacted. In the role, the policy comes from its variables."""
+        """Refuse a policy that the hook would refuse, before the node is contacted. The role's is in its variables."""
         if Path(task_vars.get('role_path') or '/').resolve() != ROLE:
             return  # the module checks it, under the names of its options
         check_names(name for name in task_vars if name.startswith('nc_hooks_'))

@@ -17,7 +17,7 @@ options:
     default: eucalyptus.cloud/build
   answer_file_bucket:
     description:
-      - Bucket of the build's answer file. The file is an object of the build's name, and is removed with the rest.
+      - Bucket of the build's answer file. The file is an object with the build's name, and is removed with the other resources.
       - The default is that of M(eucalyptus.cloud.answer_file).
     type: str
   keep:
@@ -27,8 +27,8 @@ options:
     type: bool
     default: false
 notes:
-  - Of several machines that build O(name) in one account, only one has the claim on the build. The claim is an object in
-    the bucket C(builds-) followed by the account's number. It names the user, the host and the playbook's process, and is
-    renewed every 30 seconds. A claim that was not renewed for 150 seconds, by the clock of the object storage, is dead
-    and no longer respected. The bucket is removed with its last claim.
+  - Of several machines that build O(name) in one account, only one has the claim on the build. The claim is an object
+    in the bucket C(builds-) followed by the account's number. It names the user, the host and the playbook's process,
+    and is renewed every 30 seconds. A claim that was not renewed for 150 seconds, by the clock of the object storage,
+    has expired. The bucket is removed with its last claim.
 """

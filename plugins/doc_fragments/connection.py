@@ -42,7 +42,7 @@ options:
     description:
       - Region of the ini files of euca2ools, as C(euca-… --region) accepts it, V(REGION), V(USER@) or V(USER@REGION).
         Endpoint and keys in the environment are then not read.
-      - The part that is not named comes from E(EUCA_DEFAULT_REGION) or E(AWS_DEFAULT_REGION), then from
+      - An omitted region or user comes from E(EUCA_DEFAULT_REGION) or E(AWS_DEFAULT_REGION), then from
         C(default-region). Without a user, the region's own user applies.
       - Without this option the same rules apply when the environment is not complete.
       - The files and their sections (C(use), wildcards, short names) are read as euca2ools reads them, see
@@ -50,10 +50,10 @@ options:
     type: str
   eucarc:
     description:
-      - An C(eucarc) file. When it is given, it alone completes the other options; neither the environment nor the
+      - A C(eucarc) file. If set, it alone completes the other options; neither the environment nor the
         ini files are read.
-      - The file is read as bash reads it, but no command in it is run. The usual ways in which such a file finds its
-        own directory are understood. A value that depends on any other command, or on a variable that the file does
+      - The file is read as bash reads it, but no command in it is run. The usual expressions for the directory of
+        the file itself are supported. A value that depends on any other command, or on a variable that the file does
         not set, is left out.
     type: path
   validate_certs:
@@ -67,16 +67,15 @@ options:
 requirements:
   - boto3
 notes:
-  - Endpoint and keys are taken from the options, completed by B(one) further source, the first that applies of
-    O(eucarc), the O(region) of the ini files, the environment, the default region of the ini files. Two sources are
+  - Endpoint and keys are taken from the options. B(One) further source completes them, the first that applies of
+    O(eucarc), the O(region) of the ini files, the environment, the default region of the ini files. Two of these are
     never mixed.
-  - When O(ec2_url), O(access_key) and O(secret_key) are all given, without O(eucarc) and O(region), B(only) the
-    options count. Certificates and O(s3_url) are then not taken from the environment or the ini files either,
-    because those could belong to another cloud.
-  - In an C(eucarc) and in the environment the secret key is the one of the same kind as the access key, C(EC2_) or
-    C(AWS_). A file in E(AWS_CREDENTIAL_FILE) is read when the variables contain no pair of keys.
-    E(AWS_SECURITY_TOKEN) or E(AWS_SESSION_TOKEN) is sent only when E(AWS_ACCESS_KEY) or E(AWS_ACCESS_KEY_ID) is the
-    access key.
+  - If O(ec2_url), O(access_key) and O(secret_key) are all set, without O(eucarc) and O(region), B(only) the options are
+    used. Even certificates and O(s3_url) are then not taken from the environment or the ini files, because those could
+    belong to another cloud.
+  - In a C(eucarc) and in the environment, both keys are taken from variables of the same kind, C(EC2_) or C(AWS_). A
+    file in E(AWS_CREDENTIAL_FILE) is read when the variables contain no pair of keys. E(AWS_SECURITY_TOKEN) or
+    E(AWS_SESSION_TOKEN) is sent only when E(AWS_ACCESS_KEY) or E(AWS_ACCESS_KEY_ID) is the access key.
   - Requests are signed with version 2 signatures, which every Eucalyptus from 3.1 to 5 accepts. The clock of the
     machine that runs the module must not be ahead of the cloud's by more than 20 seconds.
 """

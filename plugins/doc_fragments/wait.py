@@ -10,8 +10,8 @@ class ModuleDocFragment:
 options:
   wait:
     description:
-      - Whether to wait until the resource reaches the wanted state. The task fails as soon as that state cannot be
-        reached any more. While it waits, it prints a line every half minute.
+      - Whether to wait until the resource reaches the wanted state. The task fails as soon as that state can no longer
+        be reached. While it waits, it prints a line every half minute.
       - If V(false), the resource is returned as it is directly after the request.
     type: bool
     default: true
@@ -19,6 +19,6 @@ options:
     description: Maximum time to wait, in seconds. After it the task fails; run it again to keep waiting.
     type: int
   progress_file:
-    description: File for the lines that are printed while the task waits. Set by the action plugin.
+    description: File for progress lines. Set by the action plugin.
     type: path
 """

@@ -36,8 +36,8 @@ options:
   content:
     description:
       - The answer file. With O(state=present) one of O(content), O(template) and O(src) is required.
-      - Data is stored as JSON. So a templated text that is JSON, which ansible-core up to 2.18 turns into data, remains
-        JSON; its spacing can change.
+      - A dictionary or list is stored as JSON. ansible-core up to 2.18 turns templated JSON text into data, so it is
+        stored as JSON again, possibly with other spacing.
     type: raw
   src:
     description: Path of the answer file on the machine that runs the module. It is stored unchanged.
@@ -66,7 +66,7 @@ extends_documentation_fragment:
   - eucalyptus.cloud.attributes
   - eucalyptus.cloud.attributes.actiongroup
 notes:
-  - Each run returns a new URL, also when the object did not change. C(changed) refers to the object.
+  - Each run returns a new URL, even if the object did not change. C(changed) refers to the object.
   - Set C(no_log) on the task if its output must not contain the URL.
 seealso:
   - module: eucalyptus.cloud.instance
@@ -110,7 +110,7 @@ answer_file:
       description: SHA-256 of the content; null when the object is absent.
       type: str
     md5:
-      description: MD5 of the content, by which object storage compares; null when the object is absent.
+      description: MD5 of the content, which object storage uses for comparison; null when the object is absent.
       type: str
     private:
       description: Whether only its owner can read the object; null when the cloud does not report it or the object is absent.
@@ -249,7 +249,7 @@ class AnswerFile(CloudModule):
             )
 
     def returned(self, resource: Resource | None) -> Resource:
-        """The URL is made after all steps, so that it is valid for its whole time and never part of a diff."""
+        """The URL is made after all steps, so that it is valid for the full time and never part of a diff."""
         result = {
             'bucket': self.bucket,
             'object': self.object,

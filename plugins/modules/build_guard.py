@@ -34,9 +34,9 @@ options:
     description: Name of the build, which is the value of the tag. Required with O(state=present).
   when_busy:
     description:
-      - With V(refuse), the task fails when another machine or another playbook has the build. The message names it.
+      - With V(refuse), the task fails if another machine or another playbook has the build. The message names it.
       - With V(wait), the module waits until the other one has ended, and then claims the build. Every 30 seconds it reports
-        the machine that it waits for. Afterwards the image may exist, so look for it again if RV(guard.waited) is not 0.
+        the machine that it waits for. The image may then exist, so look for it again if RV(guard.waited) is not 0.
     type: str
     choices: [refuse, wait]
     default: refuse
@@ -45,10 +45,10 @@ options:
     type: int
     default: 7200
   playbook:
-    description: Process to watch. The action plugin fills this in.
+    description: Process to watch. Set by the action plugin.
     type: int
   progress_file:
-    description: File for progress lines. The action plugin fills this in.
+    description: File for progress lines. Set by the action plugin.
     type: path
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
@@ -152,7 +152,7 @@ class BuildGuardModule(CloudModule):
         waited = 0.0
         while True:
             try:
-                with interrupts_held():  # until the guard runs, nobody else would give up the claim
+                with interrupts_held():  # until the guard runs, nothing else would give up the claim
                     started = self._claim_and_start()
                 return {**started, 'waited': math.ceil(time.monotonic() - begun) if waited else 0}
             except BuildInProgress as busy:
@@ -163,7 +163,7 @@ class BuildGuardModule(CloudModule):
     def _wait_or_refuse(self, busy: BuildInProgress, waited: float) -> None:
         if self.params['when_busy'] == 'refuse':
             raise BuildInProgress(
-                f'{busy} Run this again when it has ended, or set when_busy=wait (the role: image_build_when_busy).'
+                f'{busy} Run the task again when that build has ended, or set when_busy=wait (the role: image_build_when_busy).'
             ) from busy
         if waited >= self.params['wait_timeout']:
             raise BuildInProgress(f'{busy} Waited {waited:.0f} s for it to end: raise wait_timeout to wait longer.') from busy
@@ -201,7 +201,7 @@ class BuildGuardModule(CloudModule):
             if note:
                 remove_claim(self.cloud, note)
         except CollectionError as error:
-            self.module.warn(f'The claim on the build could not be removed. It is void in 150 s. {error}')
+            self.module.warn(f'The claim on the build could not be removed. It expires after 150 s. {error}')
         if self._log.exists() and not self._log.stat().st_size:
             self._log.unlink()
 

@@ -11,13 +11,13 @@ short_description: Remove what an interrupted or failed build left in the cloud
 version_added: 0.1.0
 description:
   - Finds all instances, volumes, images and snapshots that carry a build's tag. It removes them in the order in which the cloud
-    permits it, and waits until they are gone. If one cannot be removed, the others are removed nevertheless. Only a volume
+    permits it, and waits until they are gone. If one cannot be removed, the others still are. Only a volume
     is kept as long as its snapshot exists, because an untagged snapshot is found by its volume.
-  - Resources get their tag a moment after their creation. Therefore it also finds images of that name, instances with the
+  - Resources get their tag a moment after their creation. Therefore the module also finds images of that name, instances with the
     client token that the role sets, untagged snapshots of the build's volumes, and the build's answer file.
-  - It refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
+  - The module refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
-  - In Eucalyptus 3.1 and 3.2, which have no tags, it finds images and the answer file only.
+  - In Eucalyptus 3.1 and 3.2, which have no tags, the module finds only images and the answer file.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
@@ -26,7 +26,7 @@ options:
   claim:
     description:
       - ID of the claim that the caller itself has on the build, from RV(eucalyptus.cloud.build_guard#module:guard.claim).
-      - Without it, the task fails while anybody has the build.
+      - Without it, the task fails while any machine has the build.
     type: str
   wait_timeout:
     description: Seconds within which all resources should be gone.
@@ -62,7 +62,7 @@ leftovers:
   elements: dict
   contains:
     type:
-      description: V(claim) for one that is dead, V(answer file), V(instance), V(volume), V(image) or V(snapshot).
+      description: V(claim) for an expired one, V(answer file), V(instance), V(volume), V(image) or V(snapshot).
       type: str
     id:
       description: ID of the resource.

@@ -12,25 +12,26 @@ version_added: 0.1.0
 description:
   - The first task of role P(eucalyptus.cloud.image_build#role). It takes the role's variables, renders the answer file on the
     controller, checks both, derives the key of the build and looks for the image that an earlier build of the same inputs made.
-  - Where that image exists, its description, tags and launch permissions are brought into the wanted state. Where it does not, the
-    module compares every input that names something in the cloud with what the cloud lists.
-  - No task that creates anything runs before this one, so wrong inputs are refused before anything has changed, and in check mode.
+  - If that image exists, its description, tags and launch permissions are updated. If it does not, the module compares every input
+    that names a resource of the cloud with what the cloud lists.
+  - No task that creates anything runs before this one, so wrong inputs are refused before anything has changed, and also in check
+    mode.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   entry_point:
-    description: Entry point of the role. V(publish_installer) checks only the inputs of that one.
+    description: Entry point of the role. With V(publish_installer), only the inputs of that entry point are checked.
     type: str
     choices: [main, publish_installer]
     default: main
   inputs:
-    description: The checked inputs by name. Filled in by the action plugin.
+    description: The checked inputs by name. Set by the action plugin.
     type: dict
   here:
-    description: Directory that relative paths begin at. Filled in by the action plugin.
+    description: Directory in which relative paths start. Set by the action plugin.
     type: str
   answer_file:
-    description: Digest of the rendered answer file and what it does. Filled in by the action plugin.
+    description: Digest of the rendered answer file and what it does. Set by the action plugin.
     type: dict
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
@@ -51,7 +52,7 @@ build:
   type: dict
   contains:
     image:
-      description: The finished image, as M(eucalyptus.cloud.image) returns it; null when it has yet to be built.
+      description: The finished image, as M(eucalyptus.cloud.image) returns it; null if it does not exist yet.
       type: dict
     key:
       description: Digest of all inputs that decide the content of the image.
@@ -92,7 +93,7 @@ build:
         installed system reports its first boot (C(reports)) and the installation proves its success (C(proves)).
       type: dict
 actions:
-  description: Changes made to the finished image, or in check mode those that would be made, in words.
+  description: Changes made to the finished image, or in check mode those that would be made.
   returned: always
   type: list
   elements: str
@@ -217,7 +218,7 @@ class BuildPlan(CloudModule):
                 if self.recipe[part]:
                     check_may_register(self.cloud, part)
             except NotAdministrator as error:
-                problems.append(f'{PREFIX}{part} cannot be registered: give {PREFIX}{part}_id instead. {error}')
+                problems.append(f'{PREFIX}{part} cannot be registered: set {PREFIX}{part}_id instead. {error}')
         return problems
 
     @staticmethod

@@ -23,20 +23,20 @@ options:
     required: true
   wait_for:
     description:
-      - Regular expressions to wait for. Each has to match a console line, in any order.
+      - Regular expressions to wait for. Each must match a console line, in any order.
       - A last line without an end, like a login prompt, counts once it has not changed between two requests.
     type: list
     elements: str
     default: []
   failure_patterns:
-    description: Regular expressions; a console line that one of them matches ends the waiting as failed.
+    description: Regular expressions of failures. The task fails when one of them matches a console line.
     type: list
     elements: str
     default: []
   known_failures:
     description:
-      - Also ends the waiting at the texts that this collection has collected of failures and of prompts that wait for
-        a person, either of a system that boots or of an installer.
+      - List of failure texts and of prompts that wait for a person, of a booting system or of an installer. The task fails
+        when one of them appears.
     type: str
     choices: [boot, installation]
   wait_timeout:
@@ -51,8 +51,8 @@ options:
   console_file:
     description:
       - File for the whole console, as far as it has been seen.
-      - A new file has the mode 0600. An existing one keeps its mode, is continued if the console still overlaps with
-        it, and replaced otherwise.
+      - A new file has the mode 0600. An existing one keeps its mode. It is continued if the console still overlaps with
+        it, otherwise replaced.
       - If its disk becomes full, the module warns and continues without it.
     type: path
   poll_interval:
@@ -60,14 +60,14 @@ options:
     type: int
     default: 2
   progress_file:
-    description: File for progress lines. The action plugin sets it.
+    description: File for progress lines. Set by the action plugin.
     type: path
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
   - eucalyptus.cloud.attributes.read
   - eucalyptus.cloud.attributes.actiongroup
 notes:
-  - In check mode it looks once and does not wait.
+  - In check mode the module reads the console once and does not wait.
 seealso:
   - module: eucalyptus.cloud.install_wait
 """

@@ -22,7 +22,7 @@ options:
     description:
       - With V(present) the image should exist. If the existing one differs, the task fails with the reasons.
       - With V(replaced) an existing image that differs is replaced. The new one is uploaded first; if the cloud then
-        refuses it, the former is registered again. Its launch permissions and tags are not copied to the new one.
+        refuses it, the old one is registered again. Its launch permissions and tags are not copied to the new one.
       - With V(absent) the image is deregistered.
     type: str
     choices: [present, absent, replaced]
@@ -75,16 +75,16 @@ options:
     type: dict
   description: {type: str, description: "Description of the image, up to 255 characters."}
   launch_permissions:
-    description: Launch permissions beside the owner's. Omitted keys are left unchanged.
+    description: Launch permissions in addition to the owner's. Omitted keys are left unchanged.
     type: dict
     suboptions:
       public: {type: bool, description: Whether everybody may launch the image.}
-      accounts: {type: list, elements: str, description: Numbers of exactly the accounts that may launch it.}
+      accounts: {type: list, elements: str, description: Complete list of the account numbers that may launch it.}
   delete_bundle:
     description:
       - Whether V(absent) and V(replaced) also delete the bundle of the image that they deregister.
-      - This includes bundles in the bucket that interrupted runs left for this O(name) and that no image of the account is
-        registered from. Do not use it while another task uploads an image of that name.
+      - This includes bundles that interrupted runs left in the bucket for this O(name), unless an image of the account is
+        registered from them. Do not use it while another task uploads an image of that name.
     type: bool
     default: false
   delete_snapshot:
@@ -93,21 +93,21 @@ options:
     type: bool
     default: false
   cloud_cert:
-    description: The cloud's certificate, which bundles are encrypted to. If unset, taken from E(EUCALYPTUS_CERT) in
+    description: Certificate of the cloud, for which bundles are encrypted. If unset, taken from E(EUCALYPTUS_CERT) in
       O(eucarc) or the environment, or C(certificate) of the region; otherwise requested from the cloud
       (DescribeServiceCertificates, Eucalyptus 4.2 and newer).
     type: path
   user_cert:
-    description: The user's certificate, with which the user can open the bundle. If unset, taken from E(EC2_CERT) in
+    description: Certificate of the user, who can then open the bundle. If unset, taken from E(EC2_CERT) in
       O(eucarc) or the environment, or C(certificate) of the region's user.
     type: path
   user_private_key:
     description: The user's private key, which signs the bundle. Eucalyptus up to 4.1 refuses an unsigned one. If unset, taken
       from E(EC2_PRIVATE_KEY) in O(eucarc) or the environment, or C(private-key) of the region's user.
     type: path
-  connections: {type: int, default: 4, description: "Number of parts in upload at a time, 1 to 32. Each takes a part's memory."}
-  part_size: {type: int, default: 10, description: "MiB of a part, 1 to 11, as much as a node controller of Eucalyptus 4 buffers."}
-  progress_file: {type: path, description: "Set by the task itself, which follows this file to show the progress."}
+  connections: {type: int, default: 4, description: "Number of parts uploaded at once, 1 to 32. Each needs the memory of a part."}
+  part_size: {type: int, default: 10, description: "MiB of a part, 1 to 11, the buffer of a node controller of Eucalyptus 4."}
+  progress_file: {type: path, description: File for progress lines. Set by the action plugin.}
   wait_timeout: {default: 600}
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
@@ -177,7 +177,7 @@ image:
     tags: {type: dict, description: All its tags.}
 upload:
   description: Figures of the upload.
-  returned: when something was bundled
+  returned: if something was bundled
   type: dict
   contains:
     parts_sent: {type: int, description: Number of parts sent.}
@@ -272,7 +272,7 @@ class Image(CloudModule):
         self.wanted.check(params['launch_permissions'])
         if not found and not self.wanted.has_source:
             which = params['image_id'] or f'named {params["name"]}'
-            raise ModuleError(f'There is no image {which}. To register one, give a name and src or snapshot_id.')
+            raise ModuleError(f'There is no image {which}. To register one, set name, and src or snapshot_id.')
         former = None
         if self.wanted.has_source:
             # The server of an image is not the cloud: verify-ssl of the region does not apply to it.
@@ -303,7 +303,7 @@ class Image(CloudModule):
         image, params = self.publication, self.params
         if former and params['state'] != 'replaced':
             raise ModuleError(
-                f'The image {params["name"]} ({former["image_id"]}) is not the wanted one: {image.differences(former)}. '
+                f'The image {params["name"]} ({former["image_id"]}) differs from the requested image: {image.differences(former)}. '
                 'Use another name, or state: replaced to replace it.'
             )
         image.seal(self.cloud.credentials.verify(params['validate_certs'], params['ca_path']))

@@ -15,15 +15,15 @@ author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   image_ids:
-    description: Only the images with these IDs, whoever owns them. Unknown IDs are left out.
+    description: Return only the images with these IDs, whoever owns them. Unknown IDs are left out.
     type: list
     elements: str
   name:
-    description: Only images registered with this name.
+    description: Return only images registered with this name.
     type: str
   owners:
-    description: Only images of these account numbers; V(self) is one's own. With an empty list, images of all owners.
-      Ignored with O(image_ids).
+    description: Return only images of these account numbers; V(self) is the account of the keys. An empty list returns
+      those of all owners. Ignored with O(image_ids).
     type: list
     elements: str
     default: [self]
@@ -54,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: The images, ordered by id, each as M(eucalyptus.cloud.image) returns it.
+  description: The images, ordered by ID, each as M(eucalyptus.cloud.image) returns it.
   returned: always
   type: list
   elements: dict

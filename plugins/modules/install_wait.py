@@ -34,9 +34,10 @@ options:
     type: str
   volume_id:
     description:
-      - Volume that has to be installed on. If the line of O(success_pattern) names another disk, the installation failed.
-      - The serial number has to contain the volume's ID. Clouds before Eucalyptus 4.1 give disks no serial number; there
-        the disk's size has to be that of the volume, and the module warns that this is all that was compared.
+      - Volume that should be the target of the installation. If the line of O(success_pattern) names another disk, the
+        installation failed.
+      - The serial number must contain the volume's ID. Clouds before Eucalyptus 4.1 give disks no serial number; there the
+        module compares only the disk's size with that of the volume, and warns.
     type: str
   timeout:
     description: Maximum time to wait, in seconds.
@@ -45,12 +46,12 @@ options:
   silence_timeout:
     description:
       - Maximum time without new text on the console of the running instance, in seconds.
-      - Repetitions of earlier lines, dots, spinners and clocks are not new. Numbers that measure progress are, for
-        instance a percentage.
+      - Repetitions of earlier lines, dots, spinners and clocks are not new. Numbers that
+        measure progress, such as percentages, are.
     type: int
     default: 1800
   interactive:
-    description: Whether a person operates the installer, so that its prompts are no failures.
+    description: Whether a person operates the installer, so that its prompts do not count as failures.
     type: bool
     default: false
   console_file:
@@ -62,8 +63,8 @@ options:
     type: path
   failure_patterns:
     description:
-      - Regular expressions that replace the module's own list. A console line that one of them matches anywhere in it
-        means that the installation failed.
+      - Regular expressions that replace the module's own list. The installation has failed if one of them matches anywhere
+        in a console line.
       - By default the module looks for the texts that the usual installers print when they fail or wait for a person.
     type: list
     elements: str
@@ -76,7 +77,7 @@ options:
     description:
       - Whether to fail as soon as the console begins without the line C(bootparams), with which the node controller's
         hook reports that it applied boot parameters.
-      - Without parameters, an installer waits for somebody to answer its questions.
+      - Without boot parameters, an installer waits for answers to its questions.
     type: bool
     default: false
   poll_interval:
@@ -84,14 +85,14 @@ options:
     type: int
     default: 2
   progress_file:
-    description: File for progress lines. The action plugin sets it.
+    description: File for progress lines. Set by the action plugin.
     type: path
 extends_documentation_fragment:
   - eucalyptus.cloud.connection
   - eucalyptus.cloud.attributes.read
   - eucalyptus.cloud.attributes.actiongroup
 notes:
-  - In check mode it looks once and does not wait.
+  - In check mode the module reads the console once and does not wait.
   - The cloud reports the termination of an instance like its power-off. An instance that somebody terminates
     counts as powered off, unless its root is on a volume or O(success_pattern) is set.
 seealso:
@@ -118,13 +119,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 install:
-  description: How the installation ended. Also returned when the task fails.
+  description: The installation. Also returned when the task fails.
   returned: always
   type: dict
   contains:
     ended:
       description:
-        - One of V(powered_off), V(failed), V(waiting), V(silent), V(timeout); null in check mode, if it has not ended.
+        - One of V(powered_off), V(failed), V(waiting), V(silent), V(timeout); null in check mode if it has not ended.
         - V(waiting) means that the installer waits for a person.
       type: str
       sample: powered_off
@@ -133,7 +134,7 @@ install:
       type: str
       sample: terminated
     reason:
-      description: Why it ended so.
+      description: Reason for this end.
       type: str
     failure_line:
       description: The console line with the failure or prompt.

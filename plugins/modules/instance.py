@@ -36,8 +36,8 @@ options:
     type: str
   client_token:
     description:
-      - An arbitrary string of up to 64 characters. The cloud (Eucalyptus 3.3 and later) runs one instance for each, so
-        that an interrupted task does not run a second one.
+      - An arbitrary string of up to 64 characters. Eucalyptus 3.3 and later runs only one instance for each,
+        so an interrupted task can be repeated without running a second instance.
     type: str
   image_id:
     description: Machine image (EMI). Required to run a new instance.
@@ -78,11 +78,11 @@ options:
     default: false
   user_data:
     description:
-      - Further user data. Together with O(boot_params), O(installer) or O(vnc), what cloud-init reads (cloud-config,
+      - Further user data. With O(boot_params), O(installer) or O(vnc), user data that cloud-init reads (cloud-config,
         scripts, C(#include), C(## template), MIME messages) is sent as parts of a MIME message, so that cloud-init
-        still reads it. In front of any other text the lines for the hook are put.
-      - Data is sent as JSON.
-      - With any of these options the user data has at most 12287 bytes, because a node controller keeps no more.
+        still reads it. In any other text, the lines for the hook are inserted at the beginning.
+      - A dictionary or list is sent as JSON.
+      - With any of these options the user data can have at most 12287 bytes, because a node controller keeps no more.
     type: raw
   wait_timeout:
     default: 900
@@ -302,7 +302,7 @@ class Instance(ResourceModule):
         if found['state'] == 'stopping' and not self.params['wait']:
             raise ModuleError(
                 f'Instance {self.id} is still stopping, and the cloud cannot start it before it is stopped. '
-                'Run again then, or with wait: true.'
+                'Run again when it is, or set wait: true.'
             )
         if found['state'] in ('stopping', 'stopped'):
             plan.step(f'start instance {self.id}', self._start, state='running')

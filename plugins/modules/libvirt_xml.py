@@ -16,8 +16,8 @@ version_added: 0.1.0
 description:
   - Makes the same changes in a libvirt domain XML file as the node controller's hook makes at the start of an instance. The kernel
     command line becomes the boot parameters, with C(console=ttyS0) if they contain no console. It is added at the end, or before
-    a C(--), because the kernel passes the words behind that to init.
-  - Everything else in the file stays unchanged. A file that is already right is not written.
+    a C(--), because the kernel passes the words after it to init.
+  - Everything else in the file is left unchanged. A file that is already correct is not written.
   - The module only changes the file. It does not define the domain in libvirt.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
@@ -144,7 +144,7 @@ ARGUMENT_SPEC = {
 
 def read(path):
     # type: (str) -> bytes
-    """Return the file's bytes. A link is refused, because the file behind it may be used by others."""
+    """Return the file's bytes. A link is refused, because others may use its target."""
     if os.path.islink(path):
         raise domain_xml.InvalidDomain('it is a symbolic link')
     with open(path, 'rb') as file:

@@ -33,7 +33,7 @@ options:
   vnc:
     description:
       - Whether instances should have a VNC display.
-      - The shipped line, if it was activated by hand, is left unchanged if it matches the options; otherwise it is made a comment.
+      - If the shipped line was activated by hand, it is left unchanged if it matches the options, and commented out otherwise.
       - Any other display that was added by hand is an error, with V(true) and V(false). The module does not remove it.
     type: bool
     required: true
@@ -175,7 +175,7 @@ class Stylesheet:
 
     def _is_as_wanted(self, line):
         # type: (dict[str, str] | None) -> bool
-        """Return whether the attributes of an active line are the options."""
+        """Return whether the attributes of an active line match the options."""
         wanted = (self.params['listen'], self.params['keymap'], None)
         return line is not None and (line.get('listen'), line.get('keymap'), line.get('passwd')) == wanted
 
@@ -233,7 +233,7 @@ def main():
     except (IOError, OSError) as error:
         module.fail_json(msg='Changing {0} failed: {1}'.format(path, to_text(error)))
     if params['vnc'] and plan.changed:
-        protection = 'Its only protection is a short password.' if params['password'] else 'It asks for no password.'
+        protection = 'Its only protection is a short password.' if params['password'] else 'It requires no password.'
         module.warn(WARNING.format(params['listen'], protection))
     shown = [vnc.without_passwords(each) for each in (sheet.text, text)]
     diff = {'before_header': path, 'after_header': path, 'before': shown[0], 'after': shown[1]} if plan.changed else {}

@@ -25,7 +25,7 @@ author:
 options:
   state:
     description:
-      - V(present) deploys. V(absent) removes everything that was deployed, the hook first. The hook's log stays.
+      - V(present) deploys. V(absent) removes everything that was deployed, the hook first. The hook's log is kept.
       - V(inspected) only reads. It returns the problems of a node that cannot have the hook instead of failing.
     type: str
     choices: [present, absent, inspected]

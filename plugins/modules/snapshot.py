@@ -144,7 +144,7 @@ class Snapshot(ResourceModule):
         if found['state'] == 'pending' and not self.params['wait']:
             raise ModuleError(
                 f'Snapshot {self.id} is still pending, and the cloud cannot delete it before it is completed. '
-                'Run again then, or with wait: true.'
+                'Run again when it is, or set wait: true.'
             )
 
     def remove(self) -> None:

@@ -110,7 +110,7 @@ def test_another_answer_file_is_another_image(lab):
     assert image_of(first) != image_of(second)
 
 
-def test_check_mode_says_what_would_be_built_and_changes_nothing(lab):
+def test_check_mode_lists_what_would_be_built_and_changes_nothing(lab):
     before = lab.rows('SELECT count(*) FROM images')
     checked = lab.build({**lab.variables('busybox'), 'image_build_name': 'never-built'}, '--check')
     assert checked.returncode == 0, text(checked)

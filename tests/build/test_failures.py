@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds that fail: the message says where and why, and nothing is left behind."""
+"""Builds that fail: the message contains the step and the reason, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_is_missing_or_malformed_is_named_before_anything_is_made(lab):
     fails(lab.build(given, '-e', 'image_build_packages=cloud-init'), 'image_build_packages must be a list, not a string')
 
 
-def test_a_tenant_who_registers_a_kernel_is_told_who_may(lab):
+def test_the_refusal_of_a_tenants_kernel_names_who_may_register_it(lab):
     facts = lab.facts()
     variables = {
         **lab.variables('busybox'),
@@ -128,7 +128,7 @@ def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
         'image_build_answer_file': str(answer),
         'image_build_silence_timeout': 30,
     }
-    fails(lab.build(variables), 'failed at: install', 'nothing new has come on the console')
+    fails(lab.build(variables), 'failed at: install', 'nothing new has appeared on the console')
 
 
 # Not before it has got its disk, and the build has seen that: an instance that ends earlier fails the attachment instead.

@@ -116,9 +116,9 @@ def run_ours(image: Path, library: str) -> tuple[float, float, int, float]:
     """The median of three: ours takes a tenth of the peer's time, so a hiccup of the machine weighs ten times as much."""
     command = [sys.executable, '-m', 'tests.bundle.bench', '--bundle', str(image), library]
     runs = [measured(command, image.parent, environment()) for _run in range(3)]
-    told = [json.loads(out) for _wall, _cpu, out in runs]
+    results = [json.loads(out) for _wall, _cpu, out in runs]
     wall, cpu = (statistics.median(run[figure] for run in runs) for figure in (0, 1))
-    return wall, cpu, told[0]['size'], max(one['peak_mib'] for one in told)
+    return wall, cpu, results[0]['size'], max(one['peak_mib'] for one in results)
 
 
 def bundle_here(path: str, library: str) -> None:

@@ -48,7 +48,7 @@ def run_image(options: dict, bad_line: int | None = None) -> dict:
     done = start_image(options, bad_line)
     out, errors = done.communicate(timeout=300)
     if not out.strip():
-        raise AssertionError(f'the module said nothing:\n{errors}')
+        raise AssertionError(f'the module printed nothing:\n{errors}')
     return json.loads(out)
 
 
@@ -90,10 +90,10 @@ def registered(lab: Lab) -> dict[str, str]:
 
 def open_bundle(lab: Lab, location: str) -> bytes:
     objects = stored(lab)
-    told = manifest.parse(objects[location])
+    declared = manifest.parse(objects[location])
     bucket = location.partition('/')[0]
     key = certificates.load_private_key(cloud_key(lab.config).read_bytes(), "the cloud's key")
-    return b''.join(unbundle.unbundle(told, [objects[f'{bucket}/{part.filename}'] for part in told.parts], key))
+    return b''.join(unbundle.unbundle(declared, [objects[f'{bucket}/{part.filename}'] for part in declared.parts], key))
 
 
 def check_registrations(lab: Lab, contents: dict[str, bytes]) -> None:
@@ -124,7 +124,7 @@ def one_run(lab: Lab, directory: Path, seed: int) -> Outcome:
     if failed:
         assert len(message) > 20 and 'Traceback' not in message and 'exception' not in result, result
     else:
-        assert name in registered(lab), 'it says that the image is registered, and it is not'
+        assert name in registered(lab), 'the result contains an image that is not registered'
     again = run_image({**lab.options(), **options})
     assert not again.get('failed'), again
     assert name in registered(lab)

@@ -47,7 +47,7 @@ def spawn(argv: list[str], null: int) -> float:
 
 
 def cases(place: Path) -> dict[str, Callable[[], list[str]]]:
-    """Give for every case what prepares it and says what to run."""
+    """Yield, for every case, a function that prepares it and returns the command to run."""
     os.chmod(place, 0o755)
     worlds = {
         name: World(place / str(number))

@@ -4,7 +4,7 @@
 """Try the hook with hostile user data, under every shell, as root and as nobody, and compare with what it must do.
 
     python -m tests.hook.fuzz --cases 100000            so many cases
-    python -m tests.hook.fuzz --seconds 600 --seed 7    so long; the seed says which cases
+    python -m tests.hook.fuzz --seconds 600 --seed 7    for that long; the seed selects the cases
 
 A case that fails is printed with the seed that gives it alone: --seed N --only.
 """
@@ -61,7 +61,7 @@ def worker(place: str, user: str | None, files: Path, seeds: range, deadline: fl
             break
         try:
             word = try_one(worlds, seed)
-        except KeyboardInterrupt:  # what was tried so far is still told
+        except KeyboardInterrupt:  # the results so far are still printed
             break
         except Exception as error:  # noqa: BLE001 - also a defect of the checks is a failure, and must not end the worker
             word = 'FAILED'
@@ -129,7 +129,7 @@ def answer(answers: multiprocessing.Queue, workers: list[multiprocessing.Process
         with contextlib.suppress(KeyboardInterrupt, queue.Empty):
             return answers.get(timeout=1)
         if any(worker.exitcode for worker in workers):
-            raise RuntimeError('a worker died; what it said stands above')
+            raise RuntimeError('a worker died; its output is above')
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ def check(world: World, shell: str = 'dash', secret: bytes = b'') -> Verdict:
     before = world.snapshot()
     result = world.run(shell)
     after = world.snapshot()
-    assert result.code == verdict.code, f'exit {result.code}, expected {verdict.code}: {told(world)!r}'
+    assert result.code == verdict.code, f'exit {result.code}, expected {verdict.code}: {messages(world)!r}'
     assert result.output == b'', f'the hook printed {result.output!r}'
     assert not result.left, 'a process outlived the hook'
     if verdict.silent:
@@ -29,8 +29,8 @@ def check(world: World, shell: str = 'dash', secret: bytes = b'') -> Verdict:
         return verdict
     check_files(world, verdict, before, after)
     if verdict.hidden:
-        assert world.told.exists(), 'the tenant is not informed'
-        assert world.told.read_bytes().startswith(b'bootparams: ignored: the line bootparams= is in '), told(world)
+        assert world.tenant_log.exists(), 'the tenant is not informed'
+        assert world.tenant_log.read_bytes().startswith(b'bootparams: ignored: the line bootparams= is in '), messages(world)
         return verdict
     check_logs(world, verdict, secret)
     return verdict
@@ -39,7 +39,7 @@ def check(world: World, shell: str = 'dash', secret: bytes = b'') -> Verdict:
 def check_files(world: World, verdict: Verdict, before: dict, after: dict) -> None:
     file, original = str(world.libvirt_file), f'{world.libvirt_file}.orig'
     changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    logs = {str(world.log), str(world.told)}
+    logs = {str(world.log), str(world.tenant_log)}
     assert changed <= {file, original, *logs}, f'other files changed: {changed}'
     if not verdict.applied:
         assert file not in changed and original not in after, 'a refusal changed the libvirt file'
@@ -55,7 +55,7 @@ def check_files(world: World, verdict: Verdict, before: dict, after: dict) -> No
 
 
 def check_logs(world: World, verdict: Verdict, secret: bytes) -> None:
-    log, tenant = world.log.read_bytes(), world.told.read_bytes()
+    log, tenant = world.log.read_bytes(), world.tenant_log.read_bytes()
     word = b'applied' if verdict.applied else b'ignored' if verdict.code == 0 else b'refused'
     assert LOG_LINE.match(log) and LOG_LINE.match(tenant), f'not one line of printable text: {log!r} {tenant!r}'
     assert b' %s %s %s: ' % (world.shape.instance.encode(), world.shape.owner.encode(), word) in log, log
@@ -68,5 +68,5 @@ def check_logs(world: World, verdict: Verdict, secret: bytes) -> None:
         assert log.endswith(b': ' + verdict.value + b'\n') or not verdict.value.strip(), log
 
 
-def told(world: World) -> str:
+def messages(world: World) -> str:
     return world.log.read_text(errors='replace') if world.log.exists() else '(nothing logged)'

@@ -16,7 +16,7 @@ PLANTED = ('link', 'dangling link', 'tenant FIFO', 'FIFO', 'temporary', 'danglin
 
 
 def planted(world: World, what: str, shell: str = 'dash', seconds: float = 60) -> bool:
-    """Run the hook with something planted; tell whether it ended, and neither it nor what a link names was written to.
+    """Run the hook with something planted; return whether it ended and left the planted file and a link's target unchanged.
 
     A hook that has not ended after so many seconds waits for ever, as at a FIFO.
     """
@@ -26,7 +26,7 @@ def planted(world: World, what: str, shell: str = 'dash', seconds: float = 60) -
     if not what.startswith('dangling'):
         victim.write_bytes(b'precious\n')
     before = victim.exists()
-    fifo = {'tenant FIFO': world.told, 'FIFO': world.log}.get(what)
+    fifo = {'tenant FIFO': world.tenant_log, 'FIFO': world.log}.get(what)
     code = run(world, shell, what.split()[-1], victim, fifo, seconds)
     right = victim.exists() == before and (not before or victim.read_bytes() == b'precious\n')
     if what.endswith('original'):
@@ -40,7 +40,7 @@ def run(world: World, shell: str, kind: str, victim: Path, fifo: Path | None, se
     if fifo:
         os.mkfifo(fifo)
     elif kind == 'link':
-        world.told.symlink_to(victim)
+        world.tenant_log.symlink_to(victim)
     elif kind == 'original':
         Path(f'{world.libvirt_file}.orig').symlink_to(victim)
     pid = start_with_link(world, shell, victim) if kind == 'temporary' else world.start(shell)
@@ -57,7 +57,7 @@ def run(world: World, shell: str, kind: str, victim: Path, fifo: Path | None, se
 
 
 def start_with_link(world: World, shell: str, victim: Path) -> int:
-    """Start the hook with a link where its own temporary file will be: a shell tells its process id, then becomes the hook."""
+    """Start the hook with a link where its own temporary file will be: a shell prints its process id, then becomes the hook."""
     wrapper = world.cwd / 'wrapper'
     wrapper.write_text(f'ln -s "{victim}" "{world.libvirt_file}.new.$$"\nexec "$@"\n')
     argv = [*SHELLS[shell], str(world.hook), PRE_BOOT, str(world.home), str(world.directory)]

@@ -79,7 +79,7 @@ class World:
         return self.directory / self.shape.file_name
 
     @property
-    def told(self) -> Path:
+    def tenant_log(self) -> Path:
         return self.directory / 'console.append.log'
 
     def add_installer(self, name: str) -> Path:

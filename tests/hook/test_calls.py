@@ -85,7 +85,7 @@ def test_the_environment_is_the_hooks_own(world, shell, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, b'', b'')
     assert not (bait / 'used').exists()
     assert world.libvirt_file.stat().st_mode & 0o777 == 0o644
-    assert world.told.stat().st_mode & 0o777 == 0o600
+    assert world.tenant_log.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_callers_descriptors_and_input_are_not_passed_on(world, shell):
@@ -113,7 +113,7 @@ def test_a_missing_program_before_the_marker_is_known_is_logged_and_survived(wor
     assert world.run(shell).code == 0
     assert world.libvirt_file.read_bytes() == world.domain
     assert b' failed: ' in world.log.read_bytes()
-    assert not world.told.exists()
+    assert not world.tenant_log.exists()
 
 
 @pytest.mark.parametrize('tool', ['cp', 'mv', 'ln'])
@@ -156,21 +156,21 @@ def test_logs_that_cannot_be_written_change_nothing_else(world, shell, what):
     if what == 'log directory':
         world.log.parent.rmdir()
     else:
-        (world.log if what == 'log' else world.told).mkdir()
+        (world.log if what == 'log' else world.tenant_log).mkdir()
     result = world.run(shell)
     assert (result.code, result.output) == (0, b'')
     assert b'<cmdline>a console=ttyS0</cmdline>' in world.libvirt_file.read_bytes()
     if what == 'console':
-        world.told.rmdir()
+        world.tenant_log.rmdir()
     elif what == 'log':
         world.log.rmdir()
 
 
-def test_what_other_hooks_told_the_tenant_stays(world, shell):
+def test_the_lines_of_other_hooks_for_the_tenant_are_kept(world, shell):
     world.put(Shape(), DATA)
-    world.told.write_bytes(b'\0other\nbootparams: applied\n')
+    world.tenant_log.write_bytes(b'\0other\nbootparams: applied\n')
     assert world.run(shell).code == 0
-    assert world.told.read_bytes().startswith(b'\0other\nbootparams: applied\nbootparams: applied: ')
+    assert world.tenant_log.read_bytes().startswith(b'\0other\nbootparams: applied\nbootparams: applied: ')
 
 
 @pytest.mark.parametrize('what', PLANTED)

@@ -78,11 +78,11 @@ def test_comments_attributes_cdata_and_foreign_elements_stay(world, shell):
 def test_twice_gives_the_same_and_keeps_the_first_original(world, shell):
     world.put(Shape(), DATA)
     check(world, shell)
-    once, told = world.libvirt_file.read_bytes(), world.told.read_bytes()
+    once, log = world.libvirt_file.read_bytes(), world.tenant_log.read_bytes()
     assert world.run(shell).code == 0
     assert world.libvirt_file.read_bytes() == once
     assert world.libvirt_file.with_name(world.libvirt_file.name + '.orig').read_bytes() == world.domain
-    assert world.told.read_bytes() == told, 'the tenant is told once'
+    assert world.tenant_log.read_bytes() == log, 'the tenant gets the line once'
     assert len(world.log.read_bytes().splitlines()) == 2
 
 

@@ -118,7 +118,7 @@ def compare(world: World, domain: bytes, value: str, installer: bool, vnc: bool)
         assert code == 1, f'the module refuses ({error}), the hook does not: {world.libvirt_file.read_bytes()!r}'
         assert world.libvirt_file.read_bytes() == domain
         return 'refused'
-    assert code == 0, f'the hook refuses: {world.told.read_bytes()!r}'
+    assert code == 0, f'the hook refuses: {world.tenant_log.read_bytes()!r}'
     assert canonical(world.libvirt_file.read_bytes()) == canonical(expected)
     return 'applied'
 

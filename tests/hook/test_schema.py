@@ -38,7 +38,7 @@ def test_a_valid_domain_stays_valid(build, schema, kind):
 
 
 @pytest.mark.skipif(not shutil.which('virt-xml-validate') or not shutil.which('xmllint'), reason='needs both programs')
-def test_virt_xml_validate_says_so_too(build):
+def test_virt_xml_validate_accepts_it(build):
     world = build(installers='*', vnc='yes')
     world.put(Shape('4.0', 'ebs'), DATA)
     validate(world.libvirt_file)

@@ -220,7 +220,7 @@ def test_a_marker_in_a_quoted_printable_part_is_refused_because_it_is_mangled(wo
     data = quopri.encodestring(b'bootparams=inst.ks=http://h/ks?a=1\n')
     assert data.startswith(b'bootparams=3D')
     assert send(world, mime(CLOUD_CONFIG, part(data, encoding), end=end), any_shell).code == 1
-    assert b'refused: a line is in a quoted-printable MIME part' in world.told.read_bytes()
+    assert b'refused: a line is in a quoted-printable MIME part' in world.tenant_log.read_bytes()
 
 
 def test_another_key_in_a_quoted_printable_part_is_refused(build, any_shell):
@@ -241,12 +241,7 @@ def test_a_header_in_a_script_that_is_not_mime_changes_nothing(world, any_shell)
 
 
 def test_the_example_in_the_documentation_works_for_the_hook_and_for_cloud_init(world, shell):
-    lines = (
-        (FILES.parents[2] / 'docs/hook.md')
-        .read_text()
-        .split('Both the hook and cloud-init read it:\n\n')[1]
-        .split('\nIn a shell')[0]
-    )
+    lines = (FILES.parents[2] / 'docs/hook.md').read_text().split('By hand it looks like this:\n\n')[1].split('\nIn a shell')[0]
     example = textwrap.dedent(lines)
     assert send(world, example.encode(), shell).applied
     assert line_of(world) == 'autoinstall ip=dhcp console=ttyS0'
@@ -268,7 +263,7 @@ HIDDEN = {
 def test_a_marker_that_is_not_plain_text_has_no_effect_and_the_tenant_is_informed(world, shell, name):
     assert send(world, HIDDEN[name], shell).hidden
     assert world.libvirt_file.read_bytes() == world.domain
-    assert re.fullmatch(rb'bootparams: ignored: the line bootparams= is in [ -~]+; send [ -~]+\n', world.told.read_bytes())
+    assert re.fullmatch(rb'bootparams: ignored: the line bootparams= is in [ -~]+; send [ -~]+\n', world.tenant_log.read_bytes())
     assert b' ignored: ' in world.log.read_bytes()
 
 
@@ -372,4 +367,4 @@ def test_an_instance_file_that_cannot_be_read_does_not_stop_the_launch(world, an
     libvirt = canonical(world.libvirt_file.read_bytes())
     assert world.run(any_shell).code == 0
     assert canonical(world.libvirt_file.read_bytes()) == libvirt
-    assert not world.told.exists()
+    assert not world.tenant_log.exists()

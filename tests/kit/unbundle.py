@@ -67,7 +67,7 @@ def _checked(manifest: Manifest, parts: Iterable[bytes]) -> Iterator[bytes]:
     if index < len(digests):
         raise BundleError(f'{manifest.parts[index].filename} is missing: {index} of {len(digests)} parts are there')
     if total != manifest.bundled_size:
-        raise BundleError(f'the parts have {total} bytes together, the manifest says {manifest.bundled_size}')
+        raise BundleError(f'the parts have {total} bytes together, but the manifest contains {manifest.bundled_size}')
 
 
 def _why_wrong(manifest: Manifest, index: int, part: bytes, digest: str, before: int) -> str:
@@ -81,7 +81,7 @@ def _why_wrong(manifest: Manifest, index: int, part: bytes, digest: str, before:
     expected = manifest.bundled_size - before if last else least
     if len(part) < expected:
         return f'{name} is cut short: it has {len(part)} bytes of {"" if last or index else "at least "}{expected}'
-    return f'{name} is corrupt: its SHA1 is {digest}, the manifest says {manifest.parts[index].digest}'
+    return f'{name} is corrupt: its SHA1 is {digest}, but the manifest contains {manifest.parts[index].digest}'
 
 
 def _decrypt(chunks: Iterable[bytes], key: bytes, iv: bytes) -> Iterator[bytes]:
@@ -157,4 +157,4 @@ def _check_header(manifest: Manifest, header: bytes) -> None:
     if header[156:157] not in (b'0', b'\0'):
         raise BundleError('the tar archive inside the parts does not begin with a plain file')
     if size != manifest.size:
-        raise BundleError(f'the tar archive holds {size} bytes, the manifest says {manifest.size}')
+        raise BundleError(f'the tar archive holds {size} bytes, but the manifest contains {manifest.size}')

@@ -90,7 +90,7 @@ def state_after_poll(lab_api: Lab, instance: str) -> str:
     return describe(lab_api, instance)['State']['Name']
 
 
-def test_a_new_instance_is_pending_until_its_node_says_otherwise(lab_api: Lab, image: str) -> None:
+def test_a_new_instance_is_pending_until_its_node_reports_it(lab_api: Lab, image: str) -> None:
     made = run(lab_api, image, UserData='bootparams=ip=dhcp\n')
     assert made['State'] == {'Code': 0, 'Name': 'pending'}
     row = lab_api.row('instances', made['InstanceId'])

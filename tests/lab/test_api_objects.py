@@ -40,7 +40,7 @@ def test_an_empty_body_is_an_object(lab_api: Lab, bucket: str) -> None:
     assert lab_api.s3().get_object(Bucket=bucket, Key='empty')['Body'].read() == b''
 
 
-def test_a_key_that_xml_cannot_say_does_not_break_the_list(lab_api: Lab, bucket: str) -> None:
+def test_a_key_that_xml_cannot_contain_does_not_break_the_list(lab_api: Lab, bucket: str) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key='odd/\x01', Body=b'x')
     listed = lab_api.fetch(lab_api.s3().generate_presigned_url('list_objects', {'Bucket': bucket, 'Prefix': 'odd/'}))
     assert listed[0] == 200 and '<Key>odd/\ufffd</Key>' in listed[1]
@@ -48,7 +48,7 @@ def test_a_key_that_xml_cannot_say_does_not_break_the_list(lab_api: Lab, bucket:
     lab_api.s3().delete_object(Bucket=bucket, Key='odd/\x01')
 
 
-def test_what_the_lab_did_not_expect_is_an_error_as_clients_know_it(lab_api: Lab) -> None:
+def test_an_unexpected_failure_of_the_lab_is_an_error_that_clients_can_parse(lab_api: Lab) -> None:
     request = urllib.request.Request(
         lab_api.s3_url, headers={'Authorization': 'AWS not\xefutf-8:x', 'Date': email.utils.formatdate(usegmt=True)}
     )
@@ -80,7 +80,7 @@ def test_a_range_behind_the_end_is_416(lab_api: Lab, bucket: str) -> None:
         lab_api.s3().get_object(Bucket=bucket, Key='digits', Range='bytes=10-')
 
 
-def test_a_body_that_is_not_what_its_md5_says_is_not_stored(lab_api: Lab, bucket: str) -> None:
+def test_a_body_that_does_not_match_its_md5_is_not_stored(lab_api: Lab, bucket: str) -> None:
     s3 = lab_api.s3()
     s3.put_object(Bucket=bucket, Key='guarded', Body=b'first')
     good = base64.b64encode(hashlib.md5(b'second').digest()).decode()

@@ -94,7 +94,7 @@ def test_sigterm_ends_it_cleanly_and_soon(lab: Lab) -> None:
     lab.start()
 
 
-def test_a_port_in_use_is_said_and_nothing_else_is_touched(lab: Lab, make_lab_api: Callable[..., Lab]) -> None:
+def test_a_port_in_use_is_reported_and_nothing_else_is_touched(lab: Lab, make_lab_api: Callable[..., Lab]) -> None:
     with pytest.raises(AssertionError, match=f'cannot serve on port {lab.config.port}'):
         make_lab_api('second', port=lab.config.port)
     assert lab.ec2().describe_volumes()['Volumes'] is not None

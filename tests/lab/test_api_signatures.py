@@ -267,7 +267,7 @@ def test_a_changed_chunk_is_refused(lab_api: Lab) -> None:
     assert lab_api.s3().get_object(Bucket=BUCKET, Key='chunked')['Body'].read() == b'first'
 
 
-def test_a_body_said_to_be_signed_by_chunks_needs_a_signature_to_begin_with(lab_api: Lab) -> None:
+def test_a_body_signed_by_chunks_needs_a_signature_in_the_headers(lab_api: Lab) -> None:
     request = urllib.request.Request(
         presigned(lab_api, 's3v4', operation='put_object'),
         b'x',

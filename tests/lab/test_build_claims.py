@@ -101,7 +101,7 @@ def test_of_two_machines_that_start_at_once_exactly_one_builds_twenty_times(
         refused = next(told for one, told in results if one is not holders[0])
         assert f'{NAME} is being ' in refused['msg']
         assert f'(process {holders[0].playbook.pid}) since 20' in refused['msg']
-        assert 'last sign of life' in refused['msg']
+        assert 'last seen' in refused['msg']
         assert len(left(lab_api)) == 2  # the bucket and one claim
         assert holders[0].dismiss()['changed']
         assert left(lab_api) == []
@@ -153,7 +153,7 @@ def test_a_machine_that_lost_playbook_and_guard_is_taken_over_when_its_claim_is_
     first, second = machine('one'), machine('two')
     told = result(first.guard())
     first.end()  # with kill -9, like the loss of power
-    assert 'last sign of life' in result(second.guard())['msg']
+    assert 'last seen' in result(second.guard())['msg']
     lab_api.execute('UPDATE objects SET modified = modified - 151 WHERE key = ?', f'{NAME}/{told["guard"]["claim"]}')
     assert result(second.guard())['guard']['pid']
     assert len(left(lab_api)) == 2

@@ -54,7 +54,7 @@ def sourced(eucarc: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize('folder', ['admin', 'tenant'])
-def test_an_eucarc_says_where_the_cloud_is_and_is_for_its_owner_only(place: Place, lab: Config, folder: str) -> None:
+def test_a_eucarc_contains_the_endpoints_and_is_readable_by_its_owner_only(place: Place, lab: Config, folder: str) -> None:
     eucarc = place.state / lab.name / folder / 'eucarc'
     values = sourced(eucarc)
     assert values['EC2_URL'] == f'http://127.0.0.1:{lab.port}/services/compute'
@@ -288,7 +288,7 @@ def test_a_full_disk_is_noticed_before_anything_is_made(place: Place, lab: Confi
         checks.before_up(lab, has_port=True)
 
 
-def test_somebody_without_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_root_the_message_names_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, 'geteuid', lambda: 1000)
     with pytest.raises(checks.LabError, match='sudo'):
         checks.root()

@@ -38,7 +38,7 @@ def damaged(place: Place) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize('configuration', ['[]', '{"port": ', '{"odd": 1}', '{"port": "8773"}', '{"nodes": 5}', ''])
-def test_a_damaged_configuration_is_said_with_the_way_out(place: Place, damaged: Path, configuration: str) -> None:
+def test_a_damaged_configuration_is_reported_with_the_way_out(place: Place, damaged: Path, configuration: str) -> None:
     (damaged / 'config.json').write_text(configuration)
     for command in ('status', 'up', 'reset'):
         said = place.error(command, '--name', 'damaged')
@@ -60,7 +60,7 @@ def test_a_configuration_that_was_copied_is_not_taken_for_the_other_labs(place: 
     damaged.mkdir()
 
 
-def test_a_damaged_memory_is_said_and_reset_makes_a_new_one(place: Place, damaged: Path) -> None:
+def test_a_damaged_database_is_reported_and_reset_makes_a_new_one(place: Place, damaged: Path) -> None:
     (damaged / 'config.json').write_text(json.dumps({'port': free_port(), 'nodes': []}))
     (damaged / 'state.db').write_text('not a database ' * 100)
     for command in ('status', 'up'):
@@ -95,19 +95,19 @@ def test_a_port_that_is_taken_stops_nothing(place: Place, lab: Config) -> None:
     assert place.run('status', '--name', 'neighbour').returncode == 0
 
 
-def test_only_versions_that_the_lab_knows_are_offered(place: Place, lab: Config) -> None:
+def test_only_versions_that_the_lab_can_imitate_are_offered(place: Place, lab: Config) -> None:
     done = place.run('up', '--name', lab.name, '--play', '3.1')
     assert done.returncode == 2 and re.search("--play: invalid choice: '3.1' \\(choose from '?4.4'?\\)", done.stderr)
     assert place.run('status', '--name', lab.name).returncode == 0
 
 
-def test_a_version_that_was_saved_and_is_not_known_is_said(place: Place, damaged: Path) -> None:
+def test_an_unknown_version_in_the_configuration_is_reported(place: Place, damaged: Path) -> None:
     (damaged / 'config.json').write_text('{"play": "3.1"}')
     said = place.error('up', '--name', 'damaged')
     assert said == 'the lab cannot imitate Eucalyptus 3.1; choose a supported version: --play 4.4'
 
 
-def test_whoever_interrupts_is_told_the_labs_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_prints_the_labs_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(_options: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 

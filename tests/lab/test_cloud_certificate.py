@@ -14,13 +14,13 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.certificate
 from tests.kit.lab import Lab
 
 
-def test_the_cloud_tells_its_certificate_to_whoever_signs_right(lab_api: Lab):
+def test_the_cloud_returns_its_certificate_for_a_valid_signature(lab_api: Lab):
     user = lab_api.tenant
     found = find_certificates(Credentials(lab_api.ec2_url, user.access_key, user.secret_key))
     lab_own = Credentials(lab_api.ec2_url, 'x', 'y', cloud_cert=str(lab_api.config.keys / 'cloud-cert.pem'))
     assert found.cloud == find_certificates(lab_own).cloud
 
 
-def test_a_wrong_secret_is_told_with_the_way_out(lab_api: Lab):
+def test_a_wrong_secret_is_reported_with_the_way_out(lab_api: Lab):
     with pytest.raises(CertificateError, match='Give the file as cloud_cert'):
         find_certificates(Credentials(lab_api.ec2_url, lab_api.tenant.access_key, 'wrong'))

@@ -78,17 +78,17 @@ def test_what_a_killed_build_left_is_removed_and_not_taken_for_a_product(apt: Ap
     assert not (tmp_path / '.build-killed').exists() and not (tmp_path / '.debian-half').exists()
 
 
-def test_complete_products_are_enough_when_apt_knows_nothing(apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_complete_products_are_enough_when_apt_has_no_lists(apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build.build(tmp_path)
 
     def ignorant() -> tuple[str, str]:
-        raise BuildError('apt knows no kernel')
+        raise BuildError('apt has no kernel')
 
     monkeypatch.setattr(packages, 'kernel_package', ignorant)
     assert build.outdated(tmp_path) == {}
     shutil.rmtree(tmp_path / 'debian', ignore_errors=True)
     (tmp_path / 'debian').unlink()
-    with pytest.raises(BuildError, match='apt knows no kernel'):
+    with pytest.raises(BuildError, match='apt has no kernel'):
         build.outdated(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_a_command_that_fails_is_reported_with_its_own_words() -> None:
         packages.run('sh', '-c', 'echo out of paper >&2; exit 3')
 
 
-def test_a_missing_command_says_how_to_get_it() -> None:
+def test_a_missing_command_is_reported_with_the_way_to_install_it() -> None:
     with pytest.raises(BuildError, match='no-such-program is not installed: run make setup'):
         packages.run('no-such-program')
 

@@ -275,7 +275,7 @@ def test_what_is_fetched_is_asked_for_with_its_whole_query(read: Read, server: s
     assert outcome.values['hostname'] == 'fetched', outcome.console
 
 
-def test_a_refused_download_says_so_without_the_query(read: Read, server: str) -> None:
+def test_a_refused_download_is_reported_without_the_query(read: Read, server: str) -> None:
     failure = read(GOOD + f'%include {server}/y.ks?Signature=verysecret\n').failure
     assert failure.startswith(f'cannot fetch an included file {server}/y.ks: ')
     assert '403' in failure
@@ -401,7 +401,7 @@ def test_a_disk_label_that_a_bios_can_boot_is_accepted(read: Read, version: str,
     ],
 )
 def test_a_word_that_the_chosen_version_lacks_is_refused(read: Read, version: str, line: str, word: str) -> None:
-    assert read(GOOD + line, version).failure == f'kickstart line 6: {line.split()[0]}: {version} does not know {word}'
+    assert read(GOOD + line, version).failure == f'kickstart line 6: {line.split()[0]}: {version} does not support {word}'
 
 
 def test_a_version_that_does_not_exist_is_refused(read: Read) -> None:

@@ -163,7 +163,7 @@ def test_a_server_that_stays_broken_is_given_up(lab: ScratchLab) -> None:
     assert '503' in refused(lab)
 
 
-def test_a_wrong_secret_is_told_as_the_server_told_it(lab: ScratchLab) -> None:
+def test_a_wrong_secret_is_reported_with_the_servers_text(lab: ScratchLab) -> None:
     with pytest.raises(NodeError, match='403 SignatureDoesNotMatch'):
         reader(lab, 'wrong').read(MANIFEST, 1000)
 

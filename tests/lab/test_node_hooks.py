@@ -165,7 +165,7 @@ def test_new_hooks_need_no_restart_but_a_missing_directory_turns_hooks_off_until
     without.call(hooks.PRE_BOOT, '/x')
 
 
-def test_a_node_whose_hooks_nobody_can_enter_says_so_and_does_not_start(lab: ScratchLab) -> None:
+def test_a_node_whose_hooks_directory_cannot_be_entered_reports_that_and_does_not_start(lab: ScratchLab) -> None:
     directory = lab.settings.home / 'etc/eucalyptus/nc-hooks'
     directory.chmod(0o700)
     with pytest.raises(NodeError, match=f'the user nobody cannot enter {directory}'):

@@ -55,7 +55,7 @@ def test_a_wish_is_obeyed(tmp_path: Path) -> None:
 
 @pytest.mark.vm
 @needs_kernel
-def test_the_trial_tells_a_guest_that_boots_from_one_that_does_not(tmp_path: Path) -> None:
+def test_the_trial_distinguishes_a_guest_that_boots_from_one_that_does_not(tmp_path: Path) -> None:
     assert acceleration.trial_boots(INSTALLER / 'vmlinuz', 'tcg', 120)
     (tmp_path / 'vmlinuz').write_bytes((INSTALLER / 'vmlinuz').read_bytes()[: 1 << 20])
     assert not acceleration.trial_boots(tmp_path / 'vmlinuz', 'tcg', 5)
@@ -77,7 +77,7 @@ def test_a_kvm_device_that_only_root_may_open_is_given_to_its_group_and_others_a
         device.unlink()
 
 
-def test_a_daemon_is_known_by_its_program_not_by_words_in_somebodys_command_line(tmp_path: Path) -> None:
+def test_a_daemon_is_recognised_by_its_program_not_by_words_in_a_command_line(tmp_path: Path) -> None:
     program = tmp_path / f'labd{os.getpid()}'  # other runs of this test on the machine have theirs
     shutil.copy('/bin/sleep', program)
     bystander = subprocess.Popen(['/bin/sleep', '60'], executable='/bin/sleep')

@@ -218,7 +218,7 @@ def test_a_start_that_a_kill_interrupted_begins_anew(bare_node: Node) -> None:
     bare_node.wait_state(instance, 'running')
 
 
-def test_a_hook_that_refuses_cancels_the_start_and_says_so(bare_node: Node) -> None:
+def test_a_hook_that_refuses_cancels_the_start_and_is_logged(bare_node: Node) -> None:
     lab = bare_node.lab
     lab.add_hook('.policy', '#!/bin/sh\n[ $1 != euca-nc-pre-boot ] || exit 3\n')
     instance, _root = ebs_instance(lab, 'never', power_off=False)

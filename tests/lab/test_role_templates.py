@@ -180,7 +180,7 @@ def test_the_proof_names_the_disk_under_the_installed_root(shell: Run, machine: 
     )
 
 
-def test_without_a_serial_number_udev_may_know_one_and_otherwise_it_is_none(shell: Run, machine: Path) -> None:
+def test_without_a_serial_number_that_of_udev_counts_and_otherwise_it_is_none(shell: Run, machine: Path) -> None:
     (machine / 'dev/disk/by-path/virtio-pci-0000:00:05.0').symlink_to('../../vdb')
     mounts = '/dev/vdb1 /target ext4 rw 0 0\n'
     assert proof(shell, machine, mounts).endswith('disk=vdb serial=none bytes=4294967296 path=virtio-pci-0000:00:05.0')

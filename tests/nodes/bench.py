@@ -72,7 +72,7 @@ def by_loops(directory: Path) -> list[dict[str, t.Any]]:
 
 
 def cpu(nodes: fleet.Fleet, playbook: Path, *arguments: str) -> tuple[float, str]:
-    """(CPU seconds that a run cost the controller, what it said)"""
+    """(CPU seconds that a run cost the controller, its output)"""
     before = spent(nodes)
     output = nodes.play(*arguments, playbook=playbook, ANSIBLE_PIPELINING='true')
     return spent(nodes) - before, output

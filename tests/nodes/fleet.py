@@ -3,7 +3,7 @@
 """Many node controllers on this machine: each an address of the loopback network with its own $EUCALYPTUS, behind one sshd.
 
 The sshd has its own configuration, keys and port, and ends with the fleet; nothing outside the fleet's directory is touched, except
-that an sshd run by root wants the directory /run/sshd.
+that an sshd run by root requires the directory /run/sshd.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Fleet:
         return f'127.77.0.{self.names.index(name) + 1}'
 
     def play(self, *arguments: str | Path, playbook: str | Path = PLAYBOOK, **environment: str) -> str:
-        """Run a playbook of the collection on the fleet to its end and return what it said; AssertionError when it failed."""
+        """Run a playbook of the collection on the fleet to its end and return its output; AssertionError when it failed."""
         process = self.start(*arguments, playbook=playbook, **environment)
         try:
             output = process.communicate()[0]

@@ -31,7 +31,7 @@ VALUE = 'inst.ks=http://192.0.2.7/ks.cfg?a=1&b=2 console=ttyS0'
 
 
 def make_variant(directory: Path, name: str) -> Path:
-    """The hook and its helpers, changed so that each file says which variant it is of. The hook notes, last of all, which helpers
+    """The hook and its helpers, changed so that each file names its variant. The hook notes, last of all, which helpers
     of another variant it finds where it looks for them, and then its own name."""
     directory.mkdir()
     for path in FILES.iterdir():
@@ -54,7 +54,7 @@ def make_variant(directory: Path, name: str) -> Path:
 
 
 def make_installer(directory: Path, name: str) -> dict[str, str]:
-    """An installer as nc_hook wants it, whose two files say which variant they are of."""
+    """An installer in the form of nc_hook's option, whose two files name their variant."""
     installer = {'name': 'quick'}
     for part in ('kernel', 'ramdisk'):
         path = directory / f'{part}.{name}'
@@ -94,7 +94,7 @@ def launch(home: Path, instance: Path) -> Launch:
         said = instance / 'console.append.log'
         return Launch('', f'status {status.returncode} {status.stderr!r} {said.read_text() if said.exists() else ""}')
     if ElementTree.parse(instance / 'instance-libvirt.xml').findtext('os/cmdline') != VALUE:
-        return Launch('', 'the command line is not the one asked for')
+        return Launch('', 'the command line is not the requested one')
     if (instance / 'mixed').exists():
         return Launch('', f'a hook met helpers of another variant: {(instance / "mixed").read_text().split()}')
     return Launch((instance / 'variant').read_text().strip(), '')

@@ -23,7 +23,7 @@ SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 
 def copy_checkout(directory: Path) -> Path:
-    """The files that git knows, where ansible-test wants them, in a repository of their own."""
+    """The files in git, at the place that ansible-test requires, in a repository of their own."""
     tree = directory / 'ansible_collections/eucalyptus/cloud'
     names = subprocess.run(
         ['git', 'ls-files', '-z', '--', '.', ':!playbooks/collections'], cwd=CHECKOUT, check=True, capture_output=True, text=True

@@ -53,7 +53,7 @@ def test_an_unfit_node_is_named_before_any_node_is_changed(nodes: Fleet) -> None
     assert tree(nodes.homes['nc01']) == before
 
 
-def test_check_mode_says_what_would_be_done_and_does_nothing(nodes: Fleet) -> None:
+def test_check_mode_lists_the_steps_and_does_nothing(nodes: Fleet) -> None:
     before = tree(nodes.homes['nc01'])
     output = nodes.play('--limit', 'nc01', '--check', '--diff')
     assert recap(output)['nc01']['changed'] == 1
@@ -110,7 +110,7 @@ def test_a_second_run_changes_nothing_in_at_most_three_tasks_and_reports_every_n
     assert re.search(r'"nc02: \S+\.rpmnew: an', output)
 
 
-def test_a_node_whose_python_is_too_old_is_told_the_way_by_hand(nodes: Fleet, directory: Path) -> None:
+def test_for_a_python_that_is_too_old_the_message_names_the_way_by_hand(nodes: Fleet, directory: Path) -> None:
     python = directory / 'python2.6'
     python.write_text('#!/bin/sh\ncase $* in *version_info*) echo 2.6.6;; *) echo "SyntaxError: invalid" >&2; exit 1;; esac\n')
     python.chmod(0o755)

@@ -33,12 +33,12 @@ def user_key(config: Config, account: str) -> Path:
 
 
 def create_cloud_keys(config: Config) -> None:
-    """Make the cloud's key and certificate. Does nothing when they are there."""
+    """Make the cloud's key and certificate. Does nothing if they exist."""
     _create_pair(cloud_key(config), cloud_certificate(config), 'eucalab', 'Cloud', 'eucalyptus')
 
 
 def create_user_keys(config: Config, account: str) -> None:
-    """Make the signing key and certificate of an account's user ``admin``. Does nothing when they are there."""
+    """Make the signing key and certificate of an account's user ``admin``. Does nothing if they exist."""
     _create_pair(user_key(config, account), user_certificate(config, account), account, 'User', 'admin')
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bucket ``mirror``: the systems that the lab's installer can install, readable by everybody, like a mirror.
 
-The files come from the cache by hard link. Nobody writes to an object's file, so the cache stays as it is.
+The files come from the cache by hard link. Nothing writes to an object's file, so the cache does not change.
 """
 
 from __future__ import annotations

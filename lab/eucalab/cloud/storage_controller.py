@@ -109,7 +109,7 @@ async def _create_volumes(cloud: Cloud) -> None:
 
 
 async def _make_volume(cloud: Cloud, target: Path, snapshot: str | None, size: int) -> bool:
-    """False when the snapshot is not there yet: the volume waits for it, as the storage controller does."""
+    """Make a volume's file. False if its snapshot does not exist yet: the volume waits for it, as in the storage controller."""
     if snapshot is None:
         _create_empty(target, size * GIB)
         return True

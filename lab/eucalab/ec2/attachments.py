@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attaching and detaching volumes: the API requests it in a row, and the instance's node does it."""
+"""Attaching and detaching volumes: the API writes the request into a row, and the instance's node fulfils it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
         _check_free(cloud, volume, instance, device)
         now = cloud.now()
         running = instance['state'] == 'running'
-        # To a stopped instance a volume is attached at once: there is no node to ask (VmInstances.addPersistentVolume).
+        # To a stopped instance a volume is attached at once: no node is involved (VmInstances.addPersistentVolume).
         cloud.store.insert(
             'attachments',
             volume_id=volume_id,

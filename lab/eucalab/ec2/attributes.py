@@ -52,7 +52,7 @@ def _grantees(items: list[dict[str, str]] | None) -> list[str]:
 
 @action('ResetImageAttribute')
 def reset_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """Only the owner may launch the image afterwards. A failure is answered with ``return`` false, as by the genuine one."""
+    """Only the owner may launch the image afterwards. A failure returns ``return`` false, like the genuine action."""
     try:
         row = image_access.find_modifiable(cloud, caller, request, 'reset image attribute')
     except ApiError:
@@ -63,7 +63,7 @@ def reset_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any])
 
 @action('DescribeVolumeAttribute')
 def describe_volume_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """An empty reply, whatever is asked: 4.4 has no more (ComputeService.describeVolumeAttribute)."""
+    """An empty reply to every request: 4.4 has no more (ComputeService.describeVolumeAttribute)."""
     return {}
 
 

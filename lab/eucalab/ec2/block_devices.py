@@ -57,7 +57,7 @@ def _check_ebs(cloud: Cloud, caller: Caller, ebs: dict[str, Any], name: str) -> 
     size, snapshot_id = ebs.get('VolumeSize'), ebs.get('SnapshotId')
     if snapshot_id:
         snapshot = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', snapshot_id.lower())
-        # Whose it is, the genuine 4.4 asks only for an image's root here; somebody else's disk is nobody's to read.
+        # The genuine 4.4 checks the owner only of an image's root here; the lab checks it always, to protect others' data.
         if snapshot is None or snapshot['account'] != caller.account:
             raise _refused(f'Unable to find snapshot {snapshot_id} in the block device mapping for {name}')
         if size is not None and size < snapshot['size']:

@@ -3,8 +3,8 @@
 """The bootstrap service (/services/Empyrean), with the one action that clients of images need.
 
 DescribeServiceCertificates (4.2 and later) returns the cloud's certificate, for which images are encrypted.
-The elements are those that the message class has; the names around them (prefix, namespace) are what the default
-binding is known to write, which clients strip.
+The elements are those that the message class has; the names around them (prefix, namespace) are those that the
+default binding writes; clients strip them.
 """
 
 from __future__ import annotations

@@ -59,9 +59,9 @@ def visible(cloud: Cloud, caller: Caller, table: str, identifier: str) -> sqlite
     return None
 
 
-def missing(code: str, what: str, asked: Iterable[str], found: Iterable[str]) -> None:
+def missing(code: str, what: str, requested: Iterable[str], found: Iterable[str]) -> None:
     """Raise the NotFound error for requested ids that were not found."""
-    absent = sorted(set(asked) - set(found))
+    absent = sorted(set(requested) - set(found))
     if len(absent) == 1:
         raise ApiError(code, f"The {what} '{absent[0]}' does not exist")
     if absent:

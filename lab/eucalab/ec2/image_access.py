@@ -24,7 +24,7 @@ def launch_permissions(cloud: Cloud, image: str) -> list[str]:
 
 
 def find_usable(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.Row | None:
-    """An image that is registered and that the caller may see and run."""
+    """A registered image that the caller may see and run."""
     row = cloud.store.row("SELECT * FROM images WHERE id = ? AND state != 'deregistered'", identifier)
     if row is None or row['account'] == caller.account or caller.is_admin:
         return row

@@ -19,10 +19,12 @@ from .registry import Reply, action
 
 @action('DescribeImages')
 def describe_images(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    asked = list(request.get('ImageIds') or [])
-    all_states = caller.is_admin and ids.VERBOSE in asked
-    asked = [
-        ids.normalise(identifier, None, _malformed) for identifier in asked if not (caller.is_admin and identifier == ids.VERBOSE)
+    requested = list(request.get('ImageIds') or [])
+    all_states = caller.is_admin and ids.VERBOSE in requested
+    requested = [
+        ids.normalise(identifier, None, _malformed)
+        for identifier in requested
+        if not (caller.is_admin and identifier == ids.VERBOSE)
     ]
     grants: dict[str, set[str]] = {}
     for row in cloud.store.rows('SELECT * FROM launch_permissions'):
@@ -32,10 +34,11 @@ def describe_images(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
     images = [
         _describe(row, names[row['account']], EVERYBODY in grants.get(row['id'], ()), tagged.get(row['id'], {}))
         for row in cloud.store.rows('SELECT * FROM images ORDER BY created')
-        if _asked_for(row, caller, request, asked, grants.get(row['id'], set())) and (all_states or row['state'] != 'deregistered')
+        if _is_requested(row, caller, request, requested, grants.get(row['id'], set()))
+        and (all_states or row['state'] != 'deregistered')
     ]
     images = filters.apply(images, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['ImageId'], {}))
-    ids.missing('InvalidAMIID.NotFound', 'image', asked, [item['ImageId'] for item in images])
+    ids.missing('InvalidAMIID.NotFound', 'image', requested, [item['ImageId'] for item in images])
     return {'Images': images}
 
 
@@ -43,12 +46,15 @@ def _malformed(identifier: str) -> ApiError:
     return ApiError('InvalidParameterValue', f'Value ({identifier}) for parameter images is invalid.')
 
 
-def _asked_for(row: sqlite3.Row, caller: Caller, request: dict[str, Any], asked: list[str], grants: set[str]) -> bool:
+def _is_requested(row: sqlite3.Row, caller: Caller, request: dict[str, Any], requested: list[str], grants: set[str]) -> bool:
     owners = {caller.account if owner == 'self' else owner for owner in request.get('Owners') or []}
     users = {caller.account if user == 'self' else user for user in request.get('ExecutableUsers') or []}
     visible = caller.is_admin or row['account'] == caller.account or {EVERYBODY, caller.account} & grants
     return bool(
-        visible and (not asked or row['id'] in asked) and (not owners or row['account'] in owners) and (not users or users & grants)
+        visible
+        and (not requested or row['id'] in requested)
+        and (not owners or row['account'] in owners)
+        and (not users or users & grants)
     )
 
 

@@ -16,13 +16,13 @@ from . import filters, ids, image_access, instances
 from .registry import Reply, action
 from .run import USER_DATA_KIB
 
-# Taken and not looked at: "not currently supported".
+# Accepted and ignored: "not currently supported".
 _IGNORED = ('EbsOptimized', 'InstanceInitiatedShutdownBehavior', 'SriovNetSupport', 'SourceDestCheck')
 
 
 @action('ModifyInstanceAttribute')
 def modify_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """One attribute for each request; the first of those below counts."""
+    """One attribute for each request; the first of those below applies."""
     identifier = ids.instance_id(request.get('InstanceId'))
     row = ids.visible(cloud, caller, 'instances', identifier)
     if row is None:
@@ -93,12 +93,12 @@ def _user_data(text: str) -> str:
 @action('DescribeInstanceStatus')
 def describe_instance_status(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     """The running instances, or with IncludeAllInstances all of them."""
-    asked = list(request.get('InstanceIds') or [])
-    everybody = caller.is_admin and bool(asked)
-    asked = [ids.instance_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
+    requested = list(request.get('InstanceIds') or [])
+    everybody = caller.is_admin and bool(requested)
+    requested = [ids.instance_id(identifier) for identifier in requested if identifier != ids.VERBOSE]
     rows = cloud.store.rows('SELECT * FROM instances WHERE account = ? OR ? ORDER BY launched', caller.account, everybody)
-    rows = [row for row in rows if not asked or row['id'] in asked]
-    ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, [row['id'] for row in rows])
+    rows = [row for row in rows if not requested or row['id'] in requested]
+    ids.missing('InvalidInstanceID.NotFound', 'instance ID', requested, [row['id'] for row in rows])
     rows = [row for row in rows if row['state'] == 'running' or request.get('IncludeAllInstances')]
     return {'InstanceStatuses': filters.apply([_status(row) for row in rows], request.get('Filters'), _FILTERS)}
 

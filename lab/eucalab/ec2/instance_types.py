@@ -19,8 +19,8 @@ def describe_instance_types(cloud: Cloud, caller: Caller, request: dict[str, Any
     """Names that do not exist are left out, without an error."""
     if request.get('Availability') and not caller.is_admin:
         raise ApiError('AuthFailure', 'Not permitted to access availability')
-    asked = request.get('InstanceTypes') or list(INSTANCE_TYPES)
-    return {'InstanceTypes': [_describe(cloud, name, request) for name in INSTANCE_TYPES if name in asked]}
+    requested = request.get('InstanceTypes') or list(INSTANCE_TYPES)
+    return {'InstanceTypes': [_describe(cloud, name, request) for name in INSTANCE_TYPES if name in requested]}
 
 
 def _describe(cloud: Cloud, name: str, request: dict[str, Any]) -> dict[str, Any]:

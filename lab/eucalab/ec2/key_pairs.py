@@ -71,20 +71,20 @@ def import_key_pair(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
 
 @action('DeleteKeyPair')
 def delete_key_pair(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """A key pair that does not exist is answered with ``return`` false, without an error."""
+    """For a key pair that does not exist, the reply has ``return`` false, without an error."""
     gone = cloud.store.execute('DELETE FROM key_pairs WHERE account = ? AND name = ?', caller.account, request.get('KeyName') or '')
     return {'Return': bool(gone)}
 
 
 @action('DescribeKeyPairs')
 def describe_key_pairs(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    asked = list(request.get('KeyNames') or [])
-    everybody = caller.is_admin and ids.VERBOSE in asked
-    asked = [name for name in asked if name != ids.VERBOSE]
+    requested = list(request.get('KeyNames') or [])
+    everybody = caller.is_admin and ids.VERBOSE in requested
+    requested = [name for name in requested if name != ids.VERBOSE]
     rows = cloud.store.rows('SELECT * FROM key_pairs WHERE account = ? OR ? ORDER BY name', caller.account, everybody)
-    rows = [row for row in rows if not asked or row['name'] in asked]
+    rows = [row for row in rows if not requested or row['name'] in requested]
     rows = filters.apply(rows, request.get('Filters'), _FILTERS)
-    ids.missing('InvalidKeyPair.NotFound', 'key pair', asked, [row['name'] for row in rows])
+    ids.missing('InvalidKeyPair.NotFound', 'key pair', requested, [row['name'] for row in rows])
     return {'KeyPairs': [{'KeyName': row['name'], 'KeyFingerprint': row['fingerprint']} for row in rows]}
 
 

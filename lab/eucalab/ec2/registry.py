@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of EC2 actions: each resource family announces its actions with ``@action``.
+"""The table of EC2 actions: each resource family registers its actions with ``@action``.
 
 An action gets the cloud, the caller and the request (a dictionary in botocore's member names), and returns the reply in
 the same form, or raises ApiError.

@@ -65,17 +65,17 @@ def _registered(cloud: Cloud, identifier: str) -> bool:
 
 @action('DescribeSnapshots')
 def describe_snapshots(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    asked = list(request.get('SnapshotIds') or [])
-    everybody = caller.is_admin and ids.VERBOSE in asked
-    asked = [ids.snapshot_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
+    requested = list(request.get('SnapshotIds') or [])
+    everybody = caller.is_admin and ids.VERBOSE in requested
+    requested = [ids.snapshot_id(identifier) for identifier in requested if identifier != ids.VERBOSE]
     rows = cloud.store.rows('SELECT * FROM snapshots WHERE account = ? OR ? ORDER BY started', caller.account, everybody)
     owners = {caller.account if owner == 'self' else owner for owner in request.get('OwnerIds') or []}
-    rows = [row for row in rows if (not asked or row['id'] in asked) and (not owners or row['account'] in owners)]
+    rows = [row for row in rows if (not requested or row['id'] in requested) and (not owners or row['account'] in owners)]
     names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
     tagged = tags.of_account(cloud, caller.account)
     snapshots = [_describe(row, names[row['account']], tagged.get(row['id'], {})) for row in rows]
     snapshots = filters.apply(snapshots, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['SnapshotId'], {}))
-    ids.missing('InvalidSnapshot.NotFound', 'snapshot', asked, [item['SnapshotId'] for item in snapshots])
+    ids.missing('InvalidSnapshot.NotFound', 'snapshot', requested, [item['SnapshotId'] for item in snapshots])
     return {'Snapshots': snapshots}
 
 

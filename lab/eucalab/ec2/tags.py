@@ -14,7 +14,7 @@ from .registry import Reply, action
 
 MOST = 10  # per resource
 _RESERVED = ('aws:', 'euca:')
-# Prefix of the id → table, the resource type that DescribeTags shows, and how NotFound is said.
+# Prefix of the id → table, the resource type that DescribeTags shows, and the wording of NotFound.
 _KINDS = {
     'i': ('instances', 'instance', 'InvalidInstanceID.NotFound', 'instance ID'),
     'vol': ('volumes', 'volume', 'InvalidVolume.NotFound', 'volume'),
@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def of_account(cloud: Cloud, account: str) -> dict[str, dict[str, str]]:
-    """All tags that an account sees, by resource id."""
+    """All tags visible to an account, by resource id."""
     result: dict[str, dict[str, str]] = {}
     for row in cloud.store.rows('SELECT * FROM tags WHERE account = ? ORDER BY key', account):
         result.setdefault(row['resource_id'], {})[row['key']] = row['value']

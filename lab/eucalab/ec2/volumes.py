@@ -110,17 +110,17 @@ def attachment_of(cloud: Cloud, identifier: str) -> sqlite3.Row | None:
 
 @action('DescribeVolumes')
 def describe_volumes(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    asked = list(request.get('VolumeIds') or [])
-    everybody = caller.is_admin and ids.VERBOSE in asked
-    asked = [ids.volume_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
+    requested = list(request.get('VolumeIds') or [])
+    everybody = caller.is_admin and ids.VERBOSE in requested
+    requested = [ids.volume_id(identifier) for identifier in requested if identifier != ids.VERBOSE]
     rows = cloud.store.rows('SELECT * FROM volumes WHERE account = ? OR ? ORDER BY created', caller.account, everybody)
-    if asked:
-        rows = [row for row in rows if row['id'] in asked]
+    if requested:
+        rows = [row for row in rows if row['id'] in requested]
     attachments = {row['volume_id']: row for row in cloud.store.rows('SELECT * FROM attachments')}
     tagged = tags.of_account(cloud, caller.account)
     volumes = [_describe(row, attachments.get(row['id']), tagged.get(row['id'], {})) for row in rows]
     volumes = filters.apply(volumes, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['VolumeId'], {}))
-    ids.missing('InvalidVolume.NotFound', 'volume', asked, [item['VolumeId'] for item in volumes])
+    ids.missing('InvalidVolume.NotFound', 'volume', requested, [item['VolumeId'] for item in volumes])
     return {'Volumes': volumes}
 
 

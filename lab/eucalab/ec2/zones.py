@@ -24,10 +24,10 @@ def describe_availability_zones(cloud: Cloud, caller: Caller, request: dict[str,
         'RegionName': 'eucalyptus',
         'State': f'{host} arn:euca:eucalyptus:{cloud.config.zone}:cluster:{cloud.config.name}/',
     }
-    asked = request.get('ZoneNames') or []
-    names = [name for name in asked if name != ids.VERBOSE]
+    requested = request.get('ZoneNames') or []
+    names = [name for name in requested if name != ids.VERBOSE]
     zones = [zone] if not names or zone['ZoneName'] in names else []
-    if zones and caller.is_admin and ids.VERBOSE in asked:
+    if zones and caller.is_admin and ids.VERBOSE in requested:
         zones += [{'ZoneName': f'|- {name}', 'RegionName': 'eucalyptus', 'State': state} for name, state in _capacity(cloud)]
     lookups = {
         'zone-name': lambda item: item['ZoneName'],
@@ -56,11 +56,11 @@ def describe_regions(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
 @action('DescribeAccountAttributes')
 def describe_account_attributes(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     attributes = {'supported-platforms': ['EC2'], 'default-vpc': ['none']}
-    asked = request.get('AttributeNames') or list(attributes)
+    requested = request.get('AttributeNames') or list(attributes)
     return {
         'AccountAttributes': [
             {'AttributeName': name, 'AttributeValues': [{'AttributeValue': value} for value in values]}
             for name, values in attributes.items()
-            if name in asked
+            if name in requested
         ]
     }

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual machines of a lab, found without its database, so that "down" can end them even if that is lost."""
+"""The virtual machines of a lab, found without its database, so that "down" can end them even if the database is lost."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def running(config: Config) -> dict[str, int]:
     for entry in Path('/proc').iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
-                words = os.fsdecode((entry / 'cmdline').read_bytes())
-                name = re.search(r'\0guest=(i-[0-9a-f]{8}),', words)
-                if name and f'{config.home.resolve()}/' in words:
+                command = os.fsdecode((entry / 'cmdline').read_bytes())
+                name = re.search(r'\0guest=(i-[0-9a-f]{8}),', command)
+                if name and f'{config.home.resolve()}/' in command:
                     found[name.group(1)] = int(entry.name)
     return found
 

@@ -46,7 +46,7 @@ def ensure_daemons() -> None:
 
 
 def open_kvm_device() -> None:
-    """Give /dev/kvm to the group kvm, as Debian's udev rule does; without udev it stays root's alone.
+    """Give /dev/kvm to the group kvm, as Debian's udev rule does; without udev it belongs to root alone.
 
     libvirt probes QEMU with the right to ignore that, finds KVM, then sees that the hypervisor's user may not open it,
     calls what it found outdated and probes again: 14 times 4 seconds for every domain, also for emulated ones.
@@ -78,7 +78,7 @@ def running_pid(name: str) -> int | None:
                 if (entry / 'comm').read_text().strip() == name and Path(os.fsdecode(arguments[0])).name == name:
                     return int(entry.name)
             except OSError:
-                continue  # it ended while we looked
+                continue  # it ended meanwhile
     return None
 
 

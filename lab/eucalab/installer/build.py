@@ -30,7 +30,7 @@ PRODUCTS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -44,7 +44,7 @@ def build(cache: Path, only: list[str] | None = None) -> None:
         wanted = outdated(cache, names)
         for name in names:
             if name not in wanted:
-                say(f'{name}: up to date in {cache / name}')
+                report(f'{name}: up to date in {cache / name}')
         if wanted:
             _build(cache, packages.kernel_package()[0], wanted)
 
@@ -57,7 +57,7 @@ def outdated(cache: Path, names: list[str] | None = None) -> dict[str, str]:
         inputs = _inputs(names)
     except BuildError:
         if len(complete) == len(names):
-            return {}  # apt has no lists at the moment, so nothing newer is known
+            return {}  # apt has no lists at the moment, so newer versions are unknown
         raise
     return {
         name: digest for name, digest in inputs.items() if name not in complete or os.readlink(cache / name) != f'.{name}-{digest}'
@@ -70,10 +70,10 @@ def _build(cache: Path, kernel: str, missing: dict[str, str]) -> None:
         work.chmod(0o755)  # apt downloads as a user of its own
         started = time.monotonic()
         packages.unpack(kernel, work / 'kernel')
-        say(f'kernel: {kernel} unpacked in {time.monotonic() - started:.1f} s')
+        report(f'kernel: {kernel} unpacked in {time.monotonic() - started:.1f} s')
         for name, inputs in missing.items():
             started = time.monotonic()
-            say(f'{name}: building')
+            report(f'{name}: building')
             product = work / name
             product.mkdir(mode=0o755)
             PRODUCTS[name](work / 'kernel', product)
@@ -84,11 +84,11 @@ def _build(cache: Path, kernel: str, missing: dict[str, str]) -> None:
                 for file in sorted((cache / name).iterdir())
                 if file.stat().st_size
             )
-            say(f'{name}: built in {time.monotonic() - started:.1f} s ({sizes})')
+            report(f'{name}: built in {time.monotonic() - started:.1f} s ({sizes})')
 
 
 def _publish(cache: Path, product: Path, name: str, inputs: str) -> None:
-    """Put the finished directory in its place. The link changes in one step; what it replaces goes afterwards."""
+    """Put the finished directory in its place. The link changes in one step; the replaced directory is removed afterwards."""
     final = cache / f'.{name}-{inputs}'
     if final.exists():
         shutil.rmtree(final)
@@ -103,7 +103,7 @@ def _publish(cache: Path, product: Path, name: str, inputs: str) -> None:
 
 
 def _inputs(names: list[str]) -> dict[str, str]:
-    """For each product a digest of what goes into it: sources of this package and versions of the Debian packages."""
+    """For each product a digest of its inputs: sources of this package and versions of the Debian packages."""
     kernel = packages.kernel_package()
     versions = packages.candidates(package for name in names for package in systems.PACKAGES[name])
     return {name: _digest(name, kernel, versions) for name in names}
@@ -130,7 +130,7 @@ def _locked(cache: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f'waiting for another build in {cache}')
+            report(f'waiting for another build in {cache}')
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in cache.glob('.build-*'):
             shutil.rmtree(leftover, ignore_errors=True)  # children of a killed build may still be running

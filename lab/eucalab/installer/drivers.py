@@ -8,8 +8,8 @@ from pathlib import Path
 
 from .packages import BuildError, run
 
-# libvirt.xsl of a node gives virtio, IDE or SCSI disks and virtio cards; xen- is for nodes with Xen. Those that the
-# kernel has built in, or does not have, are left out silently. autofs4 is what systemd asks for.
+# libvirt.xsl of a node makes virtio, IDE or SCSI disks and virtio cards; xen- is for nodes with Xen. Those that the
+# kernel has built in, or does not have, are left out silently. systemd requests autofs4.
 WANTED = (
     'virtio_pci',
     'virtio_blk',

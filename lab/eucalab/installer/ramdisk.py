@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class Ramdisk:
-    """A tree of files in memory. Parent directories appear by themselves; everything belongs to root."""
+    """A tree of files in memory. Parent directories are created automatically; everything belongs to root."""
 
     def __init__(self) -> None:
         self._entries: dict[str, tuple[int, bytes]] = {}
@@ -67,6 +67,6 @@ def gzip(data: bytes) -> bytes:
 
 
 def libraries(program: Path) -> list[str]:
-    """What the loader of this machine would load for ``program``, as absolute paths."""
+    """The libraries that the loader of this machine would load for ``program``, as absolute paths."""
     answer = subprocess.run(['ldd', program], capture_output=True, text=True, check=False).stdout
     return re.findall(r'(/\S+) \(0x', answer)

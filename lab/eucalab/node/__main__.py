@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m eucalab.node LAB NODE``: one node controller, in the foreground. SIGTERM ends it; its guests go on."""
+"""``python -m eucalab.node LAB NODE``: one node controller, in the foreground. SIGTERM ends it; its guests continue."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which kind of domain works on this machine: hardware virtualization only when a guest has really booted with it."""
+"""The kind of domain that works on this machine: hardware virtualization only if a guest has booted with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 TRIAL_SECONDS = 20
-# Without a root file system this is how far a kernel gets; panic=-1 makes it reset then, -no-reboot makes that an exit.
+# A kernel without a root file system gets this far; panic=-1 makes it reset then, and -no-reboot turns that into an exit.
 TRIAL_END = 'Kernel panic'
 log = logging.getLogger('eucalab.node')
 

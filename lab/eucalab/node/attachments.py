@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes of running instances: plugging in and out, with the hooks around it."""
+"""Attaching and detaching volumes of running instances, with the hooks before and after."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Attachments:
         return store.rows(WANTED, self._settings.node)
 
     def serve(self, store: Store, row: sqlite3.Row, instance: Instance | None) -> None:
-        """Do what a row asks for and report it. ``instance`` is None when it does not run on this node."""
+        """Fulfil a row's request and report it. ``instance`` is None when it does not run on this node."""
         attach = row['state'] == 'attaching'
         try:
             if instance is None and attach:
@@ -79,7 +79,7 @@ class Attachments:
 
     @staticmethod
     def _report(store: Store, row: sqlite3.Row, state: str, reason: str | None) -> None:
-        """Only while the request stands: an answer must not be taken for that of a later one."""
+        """Report only while the request stands, so that the answer is not mistaken for that of a later one."""
         store.execute(
             'UPDATE attachments SET node_state = ?, node_reason = ? WHERE volume_id = ? AND instance_id = ? AND state = ?',
             state,

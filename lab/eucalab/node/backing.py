@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Giving an instance its files: images out of object storage, its disk, its root volume (create_instance_backing)."""
+"""Making an instance's files: images from object storage, its disk, its root volume (create_instance_backing)."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Backing:
             make_directory(path, owner, 0o711)
 
     def _partitioned_disk(self, instance: Instance) -> None:
-        disk, whole = instance.path / 'vda.blocks', instance.disk_gib * GIB
+        disk, disk_size = instance.path / 'vda.blocks', instance.disk_gib * GIB
         with self._open(instance, instance.row['image_id'], 'image') as image:
             size = disks.size_of(image)
-            if size > whole:
-                raise NodeError(f'the image has {size} bytes and the disk of {instance.row["instance_type"]} only {whole}')
-            ephemeral = max(0, whole - size - disks.SWAP_BYTES) // 4096 * 4096
+            if size > disk_size:
+                raise NodeError(f'the image has {size} bytes and the disk of {instance.row["instance_type"]} only {disk_size}')
+            ephemeral = max(0, disk_size - size - disks.SWAP_BYTES) // 4096 * 4096
             disks.compose_disk(disk, image, ephemeral, disks.SWAP_BYTES)
         self._add_disk(instance)
         for kind in ('kernel', 'ramdisk'):
@@ -85,7 +85,7 @@ class Backing:
         return link
 
     def _open(self, instance: Instance, image_id: str, kind: str) -> BinaryIO:
-        """An image out of the cache, noted among the instance's block devices."""
+        """An image from the cache, recorded among the instance's block devices."""
         self._pause(0)
         image = self._image(image_id)
         file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'])

@@ -95,7 +95,7 @@ class Controller:
                 self.stop.wait(max(0.5, MONITOR_SECONDS * self.settings.pace))
 
     def _patiently(self, step: Callable[[], None]) -> bool:
-        """Try until it works, as a real node tries again at each request; False when told to stop."""
+        """Try until it works, as a real node tries again at each request; False on a request to stop."""
         while not self.stop.is_set():
             try:
                 step()

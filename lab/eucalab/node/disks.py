@@ -46,7 +46,7 @@ def copy_file(source: BinaryIO, target: Path) -> None:
 
 
 def _copy_sparse(source: BinaryIO, target: int, offset: int = 0) -> None:
-    """Copy an open file into another, leaving its holes holes."""
+    """Copy an open file into another, keeping its holes."""
     number, end, position = source.fileno(), size_of(source), 0
     while position < end:
         try:
@@ -86,7 +86,7 @@ def _boot_record(table: list[tuple[int, int, int]]) -> bytes:
 
 
 def _format_swap(number: int, offset: int, size: int) -> None:
-    """A version 1 swap header (linux/swap.h, union swap_header); mkswap of util-linux 2.38 knows no offset."""
+    """A version 1 swap header (linux/swap.h, union swap_header); mkswap of util-linux 2.38 supports no offset."""
     header = struct.pack('<III16s16s', 1, size // 4096 - 1, 0, uuid.uuid4().bytes, b'')
     os.pwrite(number, header, offset + 1024)
     os.pwrite(number, b'SWAPSPACE2', offset + 4096 - 10)

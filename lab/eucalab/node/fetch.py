@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a bundle in object storage to a plain image file: parts → AES → gzip → tar → file, streamed, everything checked.
 
-Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. They are handed
-out open, to be copied: taking an image out of the cache never hurts who is reading it, and no guest gets the cache's file.
+Unpacked images are kept per node by the digest of their manifest, as a real node's blobstore keeps them. They are returned
+as open files, to be copied: evicting an image never affects its readers, and no guest gets the cache's file.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ImageCache:
     def open(self, reader: ObjectReader, location: str, sha256: str | None) -> BinaryIO:
         """The image of the manifest at ``location``, for the caller to read and close; downloaded when it is not here.
 
-        ``sha256`` is what the manifest was when the image was registered: one that changed since is refused.
+        ``sha256`` is the digest of the manifest at the image's registration: a manifest changed since is refused.
         """
         manifest = read_manifest(reader.read(location, MANIFEST_LIMIT), location, self._private_key)
         if sha256 and manifest.sha256 != sha256:
@@ -88,7 +88,7 @@ class ImageCache:
 
 
 def unbundle(reader: ObjectReader, manifest: Manifest, target: Path) -> None:
-    """Write the image to ``target``; NodeError says which check failed."""
+    """Write the image to ``target``; NodeError names the failed check."""
     log.info('downloading %s: %d parts, %d bytes', manifest.location, len(manifest.parts), manifest.bundled_size)
     stream = _HashedStream(_gunzip(_decrypt(_parts(reader, manifest), manifest), manifest))
     try:
@@ -157,7 +157,7 @@ def _gunzip(chunks: Iterator[bytes], manifest: Manifest) -> Iterator[bytes]:
 
 
 class _HashedStream(io.RawIOBase):
-    """What tarfile reads from, and the digest of all that went by."""
+    """A stream for tarfile, with the digest of everything read from it."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

@@ -30,7 +30,7 @@ POST_DETACH = 'euca-nc-post-detach'
 # A node controller narrows its process-wide umask while it writes an instance.xml (node/xml.c), and a hook that another
 # thread starts in that moment inherits it. Hooks must cope with that, so here they always get it.
 HOOK_UMASK = 0o117
-# Blocked in every thread (init in node/handlers.c), and the mask survives exec: alarms in hooks do not ring.
+# Blocked in every thread (init in node/handlers.c), and the mask survives exec, so alarms in hooks have no effect.
 BLOCKED = {signal.SIGUSR1, signal.SIGALRM}
 
 log = logging.getLogger('eucalab.node.hooks')
@@ -71,7 +71,7 @@ class Hooks:
         return subprocess.run(test, env=self.environment(), check=False, **self._identity()).returncode == 0
 
     def call(self, event: str, parameter: str | Path) -> None:
-        """Run every hook for an event; HookFailed at the first that fails, the rest is then not run. No time limit."""
+        """Run every hook for an event; HookFailed at the first that fails; the others are then not run. No time limit."""
         if not self._enabled:
             return
         for path in self._executables(event):
@@ -105,7 +105,7 @@ class Hooks:
             if error.errno != errno.ENOEXEC:
                 log.error('cmd %s failed: %s', arguments, error)
                 return 255
-            # execvp gives a file without a #! line to the shell.
+            # execvp runs a file without a #! line in the shell.
             status = self._execute(['/bin/sh', *arguments])
         if status:
             log.error('cmd %s failed: %s', arguments, status)

@@ -103,7 +103,7 @@ class Hypervisor:
                 raise NodeError(f'libvirt cannot attach the volume: {error}') from error
 
     def detach(self, name: str, serial: str) -> None:
-        """Unplug the disk with this serial number and wait until the guest let go of it."""
+        """Unplug the disk with this serial number and wait until the guest has released it."""
         with self.connection() as connection:
             domain = self._domain(connection, name)
             try:

@@ -39,7 +39,7 @@ class Manifest:
 
 
 def read_manifest(text: bytes, location: str, private_key: Path) -> Manifest:
-    """Parse and decrypt. NodeError for everything that makes the bundle unusable."""
+    """Parse and decrypt. NodeError if anything makes the bundle unusable."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:
         root = etree.fromstring(text, parser)

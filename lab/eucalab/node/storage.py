@@ -44,7 +44,7 @@ class ObjectReader:
         return f'{self.endpoint}{SERVICE_PATH}/{urllib.parse.quote(location)}'
 
     def read(self, location: str, limit: int) -> bytes:
-        """A small object, whole. NodeError when it is longer than ``limit`` bytes or cannot be read."""
+        """A complete small object. NodeError when it is longer than ``limit`` bytes or cannot be read."""
         with self.download(location) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
@@ -52,7 +52,7 @@ class ObjectReader:
         return data
 
     def download(self, location: str, sha1: str | None = None) -> IO[bytes]:
-        """The object as a temporary file at its start, its digest compared already; read again when it came broken."""
+        """The object as a temporary file at its start, with a verified digest; downloaded again if it arrived damaged."""
         problem = ''
         for attempt in range(TRIES):
             if attempt:
@@ -69,7 +69,7 @@ class ObjectReader:
                 if sha1 is None or digest == sha1:
                     return file
                 file.close()
-                problem = f'{location}: its SHA1 is {digest}, the manifest says {sha1}'
+                problem = f'{location}: its SHA1 is {digest}, but the manifest contains {sha1}'
         raise NodeError(f'cannot download {problem}')
 
     def _once(self, location: str) -> tuple[IO[bytes], str]:

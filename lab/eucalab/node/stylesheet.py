@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).with_name('libvirt.xsl')
 def libvirt_xml(instance: Instance, settings: Settings) -> str:
     """The domain XML. The stylesheet is read anew every time, so edits are live and a broken one stops every launch.
 
-    It runs as the node's user, like everything in a real node: who may edit it must not gain root's rights here.
+    It runs as the node's user, like everything in a real node: whoever may edit it must not gain root's rights here.
     """
     owner = settings.owner
     command = ['xsltproc', '--nonet', '--nowrite', '--nomkdir', str(settings.stylesheet), str(instance.xml_file)]

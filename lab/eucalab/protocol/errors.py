@@ -23,7 +23,7 @@ def unauthorized(message: str) -> ApiError:
 
 
 class TransportError(Exception):
-    """A request refused before it became a message: the reply's code is the HTTP status line (NioServerHandler)."""
+    """A request refused before it was parsed as a message: the reply's code is the HTTP status line (NioServerHandler)."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -16,6 +16,6 @@ def possible(text: str) -> bool:
 
 
 def escape(text: str) -> str:
-    """Well-formed whatever the text is: characters that XML cannot have become replacement characters."""
+    """The text as well-formed XML; characters that XML cannot contain become replacement characters."""
     # A parser would make a line feed of a plain carriage return.
     return saxutils.escape(_IMPOSSIBLE.sub('\ufffd', text), {'\r': '&#13;'})

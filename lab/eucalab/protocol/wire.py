@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """EC2's query protocol, seen from the server: parameters become dictionaries, dictionaries become XML.
 
-Both directions follow botocore's own service model, so that names and nesting are those that clients know.
+Both directions follow botocore's own service model, so that names and nesting are those that clients use.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Ec2Wire:
         return _read_structure(shape, '', parameters) if shape else {}
 
     def serialise(self, action: str, api_version: str, request_id: str, reply: dict[str, Any]) -> bytes:
-        """The reply's XML, in the namespace of the version that was asked for. An empty reply says return=true."""
+        """The reply's XML, in the namespace of the requested version. An empty reply becomes return=true."""
         shape = self._model.operation_model(action).output_shape
         out = [
             '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -44,7 +44,7 @@ def _grant(grantee: str, permission: str, names: dict[str, str]) -> str:
 async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_name: str, key: str) -> web.Response:
     _resource(cloud, caller, bucket_name, key)
     if await request.read() or 'x-amz-acl' not in request.headers:
-        raise S3Error(501, 'NotImplemented', 'The lab knows canned ACLs only.')
+        raise S3Error(501, 'NotImplemented', 'The lab supports only canned ACLs.')
     acl = buckets.canned_acl(request)
     if key:
         cloud.store.execute('UPDATE objects SET acl = ? WHERE bucket = ? AND key = ?', acl, bucket_name, key)

@@ -19,7 +19,7 @@ from aiohttp import web
 from ..protocol.auth import V4_ALGORITHM, Caller, V4Scope, parse_http_or_iso_time, v4_key, v4_parts, v4_stamp
 from ..protocol.errors import S3Error
 
-MOST_BYTES = 16 << 20  # of one chunk, which is kept in memory until its signature is known to be right
+MOST_BYTES = 16 << 20  # of one chunk, which is kept in memory until its signature has been checked
 _NOTHING = hashlib.sha256(b'').hexdigest()
 _HEAD = re.compile(rb'([0-9a-fA-F]{1,8});chunk-signature=([0-9a-f]{64})\r\n')
 
@@ -32,7 +32,7 @@ def decoded_length(request: web.Request) -> int:
 
 
 async def decode(request: web.Request, caller: Caller) -> AsyncIterator[bytes]:
-    """The chunks' bytes, each proved. S3Error when the framing or a signature is wrong."""
+    """The bytes of the chunks, each with a valid signature. S3Error when the framing or a signature is wrong."""
     authorization = request.headers.get('Authorization', '')
     if not authorization.startswith(V4_ALGORITHM):
         raise S3Error(400, 'InvalidRequest', 'A body signed chunk by chunk needs a version 4 signature in the headers.')

@@ -178,7 +178,7 @@ async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
         while length:
             chunk = file.read(min(CHUNK, length))
             if not chunk:
-                raise ConnectionError(f'{bucket_name}/{key}: body is shorter than its row says')
+                raise ConnectionError(f'{bucket_name}/{key}: body is shorter than recorded')
             await response.write(chunk)
             length -= len(chunk)
     await response.write_eof()
@@ -186,7 +186,7 @@ async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
 
 
 def _range(request: web.Request, size: int) -> tuple[int, int, int]:
-    """Start, length and status of the answer. The answer to several ranges is the whole object, which the standard allows."""
+    """Start, length and status of the answer. The answer to several ranges is the complete object, which the standard allows."""
     match = re.fullmatch(r'bytes=(\d*)-(\d*)', request.headers.get('Range', ''))
     if match is None or not any(match.groups()):
         return 0, size, 200

@@ -36,7 +36,7 @@ async def handle(cloud: Cloud, caller: Caller | None, request: web.Request, raw_
     bucket, _, key = (unquote(part) for part in raw_resource.lstrip('/').partition('/'))
     for name in _UNKNOWN:
         if name in request.query:
-            raise S3Error(501, 'NotImplemented', f'The lab does not have {name}.')
+            raise S3Error(501, 'NotImplemented', f'The lab does not support {name}.')
     if not bucket:
         if request.method == 'GET':
             return buckets.list_all(cloud, caller)

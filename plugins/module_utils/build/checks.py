@@ -30,7 +30,7 @@ DIGESTS = {'md5': 32, 'sha1': 40, 'sha224': 56, 'sha256': 64, 'sha384': 96, 'sha
 # AttachVolume of every Eucalyptus: letters, digits and slashes, 3 to 10 of them. Eucalyptus 3 refuses sda and sdb, and the
 # first disk of the instance has one of the other names.
 DEVICE = re.compile(r'(?=.{3,10}\Z)(/dev/)?(sd[c-z]|hd[c-z]|x?vd[b-z])[0-9]*\Z')
-# crypt(3): $id$salt$hash, perhaps with parameters between. The old DES form has no mark that tells it from a password.
+# crypt(3): $id$salt$hash, perhaps with parameters between. The old DES form has no mark that distinguishes it from a password.
 CRYPT_HASH = re.compile(r'\$(1|2[abxy]|5|6|7|y|gy|sha1|md5)(\$[^\s:$]+){2,}')
 
 
@@ -88,13 +88,13 @@ def permissions(value: dict[str, t.Any]) -> str:
             hint = difflib.get_close_matches(str(key), ('public', 'accounts'), n=1)
             return f'must have only the keys public and accounts, not {key!r}' + (f'; did you mean {hint[0]}?' if hint else '')
     if value.get('public') is not None and not is_switch(value['public']):
-        return f'must have true or false for public, not {value["public"]!r}'
+        return f'must set public to true or false, not {value["public"]!r}'
     accounts = value.get('accounts')
     if accounts is not None and not isinstance(accounts, list):
-        return 'must have a list of account numbers for accounts'
+        return 'must set accounts to a list of account numbers'
     for account in accounts or []:
         if not re.fullmatch('[0-9]{12}', str(account).replace('-', '')):
-            return f'must have account numbers of 12 digits, in quotes since YAML drops leading zeros, not {account!r}'
+            return f'must list account numbers of 12 digits, in quotes because YAML drops leading zeros, not {account!r}'
     return ''
 
 
@@ -127,7 +127,7 @@ def checksum(value: str) -> str:
 
 def image_id(prefix: str) -> Check:
     return lambda value: (
-        '' if re.fullmatch(prefix + '-[0-9A-Fa-f]+', value) else f'must be an image id like {prefix}-1a2b3c4d, not {value!r}'
+        '' if re.fullmatch(prefix + '-[0-9A-Fa-f]+', value) else f'must be an image ID like {prefix}-1a2b3c4d, not {value!r}'
     )
 
 
@@ -145,7 +145,7 @@ def pattern(value: str) -> str:
     try:
         matches_all = re.compile(value).search('')
     except (re.error, OverflowError) as error:
-        return f'must be a regular expression, and {value!r} is none: {error}'
+        return f'must be a regular expression; {value!r} is not valid: {error}'
     return f'must not match every line, as {value!r} does' if matches_all else ''
 
 

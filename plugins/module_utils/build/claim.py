@@ -7,7 +7,7 @@ living claim in a listing made after its own put holds the build. No two can see
 put last has the other's claim in its listing. Otherwise an asking machine gives way to a holder and to an asking machine
 with a lower id, so one of them remains. That needs neither conditional requests nor tags, which older Eucalyptus lacks.
 
-A holder repeats its put as a sign of life. A claim is dead when its last put is DEAD_AFTER seconds old by the clock of the
+A holder repeats its put to renew the claim. A claim is dead when its last put is DEAD_AFTER seconds old by the clock of the
 object storage; the clocks of the machines are never compared.
 """
 
@@ -27,15 +27,15 @@ from datetime import datetime, timezone
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import StoreLike
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
-DEAD_AFTER = 150.0  # seconds without a sign of life, by the storage's clock
-REFRESH = 30.0  # seconds between two signs of life
+DEAD_AFTER = 150.0  # seconds without a renewal, by the storage's clock
+REFRESH = 30.0  # seconds between two renewals
 # A listing that arrives more seconds than this after the put may be outdated: others may have declared the claim dead.
 FRESH = DEAD_AFTER / 2
 ROUND = 1.0  # seconds between two looks at claims that will disappear or become the holder's
 ROUNDS_UNLISTED = 10
 
 ASKING, BUILDING, CLEANING = 'asking', 'building', 'cleaning'
-_VERBS = {BUILDING: 'built', CLEANING: 'cleaned up after an interruption', ASKING: 'started'}
+_VERBS = {BUILDING: 'built', CLEANING: 'cleaned up, after an interruption,', ASKING: 'started'}
 
 Report = t.Callable[[str], None]
 
@@ -45,7 +45,7 @@ class ClaimError(CollectionError):
 
 
 class BuildInProgress(CollectionError):
-    """Somebody else has the build."""
+    """Another machine has the build."""
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Owner:
 
     @classmethod
     def read(cls, text: str | None) -> Owner:
-        """The owner in a claim's content; 'unknown' where it is damaged or just gone."""
+        """The owner in a claim's content; 'unknown' if it is damaged or was just removed."""
         try:
             owner = cls(**json.loads(text or ''))
             datetime.fromtimestamp(owner.since, timezone.utc)
@@ -69,11 +69,11 @@ class Owner:
             return cls('unknown', 'unknown', 0)
 
     def describe(self, name: str, age: float) -> str:
-        """'debian-0a1b is being built by alice@runner7 (process 4711) since …, last sign of life 12 s ago.'"""
+        """'debian-0a1b is being built by alice@runner7 (process 4711, started 2026-…, last seen 12 s ago).'"""
         since = datetime.fromtimestamp(int(self.since), timezone.utc).isoformat()
-        who = f'{self.user}@{self.host} (process {self.process})'
         verb = _VERBS.get(self.state, 'built')
-        return f'{name} is being {verb} by {who} since {since}, last sign of life {max(0, round(age))} s ago.'
+        when = f'started {since}, last seen {max(0, round(age))} s ago'
+        return f'{name} is being {verb} by {self.user}@{self.host} (process {self.process}, {when}).'
 
 
 def this_machine(playbook: int) -> Owner:
@@ -86,7 +86,7 @@ def this_machine(playbook: int) -> Owner:
 
 @dataclass
 class Rival:
-    """Somebody else's claim and the seconds since its last sign of life."""
+    """Another machine's claim, and the seconds since its last renewal."""
 
     claim_id: str
     owner: Owner
@@ -128,8 +128,8 @@ def refuse_if_busy(store: StoreLike, own_id: str | None) -> list[str]:
         raise BuildInProgress(holders[0].owner.describe(store.name, holders[0].age))
     if own_id and look.own is None:
         raise BuildInProgress(
-            f'Another machine has taken over {store.name}, because this one gave no sign of life for {DEAD_AFTER:.0f} s. '
-            'What this build created is removed by the other machine or by the next build of the same inputs.'
+            f'Another machine has taken over {store.name}, because this one did not renew its claim for {DEAD_AFTER:.0f} s. '
+            'The other machine, or the next build of the same inputs, removes what this build created.'
         )
     return look.dead
 
@@ -145,7 +145,7 @@ class Claim:
     def take(self, report: Report = lambda line: None) -> None:
         """Hold the build. Raises BuildInProgress when another machine has it, CloudError, ClaimError and StorageError.
 
-        ``report`` is called with a line once a round, while other machines ask for the same build. A claim that already
+        ``report`` is called with a line once a round, while other machines are asking for the same build. A claim that already
         holds the build gives way to another holder only.
         """
         before = self.owner.state
@@ -158,12 +158,12 @@ class Claim:
                 self.store.remove(claim_id)
         except BaseException as error:
             if before == ASKING or isinstance(error, BuildInProgress):
-                with contextlib.suppress(CollectionError):  # the first error counts
+                with contextlib.suppress(CollectionError):  # the first error is the one to report
                     self.release()
             raise
 
     def refresh(self) -> None:
-        """Give a sign of life. Raises BuildInProgress when the last one was so long ago that another machine took over."""
+        """Renew the claim. Raises BuildInProgress if the last renewal was so long ago that another machine took over."""
         if _boottime() - self._held_at > FRESH:
             self.take()
         else:
@@ -174,7 +174,7 @@ class Claim:
         self.store.remove(self.id)
 
     def _ask(self, report: Report) -> list[str]:
-        """Return the ids of dead claims as soon as there is no other living one."""
+        """Wait until no other claim is alive, and return the ids of the dead ones."""
         unlisted = 0
         while unlisted < ROUNDS_UNLISTED:
             put_at = self._put()
@@ -202,12 +202,12 @@ class Claim:
         return None
 
     def _put(self) -> float:
-        """Return the moment before the put."""
+        """Put the claim and return the moment before that."""
         at = _boottime()
         self.store.put(self.id, json.dumps(asdict(self.owner)))
         return at
 
 
 def _boottime() -> float:
-    """Seconds, also of those in which the machine was suspended."""
+    """Seconds since boot, including those in which the machine was suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Claims as objects in object storage: BUCKET/NAME/ID. The bucket exists as long as anybody in the account builds."""
+"""Claims as objects in object storage: BUCKET/NAME/ID. The bucket exists while any machine of the account builds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ClaimStore:
         self._has_bucket = False
 
     def put(self, claim_id: str, content: str) -> None:
-        """Create the claim or repeat it. Raises CloudError and StorageError."""
+        """Create the claim or renew it. Raises CloudError and StorageError."""
 
         def put() -> None:
             if not self._has_bucket:
@@ -105,7 +105,7 @@ class ClaimStore:
         self._has_bucket = True
 
     def _again(self, request: t.Callable[[], None]) -> None:
-        """Send a request that may be repeated, again while the storage stumbles or its bucket is removed meanwhile."""
+        """Send a repeatable request, again while the storage fails temporarily or its bucket is removed meanwhile."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 request()

@@ -23,7 +23,7 @@ Print = t.Callable[[str], None]
 
 @dataclass
 class CleanUp:
-    """Implements guard.Duty. ``wanted`` returns False when the build's directory is gone; then nobody needs the rest."""
+    """Implements guard.Duty. ``wanted`` returns False when the build's directory is gone; the rest of the work is then skipped."""
 
     cloud: Cloud
     claim: Claim
@@ -43,7 +43,7 @@ class CleanUp:
             raise
 
     def clean(self, show: Print) -> None:
-        """Look until nothing is found twice: a module may outlive its playbook for a moment."""
+        """Repeat until two consecutive looks find nothing: a module may outlive its playbook for a moment."""
         self.claim.owner.state = CLEANING
         removed = 'its answer file' if self.keep else 'everything that it created'
         show(f'\nbuild {self.name}: interrupted; removing {removed} (log: {self.log})')
@@ -53,7 +53,7 @@ class CleanUp:
             try:
                 found = find_leftovers(self.cloud, self.tag, self.name, self.answer_file_bucket, self.keep)
                 plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
-            except Exception as error:  # the cloud may be away for a while; only time ends this
+            except Exception as error:  # the cloud may be unreachable for a while; only the deadline ends this
                 quiet = 0
                 show(f'build {self.name}: {error}')
             else:

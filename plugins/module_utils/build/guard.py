@@ -25,7 +25,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim impor
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 PERIOD = 1.0
-LAST_REQUEST = 20.0  # seconds for a sign of life that is on its way when the guard ends
+LAST_REQUEST = 20.0  # seconds for a renewal that is in progress when the guard ends
 Print = t.Callable[[str], None]
 
 
@@ -47,13 +47,13 @@ class Duty(t.Protocol):
     """The work of a guard."""
 
     def refresh(self) -> None:
-        """Give a sign of life. Raises BuildInProgress when another machine has taken over the build."""
+        """Renew the claim. Raises BuildInProgress if another machine has taken over the build."""
 
     def clean(self, show: Print) -> None:
         """Remove what the interrupted build created. ``show`` prints a line for the user."""
 
     def release(self, show: Print) -> None:
-        """Give up the claim, after the last sign of life."""
+        """Give up the claim, after the last renewal."""
 
 
 class Lock(t.NamedTuple):
@@ -64,11 +64,11 @@ class Lock(t.NamedTuple):
     note: str
 
     def release(self) -> None:
-        """Close this copy of the descriptor; the lock lives until all are closed."""
+        """Close this copy of the descriptor; the lock exists until all copies are closed."""
         os.close(self.descriptor)
 
     def remove(self) -> None:
-        """Remove the file while it is locked: nobody begins with a file that is then removed."""
+        """Remove the file while it is locked, so that no other process starts with a file that is about to be removed."""
         self.path.unlink(missing_ok=True)
         self.release()
 
@@ -203,8 +203,8 @@ def _serve(playbook: int, born: str, duty: Duty, show: Print) -> None:
                 if _birth(playbook) == born:
                     os.kill(playbook, signal.SIGINT)
                 return
-            except Exception as error:  # the storage may be away for a while
-                _print(None, f'No sign of life could be given: {error}')
+            except Exception as error:  # the storage may be unreachable for a while
+                _print(None, f'The claim could not be renewed: {error}')
 
     thread = threading.Thread(target=keep_alive, daemon=True)
     thread.start()
@@ -231,7 +231,7 @@ def _birth(pid: int) -> str | None:
 
 
 def _print(terminal: str | None, text: str) -> None:
-    """Nothing may keep the guard from its work: not a full disk, not a terminal that is closed or stopped with Ctrl-S."""
+    """Print without ever failing or blocking: the disk may be full, the terminal closed or stopped with Ctrl-S."""
     line = f'{text}\n'.encode()
     with contextlib.suppress(OSError):
         os.write(1, line)

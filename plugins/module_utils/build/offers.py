@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inputs that name something in the cloud, compared with what the cloud lists, before anything is created.
+"""Inputs that name a resource of the cloud, compared with what the cloud lists, before anything is created.
 
-A cloud that cannot list a kind of thing (Eucalyptus before 3.3 has no DescribeInstanceTypes) is not asked further about it: the
-request that uses the name will answer.
+If the cloud cannot list a kind of resource (Eucalyptus before 3.3 has no DescribeInstanceTypes), its names are not checked here:
+the request that uses a wrong one fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNKNOWN_CODES = ('InvalidAction', 'UnknownOperation', 'UnsupportedOperation', 'N
 
 @dataclass(frozen=True)
 class Offer:
-    """One kind of thing that inputs name: how the cloud lists it, and where its name is in the reply."""
+    """One kind of resource that inputs name: how the cloud lists it, and where its name is in the reply."""
 
     word: str
     inputs: tuple[str, ...]
@@ -42,7 +42,7 @@ IMAGES = {'kernel_id': 'kernel', 'ramdisk_id': 'ramdisk', 'image_id': 'machine'}
 
 
 def unmet(cloud: Cloud, recipe: Recipe) -> list[str]:
-    """A sentence for each input that names what the cloud does not have. Raises CloudError."""
+    """A sentence for each input that names a resource missing in the cloud. Raises CloudError."""
     problems = [problem for offer in OFFERS for problem in _unmet(cloud, recipe, offer)]
     return problems + _wrong_images(cloud, recipe)
 
@@ -66,7 +66,7 @@ def _unmet(cloud: Cloud, recipe: Recipe, offer: Offer) -> list[str]:
 
 
 def _existing(cloud: Cloud, offer: Offer) -> list[list[str]] | None:
-    """The names of each thing that the cloud lists; None when it has no such request."""
+    """The names of each resource that the cloud lists; None if it has no such request."""
     try:
         reply = cloud.ec2(offer.operation, f'the {offer.word}s')
     except CloudError as error:

@@ -20,7 +20,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import pr
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 PREFIX = 'image_build_'
-# A new number makes all images again: raise it when the steps of a build change what comes out.
+# A new number makes all images again: raise it when a change of the steps changes the finished image.
 RECIPE = 2
 # Facts that the role sets; they have the prefix of its inputs.
 OUTPUTS = ('result', 'installer')
@@ -35,11 +35,11 @@ PROOF_KEY_PLACEHOLDER = '0' * KEY_DIGITS
 
 
 class RecipeError(CollectionError):
-    """Inputs that no build can be made of. The message names each wrong variable."""
+    """Inputs that do not make a build. The message names each wrong variable."""
 
 
 class Effect(enum.Enum):
-    """How an input decides what the finished image contains."""
+    """The influence of an input on the content of the finished image."""
 
     KEYED = 'its value is part of the key'
     CONTENT = 'the content of the file that it names is part of the key'
@@ -177,9 +177,9 @@ class Recipe:
         for part in ('kernel', 'ramdisk'):
             file, given = PREFIX + part, self[part]
             if entry_point != 'main' and not given:
-                problems.append(f"{file} is empty. It names the installer's {part}, a path or a URL.")
+                problems.append(f"{file} is empty. Set it to the installer's {part}, a path or a URL.")
             elif entry_point == 'main' and bool(given) == bool(self[f'{part}_id']):
-                problems.append(f'Give either {file} (a path or URL; only cloud administrators may register it) or {file}_id.')
+                problems.append(f'Set either {file} (a path or URL; only cloud administrators may register it) or {file}_id.')
             if is_url(given) and not self[f'{part}_checksum']:
                 problems.append(f'{file} is a URL, so {file}_checksum is needed, as sha256:HEX.')
         if entry_point == 'main':
@@ -189,7 +189,7 @@ class Recipe:
         return problems
 
     def boot_params_problems(self, boot_params: str) -> list[str]:
-        """What keeps the boot parameters, with the answer file's URL in them, from the installer's kernel."""
+        """Reasons why the boot parameters, with the answer file's URL in them, cannot reach the installer's kernel."""
         try:
             compose(boot_params, None, False, None)
         except UserDataError as error:
@@ -197,7 +197,7 @@ class Recipe:
         return []
 
     def template_problems(self) -> list[str]:
-        """What the role's own answer files lack."""
+        """Missing inputs of the role's own answer files."""
         if re.fullmatch(r'(https?|ftp)://[^/?#\s]+\S*', self['install_url'], re.IGNORECASE):
             return []
         return [
@@ -205,7 +205,7 @@ class Recipe:
             f'{self["answer_file"]} of this role installs from it.'
         ]
 
-    # --- what goes in
+    # --- parts of the key
 
     @property
     def boot_params(self) -> str:
@@ -225,14 +225,14 @@ class Recipe:
         """The inputs by name, without those that may contain a secret."""
         return {one.name: self[one.name] for one in INPUTS if one.name in self.values and not one.private}
 
-    # --- what comes out
+    # --- results
 
     def key(self, contents: t.Mapping[str, str]) -> str:
-        """The digest of all that decides what comes out. ``contents`` has a digest for each input whose content counts."""
+        """Digest of all that decides the image's content. ``contents`` has a digest for each input whose content counts."""
         return hashlib.sha256(json.dumps(self.keyed(contents), sort_keys=True).encode()).hexdigest()
 
     def keyed(self, contents: t.Mapping[str, str]) -> dict[str, t.Any]:
-        """What the key is made of, as the manifest shows it."""
+        """The parts of the key, as the manifest lists them."""
         values = {one.name: self[one.name] for one in INPUTS if one.effect is KEYED}
         return {'recipe': RECIPE, **values, 'contents': dict(contents)}
 
@@ -240,11 +240,11 @@ class Recipe:
         return f'{self["name"]}-{key[:KEY_DIGITS]}'
 
     def proof(self, key: str) -> dict[str, str]:
-        """What the answer file prints as its proof, and the expression that recognises it on the console."""
+        """The key that the answer file prints as its proof, and the expression that recognises the proof on the console."""
         return {'proof_key': key[:KEY_DIGITS], 'success_pattern': proof.success_pattern(key[:KEY_DIGITS])}
 
     def unproved(self, answer_file: t.Mapping[str, t.Any]) -> str:
-        """What nothing proves about the installation with this answer file (path and facts); empty if it is proved."""
+        """A warning if this answer file (path and facts) does not prove the success of the installation; otherwise empty."""
         if answer_file['proves']:
             return ''
         file = self['answer_file']
@@ -252,8 +252,8 @@ class Recipe:
             return 'Without image_build_answer_file nothing proves that the installation succeeded: a power-off counts as its end.'
         rest = ' and the boot test' if self['boot_test'] else ''
         return (
-            f'{file} does not include proof.sh.j2. Nothing proves that the installation succeeded, nor which disk it used: any '
-            f'power-off counts as success, and only known texts of failures on the console{rest} recognise a failed installation. '
+            f'{file} does not include proof.sh.j2. Nothing proves that the installation succeeded, or which disk it used: any '
+            f'power-off counts as success, and only known failure texts on the console{rest} reveal a failed installation. '
             'Include proof.sh.j2 as its last command (docs/build_image.md shows how).'
         )
 
@@ -261,16 +261,16 @@ class Recipe:
         return f'{self._absolute(self["directory"]).rstrip("/")}/{self.image_name(key)}'
 
     def build_tags(self, key: str) -> dict[str, str]:
-        """What everything carries that belongs to the build."""
+        """Tags of everything that belongs to the build."""
         return {BUILD_TAG: self.image_name(key)}
 
     def finished_tags(self, key: str) -> dict[str, str]:
-        """What the finished, tested image carries."""
+        """Tags of the finished, tested image."""
         own = {name: str(value) for name, value in self['tags'].items()}
         return {**own, **self.build_tags(key), KEY_TAG: key}
 
     def permissions(self) -> dict[str, t.Any]:
-        """Who may launch the finished image: ``public`` and ``accounts``, as far as they are given."""
+        """Launch permissions of the finished image: ``public`` and ``accounts``, as far as they are given."""
         given = dict(self['launch_permissions'])
         if given.get('public') is not None:
             given['public'] = checks.switched_on(given['public'])
@@ -279,7 +279,7 @@ class Recipe:
         return given
 
     def client_token(self, key: str, purpose: str) -> str:
-        """An instance is known by its token before it has its tag (build_leftovers). With the token of an earlier run the cloud
+        """Client token, by which build_leftovers finds an instance without its tag. With the token of an earlier run the cloud
         would return the instance of that run, terminated long ago."""
         return f'{self.image_name(key)[-TOKEN_LENGTH:]}.{int(time.time())}{purpose}'
 

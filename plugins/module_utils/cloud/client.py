@@ -3,7 +3,7 @@
 """Requests to the cloud's EC2 and S3 services.
 
 One configuration for every Eucalyptus from 3.1 to 5: with the oldest API version that has every call needed, botocore
-adds no parameter that some Eucalyptus refuses (it injects ClientToken from 2016-11-15 on), and all of them accept
+adds no parameter that some version refuses (it injects ClientToken from 2016-11-15 on), and all of them accept
 version 2 signatures.
 """
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Endpoint and keys of a cloud, from the options, an eucarc file, the environment, or the ini files of euca2ools."""
+"""Endpoint and keys of a cloud, from the options, a eucarc file, the environment, or the ini files of euca2ools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.ini import 
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
-# Names in an eucarc and in the environment; the first one that is set counts.
+# Names in a eucarc and in the environment; the first one that is set counts.
 VARIABLES = {
     'ec2_url': ('EC2_URL',),
     's3_url': ('S3_URL',),
@@ -51,8 +51,7 @@ class CredentialsError(CollectionError):
 
 @dataclass
 class Credentials:
-    """A complete set. Paths may be relative to the directory that the module runs in; None stands for what no source
-    contains."""
+    """A complete set. Paths may be relative to the directory that the module runs in; None stands for a missing value."""
 
     ec2_url: str
     access_key: str
@@ -75,13 +74,13 @@ class Credentials:
         number = (self.account_id or '').replace('-', '')
         if not (len(number) == 12 and number.isdigit()):
             raise CredentialsError(
-                f'The account number (12 digits) is needed, and {self.origin} did not give it (EC2_ACCOUNT_NUMBER): '
-                'set the option account_id.'
+                f'The account number is missing: {self.origin} did not contain EC2_ACCOUNT_NUMBER (12 digits). '
+                'Set the option account_id.'
             )
         return number
 
     def verify(self, validate_certs: bool | None, ca_path: str | None) -> bool | str:
-        """How to verify https endpoints: False, True, or a file of authorities. An option that was not given follows
+        """The verification of https endpoints: False, True, or a file of authorities. An option that was not given follows
         `verify-ssl` of the region, and is true without one. Raises IniError."""
         if validate_certs is None:
             validate_certs = self.verify_ssl is None or boolean(self.verify_ssl, f'verify-ssl in {self.origin}')
@@ -112,9 +111,9 @@ def find_credentials(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str
             used = source.keys() - given.keys()
             return Credentials(**found, origin=f'the options and {origin}' if used and given else origin if used else 'the options')
         lacks.append(f'{origin} ({"without " + ", ".join(missing) if source else "nothing there"})')
-    way_out = 'Give the option eucarc, or source the eucarc of the cloud before running.'
+    way_out = 'Set the option eucarc, or source the eucarc of the cloud before running.'
     if options.get('eucarc'):
-        way_out = 'A value that only running the file would give is left out. Give the missing ones as options.'
+        way_out = 'Values that depend on commands in the file are left out. Set the missing ones as options.'
     searched = '; '.join(['the options'] * bool(given) + lacks)
     raise CredentialsError(f'No complete set of ec2_url, access_key and secret_key. Searched: {searched}. {way_out}')
 

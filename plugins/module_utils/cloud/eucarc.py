@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading an eucarc file without running it.
+"""Reading a eucarc file without running it.
 
-An eucarc is a shell script by form and a list of settings by purpose. It often arrives by mail or in a zip file, so no
+A eucarc has the form of a shell script and the purpose of a list of settings. It often arrives by mail or in a zip file, so no
 command in it is ever run. The file is read as bash reads it; the few commands with which such files find their own
 directory (`dirname`, `readlink -f`, `cd … && pwd`) are worked out here. A value that depends on anything else is left
 out, and so is every value that uses it.
@@ -46,8 +46,8 @@ class _End(Exception):
 def parse_eucarc(text: str, path: str) -> dict[str, str]:
     """Return the variables that the file sets, as bash does when it sources ``path``, an absolute path.
 
-    Of the environment only the home directory is known: a variable that the file does not set is one that cannot be
-    worked out. A path with blanks stays whole where the file forgot the quotes.
+    Of the environment only the home directory is used: a variable that the file does not set cannot be worked out. A
+    path with blanks is kept in one piece even if the file lacks the quotes.
     """
     shell = _Shell(path)
     text = re.sub(r'\r(?=\n|\Z)', '', text.removeprefix('\ufeff').replace('\0', ''))
@@ -89,7 +89,7 @@ class _Shell:
             return True
         if subshell or '|' in (command.before, command.after) or command.after == '&':
             self._succeeded = None
-            return True  # the variables of a subshell are its own
+            return True  # variables of a subshell do not leave it
         if command.before == '&&':
             certain = certain and bool(self._succeeded)
         elif command.before == '||':

@@ -80,7 +80,7 @@ class Configuration:
         found = [one for one in self._named[kind] if one.count(':') >= len(parts) and one.split(':')[-len(parts) :] == parts]
         shortest = [one for one in found if one.count(':') == min(other.count(':') for other in found)]
         if len(shortest) > 1:
-            raise IniError(f'The {kind} {name} is ambiguous: give one of {", ".join(sorted(shortest))}.')
+            raise IniError(f'The {kind} {name} is ambiguous: use one of {", ".join(sorted(shortest))}.')
         return shortest[0] if shortest else None
 
     def _value(self, kind: str, name: str, option: str, seen: tuple[tuple[str, str], ...]) -> str | None:
@@ -156,7 +156,7 @@ def _read(name: str, text: str, sections: Sections) -> None:
 
 
 def _without_comment(value: str) -> str:
-    """ConfigParser looks only at the first semicolon, and takes it for a comment's begin when a blank precedes it."""
+    """ConfigParser looks only at the first semicolon, and treats it as the beginning of a comment if a blank precedes it."""
     first = value.find(';')
     if first != -1 and value[first - 1].isspace():
         value = value[:first]

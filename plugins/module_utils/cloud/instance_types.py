@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DescribeInstanceTypes of Eucalyptus, which has another reply than Amazon's request of that name and is older than it.
+"""DescribeInstanceTypes of Eucalyptus, which is older than Amazon's request of that name and has a different reply.
 
 Eucalyptus 3.3 to 5. botocore's API version 2014-10-01 does not contain the request. Shape: euca2ools,
 ``commands/ec2/describeinstancetypes.py``; disk in GB, memory in MiB.

@@ -47,8 +47,8 @@ def wait_options(timeout: int) -> dict[str, t.Any]:
 
 
 def as_text(value: t.Any) -> str:
-    """The value of an option of type raw that is a text: up to ansible-core 2.18 a templated text that looks like JSON arrives as
-    data, and becomes JSON again here. An option of type str would make a Python literal of it."""
+    """The text of an option of type raw: up to ansible-core 2.18 a templated text that looks like JSON arrives as data, and
+    becomes JSON again here. An option of type str would make a Python literal of it."""
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
 
 

@@ -82,7 +82,7 @@ def request_removal(cloud: Cloud, kind: Kind, resource_id: str) -> None:
 
 
 def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float, report: t.Callable[[str], None] = lambda text: None) -> None:
-    """Request the removal, repeatedly while the cloud refuses it, and wait until the resource is gone.
+    """Request the removal, again while the cloud refuses it, and wait until the resource is gone.
 
     ``report`` receives a line at least every 30 seconds. Raises WaitError, with the cloud's reason, after ``timeout``
     seconds.

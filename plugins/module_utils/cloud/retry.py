@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The retry policy: which requests are sent again, how often, and after which pauses. Nothing else sends one again.
+"""The retry policy: which requests are repeated, how often, and after which pauses. Nothing else repeats one.
 
-A request is repeated by exactly one policy. Whoever applies another than the default passes ``ONCE`` to the client.
+Exactly one policy applies to a request. A caller that applies another than the default passes ``ONCE`` to the client.
 """
 
 from __future__ import annotations

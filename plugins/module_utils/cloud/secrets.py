@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-HIDDEN = 'the URL'  # stands for one whose secret parts cannot be told from the rest
+HIDDEN = 'the URL'  # replaces a URL whose secret parts cannot be recognised
 # A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
 URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
 IN_TEXT = re.compile(r'\w+://[^\s"\'<>]+')
@@ -36,7 +36,7 @@ def shown(url: str) -> str:
 
 
 def url_secrets(url: str) -> set[str]:
-    """What `shown` leaves out, in pieces that occur nowhere else."""
+    """The parts that `shown` leaves out, in pieces that occur nowhere else."""
     if '://' not in url:
         return set()
     match = URL.fullmatch(url)

@@ -43,7 +43,7 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
     missing = {key: value for key, value in wanted.items() if present.get(key) != value}
     for key, value in missing.items():
         check_tag(key, value)
-    # purge_tags belongs to the option tags: without that, setting a name would remove all other tags.
+    # Without the option tags, purge_tags has no effect: otherwise setting a name would remove all other tags.
     purge = params.get('purge_tags') and params.get('tags') is not None
     surplus = {key: value for key, value in present.items() if purge and key not in wanted and not key.startswith(SYSTEM)}
     if missing:

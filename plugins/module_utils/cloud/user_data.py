@@ -3,8 +3,8 @@
 """User data that carries boot parameters to the hook of the node controllers and remains readable for cloud-init.
 
 The hook looks for its lines at the beginning of any line. cloud-init decides by the first characters how to read user
-data, and would take `#cloud-config` behind the hook's lines for plain text. In a MIME message both find what is theirs:
-the hook's lines are a part of type text/plain, which cloud-init skips (cloudinit/user_data.py and
+data, and would treat `#cloud-config` after the hook's lines as plain text. In a MIME message each finds its own lines:
+the hook's are a part of type text/plain, which cloud-init skips (cloudinit/user_data.py and
 cloudinit/handlers/__init__.py, releases 0.7 to 24).
 """
 
@@ -17,13 +17,13 @@ import re
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
-# The node controller keeps 16383 characters of base64, and cuts the rest off without a word.
+# The node controller keeps 16383 characters of base64, and silently cuts off the rest.
 MAX_BYTES = 12287
 # x86 kernels read 2048 bytes of command line, the closing NUL among them, and ignore what follows.
 MAX_PARAMETERS = 2047
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*\Z')
 KEYS = re.compile(r'^(bootparams|installer|console)=', re.MULTILINE)
-# Beginnings by which cloud-init knows user data, in small letters, with the content type of each.
+# Beginnings by which cloud-init recognises user data, in small letters, with the content type of each.
 KINDS = {
     '#cloud-config-archive': 'text/cloud-config-archive',
     '#cloud-config-jsonp': 'text/cloud-config-jsonp',
@@ -48,7 +48,7 @@ class UserDataError(CollectionError):
 def compose(boot_params: str | None, installer: str | None, vnc: bool, user_data: str | None) -> bytes | None:
     """Return the user data to run an instance with, None when there is none.
 
-    The hook's lines come first, so that no cut takes them away: in front of plain text, otherwise as the first part of
+    The hook's lines come first, so that they are not cut off: in front of plain text, otherwise as the first part of
     a MIME message. The same arguments always give the same bytes. Raises UserDataError.
     """
     lines = _lines(boot_params, installer, vnc)
@@ -56,7 +56,7 @@ def compose(boot_params: str | None, installer: str | None, vnc: bool, user_data
     if lines and KEYS.search(own):
         raise UserDataError(
             'user_data has a line that begins with bootparams=, installer= or console=, which the hook on the node '
-            'controller would take for its own. Use boot_params, installer and vnc for these, or indent the line.'
+            'controller would interpret. Use boot_params, installer and vnc for these, or indent the line.'
         )
     data = (_together(lines, own) if lines else own).encode('utf-8', 'surrogateescape')
     if (lines or own.startswith('bootparams=') or '\nbootparams=' in own) and len(data) > MAX_BYTES:
@@ -92,7 +92,7 @@ def _together(lines: str, own: str) -> str:
             return _with_part(own, message.get_boundary(), part)
         return _message(part, own)
     if raw.startswith(GZIP):
-        raise UserDataError('user_data is compressed with gzip, which cannot carry boot parameters. Give it uncompressed.')
+        raise UserDataError('user_data is compressed with gzip, which cannot carry boot parameters. Pass it uncompressed.')
     start = own.lstrip().lower()  # as cloud-init looks at it (handlers.type_from_starts_with)
     kind = next((kind for begin, kind in KINDS.items() if start.startswith(begin)), None)
     if kind is None:

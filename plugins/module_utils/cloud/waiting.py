@@ -82,7 +82,7 @@ def wait_for(
         nonlocal reported
         waited = time.monotonic() - start
         if waited - reported >= REPORT_EVERY:
-            report(f'Waiting for {aim} since {waited:.0f} s: {condition}')
+            report(f'Waiting for {aim}, {waited:.0f} s so far: {condition}')
             reported = waited
 
     while True:

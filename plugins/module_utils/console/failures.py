@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FAILED = 'failed'
-WAITING = 'waiting'  # for a person, who is not there
+WAITING = 'waiting'  # for a person, who is absent
 
 
 @dataclass(frozen=True)

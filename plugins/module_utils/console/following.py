@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Following an instance's console until a text appears, the instance ends, or nothing new comes."""
+"""Following an instance's console until a text appears, the instance ends, or nothing new appears."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
 ENDED = ('terminated', 'shutting-down', 'stopping', 'stopped')
-# Seconds that the cloud may be away, for example for a restart. An installation continues meanwhile.
+# Seconds for which the cloud may be unreachable, for example during a restart. An installation continues meanwhile.
 PATIENCE = 300
 # Beginning of the hook's lines, which the cloud puts before the console.
 HOOK = 'bootparams: '
@@ -24,7 +24,7 @@ HOOK = 'bootparams: '
 NOT_YET = 30
 # Seconds that the cloud may take for an answer.
 SLOW = 5
-# Seconds until a user without any news gets a line about the wait.
+# Seconds without new lines until the wait is reported.
 REMIND = 30
 
 
@@ -65,7 +65,7 @@ class Follower:
         return self.ended and was_terminated(self._instance, self.state)
 
     def poll(self) -> list[str]:
-        """Return the lines since the last call. Raises CloudError when the cloud refuses, or was away for too long.
+        """Return the lines since the last call. Raises CloudError when the cloud refuses, or was unreachable for too long.
 
         The last line counts although it has no end, once it has not changed from one call to the next.
         """

@@ -31,7 +31,7 @@ NO_PROOF = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an installation ended, why, and the console line that decided."""
+    """The way in which an installation ended, the reason, and the decisive console line."""
 
     ended: str
     reason: str
@@ -41,7 +41,7 @@ class Verdict:
 class Installation:
     """The end of one installation: proof, failure, silence or time.
 
-    ``timeout`` and ``silence`` are seconds. ``volume`` is the volume that has to be installed on, if that is known.
+    ``timeout`` and ``silence`` are seconds. ``volume`` is the target of the installation, if known.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Installation:
         self.disk: dict[str, t.Any] | None = None
 
     def read(self, lines: list[str]) -> None:
-        """Take in the console's new lines."""
+        """Process the console's new lines."""
         self._watch.read(lines, self._follower.console.unfinished)
         self._look_for_proof(lines, self._last_line)
         self._last_line = lines[-1] if lines else self._last_line
@@ -82,7 +82,7 @@ class Installation:
         return wrong_disk(disk, volume['volume_id'], volume['size']) if volume and disk else None
 
     def judge(self) -> Verdict | None:
-        """Return how it has ended, None if it has not."""
+        """Return the verdict, None while the installation continues."""
         follower = self._follower
         hit = self._watch.hit(last=follower.ended)
         if hit and hit.outcome == WAITING:
@@ -94,7 +94,7 @@ class Installation:
         if self._expect_boot_params and follower.has_output and not (follower.boot_params or '').startswith('applied'):
             return Verdict(FAILED, f'the installer got no boot parameters: {self._missing_boot_params()}')
         if follower.silent >= self._silence:
-            return Verdict(SILENT, f'nothing new has come on the console for {follower.silent:.0f} s')
+            return Verdict(SILENT, f'nothing new has appeared on the console for {follower.silent:.0f} s')
         if follower.seconds >= self._timeout:
             return Verdict(TIMEOUT, f'after {follower.seconds:.0f} s the instance is still {follower.state or "not listed"}')
         return None
@@ -116,7 +116,7 @@ class Installation:
         if self._success and not self.proof:
             return Verdict(FAILED, NO_PROOF.format(pattern=self._success.pattern))
         if wrong := self._wrong_disk():
-            return Verdict(FAILED, f'the installer used another disk than the volume: {wrong}', self.proof)
+            return Verdict(FAILED, f'the installer used a disk other than the volume: {wrong}', self.proof)
         return Verdict(POWERED_OFF, f'the instance is {follower.state or "gone"}')
 
 
@@ -131,15 +131,15 @@ def boot_complaint(follower: Follower, watch: Watch, missing: list[str], timeout
     if not missing:
         return None
     if follower.ended:
-        return f'{head} ended, the instance is {follower.state or "gone"}, without: {expected}.{_hint(follower)}'
+        return f'{head} ended because the instance is {follower.state or "gone"}. Still missing: {expected}.{_hint(follower)}'
     if follower.silent >= silence:
-        return f'{head} has shown nothing new for {follower.silent:.0f} s, without: {expected}.{_hint(follower)}'
+        return f'{head} has shown nothing new for {follower.silent:.0f} s. Still missing: {expected}.{_hint(follower)}'
     if follower.seconds >= timeout:
-        return f'{head} has not shown within {follower.seconds:.0f} s: {expected}.{_hint(follower)}'
+        return f'{head} did not show within {follower.seconds:.0f} s: {expected}.{_hint(follower)}'
     return None
 
 
 def _hint(follower: Follower) -> str:
-    """Return the usual reason, if the boot loader's words are the last ones."""
+    """Return the usual reason, if the last line is the boot loader's."""
     last = follower.console.last_lines(1)
     return GRAPHICAL_TERMINAL if last and BOOT_LOADER.search(last[0]) else ''

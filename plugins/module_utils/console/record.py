@@ -14,7 +14,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text impo
 
 HEAD = 4096
 WINDOW = 64 * 1024
-LOST = b'\n[... a part of the console was not seen: it went by faster than it was asked for ...]\n'
+LOST = b'\n[... a part of the console was not seen: it was printed faster than it could be read ...]\n'
 # Fewer bytes in common could be chance.
 LEAST_OVERLAP = 16
 ANCHOR = 64
@@ -60,7 +60,7 @@ class Console:
         self._lines = Lines()
 
     def add(self, window: bytes) -> list[str]:
-        """Take in the window that the cloud shows now and return the lines that ended since, readable and without
+        """Process the window that the cloud now shows, and return the lines that ended since, readable and without
         empty ones."""
         new = self._new(window)
         if not new:

@@ -14,7 +14,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import Col
 
 # Lines kept for a text that is not complete yet. A dialog of 40 columns breaks a phrase into no more than three.
 KEPT = 8
-EXPLAINING = 5  # lines from the text on, because many installers give the reason after it
+EXPLAINING = 5  # lines from the text on, because many installers print the reason after it
 LONGEST_EXPLANATION = 500
 MOST_READINGS = 4  # until an explanation counts as complete while further lines come
 # The kernel's and the journal's beginnings of lines.
@@ -86,7 +86,7 @@ class Watch:
         self._unfinished = ''
 
     def read(self, lines: list[str], unfinished: str = '') -> None:
-        """Take in the console's new lines, and its last line that has no end yet."""
+        """Process the console's new lines, and its last line that has no end yet."""
         self._recent += lines
         if self._outcome:
             self._readings += 1

@@ -3,8 +3,8 @@
 """Making bundles: image -> tar -> gzip -> AES-128-CBC -> parts. Streaming: no copy on disk, memory that does not grow.
 
 A bundle is made in two passes. `identify` reads the image for the digest that is its identity, from which key and
-initialisation vector are derived (`derive_secrets`), so the same image of the same user gives the same parts again, and an
-interrupted upload can go on. `Bundler` then yields the parts while it reads the image a second time.
+initialisation vector are derived (`derive_secrets`), so the same image of the same user produces the same parts again, and an
+interrupted upload can continue. `Bundler` then yields the parts while it reads the image a second time.
 
 Reading, compressing, encrypting, hashing and the consumer run side by side in threads; all of them release the GIL.
 """
@@ -80,7 +80,7 @@ def identify(image: ImageFile, member: str) -> Identity:
 
 
 def derive_secrets(secret_key: str, identity: Identity, name: str) -> tuple[bytes, bytes]:
-    """AES key and vector of a bundle. They need no storage, and only the user's secret key can reproduce them."""
+    """AES key and vector of a bundle. They are never stored, because the user's secret key reproduces them."""
     info = f'eucalyptus.cloud bundle 1\0{identity}\0{name}'.encode()
     okm = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
     return okm[:16], okm[16:]

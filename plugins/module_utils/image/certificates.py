@@ -74,7 +74,7 @@ def _read(path: str, what: str, option: str, credentials: Credentials) -> bytes:
 
 
 def load_certificate(pem: bytes, what: str) -> x509.Certificate:
-    """Raises CertificateError, which begins with `what`."""
+    """Raises CertificateError, whose message begins with `what`."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         rsa_key(certificate, what)
@@ -91,7 +91,7 @@ def rsa_key(certificate: x509.Certificate, what: str = 'The certificate') -> rsa
 
 
 def load_private_key(pem: bytes, what: str) -> rsa.RSAPrivateKey:
-    """Raises CertificateError, which begins with `what`."""
+    """Raises CertificateError, whose message begins with `what`."""
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -113,8 +113,8 @@ def bootstrap_url(ec2_url: str) -> str:
 def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
     url = bootstrap_url(credentials.ec2_url)
     ways_out = (
-        'Give the file as cloud_cert, or as EUCALYPTUS_CERT of the eucarc; it is the cloud-cert.pem of the '
-        "credentials that the cloud's administrator hands out."
+        'Set cloud_cert, or EUCALYPTUS_CERT in the eucarc, to the file cloud-cert.pem of the credentials that the '
+        "cloud's administrator provides."
     )
     request = AWSRequest(
         'POST',
@@ -137,7 +137,7 @@ def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
     if reply.status_code != 200:
         raise CertificateError(
             f'No cloud certificate was given, and {url} answered {reply.status_code}: clouds older than '
-            f'4.2 do not hand it out. {ways_out}'
+            f'4.2 do not provide it. {ways_out}'
         )
     return _bundling_certificate(reply.content, url, ways_out)
 
@@ -149,8 +149,8 @@ def _bundling_certificate(content: bytes, url: str, ways_out: str) -> bytes:
     try:
         root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
     except etree.XMLSyntaxError as error:
-        raise CertificateError(f'No cloud certificate was given, and {url} did not answer in XML. {ways_out}') from error
+        raise CertificateError(f'No cloud certificate was given, and the answer of {url} is not XML. {ways_out}') from error
     for item in root.iter():
         if value(item, 'certificateUsage') == 'image-bundling' and value(item, 'serviceType') == 'compute':
             return value(item, 'certificate').encode('ascii', 'replace')
-    raise CertificateError(f'No cloud certificate was given, and {url} names none for bundling images. {ways_out}')
+    raise CertificateError(f'No cloud certificate was given, and {url} lists none for bundling images. {ways_out}')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refusals of the cloud that come after the upload, foreseen by reading before it."""
+"""Checks, by requests that only read, for refusals that would otherwise come after the upload."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _LAST_BLOCK = b'\x03\x00'  # an empty block of fixed codes with the final bit
 _STORED_MAX = 0xFFFF
 _PIECE = 256 * 1024
 _TRIAL = b''.join(b'%d,' % number for number in range(10_000))
-# Window and memory that are enough for a sample: setting up the usual ones would take zlib longer than the sample itself.
+# Window and memory for a sample: setting up the usual ones would take zlib longer than compressing the sample.
 _SMALL = (-13, 6)
 _GRAIN, _SAMPLE = 128 * 1024, 2048  # bytes that are judged together, and the length of each of their two samples
 
@@ -50,11 +50,11 @@ class Compressor:
         # Samples are judged by the fastest of all. ISA-L's makes noise a quarter larger and everything else smaller.
         self._zlib: t.Any = isal_zlib if self.library == 'isal' else zlib
         self._sample_level, self._noise = (0, 1.2) if self.library == 'isal' else (1, 0.97)
-        # The same data and the same recipe give the same bytes. A sample is part of it, because both libraries choose their
+        # The same data and the same recipe produce the same bytes. A sample is part of it, because both libraries choose their
         # code by the processor.
         version = isal.__version__ if self.library == 'isal' else zlib.ZLIB_RUNTIME_VERSION
         self.recipe = f'{self.library} {version} {crc32(self._zlib.compress(_TRIAL, 1)):08x}'
-        # The best that deflate can do, about 1:1030, worked out once per process by zlib at its highest level.
+        # The strongest compression of deflate, about 1:1030, made once per process by zlib at its highest level.
         self.zero_block = b''.join(_deflate(zlib, memoryview(ZEROS), 9))
 
     def block(self, data: bytes) -> list[bytes | memoryview]:

@@ -33,7 +33,7 @@ _BEGINNINGS = [
         (rb'PK\x03\x04', 'a zip archive', 'unpack it with unzip first'),
         (rb'7z\xbc\xaf\x27\x1c', 'a 7z archive', 'unpack it with 7z x first'),
         (rb'Rar!\x1a\x07', 'a RAR archive', 'unpack it with unrar first'),
-        (rb'MSWIM\0\0\0', 'a Windows image (WIM)', 'apply it to a disk with wimapply and give that disk'),
+        (rb'MSWIM\0\0\0', 'a Windows image (WIM)', 'apply it to a disk with wimapply and use that disk'),
         (rb'0707(01|02|07)[0-9A-Fa-f]{8}', 'a cpio archive', 'register a ramdisk with type: ramdisk'),
         (rb'KDMV|COWD|# Disk DescriptorFile', 'a VMDK disk', _CONVERT.format('')),
         (rb'vhdxfile', 'a VHDX disk', _CONVERT.format('')),
@@ -45,7 +45,7 @@ _BEGINNINGS = [
         (rb'Bochs Virtual HD Image', 'a Bochs disk', _CONVERT.format('-f bochs ')),
         (rb'#!/bin/sh\n#V2\.0 Format\nmodprobe cloop', 'a cloop disk', _CONVERT.format('-f cloop ')),
         (rb'\x3a\xff\x26\xed\x01\0', 'an Android sparse image', 'convert it with simg2img first'),
-        (rb'partclone-image', 'a partclone image', 'restore it with partclone.restore and give that disk'),
+        (rb'partclone-image', 'a partclone image', 'restore it with partclone.restore and use that disk'),
         (rb'.{510}\x55\xaa.{2}HdrS', 'a Linux kernel', 'register a kernel with type: kernel'),
         (
             rb'(\xef\xbb\xbf)?\s*(<!--.{,4096}?-->\s*)*<(?i:!doctype\s+html|html|head|body)\b',
@@ -107,7 +107,7 @@ def foreign(path: str) -> Foreign | None:
         if begin.match(head):
             return Foreign(what, way_out)
     if _is_tar(head):
-        return Foreign('a tar archive', 'give the disk that tar -x takes out of it')
+        return Foreign('a tar archive', 'extract the disk with tar -x and use that')
     if _is_vhd_footer(tail):
         return Foreign('a VHD disk of fixed size', _CONVERT.format('-f vpc '))
     if tail.startswith(b'koly\0\0\0\4\0\0\2\0'):

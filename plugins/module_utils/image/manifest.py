@@ -165,7 +165,7 @@ def parse(raw: bytes) -> Manifest:
     parts = _only(image, 'parts')
     entries = tuple(_part(index, part) for index, part in enumerate(parts))
     if parts.get('count') != str(len(entries)):
-        raise ManifestError(f'The manifest announces {str(parts.get("count"))[:20]!r} parts and lists {len(entries)}.')
+        raise ManifestError(f'The manifest declares {str(parts.get("count"))[:20]!r} parts but lists {len(entries)}.')
     kernel_id, ramdisk_id = (_text(machine, tag, optional=True) or None for tag in ('kernel_id', 'ramdisk_id'))
     image_type = _text(image, 'type', optional=True) or 'machine'
     manifest = Manifest(

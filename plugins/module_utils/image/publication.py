@@ -59,7 +59,7 @@ class Publication:
     # --- what to register
 
     def prepare(self, opener: Opener, ca_path: str | None, warn: t.Callable[[str], None]) -> None:
-        """Open the source and work out the request that registers it. Sends nothing but reads."""
+        """Open the source and work out the request that registers it. Sends only reads."""
         wanted = self._wanted
         if wanted.snapshot_id:
             what = registration.snapshot_request(wanted.snapshot_id, wanted.root_device_name)
@@ -108,7 +108,7 @@ class Publication:
         return registration.is_of(image, self._request)
 
     def differences(self, image: Resource) -> str:
-        """The reasons why an existing image is not the wanted one, with both values of each."""
+        """The differences of the existing image from the wanted one, each with both values."""
         found = registration.differences(image, self._wanted)
         if image['location'] and self._wanted.src:
             found += self._manifest_differences(image['location'])
@@ -132,7 +132,7 @@ class Publication:
     # --- registering
 
     def seal(self, verify: bool | str) -> None:
-        """Decide how the bundle is made, after checking that the cloud will register it. Sends nothing but reads."""
+        """Decide how the bundle is made, after checking that the cloud will register it. Sends only reads."""
         if self._wanted.src:
             checks.check_may_register(self._cloud, self._wanted.type)
             checks.check_boot_images(self._cloud, self._wanted)
@@ -143,7 +143,7 @@ class Publication:
     def prediction(self, launch_permissions: dict[str, t.Any]) -> Resource:
         """The image as it will be listed after its registration."""
         wanted, ebs = self._wanted, bool(self._wanted.snapshot_id)
-        # The cloud makes the whole disk of a root that is named like its first partition.
+        # The cloud turns a root named like the first partition into the disk.
         ebs_root = re.sub(r'^/dev/sda1$', '/dev/sda', self._request.get('RootDeviceName', ''))
         return {
             'image_id': None,
@@ -231,7 +231,7 @@ class Publication:
                 return
             # The next run does not find the image any more, and with it the snapshot.
             text = (
-                f'{error} The image is deregistered already, so another run does not delete the snapshot {snapshot}: '
+                f'{error} The image is deregistered already, so another run will not delete the snapshot {snapshot}: '
                 'delete it with the module snapshot (state: absent).'
             )
             raise CloudError(text, error.request, error.code, error.text, error.status, error.lost) from error

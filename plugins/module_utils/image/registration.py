@@ -67,7 +67,7 @@ def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
     except CloudError:
         if account:
             raise
-        return image  # perhaps another account's: our own account number is not known
+        return image  # perhaps another account's: our own account number is unknown
     grants = reply.get('LaunchPermissions') or []
     accounts = sorted(grant['UserId'] for grant in grants if grant.get('UserId'))
     public = any(grant.get('Group') == EVERYBODY for grant in grants)
@@ -116,7 +116,7 @@ def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], 
     try:
         image_id: str | None = cloud.ec2('register_image', about, **request).get('ImageId')
         if not image_id:
-            raise CloudError(f'RegisterImage of {about} failed: the answer was cut short on its way.', 'RegisterImage')
+            raise CloudError(f'RegisterImage of {about} failed: the answer was cut short in transit.', 'RegisterImage')
         return image_id
     except CloudError as error:
         # InvalidAMIName.Duplicate is not certain: the network may have sent our own request twice.
@@ -159,7 +159,7 @@ def registered(cloud: Cloud, *owners: str) -> list[Resource]:
     """All images of the account and of these owners. Raises CloudError, also for an incomplete answer."""
     reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
-        raise CloudError('DescribeImages failed: the answer was cut short on its way.', 'DescribeImages')
+        raise CloudError('DescribeImages failed: the answer was cut short in transit.', 'DescribeImages')
     return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]
 
 
@@ -172,7 +172,7 @@ def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
 
 
 def differences(image: Resource, wanted: Wanted) -> list[str]:
-    """The properties in which an existing image is not the wanted one, each with both values, as far as the cloud lists
+    """The properties in which an existing image differs from the wanted one, each with both values, as far as the cloud lists
     them: Eucalyptus 3.1, for example, has no virtualization type."""
     bundled = bool(wanted.src)
     pairs: list[tuple[str, str | None, str | None]] = [
@@ -208,7 +208,7 @@ def register_instead(
         raise CloudError(text, error.request, error.code, error.text, error.status) from error
     if not image_id.startswith(ID_PREFIX[image_type]):
         raise RegistrationUnknown(
-            f'The cloud took {request["Name"]} for another type than {image_type} and registered it as {image_id}. '
+            f'The cloud registered {request["Name"]} as {image_id}, which is not a {image_type} image. '
             'Deregister it and choose another name.'
         )
     return image_id

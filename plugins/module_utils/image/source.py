@@ -42,7 +42,7 @@ def raw_image(
 ) -> Iterator[ImageFile]:
     """Open `src` as a raw image. Downloaded and unpacked files are in a temporary directory until the context ends.
 
-    Machine images are unpacked by their first bytes; kernels and ramdisks, which are compressed by nature, never.
+    Machine images are unpacked by their first bytes; kernels and ramdisks, which are always compressed, never.
     `checksum` ('sha256:…') is of the file as given. `opener` fetches a URL. Raises SourceError, BundleError.
     """
     name = shown(src)
@@ -71,7 +71,7 @@ def raw_image(
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise SourceError(
-                    f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: set TMPDIR to a directory with more.'
+                    f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: set TMPDIR to a larger directory.'
                 ) from error
             raise SourceError(f'Cannot read the image {name}: {error.strerror or error}.') from error
         yield image
@@ -202,7 +202,7 @@ def _qemu_img(name: str, *arguments: str, fine: tuple[int, ...] = (0,)) -> str:
         return done.stdout
     if 'No space left on device' in done.stderr:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    said = done.stderr.strip().rstrip('.')
+    output = done.stderr.strip().rstrip('.')
     for path in filter(os.path.isabs, arguments):
-        said = said.replace(path, name)
-    raise SourceError(f'{name} cannot be made raw. {said[-500:]}.')
+        output = output.replace(path, name)
+    raise SourceError(f'{name} cannot be made raw. {output[-500:]}.')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bundles in object storage: uploading over several connections, continuing an earlier upload, removing.
 
-The bucket is the only memory. A part counts as uploaded when an object of its name has its size and MD5.
+The bucket is the only record. A part counts as uploaded if an object of its name has its size and MD5.
 """
 
 from __future__ import annotations
@@ -221,10 +221,10 @@ class Bucket:
             reply = self._request('get_object', f'{self.name}/{key}', Bucket=self.name, Key=key)
             try:
                 content: bytes = reply['Body'].read(limit + 1)
-                rest: bytes = reply['Body'].read(1)  # only at its end botocore notices that it came too early
+                rest: bytes = reply['Body'].read(1)  # botocore detects an early end of the reply only there
                 return content + rest
             except BotoCoreError as error:
-                raise retry.Damaged(f'{self.name}/{key} was cut short on its way: {error}.') from error
+                raise retry.Damaged(f'{self.name}/{key} was cut short in transit: {error}.') from error
 
         try:
             return self._again(attempt)
@@ -290,5 +290,5 @@ class Bucket:
 def _complete(reply: dict[str, t.Any], key: str) -> dict[str, t.Any]:
     """The reply, if it contains what every such reply contains: one cut among its headers looks like an empty success."""
     if key not in reply:
-        raise retry.Damaged("The cloud's answer was cut short on its way.")
+        raise retry.Damaged("The cloud's answer was cut short in transit.")
     return reply

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The image that a user asks for, and the requests that every cloud would refuse, most of them after the upload."""
+"""The image that a user asks for, and checks for requests that every cloud would refuse, mostly after the upload."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ class Wanted:
 
 
 def _device(name: str) -> str:
-    """sdd and /dev/sdd are one device."""
+    """The device in its one form: sdd and /dev/sdd are the same."""
     return name.removeprefix('/dev/')

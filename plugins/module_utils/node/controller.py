@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Eucalyptus node controller as it is found: the places and owners of its files, and its problems.
+"""The state of a Eucalyptus node controller: the places and owners of its files, and its problems.
 
 Runs on the node, so it stays valid for Python 2.7. Reads only.
 """
@@ -65,7 +65,7 @@ class Node:
 
     def warnings(self):
         # type: () -> list[str]
-        """Return what differs from a packaged node and may cause trouble later."""
+        """Return the differences from a packaged node that may cause trouble later."""
         if not os.path.isdir(self.hooks):
             return []
         found = []
@@ -101,7 +101,7 @@ class Node:
 
     def vnc(self):
         # type: () -> str
-        """Return the VNC display that libvirt.xsl gives to instances: 'on', 'off', 'by hand' (not our line) or 'unknown'."""
+        """Return the VNC display that libvirt.xsl adds to instances: 'on', 'off', 'by hand' (not our line) or 'unknown'."""
         if self._vnc is None:
             try:
                 text, directory = read(self.stylesheet).decode('utf-8'), os.path.dirname(self.stylesheet)

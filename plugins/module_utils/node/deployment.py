@@ -6,11 +6,11 @@ The order makes it safe. The node can call the hook at any moment and a run can 
 parts that do not belong together. Installers come first, then helpers and policy, then the hook, each by rename. Files that are no
 longer needed go last, when the calls that may use them have ended. Removal is in the opposite order.
 
-When a hook is present already and more than one file changes, the node crosses a bridge: the new helpers and policy are written
-to a directory of their own, and the new hook, changed to look there, replaces the old one in one step. When no call of the old hook
-runs any more, the helpers in the usual place are replaced, and then the bridge by the unchanged hook.
+When a hook is present already and more than one file changes, the node crosses a bridge. The new helpers and policy are written
+to a directory of their own, and the new hook, changed to look there, replaces the old one in one step. Once no call of the old hook
+is running, the helpers in the usual place are replaced, and then the bridge by the unchanged hook.
 
-Everything is recorded before it is written, so that the next run knows what an interrupted one may have left. Runs on the node, so
+Everything is recorded before it is written, so that the next run can find what an interrupted one left. Runs on the node, so
 it stays valid for Python 2.7.
 """
 
@@ -107,7 +107,7 @@ class Deployment:
         stale = sorted(set(self.record.files) - set(self.helpers))
         gone = sorted(set(self.record.installers) - set(self.wanted_installers))
         if set(self.helpers) - set(self.record.files) or set(self.wanted_installers) - set(self.record.installers):
-            plan.step('record what is going to be deployed', self._record_first)
+            plan.step('record the files to be deployed', self._record_first)
         for path, wanted in sorted(self.wanted_installers.items()):
             if self.installers.digests(path) != wanted:
                 plan.step(
@@ -200,7 +200,7 @@ class Deployment:
             self.trials.run_bridge(bridge, self.sheets, NEXT)
         except trial.TrialFailed as error:
             raise DeploymentRefused(
-                'As {0}, the hook does not work on this node during its replacement: {1}'.format(self.trials.user, error)
+                'Run as {0}, the hook does not work on this node during its replacement: {1}'.format(self.trials.user, error)
             )
         plan.step('write the new helpers beside the old ones', self._bring_next)
         put = files.Wanted(self.node.hook, bridge, 0o755)
@@ -255,7 +255,7 @@ class Deployment:
         try:
             self.trials.run(self.hook, self.sheets, self.helpers[POLICY])
         except trial.TrialFailed as error:
-            raise DeploymentRefused('As {0}, the hook does not work on this node: {1}'.format(self.trials.user, error))
+            raise DeploymentRefused('Run as {0}, the hook does not work on this node: {1}'.format(self.trials.user, error))
 
     # Doing it
 

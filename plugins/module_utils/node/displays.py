@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VNC displays that a node's libvirt.xsl gives to instances, found by applying it to sample instances.
+"""The VNC displays that a node's libvirt.xsl adds to instances, found by applying it to sample instances.
 
 Runs on the node, so it stays valid for Python 2.7.
 """
@@ -108,7 +108,7 @@ def compare(before, after, wanted):
 
 def _transform(text, xsltproc, which, home):
     # type: (str, str, str, str | None) -> list[bytes]
-    """Return what the stylesheet makes of each sample, as bytes."""
+    """Return the result of the stylesheet for each sample, as bytes."""
     directory = tempfile.mkdtemp(prefix='libvirt_xsl-')
     try:
         names = ['instance{0}.xml'.format(number) for number in range(len(SAMPLES))]

@@ -11,4 +11,4 @@ __metaclass__ = type
 
 
 class NodeError(Exception):
-    """A request that this node cannot fulfil. The message consists of whole sentences without secrets."""
+    """A request that this node cannot fulfil. The message consists of complete sentences without secrets."""

@@ -26,7 +26,7 @@ TYPE_CHECKING = False  # Python 2.7 has no typing, so types are in comments
 if TYPE_CHECKING:
     import typing as t  # noqa: F401
 
-PREFIX = '.nc_hook.'  # of everything temporary, so that the next run finds what an interrupted one left
+PREFIX = '.nc_hook.'  # of all temporary files, so that the next run finds those of an interrupted one
 LOCK_TIMEOUT = 120
 EXCHANGE = 2  # renameat2(2), RENAME_EXCHANGE
 AT_FDCWD = -100
@@ -49,7 +49,7 @@ class Wanted:
 
     def differs(self):
         # type: () -> list[str]
-        """Return what differs: a list of 'content', 'mode' and 'owner', or ['missing'] or ['type'] alone."""
+        """Return the differences: a list of 'content', 'mode' and 'owner', or ['missing'] or ['type'] alone."""
         try:
             found = os.lstat(self.path)
         except OSError:

@@ -32,7 +32,7 @@ PARTS = ('kernel', 'ramdisk')
 
 
 class InvalidInstaller(errors.NodeError):
-    """An installer that is described wrongly, whose place is occupied, or whose files arrived damaged."""
+    """An installer whose description is wrong, whose path is occupied, or whose files arrived damaged."""
 
 
 def wanted(items, directory):

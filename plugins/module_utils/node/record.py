@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of what was deployed on a node, from which the next run knows what an interrupted one may have left.
+"""The record of what was deployed on a node, from which the next run finds what an interrupted one left.
 
 Runs on the node, so it stays valid for Python 2.7.
 """

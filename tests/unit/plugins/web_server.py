@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A web server on loopback that answers to the byte what a test wants, right or wrong."""
+"""A web server on loopback that returns exactly the bytes of the test, valid or not."""
 
 from __future__ import annotations
 

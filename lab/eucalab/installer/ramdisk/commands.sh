@@ -30,7 +30,7 @@ kickstart_version() { # VERSION: sets version_gpt (the default label) and versio
 
 kickstart_knows() { # COMMAND OPTIONS: refuses what the chosen version does not have
     for word; do
-        case $version_lacks in *" ${word%%=*} "*) refuse "$ks_version does not know ${word%%=*}" ;; esac
+        case $version_lacks in *" ${word%%=*} "*) refuse "$ks_version does not support ${word%%=*}" ;; esac
     done
 }
 

@@ -93,7 +93,7 @@ filesystem_make() { # PARTITION TYPE LABEL: sets tag, by which fstab and boot lo
     else
         read -r uuid < /proc/sys/kernel/random/uuid
         tag=UUID=$uuid
-        # extlinux 6 reads neither 64bit nor metadata_csum reliably. Busybox has a mke2fs too, which only knows ext2.
+        # extlinux 6 reads neither 64bit nor metadata_csum reliably. The mke2fs of busybox supports only ext2.
         /usr/sbin/mke2fs -q -F -t "$2" -U "$uuid" -O ^64bit,^metadata_csum -E lazy_itable_init=1,lazy_journal_init=1 \
             ${3:+-L "$3"} "$1" > "$WORK/mkfs.log" 2>&1
     fi || fail "cannot make file system $2 on $1: $(tail -n 1 "$WORK/mkfs.log")"

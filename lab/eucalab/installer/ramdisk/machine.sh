@@ -63,7 +63,7 @@ interactive() {
         if [ "$console" = tty0 ] || [ ! -c "/dev/$console" ]; then continue; fi
         {
             say 'no kickstart (inst.ks=URL) among the boot parameters: the installation is interactive.'
-            say "Type 'install-from URL' to install from a kickstart, or do it by hand with sfdisk, mke2fs, wget, tar and extlinux;"
+            say "Type 'install-from URL' to install from a kickstart, or install by hand with sfdisk, mke2fs, wget, tar and extlinux;"
             say "'poweroff -f' ends it."
         } > "/dev/$console"
         while :; do

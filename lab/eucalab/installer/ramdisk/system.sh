@@ -133,7 +133,7 @@ system_loader() {
     step "installed the boot loader on disk $disk, for $kernel"
 }
 
-consoles() { # where the installer talked, the installed system talks too, unless the kickstart says otherwise
+consoles() { # the installed system uses the installer's console unless the kickstart names another
     case " $ks_append" in *' console='*) return ;; esac
     list=
     # shellcheck disable=SC2013

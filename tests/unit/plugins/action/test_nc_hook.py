@@ -15,7 +15,7 @@ def documented() -> set[str]:
     return set(specifications['argument_specs']['main']['options'])
 
 
-def test_every_variable_of_the_role_is_known() -> None:
+def test_every_variable_of_the_role_is_accepted() -> None:
     nc_hook.check_names(documented())
 
 

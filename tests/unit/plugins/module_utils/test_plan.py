@@ -14,7 +14,7 @@ def test_a_plan_without_steps_changes_nothing_and_still_looks():
     assert plan.apply() == {'state': 'in-use'}
 
 
-def test_a_plan_that_is_not_applied_calls_nothing_and_knows_the_result():
+def test_a_plan_that_is_not_applied_calls_nothing_and_predicts_the_result():
     plan = Plan()
     plan.step('create it', lambda: pytest.fail('called'), state='available', size=5)
     plan.step('tag it', lambda: pytest.fail('called'), tags={'a': 'b'})
@@ -36,7 +36,7 @@ def test_what_is_removed_is_in_the_diff_only_before():
     assert plan.apply() is None
 
 
-def test_a_step_that_fails_leaves_the_rest_undone_and_tells_what_was_done():
+def test_a_step_that_fails_ends_the_plan_and_the_result_lists_the_completed_steps():
     done = []
     plan = Plan()
     plan.step('one', lambda: done.append(1))

@@ -142,7 +142,7 @@ def test_the_same_content_that_others_may_read_becomes_private(storage, run, oth
     assert storage.sent[-1].headers['x-amz-acl'] in ('private', b'private')
 
 
-def test_where_the_cloud_does_not_tell_who_may_read_the_content_alone_decides(storage, run):
+def test_where_the_cloud_does_not_report_the_grants_only_the_content_decides(storage, run):
     storage.on(f'HEAD {SERVICE}/answers/fedora.ks', (200, ''))
     storage.on(f'GET {SERVICE}/answers/fedora.ks', (403, ''))
     storage.etag = f'"{MD5}"'

@@ -171,8 +171,8 @@ def test_a_build_that_another_machine_has_is_refused_with_its_name(claims, start
     claims.now += 12
     result = run('build_guard', name=NAME, directory=str(tmp_path), playbook=1)
     assert result['failed']
-    assert 'is being built by alice@runner7 (process 4711) since 2027-01-15T08:00:00+00:00' in result['msg']
-    assert 'last sign of life 12 s ago' in result['msg']
+    assert 'is being built by alice@runner7 (process 4711, started 2027-01-15T08:00:00+00:00,' in result['msg']
+    assert 'last seen 12 s ago).' in result['msg']
     assert 'image_build_when_busy' in result['msg']
     assert (started, list(claims.objects), list(tmp_path.iterdir())) == ([], ['0' * 32], [])
 
@@ -248,7 +248,7 @@ def test_a_claim_that_cannot_be_given_up_is_a_warning(claims, run, tmp_path, mon
     monkeypatch.setattr(claims, 'remove', away)
     result = run('build_guard', directory=str(tmp_path), state='absent')
     assert not result.get('failed')
-    assert 'void in 150 s' in str(result['warnings'])
+    assert 'expires after 150 s' in str(result['warnings'])
 
 
 def test_dismissing_changes_something_only_where_a_lock_is(cloud, run, tmp_path):

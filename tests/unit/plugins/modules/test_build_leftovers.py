@@ -114,7 +114,7 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     assert result['changed'] is True
 
 
-def test_what_its_tag_has_not_reached_yet_is_known_by_token_and_volume(empty, run):
+def test_an_untagged_resource_is_found_by_token_and_volume(empty, run):
     untagged = instance('running').replace(TAG, '<clientToken>debian-0123456789.1700000000</clientToken>')
     empty.on('DescribeInstances', untagged)
     empty.on('DescribeVolumes', volume('in-use'))
@@ -129,7 +129,7 @@ def test_the_volume_by_which_a_pending_snapshot_is_found_stays_as_long_as_that(e
     untagged = snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>')
     empty.on('DescribeVolumes', volume('available'))
     empty.on('DescribeSnapshots', untagged)
-    empty.on('DeleteSnapshot', '<return>true</return>')  # Eucalyptus does not say that it does nothing
+    empty.on('DeleteSnapshot', '<return>true</return>')  # Eucalyptus does not report that it does nothing
     result = run('build_leftovers', **OPTIONS)
     assert result['failed'] and 'Volume vol-1 is kept until its snapshot is gone' in result['msg']
     assert [leftover['id'] for leftover in result['leftovers']] == ['snap-1', 'vol-1']
@@ -194,7 +194,7 @@ def test_what_a_living_machine_is_building_stays(empty, run, check):
     empty.on('DescribeVolumes', volume('in-use'))
     for own in ({}, {'claim': OWN}):
         result = run('build_leftovers', check=check, **OPTIONS, **own)
-        assert 'debian-0123456789 is being built by alice@runner7 (process 4711) since 2026-11-30T' in result['msg']
+        assert 'debian-0123456789 is being built by alice@runner7 (process 4711, started 2026-11-30T' in result['msg']
     assert empty.writes == []
 
 
@@ -272,4 +272,4 @@ def test_a_removal_that_takes_long_is_reported_every_30_seconds(empty, clock, ru
     progress = tmp_path / 'progress'
     result = run('build_leftovers', **{**OPTIONS, 'wait_timeout': 300}, progress_file=str(progress))
     assert result['failed']
-    assert progress.read_text().count('Waiting for volume vol-1 to be removed since') >= 300 // 30
+    assert progress.read_text().count('Waiting for volume vol-1 to be removed, ') >= 300 // 30

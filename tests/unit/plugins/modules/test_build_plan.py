@@ -192,7 +192,7 @@ def test_of_several_zones_one_must_be_named(listing: FakeCloud, plan: Planner) -
     assert not plan(zone='two').get('failed')
 
 
-def test_all_that_is_wrong_is_said_at_once(listing: FakeCloud, plan: Planner) -> None:
+def test_all_mistakes_are_reported_at_once(listing: FakeCloud, plan: Planner) -> None:
     said = plan(zone='two', key_name='carl', kernel_id='eki-22222222')['msg']
     assert all(f'image_build_{name}:' in said for name in ('zone', 'key_name', 'kernel_id'))
 
@@ -215,7 +215,7 @@ def test_another_failure_to_list_ends_the_build(listing: FakeCloud, plan: Planne
 # --- files
 
 
-def test_the_installers_files_are_known_by_their_content(listing: FakeCloud, plan: Planner, tmp_path: Path) -> None:
+def test_the_installers_files_are_identified_by_their_content(listing: FakeCloud, plan: Planner, tmp_path: Path) -> None:
     (tmp_path / 'vmlinuz').write_bytes(b'kernel')
     given = {'kernel_id': '', 'kernel': str(tmp_path / 'vmlinuz')}
     by_file = plan(**given)['build']
@@ -257,7 +257,7 @@ def test_a_tenant_who_gives_files_is_refused_before_anything_is_uploaded(listing
     listing.on('DescribeAvailabilityZones', zones('one'))
     (tmp_path / 'vmlinuz').write_bytes(b'kernel')
     said = plan(kernel_id='', kernel=str(tmp_path / 'vmlinuz'))['msg']
-    assert said.startswith('image_build_kernel cannot be registered: give image_build_kernel_id instead. Only administrators can')
+    assert said.startswith('image_build_kernel cannot be registered: set image_build_kernel_id instead. Only administrators can')
     assert listing.writes == []
 
 

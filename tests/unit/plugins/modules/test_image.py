@@ -92,7 +92,7 @@ def test_a_kernel_is_bundled_uploaded_and_registered(cloud, run, world, storage)
     assert storage.puts[-1] == location
 
 
-def test_nothing_is_sent_but_what_the_user_said(cloud, run, world, storage):
+def test_only_the_users_options_are_sent(cloud, run, world, storage):
     registers(cloud)
     run('image', **world)
     asked = cloud.asked('RegisterImage')[0]
@@ -126,7 +126,7 @@ def test_the_same_bytes_change_nothing(cloud, run, world, storage):
 
 
 @pytest.mark.parametrize('change', [{'architecture': 'i386'}, {'type': 'ramdisk'}, {'name': 'other'}])
-def test_everything_that_the_manifest_says_makes_another_bundle(cloud, run, world, storage, change):
+def test_a_change_of_any_field_of_the_manifest_makes_another_bundle(cloud, run, world, storage, change):
     registers(cloud)
     assert location_of(run, {**world, **change}) != location_of(run, world)
 
@@ -273,7 +273,7 @@ def test_an_answer_that_was_cut_short_is_not_taken_for_a_refusal(cloud, run, wor
     assert len(storage.objects) == 2
 
 
-def test_when_nobody_can_tell_whether_it_was_registered_nothing_is_removed(cloud, run, world, storage):
+def test_when_it_is_unknown_whether_it_was_registered_nothing_is_removed(cloud, run, world, storage):
     registers(cloud)
     down = ConnectionClosedError(endpoint_url='x')
     cloud.on('DescribeImages', NONE, down)
@@ -320,7 +320,7 @@ def test_whoever_bundles_the_same_image_in_another_way_overwrites_nothing_and_ha
     assert len(storage.objects) == 2 * len(mine) and storage.objects.items() >= mine.items()
 
 
-def test_an_unsigned_bundle_that_an_old_cloud_refuses_tells_of_the_key(cloud, run, world, storage):
+def test_the_refusal_of_an_unsigned_bundle_by_an_old_cloud_names_the_key_option(cloud, run, world, storage):
     registers(cloud)
     cloud.on('RegisterImage', error('AuthFailure', 'Manifest has invalid signature'))
     result = run('image', **{**world, 'user_cert': None, 'user_private_key': None})
@@ -366,7 +366,7 @@ def test_the_next_run_sends_only_what_is_missing(cloud, run, world, storage):
         ({'src': 'http://x.test/vmlinuz'}, 'A URL needs a checksum: set checksum to sha256:HEX for http://x.test/vmlinuz.'),
     ],
 )
-def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, storage, change, words):
+def test_options_that_cannot_work_are_refused_before_any_request(cloud, run, world, storage, change, words):
     registers(cloud)
     result = run('image', **{**world, **change})
     assert result['failed'] and words in result['msg']
@@ -374,7 +374,7 @@ def test_what_cannot_work_is_said_before_anything_is_sent(cloud, run, world, sto
 
 
 @pytest.mark.parametrize('answer', [ok(b'a kernel' * 5000), b''])
-def test_what_a_url_holds_of_secrets_is_told_nowhere(cloud, run, world, storage, answer):
+def test_the_secrets_of_a_url_appear_nowhere(cloud, run, world, storage, answer):
     registers(cloud)
     with serving(answer) as (host, _asked):
         src = f'http://me:Pa55word@{host}/vmlinuz?X-Signature=abc123'
@@ -405,7 +405,8 @@ def test_an_image_of_this_name_made_from_something_else_is_an_error(cloud, run, 
     registers(cloud, found=images(image('eki-7', location='b/old.manifest.xml')))
     result = run('image', **world)
     assert (
-        result['failed'] and 'The image kern (eki-7) is not the wanted one: it was made from b/old.manifest.xml.' in result['msg']
+        result['failed']
+        and 'The image kern (eki-7) differs from the requested image: it was made from b/old.manifest.xml.' in result['msg']
     )
     assert cloud.writes == [] and storage.puts == []
 
@@ -429,7 +430,7 @@ def machine(world, **change):
     ],
     ids=str,
 )
-def test_an_existing_image_that_is_not_the_wanted_one_fails_with_the_reasons(cloud, run, world, storage, tmp_path, wanted, reason):
+def test_an_existing_image_that_differs_fails_with_the_differences(cloud, run, world, storage, tmp_path, wanted, reason):
     (tmp_path / 'longer').write_bytes(b'a kernel' * 5000 + b'x')
     (tmp_path / 'other').write_bytes(b'A kernel' * 5000)
     registers(cloud, 'emi-1')
@@ -443,7 +444,7 @@ def test_an_existing_image_that_is_not_the_wanted_one_fails_with_the_reasons(clo
     options = {key: value for key, value in machine(world, **wanted).items() if value is not None}
     before = len(cloud.writes)
     result = run('image', **options)
-    assert result['failed'] and f'The image kern (emi-1) is not the wanted one: {reason}' in result['msg']
+    assert result['failed'] and f'The image kern (emi-1) differs from the requested image: {reason}' in result['msg']
     assert len(cloud.writes) == before
 
 
@@ -453,7 +454,7 @@ def test_an_image_from_another_snapshot_is_named_with_both(cloud, run, storage):
     result = run('image', name='system', snapshot_id='snap-2', account_id=ACCOUNT)
     assert 'architecture i386, wanted x86_64; snapshot snap-1, wanted snap-2. Use another name' in result['msg']
     result = run('image', name='system', snapshot_id='snap-1', account_id=ACCOUNT)
-    assert 'is not the wanted one: architecture i386, wanted x86_64. Use another name' in result['msg']
+    assert 'differs from the requested image: architecture i386, wanted x86_64. Use another name' in result['msg']
 
 
 @pytest.mark.parametrize(('root', 'swap'), [('sda1', 'sda3'), ('/dev/sda1', '/dev/sda3'), ('sda1', '/dev/sda3')])
@@ -627,7 +628,7 @@ def test_bundles_of_names_that_are_only_alike_stay(cloud, run, world, storage):
     assert run('image', name='fedora-40', state='absent', delete_bundle=True, account_id=ACCOUNT)['changed'] is True
 
 
-def test_what_is_known_is_deleted_also_without_an_account_number(cloud, run, storage):
+def test_a_known_bundle_is_deleted_even_without_an_account_number(cloud, run, storage):
     storage.buckets, storage.objects = ['b'], {'b/k.manifest.xml': b'', 'b/k.part.00': b''}
     cloud.on('DescribeImages', images(image()))  # it goes on listing it for a moment
     cloud.on('DescribeImageAttribute', NOBODY)
@@ -647,7 +648,7 @@ def test_absent_leaves_bundle_and_snapshot_unless_asked(cloud, run, storage):
     assert cloud.asked('DeleteSnapshot')[0]['SnapshotId'] == 'snap-1'
 
 
-def test_the_last_state_of_an_image_that_fails_is_told(cloud, run, world, storage):
+def test_the_last_state_of_an_image_that_fails_is_reported(cloud, run, world, storage):
     registers(cloud)
     location = location_of(run, world)
     cloud.on(

@@ -39,7 +39,7 @@ def test_a_new_image_that_is_to_be_private_is_made_private_whatever_the_clouds_d
     assert predicted['image']['launch_permissions'] == result['image']['launch_permissions'] == {'public': False, 'accounts': []}
 
 
-def test_a_new_image_of_which_nothing_is_said_stays_as_the_cloud_makes_it(cloud, run, registers):
+def test_a_new_image_without_options_is_left_as_the_cloud_makes_it(cloud, run, registers):
     run('image', **SYSTEM)
     assert cloud.asked('ModifyImageAttribute') == []
 

@@ -89,7 +89,7 @@ def test_a_failure_on_the_console_ends_it_with_its_line(cloud, clock, run, tmp_p
     assert str(path) in result['msg']
 
 
-def test_a_failure_without_a_line_end_is_noticed_too(cloud, clock, run):
+def test_a_failure_without_a_line_end_is_noticed(cloud, clock, run):
     cloud.on('DescribeInstances', RUNNING)
     cloud.on('GetConsoleOutput', console('installer: FAILED: no ne'), console('installer: FAILED: no network'))
     assert run('install_wait', instance_id='i-1')['install']['failure_line'] == 'installer: FAILED: no network'
@@ -131,7 +131,7 @@ def test_an_endless_installation_ends_at_the_time_limit(cloud, clock, run):
         ('bootparams: ignored: not printable\nLinux\n', 'printed: ignored: not printable'),
     ],
 )
-def test_an_installer_without_boot_parameters_is_told_as_soon_as_the_console_speaks(cloud, clock, run, text, message):
+def test_an_installer_without_boot_parameters_is_reported_with_the_first_console_output(cloud, clock, run, text, message):
     cloud.on('DescribeInstances', RUNNING)
     cloud.on('GetConsoleOutput', console(''), console(''), console(text))
     start = clock.now
@@ -193,8 +193,8 @@ def test_the_console_is_waited_for_until_all_was_seen_whatever_the_order(cloud, 
     ('describe', 'texts', 'message'),
     [
         ([RUNNING], ['Kernel panic!\n'], 'shows a failure: Kernel panic!'),
-        ([RUNNING, RUNNING, ENDED], ['booting\n'], 'the instance is terminated, without: login:'),
-        ([RUNNING], ['booting\n'], 'has shown nothing new for 60 s, without: login:'),
+        ([RUNNING, RUNNING, ENDED], ['booting\n'], 'the instance is terminated. Still missing: login:'),
+        ([RUNNING], ['booting\n'], 'has shown nothing new for 60 s. Still missing: login:'),
     ],
 )
 def test_waiting_for_the_console_ends_when_it_is_in_vain(cloud, clock, run, describe, texts, message):
@@ -247,7 +247,7 @@ def test_a_power_off_after_the_proof_is_a_success_and_the_disk_is_returned(cloud
     assert 'no serial number' not in str(result.get('warnings'))
 
 
-def test_a_power_off_without_the_proof_is_a_failure_that_says_so(cloud, clock, run):
+def test_a_power_off_without_the_proof_is_a_failure_that_names_the_proof(cloud, clock, run):
     cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
     cloud.on('GetConsoleOutput', console('installing\nreboot: Power down\n'))
     result = run('install_wait', instance_id='i-1', success_pattern=SUCCESS)
@@ -260,7 +260,7 @@ def test_an_installation_onto_another_disk_is_a_failure_that_names_both(cloud, c
     cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
     cloud.on('GetConsoleOutput', console(PROOF.replace('vol-11111111', 'vol-22222222')))
     result = run('install_wait', instance_id='i-1', success_pattern=SUCCESS, volume_id='vol-11111111')
-    assert result['failed'] and 'another disk than the volume' in result['msg']
+    assert result['failed'] and 'a disk other than the volume' in result['msg']
     assert 'euca-vol-22222222-de' in result['msg'] and 'vol-11111111' in result['msg']
 
 
@@ -372,7 +372,7 @@ def test_one_dot_a_second_for_ever_is_silence(cloud, clock, run):
     cloud.on('GetConsoleOutput', lambda _parameters: console('Starting automated install' + '.' * int(clock.now - begin)))
     result = run('install_wait', instance_id='i-1', silence_timeout=300)
     assert result['install']['ended'] == 'silent'
-    assert 'nothing new has come on the console' in result['msg']
+    assert 'nothing new has appeared on the console' in result['msg']
     assert 300 <= clock.now - begin <= 310
 
 
@@ -392,7 +392,7 @@ def test_a_percentage_that_grows_in_place_is_progress(cloud, clock, run):
         (RUNNING, console('x\n'), 'i-1 is running, nothing new on its console for 30 s'),
     ],
 )
-def test_while_nothing_happens_a_line_every_30_seconds_says_what_it_waits_for(cloud, clock, run, tmp_path, describe, shown, words):
+def test_while_nothing_happens_a_line_every_30_seconds_names_what_it_waits_for(cloud, clock, run, tmp_path, describe, shown, words):
     progress = tmp_path / 'progress'
     cloud.on('DescribeInstances', describe)
     cloud.on('GetConsoleOutput', shown)

@@ -89,7 +89,7 @@ def test_an_instance_whose_run_was_interrupted_is_found_by_its_token_and_gets_it
     assert cloud.writes == ['CreateTags']
 
 
-def test_an_instance_that_does_not_come_up_is_told_with_the_clouds_reason(cloud, clock, run):
+def test_an_instance_that_does_not_start_is_reported_with_the_clouds_reason(cloud, clock, run):
     failed = instances(instance('terminated', reason='Not enough resources'))
     cloud.on('DescribeInstances', NONE, instances(instance('pending')), failed)
     cloud.on('RunInstances', started())
@@ -207,7 +207,7 @@ def test_instances_are_listed_by_name_without_the_terminated(cloud, clock, run):
     assert [one['instance_id'] for one in run('instance_info')['instances']] == ['i-0', 'i-1']
 
 
-def test_an_instance_that_is_known_by_its_token_is_not_terminated_when_its_tags_are_refused(cloud, clock, run):
+def test_an_instance_with_a_client_token_is_not_terminated_when_its_tags_are_refused(cloud, clock, run):
     cloud.on('DescribeInstances', instances())
     cloud.on('RunInstances', started())
     cloud.on('CreateTags', error('TagLimitExceeded', 'too many'))

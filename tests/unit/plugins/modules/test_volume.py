@@ -81,7 +81,7 @@ def test_a_size_that_no_volume_has_is_refused_before_anything_is_created(cloud, 
     assert cloud.writes == []
 
 
-def test_a_volume_that_is_not_from_the_wanted_snapshot_is_an_error(cloud, clock, run):
+def test_a_volume_from_another_snapshot_is_an_error(cloud, clock, run):
     cloud.on('DescribeVolumes', volume('available', tags=NAMED))
     assert 'has the snapshot_id None, not snap-1' in run('volume', name='disk', snapshot_id='snap-1')['msg']
 
@@ -142,7 +142,7 @@ def test_a_volume_that_vanishes_while_it_is_deleted_is_deleted(cloud, clock, run
     assert result['volume']['state'] == 'deleted'
 
 
-def test_an_attached_volume_is_not_deleted_and_the_message_says_by_whom_it_is_held(cloud, clock, run):
+def test_an_attached_volume_is_not_deleted_and_the_message_names_its_instance(cloud, clock, run):
     item = '<item><volumeId>vol-1</volumeId><instanceId>i-7</instanceId><status>attached</status></item>'
     cloud.on('DescribeVolumes', volume('in-use', attachments=item))
     result = run('volume', volume_id='vol-1', state='absent')

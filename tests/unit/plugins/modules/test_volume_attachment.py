@@ -53,7 +53,7 @@ ALREADY = error('InvalidParameterValue', 'Already have a device attached to: /de
 
 
 def test_a_device_name_that_somebody_else_takes_meanwhile_is_replaced_by_the_next_free_one(cloud, clock, run):
-    """Volumes that are attached in parallel all find the same name free; which one is taken the listing tells late."""
+    """Volumes that are attached in parallel all find the same name free; the listing shows late which one is taken."""
     looks(cloud, FREE, FREE, FREE, volumes(volume('in-use', attached=attachment('attached', device='/dev/sdh'))))
     cloud.on('DescribeInstances', instances(instance('running')))
     cloud.on('AttachVolume', ALREADY, ALREADY, DONE)
@@ -133,7 +133,7 @@ def test_a_volume_attached_elsewhere_is_not_torn_away(cloud, clock, run):
 
 
 @pytest.mark.parametrize('state', ['terminated', 'shutting-down', None])
-def test_an_instance_that_is_no_more_is_told_before_anything_is_asked_for(cloud, clock, run, state):
+def test_an_instance_that_is_gone_is_reported_before_any_write_request(cloud, clock, run, state):
     cloud.on('DescribeVolumes', FREE)
     cloud.on('DescribeInstances', instances(instance(state)) if state else missing('i-1'))
     result = run('volume_attachment', volume_id='vol-1', instance_id='i-1')
@@ -190,7 +190,7 @@ def test_what_is_not_attached_is_not_detached(cloud, clock, run, reply):
     assert cloud.writes == []
 
 
-def test_a_refusal_is_told_with_the_clouds_words(cloud, clock, run):
+def test_a_refusal_is_reported_with_the_clouds_text(cloud, clock, run):
     cloud.on('DescribeVolumes', FREE)
     cloud.on('DescribeInstances', instances(instance('running')))
     cloud.on('AttachVolume', error('VolumeInUse', 'already attached'))

@@ -3,12 +3,12 @@
 """A DOUBLE of a node controller, for tests of modules only: it reports states, and runs nothing.
 
 It keeps the protocol of the lab's store, so that the API believes instances run and volumes are attached. The word
-``double=`` among an instance's boot parameters says what its console shows, each line or block only when those before have
+``double=`` among an instance's boot parameters selects what its console shows, each line or block only when those before have
 been read (api.py):
 
 =========  =========================================================================================================
 install    an installation that powers off at the end
-fail       an installation that fails, says so and stays
+fail       an installation that fails, prints that and stays up
 silent     a first line, and then nothing
 nohook     an installation on a node without the hook
 flood      more than the cloud shows of a console, and then a power-off

@@ -139,7 +139,7 @@ def test_the_refusal_names_who_where_since_when_and_the_last_sign_of_life(storag
     with pytest.raises(BuildInProgress) as refusal:
         machine(storage, 'b').take()
     assert str(refusal.value) == (
-        'debian-0a1b is being built by alice@runnera (process 4711) since 2027-01-15T08:00:00+00:00, last sign of life 12 s ago.'
+        'debian-0a1b is being built by alice@runnera (process 4711, started 2027-01-15T08:00:00+00:00, last seen 12 s ago).'
     )
     assert set(storage.objects) == {'a'}
 
@@ -149,7 +149,7 @@ def test_an_interrupted_build_is_reported_as_being_cleaned_up(storage: Storage) 
     one.take()
     one.owner.state = claim.CLEANING
     one.refresh()
-    with pytest.raises(BuildInProgress, match='is being cleaned up after an interruption by alice@runnera'):
+    with pytest.raises(BuildInProgress, match='is being cleaned up, after an interruption, by alice@runnera'):
         machine(storage, 'b').take()
 
 
@@ -244,7 +244,7 @@ def test_a_storage_that_is_away_for_long_does_not_cost_the_holder_its_claim(stor
 
 
 def test_after_an_outage_that_hid_a_take_over_the_holder_gives_way(storage: Storage) -> None:
-    """The put arrived and the listing failed: the next sign of life must look again instead of trusting the fresh put."""
+    """The put arrived and the listing failed: the next renewal must look again instead of trusting the fresh put."""
     one, other = machine(storage, 'a'), machine(storage, 'b')
     one.take()
     storage.now += DEAD_AFTER + 1
@@ -300,7 +300,7 @@ def test_a_damaged_claim_counts_until_it_is_dead(storage: Storage, damaged: str)
 
 
 @pytest.mark.parametrize('state', ['asking', BUILDING])
-def test_leftovers_are_not_removed_while_anybody_has_or_wants_the_build(storage: Storage, state: str) -> None:
+def test_leftovers_are_not_removed_while_a_machine_has_or_requests_the_build(storage: Storage, state: str) -> None:
     one = machine(storage, 'a')
     one.take()
     one.owner.state = state

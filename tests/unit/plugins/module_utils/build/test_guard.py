@@ -92,7 +92,7 @@ def test_a_killed_playbook_is_cleaned_up_after(tmp_path, playbook, start):
     assert (tmp_path / 'cleanup.log').read_text() == 'cleaning up\n'
 
 
-def test_what_it_does_is_told_on_the_playbooks_terminal(terminal, playbook, start):
+def test_its_steps_are_printed_on_the_playbooks_terminal(terminal, playbook, start):
     start()
     playbook.kill()
     assert select.select([terminal[0]], [], [], 60)[0]
@@ -151,7 +151,7 @@ def test_a_storage_that_is_away_for_a_moment_is_logged_and_ends_nothing(tmp_path
     start()
     assert wait_until((tmp_path / 'alive').exists)
     assert playbook.poll() is None
-    assert 'No sign of life could be given: no route to host' in (tmp_path / 'cleanup.log').read_text()
+    assert 'The claim could not be renewed: no route to host' in (tmp_path / 'cleanup.log').read_text()
 
 
 def test_a_build_that_another_machine_took_over_is_stopped_and_nothing_is_removed(tmp_path, often, terminal, playbook, start):
@@ -189,7 +189,7 @@ def test_a_dismissed_guard_does_nothing(tmp_path, playbook, start):
     assert not (tmp_path / 'lock').exists()
 
 
-def test_a_second_build_in_the_same_directory_is_refused_and_told_who_has_it(tmp_path, start):
+def test_a_second_build_in_the_same_directory_is_refused_with_the_process_that_has_it(tmp_path, start):
     pid = start()
     with pytest.raises(guard.DirectoryInUse) as refusal:
         guard.take_lock(tmp_path / 'lock')
@@ -205,7 +205,7 @@ def test_dismissing_where_no_guard_is_changes_nothing(tmp_path):
     assert guard.dismiss(tmp_path / 'lock')[0] is False
 
 
-def test_a_guard_that_ends_just_before_it_is_told_to_was_none(tmp_path):
+def test_a_guard_that_ends_just_before_its_dismissal_counts_as_none(tmp_path):
     lock = guard.take_lock(tmp_path / 'lock')
     with subprocess.Popen(['true']) as ended:
         os.pwrite(lock.descriptor, f'{ended.pid}\n'.encode(), 0)

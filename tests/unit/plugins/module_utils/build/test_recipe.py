@@ -55,7 +55,7 @@ def test_every_input_but_the_name_has_a_default() -> None:
 
 
 def test_the_documentation_names_the_inputs_that_make_a_new_image() -> None:
-    (sentence,) = (text for text in SPECS['main']['description'] if 'make a new image, and' in text)
+    (sentence,) = (text for text in SPECS['main']['description'] if 'makes a new image and' in text)
     keyed = {one.variable for one in recipe.INPUTS if one.effect is not Effect.NOT_KEYED}
     assert set(re.findall(r'O\((\w+)\)', sentence)) == keyed
 
@@ -197,9 +197,9 @@ HASH = 'sha256:' + 64 * 'a'
         ({'ramdisk_checksum': 'a' * 64}, ['image_build_ramdisk_checksum must have the form sha256:HEX']),
         ({'kernel': '/boot/vmlinuz'}, ['either image_build_kernel', 'or image_build_kernel_id']),
         ({'ramdisk_id': ''}, ['either image_build_ramdisk', 'or image_build_ramdisk_id']),
-        ({'kernel_id': 'eri-1a2b3c4d'}, ['image_build_kernel_id must be an image id like eki-']),
-        ({'ramdisk_id': 'eki-1a2b3c4d'}, ['image_build_ramdisk_id must be an image id like eri-']),
-        ({'image_id': 'mine'}, ['image_build_image_id must be an image id like emi-']),
+        ({'kernel_id': 'eri-1a2b3c4d'}, ['image_build_kernel_id must be an image ID like eki-']),
+        ({'ramdisk_id': 'eki-1a2b3c4d'}, ['image_build_ramdisk_id must be an image ID like eri-']),
+        ({'image_id': 'mine'}, ['image_build_image_id must be an image ID like emi-']),
         ({'bucket': 'a/b'}, ['image_build_bucket must consist of']),
         ({'answer_file_bucket': 'a b'}, ['image_build_answer_file_bucket must consist of']),
         ({'answer_file': 'ftp://x/x.ks'}, ['image_build_answer_file must be a path, not a URL']),
@@ -275,7 +275,7 @@ def test_device_names_that_the_cloud_takes_are_taken(device: str) -> None:
     assert read(device=device)['device'] == device
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_mistakes_of_an_input_file_are_reported_at_once() -> None:
     said = refusal(volume_size=0, architecture='sparc', pots='typing error')
     assert all(f'image_build_{name}' in said for name in ('volume_size', 'architecture', 'pots'))
 
@@ -292,7 +292,7 @@ def test_an_installer_to_publish_needs_both_its_files() -> None:
     given = {name: value for name, value in GIVEN.items() if not name.endswith('_id')}
     with pytest.raises(RecipeError) as caught:
         Recipe.read({**given, 'image_build_kernel': 'vmlinuz'}, '/', 'publish_installer')
-    assert str(caught.value) == "image_build_ramdisk is empty. It names the installer's ramdisk, a path or a URL."
+    assert str(caught.value) == "image_build_ramdisk is empty. Set it to the installer's ramdisk, a path or a URL."
 
 
 @pytest.mark.parametrize('url', ['', 'mirror.example.com', 'nfs://mirror', 'http://'])
@@ -310,7 +310,7 @@ def test_the_installers_kinds_of_url_are_taken(url: str) -> None:
 # --- the rendered answer file
 
 
-def test_the_fragment_leaves_the_text_that_it_is_known_by() -> None:
+def test_the_fragment_contains_the_text_that_identifies_it() -> None:
     report, proof = ((ROLE / 'templates' / f'{name}.sh.j2').read_text() for name in ('boot_report', 'proof'))
     assert recipe.facts_of(report) == {'reports': True, 'proves': False}
     assert recipe.facts_of(proof) == {'reports': False, 'proves': True}

@@ -81,7 +81,7 @@ def test_a_proxy_is_used_but_never_for_the_own_machine(monkeypatch, host, throug
         assert (len(asked), len(relayed)) == ((0, 1) if through_it else (1, 0))
 
 
-def test_the_message_says_what_was_tried_on_what_and_what_the_cloud_said(cloud, ours):
+def test_the_message_contains_the_request_the_resource_and_the_clouds_reply(cloud, ours):
     cloud.on('DeleteVolume', error('VolumeInUse', 'Volume is currently in use'))
     assert complaint(ours, 'delete_volume', VolumeId='vol-1') == (
         'DeleteVolume of volume vol-1 failed: the cloud returned VolumeInUse: Volume is currently in use.'
@@ -171,7 +171,7 @@ def test_http_to_a_port_with_tls_leads_to_https(clock):
         assert 'If the port requires TLS, begin it with https://' in message
 
 
-def test_a_missing_s3_url_is_told_only_when_it_is_needed(cloud):
+def test_a_missing_s3_url_is_reported_only_when_it_is_needed(cloud):
     cloud.on('DescribeVolumes', '<volumeSet/>')
     ours = Cloud(Credentials(EC2, 'AKITEST', 'very-secret'))
     ours.ec2('describe_volumes')
@@ -179,7 +179,7 @@ def test_a_missing_s3_url_is_told_only_when_it_is_needed(cloud):
         ours.s3('list_buckets')
 
 
-def test_an_url_that_is_none_is_told_with_its_origin():
+def test_an_invalid_url_is_reported_with_its_origin():
     ours = Cloud(Credentials('cloud.test', 'AKITEST', 'very-secret', origin='the options'))
     with pytest.raises(CloudError, match='cloud.test is not a usable ec2_url .*the options'):
         ours.ec2('describe_volumes')

@@ -71,7 +71,7 @@ def test_complete_options_take_nothing_from_another_cloud_in_the_environment(hom
     assert find_credentials(COMPLETE, {'HOME': str(home)}) == Credentials(**COMPLETE)
 
 
-def test_complete_options_are_completed_by_what_is_named_and_the_origin_says_so(home):
+def test_complete_options_take_only_the_named_source_and_the_origin_names_it(home):
     found = find_credentials({**COMPLETE, 'region': 'one'}, {'HOME': str(home)})
     assert (found.ec2_url, found.cloud_cert) == ('http://o/', '/certs/one.pem')
     assert found.origin == 'the options and region one of ~/.euca/*.ini'
@@ -228,7 +228,7 @@ def test_the_files_of_an_eucarc_are_those_beside_it_and_its_keys_may_be_in_the_i
     )
 
 
-def test_certificates_whose_directory_is_not_known_are_left_out(tmp_path):
+def test_certificates_in_an_unknown_directory_are_left_out(tmp_path):
     (tmp_path / 'eucarc').write_text(EUCARC + 'K=$(find-keys)\nEUCALYPTUS_CERT=$K/cloud-cert.pem\nEC2_CERT=${K}/x.pem\n')
     found = find_credentials({'eucarc': str(tmp_path / 'eucarc')}, {})
     assert (found.cloud_cert, found.user_cert, found.access_key) == (None, None, 'rc-key')

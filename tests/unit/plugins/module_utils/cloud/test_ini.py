@@ -60,7 +60,7 @@ def test_a_name_with_its_wildcards_comes_before_longer_names_and_all_names():
 def test_a_short_name_finds_the_one_longer_name_and_several_are_an_error():
     ini = read('[region dom:r]\nuser = a\n[region other:dom:r]\nuser = b\n[region a:s]\n[region b:s]\n')
     assert ini.region_option('r', 'user') == 'a'
-    with pytest.raises(IniError, match='region s is ambiguous: give one of a:s, b:s'):
+    with pytest.raises(IniError, match='region s is ambiguous: use one of a:s, b:s'):
         ini.region_option('s', 'user')
 
 

@@ -56,7 +56,7 @@ def test_what_cannot_be_tagged_is_removed_again(cloud, clock, run):
     assert cloud.asked('DeleteVolume')[-1]['VolumeId'] == 'vol-1'
 
 
-def test_a_failure_in_the_middle_tells_what_was_done_and_what_was_refused(cloud, clock, run):
+def test_a_failure_partway_lists_the_completed_steps_and_the_refused_one(cloud, clock, run):
     cloud.on('DescribeVolumes', volumes(), volumes(volume('available')))
     cloud.on('CreateVolume', '<volumeId>vol-1</volumeId>')
     cloud.on('CreateTags', error('TagLimitExceeded', 'too many'))
@@ -68,7 +68,7 @@ def test_a_failure_in_the_middle_tells_what_was_done_and_what_was_refused(cloud,
     assert result['failure']['lost'] is True
 
 
-def test_a_creation_whose_answer_was_lost_is_said_to_be_perhaps_done(cloud, clock, run):
+def test_a_creation_whose_answer_was_lost_is_reported_as_possibly_done(cloud, clock, run):
     cloud.on('DescribeVolumes', volumes())
     cloud.on('CreateVolume', ConnectionClosedError(endpoint_url='x'))
     result = run('volume', name='disk', size=5, zone='one')
@@ -155,7 +155,7 @@ def test_a_long_wait_leaves_a_line_every_half_minute_for_the_terminal(cloud, clo
     assert max(later - earlier for earlier, later in itertools.pairwise(moments)) <= 30
     assert len(written) <= 300 / 20
     assert written[0][1] == {
-        'text': 'Waiting for volume vol-1 to become available since 21 s: its last state is creating',
+        'text': 'Waiting for volume vol-1 to become available, 21 s so far: its last state is creating',
         'note': True,
     }
 

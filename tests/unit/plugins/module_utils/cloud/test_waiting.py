@@ -22,7 +22,7 @@ def test_nothing_is_waited_for_what_is_there(clock):
     assert clock.now == start
 
 
-def test_a_terminal_state_ends_the_waiting_at_once_and_its_reason_is_told(clock):
+def test_a_terminal_state_ends_the_waiting_at_once_with_its_reason(clock):
     start = clock.now
     with pytest.raises(WaitError) as caught:
         wait_for(
@@ -75,7 +75,7 @@ def test_a_long_wait_is_reported_at_least_every_30_seconds_with_its_aim_and_its_
         )
     moments = [start, *(moment for moment, _text in reports), start + 900]
     assert max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False)) <= 30
-    assert reports[0][1] == 'Waiting for it to come since 21 s: its last state is creating'
+    assert reports[0][1] == 'Waiting for it to come, 21 s so far: its last state is creating'
     assert len(reports) <= 900 / 20
 
 
@@ -95,4 +95,4 @@ def test_a_request_that_hangs_is_reported_while_it_lasts(clock):
         return {'state': 'available'}
 
     assert wait_for(hangs, available, 'volume vol-1 to become available', 600, report=reports.append)
-    assert reports == ['Waiting for volume vol-1 to become available since 45 s: the cloud has not answered yet']
+    assert reports == ['Waiting for volume vol-1 to become available, 45 s so far: the cloud has not answered yet']

@@ -105,7 +105,7 @@ def test_an_endless_line_does_not_pile_up():
     assert len(console.unfinished) <= 10_000
 
 
-def test_windows_that_do_not_meet_are_known():
+def test_windows_that_do_not_overlap_are_recognised():
     assert news(b'a' * 100, b'b' * 100) is None
     assert news(b'', b'abc') == b'abc'
     assert news(b'abc', b'abcd') == b'd'

@@ -152,7 +152,7 @@ def test_a_signature_that_the_terminal_breaks_in_two_is_hidden_whole(place, line
         assert without_signatures(printed.encode()[end:]).lstrip() == b'(hidden)&Expires=179 ip=dhcp\n'
 
 
-@pytest.mark.parametrize('before', ['', 'what the hook has said\n', 'AWSAccessKeyId=AKI&'])
+@pytest.mark.parametrize('before', ['', 'output of the hook\n', 'AWSAccessKeyId=AKI&'])
 def test_a_signature_whose_name_is_cut_or_broken_is_hidden_too(before):
     name = 'Signature='
     for place in range(1, len(name)):

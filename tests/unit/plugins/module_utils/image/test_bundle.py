@@ -306,7 +306,7 @@ def flipped(part: bytes) -> bytes:
         (lambda parts: [*parts, b'more'], 'more parts than the 4'),
     ],
 )
-def test_spoiled_parts_are_told_apart_and_leave_no_file(made, tmp_path, spoil, words):
+def test_spoiled_parts_are_distinguished_and_leave_no_file(made, tmp_path, spoil, words):
     target = tmp_path / 'back'
     target.write_bytes(b'what was there')
     with pytest.raises(bundle.BundleError, match=words):
@@ -315,7 +315,7 @@ def test_spoiled_parts_are_told_apart_and_leave_no_file(made, tmp_path, spoil, w
     assert target.read_bytes() == b'what was there'
 
 
-def test_a_key_that_the_bundle_is_not_for_is_told(made, tmp_path):
+def test_a_key_that_the_bundle_is_not_encrypted_for_is_reported(made, tmp_path):
     with pytest.raises(manifest.ManifestError, match='does not open this bundle'):
         unbundle.extract(made.manifest, made.parts, pair('stranger').key, str(tmp_path / 'back'))
     assert os.listdir(tmp_path) == []
@@ -333,11 +333,11 @@ def forged(made, **change) -> manifest.Manifest:
     ('change', 'words'),
     [
         ({'digest': '0' * 40}, "the image is not the manifest's"),
-        ({'bundled_size': 5}, 'the manifest says 5'),
-        ({'size': 49_999}, 'holds 50000 bytes, the manifest says 49999'),
+        ({'bundled_size': 5}, 'but the manifest contains 5'),
+        ({'size': 49_999}, 'holds 50000 bytes, but the manifest contains 49999'),
     ],
 )
-def test_a_manifest_that_says_something_else_is_told(made, change, words):
+def test_a_manifest_with_other_values_is_reported(made, change, words):
     with pytest.raises(bundle.BundleError, match=words):
         list(unbundle.unbundle(forged(made, **change), made.parts, pair('user').key))
 
@@ -349,14 +349,14 @@ def resealed(made, key: bytes, parts: list[bytes]) -> manifest.Manifest:
     return forged(made, secrets=secrets, parts=entries, bundled_size=sum(map(len, parts)))
 
 
-def test_a_well_sealed_key_that_is_not_the_parts_key_is_told(made):
+def test_a_well_sealed_key_that_is_not_the_parts_key_is_reported(made):
     wrong = resealed(made, bytes(16), made.parts)
     with pytest.raises(bundle.BundleError, match='do not decrypt|not a gzip stream'):
         list(unbundle.unbundle(wrong, made.parts, pair('user').key))
 
 
 @pytest.mark.parametrize('cut', [8, 16, 1600])
-def test_a_stream_that_ends_too_early_is_told(made, cut):
+def test_a_stream_that_ends_too_early_is_reported(made, cut):
     parts = [*made.parts[:-1], made.parts[-1][:-cut]]
     with pytest.raises(bundle.BundleError, match='AES blocks|do not decrypt|ends too early'):
         list(unbundle.unbundle(resealed(made, made.key, parts), parts, pair('user').key))
@@ -385,22 +385,22 @@ def test_parts_that_unpack_to_more_than_announced_are_stopped_early(made):
     [
         (b'no tar at all'.ljust(512, b'\0'), 'no tar archive'),
         (bundle.tar_header('image', 4)[:-1] + b'x', 'no tar archive'),
-        (bundle.tar_header('image', 5), 'holds 5 bytes, the manifest says 4'),
+        (bundle.tar_header('image', 5), 'holds 5 bytes, but the manifest contains 4'),
     ],
 )
-def test_what_is_no_tar_of_the_announced_size_is_told(made, header, words):
+def test_a_tar_of_another_size_than_declared_is_reported(made, header, words):
     forgery, parts = sealed(made, header + b'data'.ljust(9728, b'\0'), 4)
     with pytest.raises(bundle.BundleError, match=words):
         list(unbundle.unbundle(forgery, parts, pair('user').key))
 
 
-def test_padding_that_is_none_is_told(made):
+def test_invalid_padding_is_reported(made):
     forgery, parts = sealed(made, bundle.tar_header('image', 4) + b'data'.ljust(9728, b'\0'), 4, filler=b'\x55')
     with pytest.raises(bundle.BundleError, match='do not decrypt: key and parts'):
         list(unbundle.unbundle(forgery, parts, pair('user').key))
 
 
-def test_a_link_instead_of_a_file_is_told(made):
+def test_a_link_instead_of_a_file_is_reported(made):
     header = bytearray(bundle.tar_header('image', 4))
     header[156:157] = b'2'
     header[148:156] = b'%06o\0 ' % (sum(header[:148]) + sum(header[156:]) + 256)

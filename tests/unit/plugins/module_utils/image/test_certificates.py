@@ -76,18 +76,18 @@ def test_without_a_file_the_cloud_is_asked_with_a_version_4_signature(cloud):
     [
         ((403, ''), 'euserv:DescribeServiceCertificates'),
         ((404, ''), 'answered 404: clouds older than 4.2'),
-        ((200, 'no xml'), 'did not answer in XML'),
-        ((200, '<a/>'), 'names none for bundling'),
-        ((200, described(usage='other')), 'names none for bundling'),
-        ((200, described(service='other')), 'names none for bundling'),
+        ((200, 'no xml'), 'is not XML'),
+        ((200, '<a/>'), 'lists none for bundling'),
+        ((200, described(usage='other')), 'lists none for bundling'),
+        ((200, described(service='other')), 'lists none for bundling'),
         (EndpointConnectionError(endpoint_url='x'), 'cannot be reached'),
     ],
 )
-def test_when_the_cloud_does_not_tell_it_is_said_where_the_file_comes_from(cloud, reply, words):
+def test_when_the_cloud_does_not_return_it_the_message_names_the_file_to_use(cloud, reply, words):
     cloud.on('DescribeServiceCertificates', reply)
     with pytest.raises(CertificateError, match=words) as caught:
         find_certificates(account())
-    assert 'Give the file as cloud_cert, or as EUCALYPTUS_CERT of the eucarc' in str(caught.value)
+    assert 'Set cloud_cert, or EUCALYPTUS_CERT in the eucarc, to the file cloud-cert.pem' in str(caught.value)
     assert 'very-secret' not in str(caught.value)
 
 

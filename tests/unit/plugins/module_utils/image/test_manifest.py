@@ -96,7 +96,7 @@ def test_kernels_and_ramdisks_are_marked_as_such(image_type, marker, missing):
     assert marker in text and missing not in text and f'<type>{image_type}</type>' in text
 
 
-def test_without_a_private_key_it_says_that_it_is_unsigned():
+def test_without_a_private_key_the_manifest_states_that_it_is_unsigned():
     raw = manifest.render(made(secrets=manifest.Secrets('ab', 'cd')))
     assert b'<signature>UNSIGNED</signature>' in raw
     assert b'<user_encrypted_key algorithm="AES-128-CBC"></user_encrypted_key>' in raw
@@ -123,7 +123,7 @@ def test_devices_are_sorted_by_their_virtual_names():
         {'digest': '5'},
     ],
 )
-def test_what_would_need_escaping_or_says_nothing_is_never_written(change):
+def test_text_that_needs_escaping_and_empty_text_are_never_written(change):
     with pytest.raises(manifest.ManifestError):
         manifest.render(made(**change))
 
@@ -200,8 +200,8 @@ HEX = st.text('0123456789abcdef', min_size=1, max_size=300)
         secrets=st.builds(manifest.Secrets, HEX, HEX, HEX, HEX),
     )
 )
-def test_what_is_written_is_read_back_the_same(told):
-    assert manifest.parse(manifest.render(told)) == told
+def test_what_is_written_is_read_back_the_same(fields):
+    assert manifest.parse(manifest.render(fields)) == fields
 
 
 def test_a_manifest_of_euca2ools_with_white_space_and_dashes_is_read():
@@ -212,10 +212,10 @@ def test_a_manifest_of_euca2ools_with_white_space_and_dashes_is_read():
 
 @pytest.mark.parametrize('name', ['my image.img', 'lib++.img', '.hidden', 'a&b <c>.img', 'für alle.img', '..img', '-x'])
 def test_a_manifest_of_euca2ools_whose_files_are_named_after_any_image_file_is_read(name):
-    told = replace(made(), name='NAME', parts=(manifest.PartEntry('NAME.part.00', '0' * 40),))
+    fields = replace(made(), name='NAME', parts=(manifest.PartEntry('NAME.part.00', '0' * 40),))
     # lxml writes ASCII with character references, as euca2ools does.
     written = escape(name).encode('ascii', 'xmlcharrefreplace')
-    raw = manifest.render(told).replace(b'NAME', written)
+    raw = manifest.render(fields).replace(b'NAME', written)
     read = manifest.parse(raw)
     assert (read.name, read.parts[0].filename) == (name, f'{name}.part.00')
 
@@ -252,8 +252,8 @@ FILE = b'<!DOCTYPE m [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         (RAW.replace(b'img.part.00', b'a' * 300), 'not a plain file name'),
         (RAW.replace(b'img.part.00', b'img.part.01'), 'one file for several parts'),
         (RAW.replace(b'<name>img<', b'<name>a/b<'), 'not a plain file name'),
-        (RAW.replace(b'count="2"', b'count="1000000000"'), 'announces'),
-        (RAW.replace(b'count="2"', b'count="1"'), 'announces'),
+        (RAW.replace(b'count="2"', b'count="1000000000"'), 'declares'),
+        (RAW.replace(b'count="2"', b'count="1"'), 'declares'),
         (RAW.replace(b'index="1"', b'index="7"'), 'not in order'),
         (RAW.replace(b'<size>20<', b'<size>-1<'), 'not a number of bytes'),
         (RAW.replace(b'<size>20<', b'<size>' + b'9' * 400 + b'<'), 'not a number of bytes'),
@@ -288,7 +288,7 @@ def test_whatever_is_changed_it_is_read_or_refused_but_never_worse(data):
     at = data.draw(st.integers(0, len(RAW) - 1))
     changed = RAW[:at] + data.draw(st.binary(max_size=6)) + RAW[at + data.draw(st.integers(0, 9)) :]
     try:
-        told = manifest.parse(changed)
+        fields = manifest.parse(changed)
     except manifest.ManifestError:
         return
-    assert all('/' not in part.filename for part in told.parts)
+    assert all('/' not in part.filename for part in fields.parts)

@@ -103,7 +103,7 @@ def test_without_qemu_img_it_is_named_with_its_package(tmp_path, monkeypatch):
     ],
     ids=['cut gzip', 'cut xz', 'gzip with a damaged head', 'gzip with a damaged middle', 'zstd'],
 )
-def test_what_cannot_be_unpacked_is_said(tmp_path, data, words):
+def test_a_file_that_cannot_be_unpacked_is_reported(tmp_path, data, words):
     path = tmp_path / 'image'
     path.write_bytes(data)
     with pytest.raises(source.SourceError, match=words):
@@ -153,7 +153,7 @@ def test_what_would_be_stored_as_if_it_was_a_raw_disk_is_refused(tmp_path, data,
 
 @needs_qemu_img
 @pytest.mark.parametrize('form', ['vmdk', 'vdi', 'vhdx'])
-def test_the_disks_that_qemu_img_makes_are_known(tmp_path, form):
+def test_the_disks_that_qemu_img_makes_are_recognised(tmp_path, form):
     subprocess.run(['qemu-img', 'create', '-q', '-f', form, tmp_path / 'image', '8M'], check=True)
     with pytest.raises(source.SourceError, match=f'a {form.upper()} disk'):
         content(tmp_path / 'image')
@@ -197,7 +197,7 @@ def test_an_image_that_is_compressed_over_and_over_is_refused(tmp_path):
         content(path)
 
 
-def test_a_full_disk_is_said_with_the_way_out(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_with_the_way_out(tmp_path, monkeypatch):
     path = tmp_path / 'image'
     path.write_bytes(gzip.compress(DATA))
 
@@ -240,14 +240,14 @@ def fake_qemu_img(folder: Path, monkeypatch, words: str) -> None:
     monkeypatch.setenv('PATH', f'{folder}:{os.environ["PATH"]}')
 
 
-def test_a_full_disk_is_said_with_the_same_way_out_when_qemu_img_meets_it(tmp_path, monkeypatch):
+def test_a_full_disk_during_qemu_img_is_reported_with_the_same_way_out(tmp_path, monkeypatch):
     fake_qemu_img(tmp_path / 'bin', monkeypatch, 'qemu-img: error while writing at byte 4194304: No space left on device')
     (tmp_path / 'image').write_bytes(b'QFI\xfb' + bytes(100))
     with pytest.raises(source.SourceError, match=f'No space left to unpack {tmp_path}/image in .*: set TMPDIR'):
         content(tmp_path / 'image')
 
 
-def test_what_qemu_img_says_names_the_image_as_the_user_does(tmp_path, monkeypatch):
+def test_an_error_of_qemu_img_names_the_image_as_the_user_does(tmp_path, monkeypatch):
     fake_qemu_img(tmp_path / 'bin', monkeypatch, "qemu-img: Could not open '$1': no, not '$2' either")
     (tmp_path / 'image.xz').write_bytes(lzma.compress(b'QFI\xfb' + bytes(100)))
     with pytest.raises(source.SourceError, match='image.xz cannot be made raw. qemu-img: Could not open') as caught:

@@ -73,7 +73,7 @@ def test_a_url_without_a_checksum_is_not_even_asked():
     ],
     ids=['404', 'bad redirect', 'no HTTP', 'nothing', 'short', 'short chunk', 'bad chunk'],
 )
-def test_a_url_that_cannot_be_fetched_is_said(answer, words):
+def test_a_url_that_cannot_be_fetched_is_reported(answer, words):
     assert refusal(answer) == f'http://HOST/image cannot be fetched: {words}.'
 
 
@@ -84,7 +84,7 @@ def test_a_checksum_is_understood_before_anything_is_fetched():
         assert asked == []
 
 
-def test_a_server_that_cannot_be_reached_is_said():
+def test_a_server_that_cannot_be_reached_is_reported():
     with socket.socket() as taken:  # and not listening: a port that nobody has could be somebody's by now
         taken.bind(('127.0.0.1', 0))
         url = f'http://127.0.0.1:{taken.getsockname()[1]}/image'
@@ -105,13 +105,13 @@ def test_a_download_that_does_not_fit_is_not_begun():
     ],
     ids=['cut gzip', 'zstd', 'damaged qcow2'],
 )
-def test_what_is_wrong_with_a_fetched_image_is_said_of_its_url(data):
+def test_a_fault_of_a_fetched_image_is_reported_with_its_url(data):
     assert refusal(ok(data), sha256(data)).startswith('http://HOST/image ')
 
 
 @pytest.mark.parametrize('path', ['image?X-Signature=Pa55', 'my image?X-Signature=Pa55'])
 @pytest.mark.parametrize('answer', [b'', b'hello\r\n\r\n', ok(b'', length=1), ok(b'x'), ok(b'', length=1 << 60)])
-def test_no_error_tells_user_and_query(path, answer):
+def test_no_error_contains_user_and_query(path, answer):
     with serving(answer) as (host, _asked), pytest.raises(source.SourceError) as caught:
         content(f'http://me:Pa55@{host}/{path}')
     assert f'http://{host}/{path[: path.index("?")]} ' in str(caught.value)
@@ -119,7 +119,7 @@ def test_no_error_tells_user_and_query(path, answer):
 
 
 @pytest.mark.parametrize('src', ['http://me:Pa55/word@x.test/', 'http://me:Pa55#word@x.test/', 'http://[Pa55/'])
-def test_a_url_that_is_none_is_refused_without_telling_it(src):
+def test_an_invalid_url_is_refused_without_being_printed(src):
     with pytest.raises(source.SourceError, match='The URL cannot be fetched: it is not a valid URL'):
         content(src)
 

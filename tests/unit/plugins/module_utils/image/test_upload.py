@@ -125,7 +125,7 @@ def test_the_pauses_grow_and_are_not_all_alike(storage, bucket):
     assert len({round(wait / 2**n, 6) for n, wait in enumerate(waits)}) > 1
 
 
-def test_it_gives_up_in_the_end_and_says_what_the_cloud_said(storage, bucket):
+def test_it_gives_up_in_the_end_and_quotes_the_cloud(storage, bucket):
     storage.faults = [BUSY] * 99
     with pytest.raises(CloudError, match=r'PutObject of b/img\.part\.00 failed: the cloud returned ServiceUnavailable: come back'):
         bucket.send([part(0)], 'img')
@@ -190,14 +190,14 @@ def test_what_is_there_is_found_beyond_the_first_page(storage, bucket):
     assert storage.puts == []
 
 
-def test_progress_is_told_when_a_part_has_arrived(storage, bucket):
+def test_progress_is_reported_when_a_part_has_arrived(storage, bucket):
     told = []
     bucket.send([part(0), part(1)], 'img', lambda one: told.append(one.index))
     assert told == [0, 1]
 
 
 class SlowCloud:
-    """Takes objects only when told; counts how many are on their way."""
+    """Accepts objects only when released; counts those in transit."""
 
     def __init__(self):
         self.gate, self.flying, self.lock = threading.Event(), 0, threading.Lock()
