@@ -278,4 +278,4 @@ def test_an_eucarc_with_a_value_that_only_running_it_would_give_is_named_with_wh
     with pytest.raises(CredentialsError) as refused:
         find_credentials({'eucarc': str(eucarc)}, {})
     assert f'the eucarc file {eucarc} (without ec2_url)' in str(refused.value)
-    assert 'only running the file would give is left out. Give the missing ones as options.' in str(refused.value)
+    assert 'Values that depend on commands in the file are left out. Set the missing ones as options.' in str(refused.value)
