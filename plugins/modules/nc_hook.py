@@ -84,18 +84,10 @@ options:
         description: Whether every instance has a display. Always off with O(state=absent).
         type: bool
         default: false
-      listen:
-        description: See M(eucalyptus.cloud.libvirt_xsl).
-        type: str
-      keymap:
-        description: See M(eucalyptus.cloud.libvirt_xsl).
-        type: str
-      password:
-        description: See M(eucalyptus.cloud.libvirt_xsl).
-        type: str
-      insecure_listen:
-        description: See M(eucalyptus.cloud.libvirt_xsl).
-        type: bool
+      listen: {type: str, description: See M(eucalyptus.cloud.libvirt_xsl).}
+      keymap: {type: str, description: See M(eucalyptus.cloud.libvirt_xsl).}
+      password: {type: str, description: See M(eucalyptus.cloud.libvirt_xsl).}
+      insecure_listen: {type: bool, description: See M(eucalyptus.cloud.libvirt_xsl).}
   src:
     description: Directory on the controller with the hook and its helpers. By default those of this collection.
     type: path

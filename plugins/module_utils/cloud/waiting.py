@@ -15,6 +15,7 @@ Resource = dict[str, t.Any]
 Report = t.Callable[[str], None]
 
 # Seconds between two reports. With the pause between two looks added, that is one at least every 30 s.
+KEEP_WAITING = 'Run the task again to keep waiting, or raise wait_timeout.'
 REPORT_EVERY = 20.0
 
 
@@ -95,12 +96,8 @@ def wait_for(
         if resource is not None and failed(resource):
             raise WaitError(f'Waiting for {aim} failed after {waited:.0f} s: {condition}.', resource)
         if waited >= timeout:
-            raise WaitError(
-                f'Waiting for {aim} took longer than {waited:.0f} s: {condition}. '
-                'Run the task again to keep waiting, or raise wait_timeout.',
-                resource,
-                timed_out=True,
-            )
+            text = f'Waiting for {aim} took longer than {waited:.0f} s: {condition}. {KEEP_WAITING}'
+            raise WaitError(text, resource, timed_out=True)
         remind()
         time.sleep(max(0.0, min(pause(waited), timeout - waited)))
 
