@@ -21,9 +21,9 @@ from pathlib import Path
 from .cloud import labfiles, mirror
 from .cloud.accounts import ADMIN, create_accounts
 from .cloud.store import Store
-from .config import Config, set_umask, state_root
+from .config import NETWORKS, Config, set_umask, state_root
 from .errors import LabError
-from .host import checks, direct, guests, shared
+from .host import checks, direct, guests, namespaces, shared
 from .host.processes import Daemon
 from .versions import PLAYED
 
@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
             )
             sub.add_argument('--accel', choices=['auto', 'kvm', 'tcg'], help='acceleration of virtual machines (default: auto)')
             sub.add_argument('--nodes', type=int, choices=range(10), metavar='N', help='node controllers (default: 2)')
+            sub.add_argument(
+                '--network',
+                choices=list(NETWORKS),
+                help="namespace: guests have addresses of their own (default); none: QEMU's user networking",
+            )
             sub.add_argument('--play', choices=list(PLAYED), help='Eucalyptus version to imitate (default: 4.4)')
     return parser
 
@@ -118,19 +123,21 @@ def _lock(root: Path) -> int:
 def up(options: argparse.Namespace) -> int:
     before = _before(options.name)
     config = _wanted(options, before)
-    daemons = _daemons(config)
-    has_port = before is not None and before.port == config.port and daemons[0].pid() is not None
+    has_port = before is not None and before.port == config.port and Daemon(config, 'api').pid() is not None
     checks.before_up(config, has_port)
     if before is not None:
         _stop_what_changed(before, config)
+    config, is_new = _with_network(config)
+    if is_new and before is not None:
+        _stop(before)  # what still runs has its sockets in a namespace that is gone
     config.make_directories()
-    config.save()
     if config.nodes:
         shared.hold(config)
     with _memory(config) as store:
         credentials = create_accounts(store, config)
         mirror.seed(store, config, credentials[ADMIN].number)
     labfiles.write(config, credentials)
+    daemons = _daemons(config)
     # The nodes first: their trial of the machine's acceleration takes a while, and they do not need the API.
     waiting = [(daemon, daemon.start()) for daemon in reversed(daemons) if daemon.pid() is None]
     for daemon, log_start in reversed(waiting):
@@ -139,6 +146,15 @@ def up(options: argparse.Namespace) -> int:
         raise LabError(f'the API does not respond at {config.endpoint}; its log is {daemons[0].log}')
     _summary(config, [daemon.name for daemon, _ in waiting])
     return 0
+
+
+def _with_network(config: Config) -> tuple[Config, bool]:
+    """Have the network that the lab should have, and save its configuration; also returns whether there is a new one."""
+    if config.network == 'namespace':
+        return namespaces.ensure(config, bool(_instances(config)))
+    namespaces.remove(config)
+    config.save()
+    return config, False
 
 
 def _before(name: str) -> Config | None:
@@ -151,11 +167,12 @@ def _before(name: str) -> Config | None:
 
 def _wanted(options: argparse.Namespace, before: Config | None) -> Config:
     """Configuration of the existing lab, or of a new one, with the given options applied."""
-    config = before or Config(options.name, hook_user=_hook_user())
-    changes = {field: getattr(options, field) for field in ('port', 'pace', 'accel', 'play') if getattr(options, field) is not None}
+    config = before or Config(options.name, hook_user=_hook_user(), network='namespace')
+    given = ((field, getattr(options, field)) for field in ('port', 'pace', 'accel', 'play', 'network'))
+    changes = {field: value for field, value in given if value is not None}
     if options.nodes is not None:
         changes['nodes'] = tuple(f'node{number}' for number in range(1, options.nodes + 1))
-    if 'port' in changes:
+    if 'port' in changes or 'network' in changes:
         changes.update(endpoint='', guest_endpoint='')  # follow from the port
     return dataclasses.replace(config, **changes)
 
@@ -193,8 +210,17 @@ def _stop_what_changed(before: Config, config: Config) -> None:
                 f'lab {config.name} has instances, so {" and ".join(sorted(gone))} cannot be removed.'
                 f' Remove the instances with: eucalab reset --name {config.name} --nodes {len(config.nodes)}'
             )
-        for daemon in reversed(_daemons(before)):
-            daemon.stop()
+        if before.network != config.network and _instances(before):
+            raise LabError(
+                f'lab {config.name} has instances, which have addresses of its present network;'
+                f' remove all of them with: eucalab reset --name {config.name} --network {config.network}'
+            )
+        _stop(before)
+
+
+def _stop(config: Config) -> None:
+    for daemon in reversed(_daemons(config)):
+        daemon.stop()
 
 
 def _wait_for(config: Config, daemon: Daemon, log_start: int) -> None:
@@ -243,6 +269,7 @@ def _summary(config: Config, started: list[str]) -> None:
 def down(options: argparse.Namespace) -> int:
     config = _known(options.name)
     if not config.home.exists():
+        namespaces.remove(config)
         print(f'There is no lab {config.name}.')
         return 0
     _remove(config)
@@ -263,10 +290,10 @@ def _known(name: str) -> Config:
 
 
 def _remove(config: Config) -> None:
-    for daemon in reversed(_daemons(config)):
-        daemon.stop()
+    _stop(config)
     instances = {*_instances(config), *guests.running(config)}
     guests.destroy(config)
+    namespaces.remove(config)
     for instance in instances:
         guests.remove_log(instance)
     shutil.rmtree(config.home)

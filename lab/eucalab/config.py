@@ -9,8 +9,10 @@ import json
 import os
 from pathlib import Path
 
+from .addressing import Addressing
 from .errors import LabError
 
+NETWORKS = ('namespace', 'none')
 _TYPES: dict[str, type | tuple[type, ...]] = {'str': str, 'int': int, 'float': (int, float), 'tuple[str, ...]': tuple}
 
 
@@ -38,12 +40,16 @@ class Config:
     accel: str = 'auto'  # auto, kvm or tcg
     nodes: tuple[str, ...] = ('node1', 'node2')
     endpoint: str = ''  # of the API for clients on this machine
-    guest_endpoint: str = ''  # of the API for instances: in QEMU's user networking 10.0.2.2 is the host's loopback
+    guest_endpoint: str = ''  # of the API for instances
+    network: str = 'none'  # none is QEMU's user networking; a lab that "up" makes has a namespace
+    network_number: int = -1  # of the namespace; determines all its addresses and names
     zone: str = 'one'
     hook_user: str = 'nobody'
 
     def __post_init__(self) -> None:
-        for field, host in (('endpoint', '127.0.0.1'), ('guest_endpoint', '10.0.2.2')):
+        # QEMU's user networking shows the machine's loopback as 10.0.2.2.
+        guest_host = self.addressing.router if self.addressing else '10.0.2.2'
+        for field, host in (('endpoint', '127.0.0.1'), ('guest_endpoint', guest_host)):
             if not getattr(self, field):
                 object.__setattr__(self, field, f'http://{host}:{self.port}')
 
@@ -80,6 +86,19 @@ class Config:
         # SQLite gives its journals the mode of the database, which holds the secret keys.
         self.database.touch(0o600)
         self.database.chmod(0o600)
+
+    @property
+    def addressing(self) -> Addressing | None:
+        """The lab's network; None with user networking."""
+        return Addressing(self.network_number) if self.network == 'namespace' and self.network_number >= 0 else None
+
+    @property
+    def namespace(self) -> str:
+        return self.addressing.namespace(self.name) if self.addressing else ''
+
+    def numbered(self, number: int) -> Config:
+        """The same lab with another number for its network."""
+        return dataclasses.replace(self, network_number=number, guest_endpoint='')
 
     @property
     def home(self) -> Path:

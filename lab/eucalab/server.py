@@ -28,6 +28,7 @@ from .config import Config, set_umask
 from .ec2 import bootstrap
 from .ec2.families import load_actions
 from .errors import LabError
+from .network import service as network
 from .protocol import auth
 from .protocol.errors import ApiError, S3Error, TransportError
 from .protocol.wire import BindError, Ec2Wire, error_body
@@ -199,13 +200,17 @@ async def serve(config: Config) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    background = asyncio.create_task(cluster_controller.run(cloud))
+    background = [asyncio.create_task(cluster_controller.run(cloud))]
+    if config.addressing:
+        background.append(asyncio.create_task(network.run(cloud, runner)))
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait((background, stopped), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((*background, stopped), return_when=asyncio.FIRST_COMPLETED)
     await runner.cleanup()
-    if background.done():
-        background.result()  # it ends only with an error, which ends the process
-    background.cancel()
+    for task in background:
+        if task.done():
+            task.result()  # it ends only with an error, which ends the process
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

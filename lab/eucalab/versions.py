@@ -23,6 +23,8 @@ _ALIASES = {
     'ModifyImageAttribute': (('Group', 'UserGroup'),),
 }
 _KNOWN_4_4 = {
+    'AllocateAddress': 'Domain',
+    'AssociateAddress': 'PublicIp InstanceId AllocationId NetworkInterfaceId PrivateIpAddress AllowReassociation',
     'AttachVolume': 'VolumeId InstanceId Device',
     'AuthorizeSecurityGroupIngress': _RULES,
     'CreateKeyPair': 'KeyName',
@@ -36,6 +38,7 @@ _KNOWN_4_4 = {
     'DeleteTags': 'ResourceId.N Tag.N.*',
     'DeleteVolume': 'VolumeId',
     'DeregisterImage': 'ImageId',
+    'DescribeAddresses': f'PublicIp.N {_FILTERS} AllocationId.N',
     'DescribeAvailabilityZones': f'ZoneName.N {_FILTERS}',
     'DescribeImageAttribute': 'ImageId Attribute LaunchPermission ProductCodes Kernel Ramdisk BlockDeviceMapping Description',
     'DescribeImages': f'ImageId.N Owner.N ExecutableBy.N {_FILTERS}',
@@ -52,6 +55,7 @@ _KNOWN_4_4 = {
     'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
     'DescribeVolumeAttribute': 'VolumeId Attribute',
     'DetachVolume': 'VolumeId InstanceId Device Force',
+    'DisassociateAddress': 'PublicIp AssociationId',
     'GetConsoleOutput': 'InstanceId',
     'ImportKeyPair': 'KeyName PublicKeyMaterial',
     'ModifyImageAttribute': 'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
@@ -61,6 +65,7 @@ _KNOWN_4_4 = {
     ' EbsOptimized.Value SriovNetSupport.Value',
     'RegisterImage': 'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
     ' Platform SriovNetSupport BlockDeviceMapping.N.*',
+    'ReleaseAddress': 'PublicIp AllocationId',
     'ResetImageAttribute': 'ImageId Attribute',
     'RevokeSecurityGroupIngress': _RULES,
     'RunInstances': 'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'

@@ -13,9 +13,10 @@ import pytest
 from tests.kit.paths import LAB, ROOT
 
 EUCALAB = LAB / 'eucalab'
-BASE = {'errors', 'config', 'versions'}
+BASE = {'addressing', 'errors', 'config', 'versions'}
 # Room or module -> what it may import in addition to itself and BASE.
 ALLOWED = {
+    'addressing': set(),
     'errors': set(),
     'config': set(),
     'versions': set(),
@@ -26,7 +27,8 @@ ALLOWED = {
     's3': {'cloud', 'protocol'},
     'ec2': {'cloud', 'protocol', 's3'},
     'node': {'cloud', 'host'},
-    'server': {'cloud', 'protocol', 's3', 'ec2'},
+    'network': {'cloud', 'host'},
+    'server': {'cloud', 'network', 'protocol', 's3', 'ec2'},
     'cli': {'cloud', 'host'},
     '__main__': {'cli'},
 }

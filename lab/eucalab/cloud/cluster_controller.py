@@ -58,7 +58,8 @@ def poll(cloud: Cloud) -> None:
 def _instance(cloud: Cloud, row: sqlite3.Row) -> None:
     if row['node_state'] == 'running' and row['state'] == 'pending':
         set_state(cloud, row['id'], 'running')
-        cloud.store.execute('UPDATE instances SET private_ip = ? WHERE id = ?', GUEST_ADDRESS, row['id'])
+        if cloud.config.addressing is None:
+            cloud.store.execute('UPDATE instances SET private_ip = ? WHERE id = ?', GUEST_ADDRESS, row['id'])
     elif row['node_state'] == 'teardown':
         _teardown(cloud, row)
 
@@ -74,7 +75,6 @@ def _teardown(cloud: Cloud, row: sqlite3.Row) -> None:
             release_volumes(cloud, row['id'])
         elif row['state'] == 'stopping':
             set_state(cloud, row['id'], 'stopped', reason)
-            cloud.store.execute('UPDATE instances SET private_ip = NULL, public_ip = NULL WHERE id = ?', row['id'])
             # Volumes stay attached for the next start. Nobody would report the end of pending changes.
             cloud.store.execute("DELETE FROM attachments WHERE instance_id = ? AND state = 'detaching'", row['id'])
             cloud.store.execute(

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 from ..host.guests import remove_log
+from . import addresses
 from .context import Cloud
 
 
 def set_state(cloud: Cloud, identifier: str, state: str, reason: str = '') -> None:
+    if state in ('stopped', 'terminated'):
+        addresses.release(cloud, identifier)
     cloud.store.execute(
         'UPDATE instances SET state = ?, state_since = ?, reason = ? WHERE id = ?', state, cloud.now(), reason, identifier
     )
@@ -29,3 +32,8 @@ def bury(cloud: Cloud, identifier: str) -> None:
     cloud.forget_tags(identifier)
     remove_log(identifier)  # the id is not stored anywhere after this
     cloud.store.execute('DELETE FROM instances WHERE id = ?', identifier)
+
+
+def dns_name(address: str, kind: str) -> str:
+    """The name that the cloud gives an address; kind is ``internal`` for a private one, empty for a public one."""
+    return f'euca-{address.replace(".", "-")}.eucalyptus{"." + kind if kind else ""}'

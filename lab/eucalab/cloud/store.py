@@ -70,9 +70,13 @@ CREATE TABLE IF NOT EXISTS instances (
 CREATE UNIQUE INDEX IF NOT EXISTS instance_tokens ON instances (account, client_token, launch_index) WHERE client_token IS NOT NULL;
 CREATE TABLE IF NOT EXISTS key_pairs (
     account TEXT NOT NULL, name TEXT NOT NULL, fingerprint TEXT NOT NULL, public_key TEXT NOT NULL, PRIMARY KEY (account, name));
+CREATE TABLE IF NOT EXISTS launch_keys (  -- of the key pair as it was at the launch
+    instance_id TEXT PRIMARY KEY REFERENCES instances ON DELETE CASCADE, public_key TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS security_groups (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
     rules TEXT NOT NULL DEFAULT '[]', UNIQUE (account, name));
+CREATE TABLE IF NOT EXISTS addresses (
+    ip TEXT PRIMARY KEY, account TEXT NOT NULL, instance_id TEXT);  -- elastic ones
 CREATE TABLE IF NOT EXISTS volumes (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, size INTEGER NOT NULL, snapshot_id TEXT, zone TEXT NOT NULL,
     state TEXT NOT NULL, state_since REAL NOT NULL, created REAL NOT NULL);

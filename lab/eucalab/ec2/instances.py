@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from ..cloud import scheduling
+from ..cloud import addresses, scheduling
 from ..cloud.context import Cloud
-from ..cloud.instances import bury, release_volumes, set_state
+from ..cloud.instances import bury, dns_name, release_volumes, set_state
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure
 from . import filters, ids, security_groups, tags
@@ -86,8 +86,8 @@ def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str
         'Placement': {'AvailabilityZone': row['zone'], 'GroupName': '', 'Tenancy': 'default'},
         'PrivateIpAddress': address,
         'PublicIpAddress': row['public_ip'] or address,
-        'PrivateDnsName': _dns(address, 'internal'),
-        'PublicDnsName': _dns(row['public_ip'] or address, ''),
+        'PrivateDnsName': dns_name(address, 'internal'),
+        'PublicDnsName': dns_name(row['public_ip'] or address, ''),
         'StateTransitionReason': row['reason'],
         'Monitoring': {'State': 'disabled'},
         'Architecture': image['architecture'] if image else 'x86_64',
@@ -100,10 +100,6 @@ def describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[str
         'ProductCodes': [],
         'Tags': tags.as_list(tagged),
     }
-
-
-def _dns(address: str, kind: str) -> str:
-    return f'euca-{address.replace(".", "-")}.eucalyptus{"." + kind if kind else ""}'
 
 
 def state(name: str) -> dict[str, Any]:
@@ -185,8 +181,23 @@ def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
                 scheduling.choose(cloud),
                 row['id'],
             )
+            assign_addresses(cloud, row['id'])
             changes.append(_change(row, 'pending'))
     return {'StartingInstances': changes}
+
+
+def assign_addresses(cloud: Cloud, identifier: str) -> None:
+    """Give an instance that is to run its addresses."""
+    row = cloud.store.row('SELECT node FROM instances WHERE id = ?', identifier)
+    assert row is not None
+    try:
+        addresses.assign(cloud, identifier, row['node'])
+    except addresses.NoAddress:
+        # NotEnoughAddressResourcesException
+        raise failure(
+            'Not enough resources available: addresses; please stop or terminate unwanted instances or release unassociated'
+            ' elastic IPs and try again, or run with private addressing only'
+        ) from None
 
 
 _FILTERS: dict[str, filters.Lookup] = {
@@ -200,6 +211,7 @@ _FILTERS: dict[str, filters.Lookup] = {
     'instance-state-name': lambda item: item[0]['state'],
     'instance-type': lambda item: item[0]['instance_type'],
     'kernel-id': lambda item: item[0]['kernel_id'],
+    'ip-address': lambda item: item[0]['public_ip'],
     'key-name': lambda item: item[0]['key_name'],
     'launch-index': lambda item: item[0]['launch_index'],
     'owner-id': lambda item: item[0]['account'],

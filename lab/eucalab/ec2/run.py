@@ -38,7 +38,8 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         raise failure('Not enough resources: no cluster controller is currently available to run instances.')
     image = _image(cloud, caller, request, instance_type, type_name)
     user_data = _user_data(request)
-    if request.get('KeyName') and key_pairs.find(cloud, caller.account, request['KeyName']) is None:
+    key = key_pairs.find(cloud, caller.account, request['KeyName']) if request.get('KeyName') else None
+    if request.get('KeyName') and key is None:
         raise ApiError(
             'InvalidKeyPair.NotFound', f'Failed to find key pair: {request["KeyName"]} for {caller.account_name}:{caller.user_name}'
         )
@@ -67,7 +68,9 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     }
     with cloud.store.transaction():
         for index in range(_count(cloud, request)):
-            _insert(cloud, columns, index, devices)
+            identifier = _insert(cloud, columns, index, devices)
+            if key is not None:
+                cloud.store.insert('launch_keys', instance_id=identifier, public_key=key['public_key'])
     return _reply(
         cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
     )
@@ -194,7 +197,7 @@ def _changed_root(root: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]
     return {**root, **asked}
 
 
-def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dict[str, Any]]) -> None:
+def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dict[str, Any]]) -> str:
     identifier, now = cloud.new_id('i'), cloud.now()
     # d0:0d and the id (VmInstances.mac).
     digits = identifier[2:]
@@ -210,6 +213,7 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
         node=scheduling.choose(cloud),
         **columns,
     )
+    instances.assign_addresses(cloud, identifier)
     for device in devices:
         size = device.get('size', 0)
         if size <= 0:  # treated like no size (ClusterAllocator.setupVolumeMessages)
@@ -229,6 +233,7 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
             attached=now,
             node_state='attached',
         )
+    return identifier
 
 
 def _snapshot_size(cloud: Cloud, device: dict[str, Any]) -> int:

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..cloud.context import Cloud
+from ..cloud.rules import Rule, rules_of
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure
 from . import filters, ids, tags
@@ -26,22 +27,6 @@ DEFAULT = 'default'
 _PROTOCOL = re.compile('icmp|tcp|udp|[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]|-1')
 _NUMBERS = {'1': 'icmp', '6': 'tcp', '17': 'udp'}
 _MOST_CODE = 255  # of ICMP
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """``cidr`` is set, or ``account`` and ``group`` (an id)."""
-
-    protocol: str  # tcp, udp, icmp
-    low: int
-    high: int
-    cidr: str | None = None
-    account: str | None = None
-    group: str | None = None
-
-
-def rules_of(row: sqlite3.Row) -> list[Rule]:
-    return [Rule(*fields) for fields in json.loads(row['rules'])]
 
 
 def default_group(cloud: Cloud, account: str) -> sqlite3.Row:

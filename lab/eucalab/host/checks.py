@@ -12,6 +12,7 @@ import pwd
 import re
 import shutil
 import socket
+from collections.abc import Mapping
 
 from ..config import Config, cache_root, state_root
 from ..errors import LabError
@@ -27,6 +28,7 @@ PROGRAMS = {
     'xsltproc': 'xsltproc',
     'mke2fs': 'e2fsprogs',
 }
+NETWORK_PROGRAMS = {'ip': 'iproute2', 'nft': 'nftables'}
 
 
 def before_up(config: Config, has_port: bool) -> None:
@@ -37,6 +39,8 @@ def before_up(config: Config, has_port: bool) -> None:
     values(config)
     if config.nodes:
         packages()
+    if config.network == 'namespace':
+        packages(NETWORK_PROGRAMS)
     _cache()
     _state(config)
     if not has_port:
@@ -60,11 +64,11 @@ def root() -> None:
         raise LabError('the lab needs root for libvirt and for the users that hooks and guests run as: run this with sudo')
 
 
-def packages() -> None:
+def packages(programs: Mapping[str, str] = PROGRAMS) -> None:
     """:raises LabError: with the command that installs the missing packages"""
     search = f'{os.environ.get("PATH", "")}:/usr/sbin:/sbin'
-    missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=search) is None}
-    if importlib.util.find_spec('libvirt') is None:
+    missing = {package for program, package in programs.items() if shutil.which(program, path=search) is None}
+    if programs is PROGRAMS and importlib.util.find_spec('libvirt') is None:
         missing.add('python3-libvirt')
     if missing:
         raise LabError(

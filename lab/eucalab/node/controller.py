@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from ..cloud.store import Store
-from . import hooks
+from . import cards, hooks
 from .attachments import Attachments
 from .home import prepare_home
 from .hypervisor import Hypervisor, HypervisorGone
@@ -126,7 +126,7 @@ class Controller:
                 store.execute('UPDATE instances SET node_state = NULL WHERE id = ?', row['id'])
 
     def _adopt_one(self, store: Store, instance: Instance) -> bool:
-        if not self.hypervisor.adopt(instance.id, str(instance.path)):
+        if not self.hypervisor.adopt(instance.id, str(instance.path), cards.plug(instance, self.settings)):
             return False
         restore(instance)
         instance.state = 'Running'

@@ -8,17 +8,19 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import libvirt
 from lxml import etree
 
+from ..errors import LabError
 from ..host.libvirt_daemons import URI
 from . import hooks
 from .model import NodeError
 
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 DETACH_SECONDS = 30  # the guest's kernel must release the disk; a halted one never does
+Plug = Callable[[], None]
 log = logging.getLogger('eucalab.node.hypervisor')
 
 
@@ -63,21 +65,38 @@ class Hypervisor:
         with self.connection() as connection:
             return _lookup(connection, name) is not None  # transient domains exist only while they run
 
-    def adopt(self, name: str, path: str) -> bool:
+    def adopt(self, name: str, path: str, plug: Plug | None = None) -> bool:
         """Whether a domain runs that the pre-adopt hooks let this node take over; HookFailed when one refuses it."""
         with self.connection() as connection:
-            if _lookup(connection, name) is None:
+            domain = _lookup(connection, name)
+            if domain is None:
                 return False
             self._hooks.call(hooks.PRE_ADOPT, path)
+            if plug and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:  # its start was interrupted
+                self._plug(domain, plug)
             return True
 
-    def create(self, xml: str) -> None:
-        """Create a transient domain: it is gone without a trace when it ends. NodeError with libvirt's words."""
+    def create(self, xml: str, plug: Plug | None = None) -> None:
+        """Create a transient domain: it is gone without a trace when it ends. NodeError with libvirt's words.
+
+        The domain is paused until ``plug`` has connected its network card.
+        """
         with self.connection() as connection:
             try:
-                connection.createXML(xml, 0)
+                domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED if plug else 0)
             except libvirt.libvirtError as error:
                 raise NodeError(f'libvirt cannot create the domain: {error}') from error
+            if plug:
+                self._plug(domain, plug)
+
+    def _plug(self, domain: libvirt.virDomain, plug: Plug) -> None:
+        try:
+            plug()
+            domain.resume()
+        except (LabError, libvirt.libvirtError) as error:
+            with contextlib.suppress(libvirt.libvirtError):
+                domain.destroy()
+            raise NodeError(f"the domain's network card cannot be connected: {error}") from error
 
     def destroy(self, name: str) -> None:
         """End a domain at once; no error when there is none."""

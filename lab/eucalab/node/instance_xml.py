@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lxml import etree
 
+from ..addressing import card
 from .model import Instance, NodeError, Settings, Vbr, VolumeOfInstance, write_owned
 
 # The three states that a node reports have numbers behind its own fourteen (util/data.h, instance_states).
@@ -122,7 +123,7 @@ def _shape(root: etree._Element, instance: Instance) -> None:
         diskGB=instance.disk_gib,
         VmType=instance.row['instance_type'],
         NicType='virtio',
-        NicDevice='user',
+        NicDevice=instance.bridge,
         rootDirective='',
     )
 
@@ -234,8 +235,8 @@ def _nics(root: etree._Element, instance: Instance) -> None:
         mac=row['mac'],
         publicIp=row['public_ip'] or '0.0.0.0',
         privateIp=row['private_ip'] or '0.0.0.0',
-        bridgeDeviceName='user',
-        guestDeviceName=f'vn_{instance.id}',
+        bridgeDeviceName=instance.bridge,
+        guestDeviceName=card(instance.id),
         device='0',
         stateName='attached',
         hypervisorType=instance.hypervisor,

@@ -4,8 +4,9 @@ SPDX-FileCopyrightText: eucalyptus.cloud contributors
 SPDX-License-Identifier: GPL-3.0-or-later
 
 From a node's instance.xml to the libvirt domain of that instance, in the shape that a 4.4 node controller gives it. Where the lab
-differs, because it has neither bridges nor device mapper nor, as a rule, hardware virtualization:
-* user networking instead of a bridge, and the domain type of whatever acceleration works here;
+differs, because it has no device mapper and, as a rule, no hardware virtualization:
+* the domain type is that of whatever acceleration works here; a lab that has no network of its own uses user networking
+  instead of a bridge;
 * disks are files with cache='unsafe': the guest's flushes then cost nothing in emulation. A crash of the host may lose data, nothing
   else: all readers of the file on this host see the same page cache, so a volume is complete as soon as it is detached;
 * the serial port is number 0: libvirt releases of our days make ttyS1 of the number 1 that the original asks for;
@@ -83,8 +84,16 @@ differs, because it has neither bridges nor device mapper nor, as a rule, hardwa
     </xsl:template>
 
     <xsl:template match="nic">
-        <interface type="user">
+        <interface>
+            <xsl:choose>
+                <xsl:when test="@bridgeDeviceName = 'user'"><xsl:attribute name="type">user</xsl:attribute></xsl:when>
+                <xsl:otherwise>
+                    <xsl:attribute name="type">bridge</xsl:attribute>
+                    <source bridge="{@bridgeDeviceName}"/>
+                </xsl:otherwise>
+            </xsl:choose>
             <mac address="{@mac}"/>
+            <xsl:if test="@bridgeDeviceName != 'user'"><target dev="{@guestDeviceName}"/></xsl:if>
             <model type="virtio"/>
             <!-- the same place in every instance, so that the guest's name for its network card does not depend on the disks -->
             <address type="pci" domain="0x0000" bus="0x00" slot="0x0{@device + 2}" function="0x0"/>

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 
 from ..cloud.store import Store
-from . import hooks
+from . import cards, hooks
 from .backing import Backing
 from .fetch import ImageCache
-from .hypervisor import Hypervisor
+from .hypervisor import Hypervisor, Plug
 from .instance_xml import write_instance_xml
 from .model import Cancelled, Instance, NodeError, Settings, write_owned
 from .stylesheet import libvirt_xml
@@ -51,16 +51,16 @@ class Lifecycle:
         write_instance_xml(instance, self.settings)
         report(store, self.settings, instance.id, 'booting')
         pause(SETTLE * self.settings.pace)
-        self._create(xml, pause)
+        self._create(*cards.prepare(xml, instance, self.settings), pause)
         instance.state, instance.boot_time = 'Running', time.time()
         write_instance_xml(instance, self.settings)
         report(store, self.settings, instance.id, 'running')
         log.info('%s runs', instance.id)
 
-    def _create(self, xml: str, pause: Callable[[float], None]) -> None:
+    def _create(self, xml: str, plug: Plug | None, pause: Callable[[float], None]) -> None:
         for attempt in range(1, CREATE_TRIES + 1):
             try:
-                self.hypervisor.create(xml)
+                self.hypervisor.create(xml, plug)
                 return
             except NodeError as error:
                 log.error('attempt %d of %d: %s', attempt, CREATE_TRIES, error)

@@ -57,6 +57,17 @@ class Settings:
         return self.instances / 'cache'
 
     @property
+    def bridge(self) -> str:
+        """What instance.xml names as the bridge for guests, in the shipped configuration of a node br0."""
+        return 'br0' if self.config.addressing else 'user'
+
+    @property
+    def router(self) -> str:
+        """The guests' router in the node's network. Only in a lab with a namespace."""
+        assert self.config.addressing is not None
+        return str(self.config.addressing.of_node(self.config.nodes.index(self.node) + 1)[1])
+
+    @property
     def owner(self) -> pwd.struct_passwd:
         """The account that a node controller runs as; here only its hooks and xsltproc do. KeyError if missing."""
         return pwd.getpwnam(self.config.hook_user)
@@ -101,6 +112,7 @@ class Instance:
     row: sqlite3.Row
     path: Path
     hypervisor: str
+    bridge: str = 'user'  # where its card is plugged in; user is QEMU's user networking
     vbrs: list[Vbr] = dataclasses.field(default_factory=list)
     volumes: list[VolumeOfInstance] = dataclasses.field(default_factory=list)
     disks: list[tuple[str, Path]] = dataclasses.field(default_factory=list)  # target name, file
@@ -110,7 +122,7 @@ class Instance:
     @classmethod
     def from_row(cls, row: sqlite3.Row, settings: Settings) -> Instance:
         path = settings.instances / 'work' / row['user_id'] / row['id']
-        return cls(row, path, settings.hypervisor)
+        return cls(row, path, settings.hypervisor, settings.bridge)
 
     @property
     def id(self) -> str:
