@@ -12,7 +12,7 @@ import tarfile
 from pathlib import Path
 
 from . import drivers, packages
-from .ramdisk import Ramdisk, gzip
+from .ramdisk import Ramdisk, gzip, libraries
 
 SOURCES = Path(__file__).parent
 BUSYBOX = Path('/usr/bin/busybox')
@@ -21,7 +21,7 @@ FOLDERS = {'installer': ('ramdisk', 'shared'), 'busybox': ('busybox', 'installed
 # Packages of each product. It is outdated when their versions, the kernel's or this package's files change.
 PACKAGES = {
     'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata'),
-    'busybox': ('busybox-static',),
+    'busybox': ('busybox-static', 'dropbear-bin'),
     'debian': ('busybox-static', 'libc6', 'systemd', 'apt', 'ifupdown', 'wget'),
 }
 
@@ -48,7 +48,7 @@ def installer(kernel: Path, out: Path) -> None:
 
 
 def busybox(kernel: Path, out: Path) -> None:
-    """``rootfs.tar`` of the quick system: busybox, its init and a kernel."""
+    """``rootfs.tar`` of the quick system: busybox, its init, an SSH server and a kernel."""
     tree = out.parent / 'busybox-tree'
     shutil.copytree(SOURCES / 'busybox', tree)
     (tree / 'lib').symlink_to('usr/lib')
@@ -64,6 +64,7 @@ def busybox(kernel: Path, out: Path) -> None:
         'mnt',
         'home',
         'usr/bin',
+        'usr/lib',
         'usr/sbin',
         'usr/local/bin',
         'usr/local/sbin',
@@ -72,6 +73,8 @@ def busybox(kernel: Path, out: Path) -> None:
     ):
         (tree / name).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(BUSYBOX, tree / 'bin/busybox')
+    (tree / 'etc/dropbear').mkdir()
+    programs = _copy_program(_program('dropbear'), tree)
     for applet in packages.run(BUSYBOX, '--list').split():
         if applet not in ('busybox', 'linuxrc', 'dpkg', 'dpkg-deb', 'rpm'):
             (tree / ('sbin' if applet == 'init' else 'bin') / applet).symlink_to('/bin/busybox')
@@ -79,7 +82,7 @@ def busybox(kernel: Path, out: Path) -> None:
     shutil.copyfile(SOURCES / 'shared/udhcpc.script', tree / 'etc/udhcpc/default.script')
     _add_kernel(kernel, tree)
     modes = {'tmp': 0o1777, 'var/tmp': 0o1777, 'root': 0o700, 'etc/shadow': 0o640}
-    modes.update(dict.fromkeys(('bin/busybox', 'etc/rc', 'etc/udhcpc/default.script'), 0o755))
+    modes.update(dict.fromkeys(('bin/busybox', 'etc/rc', 'etc/rc.ssh', 'etc/udhcpc/default.script', *programs), 0o755))
     with tarfile.open(out / 'rootfs.tar', 'w', format=tarfile.USTAR_FORMAT) as tar:
         tar.add(tree, '.', filter=lambda member: _as_root(member, modes))
 
@@ -156,6 +159,17 @@ def _add_kernel(kernel: Path, tree: Path) -> None:
 
 def _vmlinuz(kernel: Path) -> Path:
     return next((kernel / 'boot').glob('vmlinuz-*'))
+
+
+def _copy_program(program: Path, tree: Path) -> list[str]:
+    """Copy a program of this machine with its libraries; returns their paths below ``tree``."""
+    paths = []
+    for source in (str(program), *libraries(program)):
+        target = tree / source.lstrip('/')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        paths.append((target.parent.resolve() / target.name).relative_to(tree.resolve()).as_posix())
+    return paths
 
 
 def _program(name: str) -> Path:
