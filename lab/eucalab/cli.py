@@ -324,6 +324,7 @@ def status(options: argparse.Namespace) -> int:
     if config is None:
         raise LabError(f'there is no lab {options.name}; create one with: eucalab up --name {options.name}')
     print(f'Lab {config.name}: {config.endpoint}, imitates Eucalyptus {config.play} at pace {config.pace:g}, {config.home}')
+    print(f'  network    {config.addressing.subnet if config.addressing else "none"}')
     good = True
     for daemon in _daemons(config):
         pid = daemon.pid()

@@ -30,8 +30,7 @@ from tests.kit.lab import Lab, labs_below
 from tests.kit.paths import environment
 from tests.kit.ports import free_port
 from tests.kit.waiting import wait_for
-
-from .node_support import make_bundle
+from tests.lab.node_support import make_bundle
 
 FILE_SYSTEM_BYTES = 64 << 20
 GUEST_SECONDS = 240  # until a guest has booted on a busy machine
