@@ -223,7 +223,7 @@ def test_an_elastic_address_moves_from_guest_to_guest(guests: Guests) -> None:
         before = guests.public(instance)
         guests.ec2.associate_address(PublicIp=address, InstanceId=instance)
         assert guests.public(instance) == address
-        assert settles(lambda: reaches(address, 22, 1)) and not reaches(before, 22, 1)
+        assert settles(lambda before=before: reaches(address, 22, 1) and not reaches(before, 22, 1))
         assert ssh(address, guests.key, 'wget -q -O - http://169.254.169.254/latest/meta-data/instance-id') == instance
     guests.ec2.disassociate_address(PublicIp=address)
     assert guests.public(guests.b) not in ('0.0.0.0', address)
@@ -246,7 +246,7 @@ def test_guests_outlive_the_labs_processes_and_a_killed_guest_leaves_no_interfac
     assert guests.lab.inside('ip', '-br', 'link').count('vn_') == 2
     for number in (*pids(guests).values(), running(guests.lab.config)[guests.b]):
         kill(number)
-    assert guests.lab.inside('ip', '-br', 'link').count('vn_') == 1
+    wait_for('its interface is gone', lambda: guests.lab.inside('ip', '-br', 'link').count('vn_') == 1)
     assert reaches(address, 22)
     assert eucalab('up', '--name', guests.lab.config.name).returncode == 0
     assert guests.metadata(guests.a, 'latest/meta-data/instance-id') == guests.a
