@@ -10,7 +10,6 @@ of a node, and the last four are public addresses.
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 from ipaddress import IPv4Address, IPv4Network
 
 ALL = IPv4Network('198.18.0.0/15')
@@ -30,7 +29,7 @@ class Addressing:
     @property
     def subnet(self) -> IPv4Network:
         """All addresses of the lab."""
-        return ipaddress.ip_network((int(ALL.network_address) + (self.number << 12), 20))
+        return IPv4Network((int(ALL.network_address) + (self.number << 12), 20))
 
     @property
     def link(self) -> str:

@@ -21,7 +21,7 @@ from .model import Instance, Settings
 def prepare(xml: str, instance: Instance, settings: Settings) -> tuple[str, Plug | None]:
     """The domain for libvirt, and what connects its card; None when it has none on a bridge."""
     root = etree.fromstring(xml.encode())
-    bridged = root.xpath('devices/interface[@type = "bridge"]')
+    bridged = root.findall("devices/interface[@type='bridge']")
     if not bridged:
         return xml, None
     for interface in bridged:
