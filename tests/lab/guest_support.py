@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,11 +150,11 @@ def reaches(address: str, port: int, seconds: float = 3) -> bool:
     return True
 
 
-def ssh(address: str, key: Path, *command: str) -> str:
+def ssh(address: str, key: Path, *command: str, user: str = 'root') -> str:
     """Run a command in a guest; returns what it prints."""
     done = subprocess.run(
         ['ssh', '-i', str(key), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR']
-        + ['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=30', f'root@{address}', *command],
+        + ['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=30', f'{user}@{address}', *command],
         text=True,
         capture_output=True,
         timeout=120,
@@ -163,9 +162,3 @@ def ssh(address: str, key: Path, *command: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return re.sub('\r', '', done.stdout)
-
-
-def seconds_until(happens: Any, seconds: float = GUEST_SECONDS) -> float:
-    began = time.monotonic()
-    wait_for('it happens', happens, seconds)
-    return time.monotonic() - began

@@ -87,8 +87,11 @@ def busybox(kernel: Path, out: Path) -> None:
         tar.add(tree, '.', filter=lambda member: _as_root(member, modes))
 
 
-def debian(kernel: Path, out: Path) -> None:
-    """``rootfs.tar`` of a small Debian 12: apt, systemd, udev, ifupdown, a DHCP client, login on the serial console."""
+def debian(kernel: Path, out: Path, more: tuple[str, ...] = ()) -> None:
+    """``rootfs.tar`` of a small Debian 12: apt, systemd, udev, ifupdown, a DHCP client, login on the serial console.
+
+    more: packages to add
+    """
     extra = out.parent / 'debian-extra'
     extra.mkdir()
     _add_kernel(kernel, extra)
@@ -113,7 +116,7 @@ def debian(kernel: Path, out: Path) -> None:
         '--dpkgopt=force-unsafe-io',
         *options,
         '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
-        '--include=usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static,wget',
+        '--include=' + ','.join(('usr-is-merged,systemd-sysv,udev,kmod,ifupdown,udhcpc,busybox-static,wget', *more)),
         f'--customize-hook={shlex.quote(str(SOURCES / "debian/customize"))} "$1"',
         'bookworm',
         out / 'rootfs.tar',
