@@ -36,6 +36,7 @@ from eucalab.versions import PLAYED
 from tests.kit.lab import labs_below
 
 ADDRESSING = Addressing(5)
+LAUNCHED = 1700000000.0
 
 
 @dataclasses.dataclass
@@ -64,7 +65,7 @@ class Desk:
             'mac': 'd0:0d:01:02:03:04',
             'state': 'pending',
             'state_since': 0,
-            'launched': 1700000000.0,
+            'launched': LAUNCHED,
             'node': node,
             'groups': '["default"]',
             **columns,
@@ -72,6 +73,14 @@ class Desk:
         self.cloud.store.insert('instances', **values)
         assign_addresses(self.cloud, identifier)
         return identifier
+
+    def attach(self, instance: str, device: str, is_root: int = 0, attached: float = LAUNCHED) -> None:
+        """A volume of the instance's."""
+        volume = f'vol-{secrets.token_hex(4)}'
+        state = {'state': 'available', 'state_since': 0}
+        self.cloud.store.insert('volumes', id=volume, account='1', size=1, zone='one', created=0, **state)
+        columns = {'device': device, 'is_root': is_root, 'state': 'attached', 'state_since': 0, 'attached': attached}
+        self.cloud.store.insert('attachments', volume_id=volume, instance_id=instance, **columns)
 
     def row(self, instance: str) -> dict[str, Any]:
         return dict(self.cloud.store.rows('SELECT * FROM instances WHERE id = ?', instance)[0])
@@ -126,6 +135,16 @@ def test_an_instance_that_ends_loses_its_addresses_and_its_account_keeps_the_ela
     set_state(desk.cloud, instance, state)
     assert desk.row(instance)['private_ip'] is desk.row(instance)['public_ip'] is None
     assert desk.call('DescribeAddresses')['Addresses'] == [{'PublicIp': address, 'Domain': 'standard', 'InstanceId': None}]
+
+
+def test_an_instance_that_is_started_again_gets_addresses_of_its_new_node(desk: Desk) -> None:
+    instance = desk.launch(node='node2')
+    set_state(desk.cloud, instance, 'stopped')
+    desk.attach(instance, '/dev/sda', is_root=1)
+    desk.call('StartInstances', InstanceIds=[instance])
+    row = desk.row(instance)
+    number = int(row['node'][-1])
+    assert IPv4Address(row['private_ip']) in ADDRESSING.of_node(number) and IPv4Address(row['public_ip']) in ADDRESSING.public
 
 
 def test_an_elastic_address_is_the_accounts_until_it_is_released(desk: Desk) -> None:
@@ -214,19 +233,9 @@ def test_a_folder_of_the_metadata_lists_what_is_in_it(desk: Desk) -> None:
 
 def test_the_volumes_of_the_launch_are_in_the_metadata_and_later_ones_are_not(desk: Desk) -> None:
     instance = desk.launch()
-    for device, attached, is_root in (('/dev/sda', 1700000000.0, 1), ('/dev/sdc', 1700000000.0, 0), ('/dev/sdf', 1700000009.0, 0)):
-        volume = f'vol-{secrets.token_hex(4)}'
-        desk.cloud.store.insert('volumes', id=volume, account='1', size=1, zone='one', state='available', state_since=0, created=0)
-        desk.cloud.store.insert(
-            'attachments',
-            volume_id=volume,
-            instance_id=instance,
-            device=device,
-            is_root=is_root,
-            state='attached',
-            state_since=0,
-            attached=attached,
-        )
+    desk.attach(instance, '/dev/sda', is_root=1)
+    desk.attach(instance, '/dev/sdc')
+    desk.attach(instance, '/dev/sdf', attached=LAUNCHED + 9)
     assert desk.metadata(instance, '/latest/meta-data/block-device-mapping/') == 'ami\nebs1\nemi\nroot'
     assert desk.metadata(instance, '/latest/meta-data/block-device-mapping/ebs1') == 'sdc'
 
