@@ -34,20 +34,23 @@ def describe_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
     described = [(row, describe(cloud, row, tagged.get(row['id'], {}))) for row in rows]
     described = filters.apply(described, request.get('Filters'), _FILTERS, lambda item: tagged.get(item[0]['id'], {}))
     ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, [row['id'] for row, _ in described])
-    return {'Reservations': list(_reservations(cloud, described))}
+    return {'Reservations': list(_reservations(described))}
 
 
-def _reservations(cloud: Cloud, described: list[tuple[sqlite3.Row, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+def _reservations(described: list[tuple[sqlite3.Row, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row, instance in described:
         if row['reservation'] not in found:
-            found[row['reservation']] = reservation(cloud, row, [])
-        found[row['reservation']]['Instances'].append(instance)
+            found[row['reservation']] = reservation(row, [instance])
+        else:
+            found[row['reservation']]['Instances'].append(instance)
     yield from found.values()
 
 
-def reservation(cloud: Cloud, row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, Any]:
-    return {'ReservationId': row['reservation'], 'OwnerId': row['account'], 'Groups': groups(cloud, row), 'Instances': instances}
+def reservation(row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, Any]:
+    """Instances of one launch, which all have the same groups."""
+    groups = instances[0]['SecurityGroups']
+    return {'ReservationId': row['reservation'], 'OwnerId': row['account'], 'Groups': groups, 'Instances': instances}
 
 
 def groups(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, str]]:

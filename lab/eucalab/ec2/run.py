@@ -77,7 +77,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
 
 
 def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
-    return instances.reservation(cloud, rows[0], [instances.describe(cloud, row, {}) for row in rows])
+    return instances.reservation(rows[0], [instances.describe(cloud, row, {}) for row in rows])
 
 
 def _count(cloud: Cloud, request: dict[str, Any]) -> int:
