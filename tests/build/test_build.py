@@ -36,7 +36,7 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     assert re.search(r'installation-proof: key=[0-9a-f]{10} disk=vdb serial=euca-vol-[0-9a-f]{8}-de bytes=2147483648 ', console)
     assert 'installer: done, powering off' in console
     test_console = (directory / 'boot-test-console.log').read_text()
-    assert 'debian-lab login:' in test_console
+    assert 'debian-lab login:' in test_console and ' norandmaps ' in test_console
     assert re.search(r'boot-report: address=198\.(18|19)\.\d+\.\d+ endpoint=reached', test_console)
     manifest = json.loads((directory / 'manifest.json').read_text())
     assert manifest['image']['image_id'] == image
