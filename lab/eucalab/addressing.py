@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The addresses and names of a lab's network, all of which follow from the lab's number on this machine.
+"""The addresses and names of a lab's network, derived from the lab's number on this machine.
 
 The addresses are from 198.18.0.0/15, which RFC 2544 reserves for tests of network devices: neither the internet nor
 private networks use them. Lab number N has the N-th /20: its first /24 is the lab's own, one /24 each is for the guests

@@ -129,7 +129,7 @@ def up(options: argparse.Namespace) -> int:
         _stop_what_changed(before, config)
     config, is_new = _with_network(config)
     if is_new and before is not None:
-        _stop(before)  # what still runs has its sockets in a namespace that is gone
+        _stop(before)  # remaining processes have their sockets in the old namespace
     config.make_directories()
     if config.nodes:
         shared.hold(config)
@@ -149,7 +149,7 @@ def up(options: argparse.Namespace) -> int:
 
 
 def _with_network(config: Config) -> tuple[Config, bool]:
-    """Have the network that the lab should have, and save its configuration; also returns whether there is a new one."""
+    """Create the lab's network if necessary and save the configuration; also returns whether the network is new."""
     if config.network == 'namespace':
         return namespaces.ensure(config, bool(_instances(config)))
     namespaces.remove(config)
@@ -212,8 +212,8 @@ def _stop_what_changed(before: Config, config: Config) -> None:
             )
         if before.network != config.network and _instances(before):
             raise LabError(
-                f'lab {config.name} has instances, which have addresses of its present network;'
-                f' remove all of them with: eucalab reset --name {config.name} --network {config.network}'
+                f'lab {config.name} has instances with addresses of its present network.'
+                f' Remove the instances with: eucalab reset --name {config.name} --network {config.network}'
             )
         _stop(before)
 

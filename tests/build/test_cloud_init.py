@@ -11,7 +11,7 @@ from tests.kit.cloud_system import rootfs
 from tests.kit.waiting import wait_for
 from tests.lab.guest_support import reaches, ssh
 
-# Debian's cloud-init asks a metadata service by itself only where the firmware has Amazon's name.
+# By default Debian's cloud-init uses a metadata service only if the firmware has Amazon's name.
 POST = """\
 cat > /etc/cloud/cloud.cfg.d/99_eucalyptus.cfg <<EOF
 datasource_list: [Ec2]
@@ -42,7 +42,7 @@ def test_cloud_init_finds_the_metadata_and_lets_in_who_has_the_key_pair(lab, tmp
     ran = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, KeyName='cloud', SecurityGroups=['cloud'], UserData=USER_DATA)
     instance = ran['Instances'][0]
     try:
-        # The pair is not needed any more: the instance has its key from the launch.
+        # The instance keeps the key of its launch.
         ec2.delete_key_pair(KeyName='cloud')
         wait_for('SSH answers', lambda: reaches(instance['PublicIpAddress'], 22), BOOT_SECONDS)
         wait_for('cloud-init has ended', lambda: 'cloud-init is done' in console(lab, instance['InstanceId']), BOOT_SECONDS)

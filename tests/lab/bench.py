@@ -71,7 +71,7 @@ def measure_up_and_down() -> None:
 
 
 def measure_memory(lab: GuestLab) -> None:
-    """Of the lab's own processes, with their part of what they share (PSS)."""
+    """PSS of the lab's own processes."""
     total = 0
     for file in (lab.home / 'run').glob('*.pid'):
         rollup = Path('/proc', file.read_text().split()[0], 'smaps_rollup').read_text()
@@ -80,7 +80,7 @@ def measure_memory(lab: GuestLab) -> None:
 
 
 def measure_metadata(lab: GuestLab) -> None:
-    """As an instance whose address the namespace itself has: what the service takes, without what a guest takes."""
+    """As an instance whose address is in the namespace itself: the time of the service, without that of a guest."""
     address = str(lab.addressing.of_node(9)[9])
     identity = {'id': 'i-00000009', 'reservation': 'r-9', 'account': lab.tenant.number, 'user_id': 'x', 'image_id': 'emi-9'}
     state = {'state': 'running', 'state_since': 0, 'launched': 0, 'private_ip': address, 'mac': 'd0:0d:00:00:00:09', 'node': '-'}

@@ -27,7 +27,7 @@ def show(*command: str) -> list[str]:
 
 
 def others(lines: list[str]) -> list[str]:
-    """Without what belongs to a lab: other labs of this machine come and go meanwhile."""
+    """The lines that belong to no lab: other labs of this machine come and go meanwhile."""
     return [line for line in lines if 'eucalab' not in line and 'vn_i-' not in line and 'scope link tentative' not in line]
 
 
@@ -138,7 +138,7 @@ def test_without_the_right_to_make_namespaces_the_way_out_is_named(place: Place)
         env=place.environment(),
         check=False,
     )
-    assert done.returncode == 1 and done.stderr.startswith('eucalab: this machine does not let the lab have a network namespace: ')
+    assert done.returncode == 1 and done.stderr.startswith('eucalab: the network namespace of the lab cannot be created: ')
     assert 'CAP_SYS_ADMIN' in done.stderr and done.stderr.endswith('--network none\n') and done.stderr.count('\n') == 1
     assert not (place.state / 'poor').exists()
 

@@ -60,7 +60,7 @@ class Guests:
         return ssh(self.private(instance), self.key, command)
 
     def listen(self, instance: str, port: int) -> None:
-        """Have the guest say its id to whoever connects to the port."""
+        """Start a server in the guest that prints the instance id to each client."""
         self.on(instance, f'nc -ll -p {port} -e echo {instance} > /dev/null 2>&1 < /dev/null &')
 
     def hears(self, instance: str, address: str, port: int) -> str:
@@ -125,7 +125,7 @@ def test_a_rule_for_another_address_does_not_count(guests: Guests) -> None:
 
 
 def test_a_connection_outlives_the_rule_that_allowed_it(guests: Guests) -> None:
-    """As with eucanetd's "ESTABLISHED -j ACCEPT": a group that closes lets nobody in, and throws nobody out."""
+    """As with eucanetd's "ESTABLISHED -j ACCEPT": closing a group blocks new connections only."""
     guests.on(guests.a, 'nc -ll -p 8002 -e cat > /dev/null 2>&1 < /dev/null &')
     guests.open('alpha', 8002)
     address = guests.private(guests.a)

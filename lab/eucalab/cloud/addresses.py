@@ -19,7 +19,7 @@ class NoAddress(Exception):
 
 
 def assign(cloud: Cloud, instance: str, node: str) -> None:
-    """Give an instance its addresses. Call it in a transaction. NoAddress when there is none left."""
+    """Assign addresses to an instance, within a transaction. NoAddress if none is left."""
     addressing = cloud.config.addressing
     if addressing is None:
         return
@@ -31,7 +31,7 @@ def assign(cloud: Cloud, instance: str, node: str) -> None:
 
 
 def release(cloud: Cloud, instance: str) -> None:
-    """The instance is stopped or terminated."""
+    """Take the addresses of an instance that is stopped or terminated."""
     cloud.store.execute('UPDATE instances SET private_ip = NULL, public_ip = NULL WHERE id = ?', instance)
     cloud.store.execute('UPDATE addresses SET instance_id = NULL WHERE instance_id = ?', instance)
 

@@ -18,7 +18,7 @@ from .registry import Reply, action
 @action('AllocateAddress')
 def allocate_address(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     if cloud.config.addressing is None:
-        raise failure('This lab has no addresses: it was made with --network none.')
+        raise failure('This lab has no addresses, because it was created with --network none.')
     with cloud.store.transaction():
         try:
             address = addresses.free_public(cloud)
@@ -30,7 +30,7 @@ def allocate_address(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
 
 @action('ReleaseAddress')
 def release_address(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """An instance that has the address gets another one."""
+    """The address's instance gets another one."""
     if request.get('AllocationId'):
         raise ApiError('InvalidAddressID.NotFound', f'Address not found for allocation ({request["AllocationId"]})')
     if not request.get('PublicIp'):
@@ -84,7 +84,7 @@ def _find(cloud: Cloud, caller: Caller, request: dict[str, Any], purpose: str) -
 
 
 def _take_away(cloud: Cloud, row: sqlite3.Row) -> None:
-    """Part an elastic address from its instance, which gets one of the cloud's as long as there are some."""
+    """Take an elastic address from its instance, which gets another public address if one is left."""
     if row['instance_id'] is None:
         return
     try:

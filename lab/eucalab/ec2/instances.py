@@ -190,7 +190,7 @@ def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
 
 
 def assign_addresses(cloud: Cloud, identifier: str) -> None:
-    """Give an instance that is to run its addresses."""
+    """Assign addresses to an instance that will run."""
     row = cloud.store.row('SELECT node FROM instances WHERE id = ?', identifier)
     assert row is not None
     try:

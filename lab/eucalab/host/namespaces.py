@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The network namespace of a lab, and the one link that leads from this machine into it.
 
-All that this machine's own network gets is one end of a pair of interfaces, with a route for the lab's addresses. Its
-alias is the lab's state directory. Whatever a killed command left is found by that alias and removed by the next one.
+The only addition to this machine's own network is one end of a pair of interfaces, with a route for the lab's addresses.
+Its alias is the lab's state directory, by which the next command finds and removes the leftovers of a killed one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAMESPACES = Path('/run/netns')
 LOCK = Path('/run')
 CLONE_NEWNET = 0x40000000  # sched.h
 GENERAL = 8  # routes with a shorter prefix are general ones, such as the default route, which the lab's own precedes
-# Of the namespace. A guest's interface gets what is set for "default" when it is moved there.
+# Sysctls of the namespace. A guest's interface takes the values of "default" when it is moved there.
 SETTINGS = {
     'ipv6/conf/all/disable_ipv6': 1,
     'ipv6/conf/default/disable_ipv6': 1,
@@ -36,7 +36,7 @@ SETTINGS = {
     'ipv4/neigh/default/gc_stale_time': 5,
     'ipv4/ip_forward': 1,
 }
-# Nothing passes until the lab's own rules replace these.
+# Blocks everything until the lab's own rules replace these.
 CLOSED = """
 table ip eucalab {
   chain input { type filter hook input priority filter; policy drop; }
@@ -47,9 +47,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def ensure(config: Config, has_instances: bool) -> tuple[Config, bool]:
-    """Have the lab's namespace and link; returns the configuration, saved with their number, and whether they are new.
+    """Create the lab's namespace and link if necessary; returns the configuration, saved with their number, and whether they
+    are new.
 
-    has_instances: the lab's number must stay, as instances have its addresses
+    has_instances: keep the number, because instances have its addresses
 
     :raises LabError: with what is missing, and the option for a lab without a namespace
     """
@@ -70,7 +71,7 @@ def ensure(config: Config, has_instances: bool) -> tuple[Config, bool]:
 
 
 def remove(config: Config) -> None:
-    """Remove namespace and link. With the namespace all goes that is in it."""
+    """Remove the link and the namespace with everything in it."""
     with _locked():
         for link, home in _links().items():
             if home == str(config.home.resolve()):
@@ -80,7 +81,7 @@ def remove(config: Config) -> None:
 
 @contextlib.contextmanager
 def inside(namespace: str) -> Iterator[None]:
-    """This thread, and the processes and sockets that it makes, in the namespace. Sockets stay there for ever."""
+    """Run this thread in the namespace. Processes and sockets that it creates stay there."""
     with open('/proc/thread-self/ns/net', 'rb') as before, (NAMESPACES / namespace).open('rb') as there:
         _enter(there.fileno())
         try:
@@ -90,7 +91,7 @@ def inside(namespace: str) -> Iterator[None]:
 
 
 def plug(namespace: str, card: str, address: str, router: str) -> None:
-    """Move a guest's interface from this machine into the namespace and lead the address to it.
+    """Move a guest's interface from this machine into the namespace and route the address to it.
 
     :raises LabError: it cannot be moved
     """
@@ -149,21 +150,21 @@ def _choose(config: Config, must_stay: bool) -> Addressing:
     free = [one for one in free if Addressing(one).link not in names and Addressing(one).namespace(config.name) not in names]
     if not free:
         raise LabError(
-            'this machine has routes to all addresses of 198.18.0.0/15, which labs use;'
-            ' remove a lab, or make one without addresses of its own: --network none'
+            'all addresses for labs, 198.18.0.0/15, are in use on this machine.'
+            ' Remove a lab, or use one without a network of its own: --network none'
         )
     if config.network_number in free:
         return Addressing(config.network_number)
     if must_stay and config.addressing:
         raise LabError(
-            f"something else on this machine has got the addresses of this lab's instances, {config.addressing.subnet};"
-            f' remove it, or start the lab anew: eucalab reset --name {config.name}'
+            f"the addresses of this lab's instances, {config.addressing.subnet}, are now in use elsewhere on this machine."
+            f' Free them, or remove the instances with: eucalab reset --name {config.name}'
         )
     return Addressing(free[0])
 
 
 def _taken() -> list[ipaddress.IPv4Network]:
-    """What this machine has addresses in or routes to."""
+    """Networks in which this machine has addresses or to which it has routes."""
     found = []
     for route in json.loads(ip('-4', '-json', 'route', 'show', 'table', 'all')):
         with contextlib.suppress(ValueError):  # "default"
@@ -206,9 +207,8 @@ def _make(config: Config, addressing: Addressing) -> None:
         )
     except (LabError, OSError) as problem:
         raise LabError(
-            f'this machine does not let the lab have a network namespace: {problem}; it takes the rights CAP_SYS_ADMIN and'
-            ' CAP_NET_ADMIN and a kernel with veth, tun and nf_tables; guests without addresses of their own need none of'
-            ' that: --network none'
+            f'the network namespace of the lab cannot be created: {problem}. It requires the capabilities CAP_SYS_ADMIN and'
+            ' CAP_NET_ADMIN and a kernel with veth, tun and nf_tables. Without them, use: --network none'
         ) from None
 
 

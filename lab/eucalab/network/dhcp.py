@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """DHCP for guests (RFC 2131), with the options that eucanetd of 4.4 gives and no others: there is no host name among them.
 
-The interface on which a request comes in says whose it is, so a guest can ask for nobody else's address.
+The server identifies a guest by the interface of its request, so no guest can get another's address.
 """
 
 from __future__ import annotations

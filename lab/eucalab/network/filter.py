@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's packet filter, as text for nft: security groups, public addresses, and no sender's address but one's own.
 
-Like eucanetd of 4.4 (eucanetd_edge.c) it lets established connections pass first, so a rule that is revoked ends none.
+Like eucanetd of 4.4 (eucanetd_edge.c) it first accepts established connections, so revoking a rule does not end them.
 """
 
 from __future__ import annotations

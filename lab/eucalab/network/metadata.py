@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The metadata service at 169.254.169.254, as ``MetadataPipeline``, ``VmMetadata`` and ``VmInstanceMetadata`` of 4.4.
 
-The address that a request comes from says whose metadata it gets. The method of a request is not looked at.
+A request gets the metadata of the instance that has its source address. Its method is ignored.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _versions(host: str) -> bytes | None:
 
 
 def get(cloud: Cloud, sender: str, path: str) -> bytes | None:
-    """What a path has for the instance with that address; None for nothing."""
+    """Content of a path for the instance with that address; None if there is none."""
     if not _ACCEPTED.fullmatch(path):
         return None
     row = cloud.store.row(
@@ -82,7 +82,7 @@ def get(cloud: Cloud, sender: str, path: str) -> bytes | None:
 
 
 def _look_up(cloud: Cloud, row: sqlite3.Row, trees: Trees, path: str) -> str | None:
-    """The value of a path, or the list of what is below it."""
+    """The value of a path, or the list of names below it."""
     prefix = path.partition('/')[0]
     if prefix and prefix in trees:
         tree = _with_lists(trees[prefix](cloud, row))
@@ -214,7 +214,7 @@ def _lines_of_76(data: bytes) -> str:
     return base64.encodebytes(data).decode().rstrip('\n')
 
 
-# Folder -> what makes its part of the tree; '' makes what is in no folder of these.
+# Folder -> function for its part of the tree; '' is for the part outside these folders.
 Trees = dict[str, Callable[[Cloud, sqlite3.Row], Tree]]
 _META: Trees = {'': _core, 'network': _network, 'block-device-mapping': _block_devices, 'public-keys': _public_keys}
 _DYNAMIC: Trees = {'': _monitoring, 'instance-identity': _identity}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of the API process that works in the lab's namespace: its sockets are there, the process is not."""
+"""The part of the API process that serves guests: its sockets are in the lab's namespace, the process is not."""
 
 from __future__ import annotations
 

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The network cards of guests.
 
-All labs of a machine share libvirt, which runs in the machine's own network and finds no bridge of a lab there. So a
-domain is created with a card that libvirt connects to nothing, and paused. The node moves that card into the lab's
-namespace, where it is the only one that leads to the guest's address, and lets the domain run. The card is gone when
-the domain is.
+All labs of a machine share libvirt, which runs in the machine's own network, where no lab has a bridge. The node therefore
+creates a domain paused, with a card that is not connected. It moves the card into the lab's namespace, routes the guest's
+address to it, and resumes the domain. The card disappears with the domain.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from .model import Instance, Settings
 
 
 def prepare(xml: str, instance: Instance, settings: Settings) -> tuple[str, Plug | None]:
-    """The domain for libvirt, and what connects its card; None when it has none on a bridge."""
+    """The domain XML for libvirt, and a function that connects its card; None if it has none on a bridge."""
     root = etree.fromstring(xml.encode())
     bridged = root.findall("devices/interface[@type='bridge']")
     if not bridged:
@@ -32,7 +31,7 @@ def prepare(xml: str, instance: Instance, settings: Settings) -> tuple[str, Plug
 
 
 def plug(instance: Instance, settings: Settings) -> Plug | None:
-    """What connects the instance's card; None in a lab without a network of its own."""
+    """A function that connects the instance's card; None in a lab without a network of its own."""
     if not settings.config.addressing:
         return None
 

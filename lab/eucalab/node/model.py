@@ -58,7 +58,7 @@ class Settings:
 
     @property
     def bridge(self) -> str:
-        """What instance.xml names as the bridge for guests, in the shipped configuration of a node br0."""
+        """The bridge that instance.xml names: br0 as in the shipped configuration of a node."""
         return 'br0' if self.config.addressing else 'user'
 
     @property
@@ -112,7 +112,7 @@ class Instance:
     row: sqlite3.Row
     path: Path
     hypervisor: str
-    bridge: str = 'user'  # where its card is plugged in; user is QEMU's user networking
+    bridge: str = 'user'  # of its network card; user is QEMU's user networking
     vbrs: list[Vbr] = dataclasses.field(default_factory=list)
     volumes: list[VolumeOfInstance] = dataclasses.field(default_factory=list)
     disks: list[tuple[str, Path]] = dataclasses.field(default_factory=list)  # target name, file

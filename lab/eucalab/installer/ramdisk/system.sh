@@ -124,7 +124,7 @@ system_loader() {
         echo 'LABEL linux'
         echo "  KERNEL $prefix$kernel"
         [ -z "$ramdisk" ] || echo "  INITRD $prefix$ramdisk"
-        # Without randomised addresses an emulated processor finds more of its translated code again: a fifth less to boot.
+        # Without randomised addresses an emulated processor reuses more translated code: a fifth less CPU time for a start.
         echo "  APPEND root=$root ro norandmaps $(consoles) $ks_append"
     } > "$TARGET/boot/extlinux/extlinux.conf"
     extlinux --install "$TARGET/boot/extlinux" > "$WORK/extlinux.log" 2>&1 \
