@@ -38,11 +38,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         raise failure('Not enough resources: no cluster controller is currently available to run instances.')
     image = _image(cloud, caller, request, instance_type, type_name)
     user_data = _user_data(request)
-    key = key_pairs.find(cloud, caller.account, request['KeyName']) if request.get('KeyName') else None
-    if request.get('KeyName') and key is None:
-        raise ApiError(
-            'InvalidKeyPair.NotFound', f'Failed to find key pair: {request["KeyName"]} for {caller.account_name}:{caller.user_name}'
-        )
+    key = _key_pair(cloud, caller, request.get('KeyName'))
     groups = security_groups.for_launch(cloud, caller, request)
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
     for used in filter(None, (image['id'], kernel, ramdisk)):
@@ -74,6 +70,13 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     return _reply(
         cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
     )
+
+
+def _key_pair(cloud: Cloud, caller: Caller, name: str | None) -> sqlite3.Row | None:
+    key = key_pairs.find(cloud, caller.account, name) if name else None
+    if name and key is None:
+        raise ApiError('InvalidKeyPair.NotFound', f'Failed to find key pair: {name} for {caller.account_name}:{caller.user_name}')
+    return key
 
 
 def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:

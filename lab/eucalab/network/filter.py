@@ -8,6 +8,7 @@ Like eucanetd of 4.4 (eucanetd_edge.c) it first accepts established connections,
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 
 from ..addressing import GUEST_CARDS, METADATA, card
@@ -24,12 +25,7 @@ def ruleset(cloud: Cloud) -> str:
     rows = cloud.store.rows(
         'SELECT id, account, groups, private_ip, public_ip FROM instances WHERE private_ip IS NOT NULL ORDER BY id'
     )
-    members: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        for name in json.loads(row['groups']):
-            members.setdefault((row['account'], name), []).append(row['private_ip'])
-    groups = {row['id']: row for row in cloud.store.rows('SELECT * FROM security_groups ORDER BY id')}
-    inside = {identifier: members.get((row['account'], row['name']), []) for identifier, row in groups.items()}
+    groups, inside = _groups(cloud, rows)
     chains = [_chain(identifier, rules_of(row), inside) for identifier, row in groups.items() if inside[identifier]]
     jumps = [f'ip daddr {_set(addresses)} jump {_name(identifier)}' for identifier, addresses in inside.items() if addresses]
     cards = [f'"{card(row["id"])}" . {row["private_ip"]}' for row in rows]
@@ -62,6 +58,16 @@ def ruleset(cloud: Cloud) -> str:
 {_lines(jumps)}  }}
 {''.join(chains)}}}
 """
+
+
+def _groups(cloud: Cloud, instances: list[sqlite3.Row]) -> tuple[dict[str, sqlite3.Row], dict[str, list[str]]]:
+    """The security groups by id, and the private addresses of the instances in each."""
+    members: dict[tuple[str, str], list[str]] = {}
+    for row in instances:
+        for name in json.loads(row['groups']):
+            members.setdefault((row['account'], name), []).append(row['private_ip'])
+    groups = {row['id']: row for row in cloud.store.rows('SELECT * FROM security_groups ORDER BY id')}
+    return groups, {identifier: members.get((row['account'], row['name']), []) for identifier, row in groups.items()}
 
 
 def _chain(identifier: str, rules: list[Rule], inside: dict[str, list[str]]) -> str:
