@@ -100,7 +100,7 @@ def test_of_two_machines_that_start_at_once_exactly_one_builds_twenty_times(
         assert len(holders) == 1, results
         refused = next(told for one, told in results if one is not holders[0])
         assert f'{NAME} is being ' in refused['msg']
-        assert f'(process {holders[0].playbook.pid}) since 20' in refused['msg']
+        assert f'(process {holders[0].playbook.pid}, started 20' in refused['msg']
         assert 'last seen' in refused['msg']
         assert len(left(lab_api)) == 2  # the bucket and one claim
         assert holders[0].dismiss()['changed']

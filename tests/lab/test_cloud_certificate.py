@@ -22,5 +22,5 @@ def test_the_cloud_returns_its_certificate_for_a_valid_signature(lab_api: Lab):
 
 
 def test_a_wrong_secret_is_reported_with_the_way_out(lab_api: Lab):
-    with pytest.raises(CertificateError, match='Give the file as cloud_cert'):
+    with pytest.raises(CertificateError, match='Set cloud_cert'):
         find_certificates(Credentials(lab_api.ec2_url, lab_api.tenant.access_key, 'wrong'))
