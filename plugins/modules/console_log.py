@@ -17,10 +17,6 @@ description:
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
-  instance_id:
-    description: The instance.
-    type: str
-    required: true
   wait_for:
     description:
       - Regular expressions to wait for. Each must match a console line, in any order.
@@ -48,21 +44,8 @@ options:
       - Maximum time without new text on the console of the running instance, in seconds. The default is O(wait_timeout).
       - Repetitions of earlier lines, dots, spinners and clocks are not new.
     type: int
-  console_file:
-    description:
-      - File for the whole console, as far as it has been seen.
-      - A new file has the mode 0600. An existing one keeps its mode. It is continued if the console still overlaps with
-        it, otherwise replaced.
-      - If its disk becomes full, the module warns and continues without it.
-    type: path
-  poll_interval:
-    description: Seconds between two requests for the state and console.
-    type: int
-    default: 2
-  progress_file:
-    description: File for progress lines. Set by the action plugin.
-    type: path
 extends_documentation_fragment:
+  - eucalyptus.cloud.console
   - eucalyptus.cloud.connection
   - eucalyptus.cloud.attributes.read
   - eucalyptus.cloud.attributes.actiongroup

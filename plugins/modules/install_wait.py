@@ -21,10 +21,6 @@ description:
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
-  instance_id:
-    description: The instance.
-    type: str
-    required: true
   success_pattern:
     description:
       - Regular expression of the console line that the answer file's last command prints after everything else succeeded.
@@ -54,13 +50,6 @@ options:
     description: Whether a person operates the installer, so that its prompts do not count as failures.
     type: bool
     default: false
-  console_file:
-    description:
-      - File for the whole console. The cloud itself shows only the last 64 KiB.
-      - The file of an interrupted run is continued if the console still overlaps with it, otherwise it is replaced.
-      - A new file has the mode 0600, because installers print secrets. An existing one keeps its mode.
-      - If its disk becomes full, the module warns and continues without it.
-    type: path
   failure_patterns:
     description:
       - Regular expressions that replace the module's own list. The installation has failed if one of them matches anywhere
@@ -80,14 +69,8 @@ options:
       - Without boot parameters, an installer waits for answers to its questions.
     type: bool
     default: false
-  poll_interval:
-    description: Seconds between two requests for the state and console.
-    type: int
-    default: 2
-  progress_file:
-    description: File for progress lines. Set by the action plugin.
-    type: path
 extends_documentation_fragment:
+  - eucalyptus.cloud.console
   - eucalyptus.cloud.connection
   - eucalyptus.cloud.attributes.read
   - eucalyptus.cloud.attributes.actiongroup
