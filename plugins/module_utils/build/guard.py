@@ -201,7 +201,7 @@ def _serve(playbook: int, born: str, duty: Duty, show: Print) -> None:
                 lost.set()
                 show(f'\nThis build is stopped because another machine took it over: {error}')
                 if _birth(playbook) == born:
-                    os.kill(playbook, signal.SIGINT)
+                    os.kill(playbook, _stopping_signal(playbook))
                 return
             except Exception as error:  # the storage may be unreachable for a while
                 _print(None, f'The claim could not be renewed: {error}')
@@ -218,6 +218,13 @@ def _serve(playbook: int, born: str, duty: Duty, show: Print) -> None:
         thread.join(LAST_REQUEST)
     if not lost.is_set():
         duty.release(show)
+
+
+def _stopping_signal(pid: int) -> signal.Signals:
+    """SIGINT, like Ctrl-C; SIGTERM for a process that ignores SIGINT, as those that a script starts in the background do."""
+    status = Path(f'/proc/{pid}/status').read_text()
+    ignored = int(status.partition('SigIgn:')[2].split()[0], 16)
+    return signal.SIGTERM if ignored & 1 << signal.SIGINT - 1 else signal.SIGINT
 
 
 def _birth(pid: int) -> str | None:

@@ -113,7 +113,7 @@ def _transform(text, xsltproc, which, home):
     try:
         names = ['instance{0}.xml'.format(number) for number in range(len(SAMPLES))]
         home = os.path.abspath(home) if home else directory
-        for name in os.listdir(home):
+        for name in os.listdir(home) if os.path.isdir(home) else ():
             if name not in names + ['libvirt.xsl']:
                 os.symlink(os.path.join(home, name), os.path.join(directory, name))
         for name, content in [('libvirt.xsl', text)] + [(name, SAMPLES[number]) for number, name in enumerate(names)]:

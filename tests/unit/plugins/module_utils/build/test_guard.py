@@ -66,7 +66,8 @@ def terminal():
 
 @pytest.fixture
 def playbook(terminal):
-    process = subprocess.Popen(['sleep', '60'], stderr=terminal[1])
+    # Tests that a script runs in the background ignore SIGINT, and so would the process.
+    process = subprocess.Popen(['env', '--default-signal=INT', 'sleep', '60'], stderr=terminal[1])
     yield process
     process.kill()
     process.wait()
@@ -162,6 +163,16 @@ def test_a_build_that_another_machine_took_over_is_stopped_and_nothing_is_remove
     assert 'another machine took it over: debian is being built by bob.' in (tmp_path / 'cleanup.log').read_text()
     assert not (tmp_path / 'cleaned').exists()
     assert not (tmp_path / 'released').exists()
+
+
+def test_a_playbook_in_the_background_which_ignores_interrupts_is_terminated():
+    for ignoring, number in (('', signal.SIGINT), ('trap "" INT; ', signal.SIGTERM)):
+        command = ['env', '--default-signal=INT', 'sh', '-c', f'{ignoring}echo ready; exec sleep 60']
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout.readline() == b'ready\n'
+            assert guard._stopping_signal(process.pid) == number
+            process.send_signal(number)
+            assert process.wait(timeout=60) == -number
 
 
 def test_the_note_of_a_killed_guard_is_found_by_the_next(tmp_path, start):

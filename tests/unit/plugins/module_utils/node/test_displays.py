@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import controller, displays, libvirt_xsl
@@ -148,3 +149,7 @@ def test_files_beside_the_stylesheet_count(tmp_path, before: str, line: str, nam
     (etc / name).write_text(content)
     assert controller.Node(str(tmp_path)).vnc() == 'by hand'
     assert displays.Domains(text, XSLTPROC, directory=str(etc)).listen() == '0.0.0.0'
+
+
+def test_a_host_without_a_stylesheet_directory_is_no_error(tmp_path: Path) -> None:
+    assert displays.Domains(sheet(SHIPPED), XSLTPROC, directory=str(tmp_path / 'missing')).state() == 'off'
