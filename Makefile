@@ -20,7 +20,7 @@ lanes := "lint sanity unit integration lab" "build nodes hook"
 # Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 
-.PHONY: help setup demo lab-up lab-down test unit sanity hook lab nodes integration build lint coverage bench fuzz races clean ready tree
+.PHONY: help setup demo lab-up lab-down test unit sanity hook lab nodes integration build lint coverage bench fuzz believe races clean ready tree
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
@@ -108,7 +108,7 @@ stage-integration: tree
 	@cd "$(tree)" && ansible-test integration --python $(python) --color no $(ONLY)
 
 stage-build:
-	@pytest -q -n 2 --dist worksteal $(or $(ONLY),tests/build)
+	@pytest -q -n 2 --dist worksteal -m 'not long' $(or $(ONLY),tests/build)
 
 bench fuzz: export PYTHONPATH := $(CURDIR):$(CURDIR)/lab:$(CURDIR)/playbooks/collections
 
@@ -119,6 +119,10 @@ bench: ## print the figures that the project watches
 fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
+
+believe: ## Debian's own cloud-init in an installed system, with the lab's metadata and a key pair
+	@tools/setup tests
+	@pytest -q -m long tests/build
 
 races: ## two machines build the same image at once, 20 times; takes an hour
 	@tools/setup tests

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.kit.cloud_system import rootfs
 from tests.kit.waiting import wait_for
 from tests.lab.guest_support import reaches, ssh
@@ -22,6 +24,7 @@ USER_DATA = '#cloud-config\nruncmd: ["echo seen > /run/user-data", "echo cloud-i
 BOOT_SECONDS = 400  # of Python in emulation on a busy machine
 
 
+@pytest.mark.long
 def test_cloud_init_finds_the_metadata_and_lets_in_who_has_the_key_pair(lab, tmp_path: Path):
     lab.s3(lab.admin).put_object(Bucket='mirror', Key='cloud/rootfs.tar', Body=rootfs().read_bytes(), ACL='public-read')
     variables = lab.variables('debian') | {

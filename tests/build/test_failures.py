@@ -51,7 +51,11 @@ def test_an_unreachable_endpoint_is_named(lab):
     ('action', 'refused', 'words'),
     [
         ('CreateTags', True, ('failed at: create the volume', 'CreateTags', 'Everything that it created was removed')),
-        ('RunInstances', False, ('failed at: start the installer', 'may have succeeded', 'Everything that is known')),
+        (
+            'RunInstances',
+            False,
+            ('failed at: start the installer', 'may have succeeded', 'Everything of it that was found was removed'),
+        ),
     ],
 )
 def test_what_its_tag_never_reached_is_removed_too(lab, action, refused, words):
@@ -89,7 +93,7 @@ def test_the_refusal_of_a_tenants_kernel_names_who_may_register_it(lab):
     }
     fails(
         lab.build(variables),
-        'image_build_kernel cannot be registered: give image_build_kernel_id',
+        'image_build_kernel cannot be registered: set image_build_kernel_id',
         'Only administrators can register',
     )
 
