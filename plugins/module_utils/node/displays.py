@@ -150,7 +150,7 @@ def _divide(output, which):
                 devices.remove(element)
                 listens.append(_listen(element))
     arguments = [argument.get('value', '') for argument in domain.iter(QEMU_ARGUMENT)]
-    # QEMU's own option has the form HOST:DISPLAY,… and listens everywhere without a host.
+    # QEMU's own option has the form HOST:DISPLAY,OPTION and listens everywhere without a host.
     for option, value in zip(arguments[:-1], arguments[1:]):  # noqa: B905 - Python 2.7 has no strict
         if option == '-vnc':
             listens.append(value.partition(',')[0].rpartition(':')[0] or '0.0.0.0')
