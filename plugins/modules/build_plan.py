@@ -110,13 +110,13 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     URL_PLACEHOLDER,
     Recipe,
     RecipeError,
-    is_url,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.checks import NotAdministrator, check_may_register
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import is_url
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 
@@ -160,7 +160,9 @@ class BuildPlan(CloudModule):
         image_id = found['image_id']
         description = self.recipe['description']
         if description and description != found['description']:
-            plan.step('set the description', lambda: self._describe(image_id, description), description=description)
+            plan.step(
+                'set the description', lambda: registration.describe(self.cloud, image_id, description), description=description
+            )
         registration.plan_permissions(plan, self.cloud, lambda: image_id, self.recipe.permissions())
         plan_tags(plan, self.cloud, lambda: image_id, {'tags': self.build['finished_tags']})
         if plan.changed:
@@ -232,9 +234,6 @@ class BuildPlan(CloudModule):
             raise RecipeError(f'{unproved} {PREFIX}require_proof is set, so the build is refused.')
         if unproved and self.recipe['answer_file']:
             self.module.warn(f'{unproved} {PREFIX}require_proof: true refuses such answer files.')
-
-    def _describe(self, image_id: str, description: str) -> None:
-        self.cloud.ec2('modify_image_attribute', f'image {image_id}', ImageId=image_id, Description={'Value': description})
 
 
 def digest_of(path: str, algorithm: str, variable: str) -> str:

@@ -16,6 +16,19 @@ from .paths import environment
 from .ports import free_port
 
 
+def eucalab(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, with these changes of the environment."""
+    return subprocess.run(
+        [sys.executable, '-m', 'eucalab', *words],
+        text=True,
+        capture_output=True,
+        cwd='/',
+        timeout=200,
+        check=False,
+        env=environment(**changes),
+    )
+
+
 class Place:
     """State and cache of labs, away from any demo. The cache has small files in the place of kernels and systems."""
 
@@ -41,15 +54,7 @@ class Place:
         return environment(**{'EUCALAB_STATE': str(self.state), 'EUCALAB_CACHE': str(self.cache), **changes})
 
     def run(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, '-m', 'eucalab', *words],
-            text=True,
-            capture_output=True,
-            cwd='/',
-            timeout=200,
-            check=False,
-            env=self.environment(**changes),
-        )
+        return eucalab(*words, **self.environment(**changes))
 
     def up(self, name: str, *words: str, port: int | None = None) -> Config:
         """Make a lab with one node; returns its configuration."""

@@ -11,7 +11,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -25,26 +24,14 @@ from eucalab.addressing import Addressing
 from eucalab.cloud.keys import cloud_key
 from eucalab.config import cache_root
 from eucalab.installer import products
+from tests.kit.command import eucalab
 from tests.kit.lab import Lab, labs_below
-from tests.kit.paths import environment
 from tests.kit.ports import free_port
 from tests.kit.waiting import wait_for
 from tests.lab.node_support import make_bundle
 
 FILE_SYSTEM_BYTES = 64 << 20
 GUEST_SECONDS = 240  # until a guest has booted on a busy machine
-
-
-def eucalab(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, '-m', 'eucalab', *words],
-        text=True,
-        capture_output=True,
-        cwd='/',
-        timeout=200,
-        check=False,
-        env=environment(**changes),
-    )
 
 
 @dataclasses.dataclass

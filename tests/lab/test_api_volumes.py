@@ -159,7 +159,7 @@ def test_a_volume_may_be_deleted_while_its_snapshot_is_pending(lab_api: Lab) -> 
     made = lab_api.ec2().create_snapshot(VolumeId=identifier)['SnapshotId']
     lab_api.ec2().delete_volume(VolumeId=identifier)
     wait_for(
-        'the snapshot is completed all the same',
+        'the snapshot is completed nevertheless',
         lambda: lab_api.ec2().describe_snapshots(SnapshotIds=[made])['Snapshots'][0]['State'] == 'completed',
     )
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lab's network does to the machine: labs without guests, up and down again."""
+"""Effects of a lab's network on the machine: labs without guests, up and down again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def machine() -> dict[str, list[str]]:
 
 
 def of(config: Config) -> list[Path]:
-    """What the lab has on this machine."""
+    """The lab's interfaces and namespaces on this machine."""
     assert config.addressing is not None
     return [Path('/run/netns', config.namespace), Path('/sys/class/net', config.addressing.link)]
 

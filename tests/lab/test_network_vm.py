@@ -19,8 +19,9 @@ import pytest
 
 from eucalab.host.guests import running
 from eucalab.host.processes import start_time
+from tests.kit.command import eucalab
 from tests.kit.waiting import wait_for
-from tests.lab.guest_support import GuestLab, eucalab, guest_lab, reaches, ssh
+from tests.lab.guest_support import GuestLab, guest_lab, reaches, ssh
 
 pytestmark = [pytest.mark.vm, pytest.mark.skipif(os.geteuid() != 0, reason='a lab needs root')]
 
@@ -64,7 +65,7 @@ class Guests:
         self.on(instance, f'nc -ll -p {port} -e echo {instance} > /dev/null 2>&1 < /dev/null &')
 
     def hears(self, instance: str, address: str, port: int) -> str:
-        """What a guest gets from an address and port."""
+        """Reply that a guest receives from an address and port."""
         return self.on(instance, f'timeout 4 nc {address} {port} < /dev/null 2> /dev/null; true').strip()
 
     def metadata(self, instance: str, path: str) -> str:

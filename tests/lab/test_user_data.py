@@ -34,7 +34,7 @@ def fixture_adopt_orphans() -> None:
 
 
 def command_line(tmp_path: Path, data: bytes) -> str | None:
-    """What the hook makes of an instance with this user data."""
+    """Result of the hook for an instance with this user data."""
     world = World(tmp_path / 'node', Policy(), FILES)
     world.put(Shape(), encode(data))
     assert check(world).applied

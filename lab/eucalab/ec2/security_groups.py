@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Security groups of a cloud without VPC, as ``NetworkGroupManager`` of 4.4 keeps them.
 
-A rule is one protocol, one range of ports and one source. DescribeSecurityGroups lists them so, too.
+A rule is one protocol, one range of ports and one source. DescribeSecurityGroups lists one permission per rule.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers i
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import is_url
 
 PREFIX = 'image_build_'
 # A new number makes all images again: raise it when a change of the steps changes the finished image.
@@ -286,10 +287,6 @@ class Recipe:
 
 def _sentence(wrong: Input, problem: str) -> str:
     return f'{wrong.variable} {problem}' + ('' if problem[-1] in '.?!' else '.')
-
-
-def is_url(text: str) -> bool:
-    return text.lower().startswith(('http://', 'https://'))
 
 
 def facts_of(answer_file: str) -> dict[str, bool]:

@@ -191,12 +191,7 @@ class Publication:
             self._bundle.take_back()
 
     def describe(self) -> None:
-        self._cloud.ec2(
-            'modify_image_attribute',
-            f'image {self.image_id}',
-            ImageId=self.image_id,
-            Description={'Value': self._wanted.description},
-        )
+        registration.describe(self._cloud, self.image_id, self._wanted.description or '')
 
     # --- removing
 

@@ -74,6 +74,11 @@ def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
     return {**image, 'launch_permissions': {'public': public, 'accounts': accounts}}
 
 
+def describe(cloud: Cloud, image_id: str, description: str) -> None:
+    """Set the description of a registered image. Raises CloudError."""
+    cloud.ec2('modify_image_attribute', f'image {image_id}', ImageId=image_id, Description={'Value': description})
+
+
 def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wanted: dict[str, t.Any] | None) -> None:
     """Add the steps that let exactly the wanted accounts launch the image. Keys that `wanted` omits are left unchanged."""
     present = (plan.after or {}).get('launch_permissions') or {'public': False, 'accounts': []}

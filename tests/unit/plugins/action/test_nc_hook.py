@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role nc_hooks refuses on the controller, before a node is contacted."""
+"""Variables of the role nc_hooks that the controller refuses before it contacts a node."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
 ROLE = Path(recipe.__file__).resolve().parents[3] / 'roles/image_build'
 SPECS = yaml.safe_load((ROLE / 'meta/argument_specs.yml').read_text())['argument_specs']
 DEFAULTS = yaml.safe_load((ROLE / 'defaults/main.yml').read_text())
-# What the defaults that are templates come to.
+# Values of the defaults that are templates.
 EVALUATED = {
     'image_build_description': 'debian-12, installed by its own installer',
     'image_build_boot_params': 'inst.ks=ANSWER-FILE-URL ip=dhcp console=ttyS0',
