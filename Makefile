@@ -114,7 +114,7 @@ bench fuzz: export PYTHONPATH := $(CURDIR):$(CURDIR)/lab:$(CURDIR)/playbooks/col
 
 bench: ## print the figures that the project watches
 	@tools/setup tests
-	@for bench in hook bundle nodes lab; do python -m tests.$$bench.bench; done
+	@for bench in hook bundle nodes lab modules; do python -m tests.$$bench.bench; done
 
 fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests

@@ -13,7 +13,7 @@ import traceback
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import instance_types, retry
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError, explain
 
@@ -21,7 +21,7 @@ __all__ = ['IMPORT_ERROR', 'Cloud', 'CloudError']
 
 IMPORT_ERROR: str | None = None
 try:
-    import botocore.session
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.handlers import decode_console_output
@@ -29,7 +29,6 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-EC2_API_VERSION = '2014-10-01'
 # Only signatures contain a region, and Eucalyptus does not check it.
 REGION = 'eucalyptus'
 LOOPBACK = ('127.0.0.1', '::1', 'localhost')  # addresses that no proxy can reach
@@ -90,20 +89,14 @@ class Cloud:
 
     def _make_client(self, service: str, endpoint: str) -> t.Any:
         if self._session is None:
-            # Settings for Amazon must not apply: a profile, for example, would be wrong for this cloud.
-            self._session = botocore.session.Session(session_vars={'profile': (None, [], None, None)})
-            self._session.set_config_variable('config_file', '/dev/null')
-            self._session.set_config_variable('credentials_file', '/dev/null')
-            loader = self._session.get_component('data_loader')
-            # The loader keeps what it has read, so the client below is made from the model with the addition.
-            instance_types.add_to(loader.load_service_model('ec2', 'service-2', api_version=EC2_API_VERSION))
+            self._session = session.make()
         try:
             client = self._session.create_client(
                 service,
                 region_name=REGION,
                 endpoint_url=endpoint,
                 verify=self._verify,
-                api_version=EC2_API_VERSION if service == 'ec2' else None,
+                api_version=session.EC2_API_VERSION if service == 'ec2' else None,
                 config=_config(service, endpoint, self._connect_timeout),
                 aws_access_key_id=self.credentials.access_key,
                 aws_secret_access_key=self.credentials.secret_key,

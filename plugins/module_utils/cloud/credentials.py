@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Endpoint and keys of a cloud, from the options, a eucarc file, the environment, or the ini files of euca2ools."""
+"""Endpoint and keys of a cloud, from the options, a eucarc file, the environment, or the ini files of euca2ools.
+
+A source's parser is imported when the source is read: most tasks need none, and a module pays for each import.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,6 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.eucarc import parse_eucarc
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.ini import (
-    boolean,
-    expanded,
-    read_configuration,
-    split_region,
-)
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 # Names in a eucarc and in the environment; the first one that is set counts.
@@ -82,9 +78,11 @@ class Credentials:
     def verify(self, validate_certs: bool | None, ca_path: str | None) -> bool | str:
         """The verification of https endpoints: False, True, or a file of authorities. An option that was not given follows
         `verify-ssl` of the region, and is true without one. Raises IniError."""
-        if validate_certs is None:
-            validate_certs = self.verify_ssl is None or boolean(self.verify_ssl, f'verify-ssl in {self.origin}')
-        return validate_certs and (ca_path or True)
+        if validate_certs is None and self.verify_ssl is not None:
+            from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import ini
+
+            validate_certs = ini.boolean(self.verify_ssl, f'verify-ssl in {self.origin}')
+        return validate_certs is not False and (ca_path or True)
 
 
 Source = tuple[str, dict[str, str]]
@@ -128,7 +126,9 @@ def _sources(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> t.
 
 
 def _eucarc(path: str, environ: t.Mapping[str, str]) -> Source:
-    variables = parse_eucarc(_file(path, 'the eucarc file'), path)
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import eucarc
+
+    variables = eucarc.parse_eucarc(_file(path, 'the eucarc file'), path)
     return f'the eucarc file {path}', _from_variables(variables, {'HOME': environ.get('HOME', ''), **variables})
 
 
@@ -149,7 +149,9 @@ def _from_variables(variables: t.Mapping[str, str], known: t.Mapping[str, str]) 
     firsts = {key: next((variables[name] for name in names[key] if variables.get(name)), '') for key in names}
     # As in euca2ools, a pair of keys in variables comes before the file.
     if variables.get('AWS_CREDENTIAL_FILE') and not (firsts['access_key'] and firsts['secret_key']):
-        firsts.update(_from_credential_file(expanded(variables['AWS_CREDENTIAL_FILE'], known)))
+        from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import ini
+
+        firsts.update(_from_credential_file(ini.expanded(variables['AWS_CREDENTIAL_FILE'], known)))
     if firsts['access_key'] not in (variables.get('AWS_ACCESS_KEY'), variables.get('AWS_ACCESS_KEY_ID')):
         firsts['security_token'] = ''
     # euca2ools accepts REGION::URL.
@@ -172,15 +174,17 @@ def _from_credential_file(path: str) -> dict[str, str]:
 def _ini(wanted: str | None, environ: t.Mapping[str, str]) -> Source:
     """A region of the ini files and its user; ``USER@``, ``REGION`` or ``USER@REGION`` as in euca2ools: what the option
     does not name comes from the environment, then from default-region."""
-    ini = read_configuration(environ)
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import ini
+
+    files = ini.read_configuration(environ)
     from_environ = environ.get('EUCA_DEFAULT_REGION') or environ.get('AWS_DEFAULT_REGION')
-    named = [split_region(wanted), split_region(from_environ), ('', ini.globals.get('default-region', ''))]
+    named = [ini.split_region(wanted), ini.split_region(from_environ), ('', files.globals.get('default-region', ''))]
     region = next((region for _user, region in named if region), '')
     if not region:
         return '~/.euca/*.ini', {}
-    user = next((user for user, _region in named if user), '') or ini.region_option(region, 'user') or ''
-    found = {key: ini.region_option(region, option) for key, option in REGION_KEYS.items()}
+    user = next((user for user, _region in named if user), '') or files.region_option(region, 'user') or ''
+    found = {key: files.region_option(region, option) for key, option in REGION_KEYS.items()}
     if user:
-        found.update({key: ini.user_option(user, option) for key, option in USER_KEYS.items()})
-    found.update({key: expanded(found[key] or '', environ) for key in PATHS if found.get(key)})
+        found.update({key: files.user_option(user, option) for key, option in USER_KEYS.items()})
+    found.update({key: ini.expanded(found[key] or '', environ) for key in PATHS if found.get(key)})
     return f'region {region} of ~/.euca/*.ini', {key: value for key, value in found.items() if value}

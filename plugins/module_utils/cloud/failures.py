@@ -8,9 +8,10 @@ import contextlib
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.quick_import import without_collections
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
-with contextlib.suppress(ImportError):  # `client` reports a missing library
+with contextlib.suppress(ImportError), without_collections():  # `client` reports a missing library
     from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, HTTPClientError, SSLError
     from botocore.parsers import ResponseParserError
 
