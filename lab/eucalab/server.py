@@ -37,7 +37,6 @@ from .versions import PLAYED
 
 log = logging.getLogger('eucalab.server')  # not __main__, as which the module runs
 
-S3_PATHS = ('/services/objectstorage', '/services/Walrus')
 MOST_EC2_BYTES = 1 << 20
 # Takes the caller, the request's parameters and its id; returns the reply's XML.
 Operation = Callable[[auth.Caller, dict[str, str], str], Awaitable[bytes]]
@@ -49,8 +48,7 @@ class Server:
         self.actions = load_actions()
         self.wire = Ec2Wire(cloud.played.newest_api)
         self.query_services: dict[str, Operation] = {
-            '/services/compute': self._ec2,
-            '/services/Eucalyptus': self._ec2,
+            **dict.fromkeys(cloud.played.ec2_paths, self._ec2),
             bootstrap.PATH: self._bootstrap,
         }
 
@@ -59,7 +57,7 @@ class Server:
         operation = self.query_services.get(path.removesuffix('/'))
         if operation is not None:
             return await self._query(request, path, operation)
-        for prefix in S3_PATHS:
+        for prefix in self.cloud.played.s3_paths:
             if path == prefix or path.startswith(prefix + '/'):
                 return await self._s3(request, prefix, path)
         # No pipeline accepts it: a 404 without a body.

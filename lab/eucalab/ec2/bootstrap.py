@@ -21,7 +21,6 @@ from ..cloud.context import Cloud
 from . import filters
 
 PATH = '/services/Empyrean'
-NAMESPACE = 'http://msgs.eucalyptus.com/4.4.2'
 ACTION = 'DescribeServiceCertificates'
 _DIGESTS = {'SHA-1': 'sha1', 'SHA-224': 'sha224', 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512'}
 _KNOWN = re.compile(r'Format|FingerprintDigest|Filter\.\d{1,7}\..*')
@@ -49,7 +48,7 @@ def describe_service_certificates(cloud: Cloud, parameters: dict[str, str], requ
         'certificateFingerprintDigest': digest,
     }
     items = filters.apply([item], _request_filters(parameters), _FILTERS)
-    return _reply(items, request_id)
+    return _reply(items, request_id, cloud.played.bootstrap_namespace)
 
 
 def _request_filters(parameters: dict[str, str]) -> list[dict[str, Any]]:
@@ -65,13 +64,13 @@ def _request_filters(parameters: dict[str, str]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _reply(items: list[dict[str, str]], request_id: str) -> bytes:
+def _reply(items: list[dict[str, str]], request_id: str, namespace: str) -> bytes:
     rows = ''.join(
         '<euca:item>' + ''.join(f'<euca:{name}>{escape(value)}</euca:{name}>' for name, value in item.items()) + '</euca:item>'
         for item in items
     )
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<euca:{ACTION}ResponseType xmlns:euca="{NAMESPACE}">'
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<euca:{ACTION}ResponseType xmlns:euca="{namespace}">'
         f'<euca:correlationId>{request_id}</euca:correlationId><euca:_return>true</euca:_return>'
         f'<euca:serviceCertificates>{rows}</euca:serviceCertificates></euca:{ACTION}ResponseType>'
     ).encode()

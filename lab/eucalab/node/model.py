@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
 from ..config import Config
+from ..versions import PLAYED, NodeShape
 
 GIB = 1 << 30
 # The node's buffer for user data ends after this many base64 characters (CHAR_BUFFER_SIZE * 32 with its NUL).
@@ -43,6 +44,10 @@ class Settings:
     @property
     def pace(self) -> float:
         return self.config.pace
+
+    @property
+    def shape(self) -> NodeShape:
+        return PLAYED[self.config.play].node
 
     @property
     def stylesheet(self) -> Path:
@@ -112,6 +117,7 @@ class Instance:
     row: sqlite3.Row
     path: Path
     hypervisor: str
+    shape: NodeShape
     bridge: str = 'user'  # of its network card; user is QEMU's user networking
     vbrs: list[Vbr] = dataclasses.field(default_factory=list)
     volumes: list[VolumeOfInstance] = dataclasses.field(default_factory=list)
@@ -122,7 +128,7 @@ class Instance:
     @classmethod
     def from_row(cls, row: sqlite3.Row, settings: Settings) -> Instance:
         path = settings.instances / 'work' / row['user_id'] / row['id']
-        return cls(row, path, settings.hypervisor, settings.bridge)
+        return cls(row, path, settings.hypervisor, settings.shape, settings.bridge)
 
     @property
     def id(self) -> str:
@@ -178,7 +184,7 @@ class Instance:
 
     @property
     def libvirt_file(self) -> Path:
-        return self.path / 'instance-libvirt.xml'
+        return self.path / self.shape.libvirt_file
 
     @property
     def console(self) -> Path:

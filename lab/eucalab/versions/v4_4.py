@@ -1,18 +1,11 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Properties of the Eucalyptus versions that the lab can imitate. PLAYED has one entry per version.
-
-The parameters are those for which the message classes of that version have a field (compute-common,
-``VmControl.groovy``, ``VmImages.groovy``, ``VmBlockDevice.groovy`` …), a subset of the API's model. A name
-with ``.N`` is a list. What is below a list of structures (``.N.*``) is never refused: the genuine binding takes those
-keys away before it binds them, and drops unknown ones (``BaseQueryBinding.populateObjectList``).
-"""
+"""Eucalyptus 4.4, as its branch maint-4.4."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import re
+from .node_shape import NodeShape
+from .played import Played
 
 _FILTERS = 'Filter.N.*'
 _PAGES = 'MaxResults NextToken'
@@ -22,7 +15,7 @@ _ALIASES = {
     'GetConsoleOutput': (('InstanceId.1', 'InstanceId'),),
     'ModifyImageAttribute': (('Group', 'UserGroup'),),
 }
-_KNOWN_4_4 = {
+_KNOWN = {
     'AllocateAddress': 'Domain',
     'AssociateAddress': 'PublicIp InstanceId AllocationId NetworkInterfaceId PrivateIpAddress AllowReassociation',
     'AttachVolume': 'VolumeId InstanceId Device',
@@ -78,42 +71,14 @@ _KNOWN_4_4 = {
     'TerminateInstances': 'InstanceId.N',
 }
 
-
-@dataclasses.dataclass(frozen=True)
-class Played:
-    name: str
-    newest_api: str  # the fallback for an unknown version, and the model for reading requests
-    known: dict[str, str]  # per action, the parameters that bind
-    image_name: str = r'[A-Za-z0-9()./_-]{3,128}'
-
-    def canonical(self, action: str, parameters: dict[str, str]) -> dict[str, str]:
-        """The parameters under the names of the API's model."""
-        result = {}
-        for name, value in parameters.items():
-            for alias, real in _ALIASES.get(action, ()):
-                if name == alias or name.startswith(alias + '.'):
-                    name = real + name[len(alias) :]
-            result[name] = value
-        return result
-
-    def unknown_parameters(self, action: str, names: list[str]) -> list[str]:
-        """The request's parameters that have no field in this version's message."""
-        pattern = _pattern(self.known[action])
-        return [name for name in names if not pattern.fullmatch(name)]
-
-
-@functools.cache
-def _pattern(known: str) -> re.Pattern[str]:
-    def one(name: str) -> str:
-        if name.endswith('.N.*'):
-            return re.escape(name[:-4]) + r'\.[0-9]{1,7}(\..*)?'
-        if name.endswith('.N'):
-            return re.escape(name[:-2]) + r'(\.[0-9]{1,7})?'
-        return re.escape(name)
-
-    return re.compile('|'.join(one(name) for name in known.split()), re.DOTALL)
-
-
-PLAYED = {
-    '4.4': Played(name='4.4', newest_api='2016-09-15', known=_KNOWN_4_4),
-}
+VERSION = Played(
+    name='4.4',
+    newest_api='2016-09-15',
+    ec2_paths=('/services/compute', '/services/Eucalyptus'),
+    s3_paths=('/services/objectstorage', '/services/Walrus'),
+    bootstrap_namespace='http://msgs.eucalyptus.com/4.4.2',
+    known=_KNOWN,
+    aliases=_ALIASES,
+    image_name=r'[A-Za-z0-9()./_-]{3,128}',
+    node=NodeShape(libvirt_file='instance-libvirt.xml'),
+)
