@@ -240,7 +240,7 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
 
 
 def _insert_volume(cloud: Cloud, columns: dict[str, Any], instance: str, device: dict[str, Any]) -> None:
-    size = device.get('size', 0)
+    now, size = cloud.now(), device.get('size', 0)
     if size <= 0:  # treated like no size (ClusterAllocator.setupVolumeMessages)
         size = _snapshot_size(cloud, device)
     volume = volumes.insert_volume(cloud, columns['account'], size, device.get('snapshot_id'))
