@@ -87,6 +87,8 @@ CREATE TABLE IF NOT EXISTS attachments (
 CREATE TABLE IF NOT EXISTS snapshots (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, volume_id TEXT NOT NULL, size INTEGER NOT NULL, description TEXT,
     state TEXT NOT NULL, progress INTEGER NOT NULL DEFAULT 0, started REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS snapshot_permissions (
+    snapshot_id TEXT NOT NULL REFERENCES snapshots ON DELETE CASCADE, grantee TEXT NOT NULL, PRIMARY KEY (snapshot_id, grantee));
 CREATE TABLE IF NOT EXISTS tags (
     resource_id TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (resource_id, account, key));

@@ -18,6 +18,7 @@ from . import (  # noqa: F401
     registration,
     run,
     security_groups,
+    snapshot_attributes,
     snapshots,
     tags,
     volumes,
