@@ -28,6 +28,7 @@ _KNOWN_4_4 = {
     'AssociateAddress': 'PublicIp InstanceId AllocationId NetworkInterfaceId PrivateIpAddress AllowReassociation',
     'AttachVolume': 'VolumeId InstanceId Device',
     'AuthorizeSecurityGroupIngress': _RULES,
+    'CreateImage': 'InstanceId Name Description NoReboot BlockDeviceMapping.N.*',
     'CreateKeyPair': 'KeyName',
     'CreateSecurityGroup': 'GroupName GroupDescription VpcId',
     'CreateSnapshot': 'VolumeId Description',
@@ -67,6 +68,7 @@ _KNOWN_4_4 = {
     ' EbsOptimized.Value SriovNetSupport.Value',
     'ModifySnapshotAttribute': 'SnapshotId ProductCode.N CreateVolumePermission.Add.N.* CreateVolumePermission.Remove.N.*'
     ' UserId.N Group.N Attribute OperationType',
+    'RebootInstances': 'InstanceId.N',
     'RegisterImage': 'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
     ' Platform SriovNetSupport BlockDeviceMapping.N.*',
     'ReleaseAddress': 'PublicIp AllocationId',

@@ -10,6 +10,7 @@ from . import (  # noqa: F401
     attachments,
     attributes,
     console,
+    image_creation,
     images,
     instance_attributes,
     instance_types,

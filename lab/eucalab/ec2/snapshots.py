@@ -24,19 +24,7 @@ async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any])
         raise ApiError('InvalidVolume.NotFound', f"Volume not found '{request.get('VolumeId')}'")
     if volume['state'] != 'available':
         raise failure(f'Volume not ready for snapshot: {volume_id}')
-    identifier = cloud.new_id('snap')
-    cloud.store.insert(
-        'snapshots',
-        id=identifier,
-        account=caller.account,
-        volume_id=volume_id,
-        size=volume['size'],
-        description=request.get('Description'),
-        state='pending',
-        progress=0,
-        started=cloud.now(),
-    )
-    storage_controller.start_copy(cloud, identifier, volume_id)
+    identifier = storage_controller.take_snapshot(cloud, volume, request.get('Description'))
     return _describe(cloud.store.one('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
 
 
