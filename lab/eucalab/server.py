@@ -25,7 +25,7 @@ from .cloud import cluster_controller
 from .cloud.context import Cloud
 from .cloud.store import Store
 from .config import Config, set_umask
-from .ec2 import bootstrap
+from .ec2 import bootstrap, genuine
 from .ec2.families import load_actions
 from .errors import LabError
 from .network import service as network
@@ -38,6 +38,7 @@ from .versions import PLAYED
 log = logging.getLogger('eucalab.server')  # not __main__, as which the module runs
 
 MOST_EC2_BYTES = 1 << 20
+MOST_LOGGED = 1000  # characters of a line
 # Takes the caller, the request's parameters and its id; returns the reply's XML.
 Operation = Callable[[auth.Caller, dict[str, str], str], Awaitable[bytes]]
 
@@ -65,7 +66,7 @@ class Server:
 
     async def _query(self, request: web.Request, path: str, operation: Operation) -> web.Response:
         """A request of the query protocol: authenticate it, run it, turn errors into replies."""
-        started, request_id = time.perf_counter(), str(uuid.uuid4())
+        started, request_id, refusal = time.perf_counter(), str(uuid.uuid4()), ''
         body = await request.read()
         parameters = _parameters(request, body)
         action = parameters.get('Action', '?')
@@ -76,16 +77,18 @@ class Server:
             content = await operation(caller, parameters, request_id)
             response = web.Response(body=content, content_type='application/xml', charset='UTF-8')
         except ApiError as error:
-            response = _ec2_error(error.status, error.code, error.message, request_id)
+            response, refusal = _ec2_error(error.status, error.code, error.message, request_id), str(error)
         except TransportError as error:
             status_line = f'{error.status} {"Bad Request" if error.status == 400 else "Forbidden"}'
             # The genuine server repeats the message as request id.
             response = _ec2_error(error.status, status_line, error.message, error.message)
+            refusal = f'{status_line}: {error.for_log}'
         except Exception as error:
             # A bug of the lab, or a full disk: reported in the form of Eucalyptus' unexpected errors.
             log.exception('%s', action)
             response = _ec2_error(500, 'InternalError', f'Error processing request: {error}', request_id)
-        log.info('%s %d %.1f ms', action, response.status, (time.perf_counter() - started) * 1000)
+        duration = f'{(time.perf_counter() - started) * 1000:.1f} ms'
+        _log_reply(action, response.status, duration, refusal)
         return response
 
     async def _ec2(self, caller: auth.Caller, parameters: dict[str, str], request_id: str) -> bytes:
@@ -93,11 +96,12 @@ class Server:
         if not re.fullmatch(r'\d{4}-\d\d-\d\d', version):
             version = self.cloud.played.newest_api
         if action not in self.actions or action not in self.cloud.played.known:
+            genuine.check(self.cloud.played.name, action)
             raise TransportError(400, f'Failed to construct message of type {action}')
-        parameters = self.cloud.played.canonical(action, parameters)
         unknown = self.cloud.played.unknown_parameters(action, list(parameters))
         if unknown:
             raise BindError([(name, parameters[name]) for name in unknown])
+        parameters = self.cloud.played.canonical(action, parameters)
         reply = self.actions[action](self.cloud, caller, self.wire.parse(action, parameters))
         if inspect.isawaitable(reply):
             reply = await reply
@@ -114,19 +118,25 @@ class Server:
         return bootstrap.describe_service_certificates(self.cloud, parameters, request_id)
 
     async def _s3(self, request: web.Request, prefix: str, path: str) -> web.StreamResponse:
-        request_id = str(uuid.uuid4())
+        request_id, refusal = str(uuid.uuid4()), ''
         try:
             caller = signature.authenticate(self.cloud.store, _http_request(request, path), prefix, time.time())
             response = await service.handle(self.cloud, caller, request, path[len(prefix) :])
         except S3Error as error:
-            response = _s3_error(request, error, request_id)
+            response, refusal = _s3_error(request, error, request_id), str(error)
         except (ConnectionError, web.HTTPException):
             raise  # the client disconnected, or sent a body over the limit
         except Exception as error:
             log.exception('%s %s', request.method, path)
             response = _s3_error(request, S3Error(500, 'InternalError', str(error)), request_id)
-        log.info('%s %s %d', request.method, path, response.status)
+        _log_reply(f'{request.method} {path}', response.status, refusal)
         return response
+
+
+def _log_reply(request: str, status: int, *details: str) -> None:
+    """One line of the log for each reply, whatever characters the request contains. Signatures are not part of it."""
+    line = ' '.join((request, str(status), *filter(None, details)))
+    log.info('%s', ''.join(letter if letter.isprintable() else ' ' for letter in line[:MOST_LOGGED]).rstrip())
 
 
 def _parameters(request: web.Request, body: bytes) -> dict[str, str]:

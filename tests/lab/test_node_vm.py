@@ -34,7 +34,11 @@ mv "$3/new.xml" "$3/instance-libvirt.xml"
 """
 
 # Nobody reads the consoles of these guests through an API, so the node need not keep them for anybody.
-HURRIED = 'from eucalab.node import __main__, controller; controller.MONITOR_LEAST = 0; raise SystemExit(__main__.main())'
+# They do not obey a power button either.
+HURRIED = (
+    'from eucalab.node import __main__, controller, power; controller.MONITOR_LEAST = 0; power.GRACE_LEAST = 0.5;'
+    ' raise SystemExit(__main__.main())'
+)
 
 
 def virsh(*words: str) -> str:
@@ -201,6 +205,46 @@ def test_a_killed_node_adopts_its_running_guests_and_goes_on_serving_them(bare_n
     bare_node.wait_state(instance, 'teardown')
     lab.store.execute("UPDATE attachments SET state = 'detaching' WHERE volume_id = ?", volume)
     wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'detached')
+
+
+def request(lab: ScratchLab, instance: str, wanted: str) -> None:
+    """What the API writes for RebootInstances and CreateImage; returns when the node has answered."""
+    lab.store.execute('INSERT OR REPLACE INTO guest_requests VALUES (?, ?, NULL)', instance, wanted)
+    reply = wait_for('the answer', lambda: lab.store.row('SELECT node_state FROM guest_requests WHERE node_state IS NOT NULL'))
+    assert reply['node_state'] == 'done'
+
+
+def test_a_rebooted_guest_starts_again_with_its_volumes_and_without_hooks(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, _root = ebs_instance(lab, 'booted', power_off=False)
+    bare_node.wait_state(instance, 'running')
+    bare_node.wait_console(instance, 'booted')
+    lab.store.execute("UPDATE instances SET state = 'running' WHERE id = ?", instance)
+    volume = lab.add_volume(1 << 20)
+    lab.attach(instance, volume)
+    wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'attached')
+    before, domain = calls(lab), virsh('domid', instance)
+    request(lab, instance, 'reboot')
+    assert virsh('domid', instance) != domain
+    bare_node.wait_console(instance, 'booted')
+    assert f'<serial>euca-{volume}-dev-sdf</serial>' in virsh('dumpxml', instance)
+    assert calls(lab) == before and lab.instance(instance)['node_state'] == 'running'
+    assert 'booted' in Path(f'{lab.instance(instance)["instance_path"]}/console.log.old').read_text()
+
+
+def test_a_guest_that_was_switched_off_for_an_image_is_no_teardown_and_starts_again(bare_node: Node) -> None:
+    lab = bare_node.lab
+    instance, _root = ebs_instance(lab, 'booted', power_off=False)
+    bare_node.wait_state(instance, 'running')
+    lab.store.execute("UPDATE instances SET state = 'running' WHERE id = ?", instance)
+    before = calls(lab)
+    request(lab, instance, 'off')
+    assert instance not in virsh('list', '--name')
+    with pytest.raises(AssertionError):
+        wait_for('a report', lambda: lab.instance(instance)['node_state'] != 'running', 2)
+    request(lab, instance, 'on')
+    bare_node.wait_console(instance, 'booted')
+    assert calls(lab) == before and lab.instance(instance)['node_state'] == 'running'
 
 
 def test_a_start_that_a_kill_interrupted_begins_anew(bare_node: Node) -> None:

@@ -12,7 +12,7 @@ import logging
 import sqlite3
 import time
 
-from . import storage_controller
+from . import image_tasks, storage_controller
 from .context import Cloud
 from .instances import bury, release_volumes, set_state
 
@@ -35,6 +35,7 @@ async def run(cloud: Cloud) -> None:
             if time.monotonic() >= poll_at:
                 poll_at = time.monotonic() + POLL * cloud.config.pace
                 poll(cloud)
+                image_tasks.advance(cloud)
             await storage_controller.advance(cloud)
         except Exception:
             # A full disk, or a database that another process has locked for too long. The rows keep the remaining work.
@@ -48,6 +49,10 @@ def poll(cloud: Cloud) -> None:
         _instance(cloud, row)
     for row in cloud.store.rows("SELECT * FROM attachments WHERE state IN ('attaching', 'detaching')"):
         _attachment(cloud, row)
+    cloud.store.execute(
+        "DELETE FROM guest_requests WHERE wanted = 'reboot' AND (node_state IS NOT NULL"
+        " OR instance_id NOT IN (SELECT id FROM instances WHERE state = 'running'))"
+    )
     for row in cloud.store.rows(
         "SELECT id FROM instances WHERE state = 'terminated' AND state_since < ?", cloud.now() - TERMINATED_SHOWN
     ):

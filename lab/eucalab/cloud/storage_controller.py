@@ -37,6 +37,24 @@ def recover(cloud: Cloud) -> None:
             start_copy(cloud, row['id'], row['volume_id'])
 
 
+def take_snapshot(cloud: Cloud, volume: sqlite3.Row, description: str | None) -> str:
+    """Begin a snapshot of a volume for the volume's owner; returns its id. Needs a running event loop."""
+    identifier = cloud.new_id('snap')
+    cloud.store.insert(
+        'snapshots',
+        id=identifier,
+        account=volume['account'],
+        volume_id=volume['id'],
+        size=volume['size'],
+        description=description,
+        state='pending',
+        progress=0,
+        started=cloud.now(),
+    )
+    start_copy(cloud, identifier, volume['id'])
+    return identifier
+
+
 def start_copy(cloud: Cloud, snapshot: str, volume: str) -> None:
     """Begin to copy a volume; ``cloud.copies`` has the task until it is done."""
     before = cloud.copies.get(volume)

@@ -5,8 +5,8 @@
 The processes communicate only through its rows, and each column has one writer:
 
 * The API process writes every column except those below. It acts as cloud, cluster and storage controller.
-* A node controller writes only ``instances.node_state``, ``.node_reason``, ``.instance_path`` and
-  ``attachments.node_state``, ``.node_reason``, and only for instances whose ``node`` is its own name.
+* A node controller writes only ``instances.node_state``, ``.node_reason``, ``.instance_path``, ``attachments.node_state``,
+  ``.node_reason`` and ``guest_requests.node_state``, and only for instances whose ``node`` is its own name.
 
 A node derives its work from the rows alone, so any process can be killed at any moment and started again:
 
@@ -23,6 +23,12 @@ shutting-down, stopping                 destroys the domain, removes its files, 
 ======================================  ==========================================================================
 attaching                               ``attached``, or ``failed`` with a reason
 detaching                               ``detached``, or ``failed`` with a reason
+======================================  ==========================================================================
+
+======================================  ==========================================================================
+``guest_requests.wanted`` (API)         ``node_state``
+======================================  ==========================================================================
+reboot, off, on                         ``done`` or ``failed``; while ``off`` is wanted, a missing domain is no teardown
 ======================================  ==========================================================================
 
 The API reads reports at its next poll (every 10 s times the pace, like a cloud controller), so clients see them
@@ -68,6 +74,11 @@ CREATE TABLE IF NOT EXISTS instances (
     protected INTEGER NOT NULL DEFAULT 0,        -- DisableApiTermination
     node TEXT, node_state TEXT, node_reason TEXT, instance_path TEXT);
 CREATE UNIQUE INDEX IF NOT EXISTS instance_tokens ON instances (account, client_token, launch_index) WHERE client_token IS NOT NULL;
+CREATE TABLE IF NOT EXISTS guest_requests (
+    instance_id TEXT PRIMARY KEY REFERENCES instances ON DELETE CASCADE, wanted TEXT NOT NULL, node_state TEXT);
+CREATE TABLE IF NOT EXISTS image_tasks (     -- CreateImage, until the image is available or failed
+    image_id TEXT PRIMARY KEY REFERENCES images ON DELETE CASCADE, instance_id TEXT NOT NULL UNIQUE, step TEXT NOT NULL,
+    suppressed TEXT NOT NULL, snapshots TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS key_pairs (
     account TEXT NOT NULL, name TEXT NOT NULL, fingerprint TEXT NOT NULL, public_key TEXT NOT NULL, PRIMARY KEY (account, name));
 CREATE TABLE IF NOT EXISTS launch_keys (  -- of the key pair as it was at the launch
@@ -87,6 +98,8 @@ CREATE TABLE IF NOT EXISTS attachments (
 CREATE TABLE IF NOT EXISTS snapshots (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, volume_id TEXT NOT NULL, size INTEGER NOT NULL, description TEXT,
     state TEXT NOT NULL, progress INTEGER NOT NULL DEFAULT 0, started REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS snapshot_permissions (
+    snapshot_id TEXT NOT NULL REFERENCES snapshots ON DELETE CASCADE, grantee TEXT NOT NULL, PRIMARY KEY (snapshot_id, grantee));
 CREATE TABLE IF NOT EXISTS tags (
     resource_id TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (resource_id, account, key));

@@ -10,6 +10,7 @@ from typing import Any
 from ..cloud.context import Cloud
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError
+from . import snapshot_attributes
 
 ROOT, PARTITIONED_ROOT = '/dev/sda', '/dev/sda1'
 _DEVICE = re.compile(r'(/dev/)?([svh]|xv)d[a-z]([1-9])*')
@@ -57,8 +58,8 @@ def _check_ebs(cloud: Cloud, caller: Caller, ebs: dict[str, Any], name: str) -> 
     size, snapshot_id = ebs.get('VolumeSize'), ebs.get('SnapshotId')
     if snapshot_id:
         snapshot = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', snapshot_id.lower())
-        # The genuine 4.4 checks the owner only of an image's root here; the lab checks it always, to protect others' data.
-        if snapshot is None or snapshot['account'] != caller.account:
+        # The genuine 4.4 checks this only for an image's root; the lab checks it always, to protect others' data.
+        if snapshot is None or not snapshot_attributes.is_usable(cloud, caller, snapshot):
             raise _refused(f'Unable to find snapshot {snapshot_id} in the block device mapping for {name}')
         if size is not None and size < snapshot['size']:
             raise _refused(f'Size of the volume cannot be smaller than the source snapshot for {name}')

@@ -189,6 +189,33 @@ def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
     return {'StartingInstances': changes}
 
 
+@action('RebootInstances')
+def reboot_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    """Request a reboot from the nodes. Instances that do not run are ignored, as the cluster controller ignores them."""
+    rows, absent, denied = [], [], []
+    for identifier in request.get('InstanceIds') or []:
+        try:
+            identifier = ids.instance_id(identifier)
+        except ApiError as error:
+            raise failure(error.message) from None  # the genuine action keeps the message alone
+        row = cloud.store.row('SELECT * FROM instances WHERE id = ?', identifier)
+        if row is None:
+            absent.append(identifier)
+        elif row['account'] != caller.account and not caller.is_admin:
+            denied.append(identifier)
+        else:
+            rows.append(row)
+    if absent:
+        raise failure(f'No such instance(s): {", ".join(absent)}')
+    if denied:
+        raise failure(f'Permission denied for vm(s): {", ".join(denied)}')
+    with cloud.store.transaction():
+        for row in rows:
+            if row['state'] == 'running':
+                cloud.store.execute("INSERT OR IGNORE INTO guest_requests VALUES (?, 'reboot', NULL)", row['id'])
+    return {}
+
+
 def assign_addresses(cloud: Cloud, identifier: str) -> None:
     """Assign addresses to an instance that will run."""
     row = cloud.store.row('SELECT node FROM instances WHERE id = ?', identifier)

@@ -22,7 +22,7 @@ _PREFIX = {'kernel': 'eki', 'ramdisk': 'eri', 'machine': 'emi'}
 @action('RegisterImage')
 def register_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     mappings = request.get('BlockDeviceMappings') or []
-    _check_name_and_description(cloud, caller, request)
+    check_name_and_description(cloud, caller, request)
     root = request.get('RootDeviceName') or block_devices.ROOT
     if request.get('ImageLocation') is not None:
         columns = _from_manifest(cloud, caller, request, mappings)
@@ -50,7 +50,7 @@ def register_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Rep
     return {'ImageId': identifier}
 
 
-def _check_name_and_description(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> None:
+def check_name_and_description(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> None:
     name = request.get('Name')
     if name is None or not re.fullmatch(cloud.played.image_name, name):
         raise ApiError(

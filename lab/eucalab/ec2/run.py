@@ -25,30 +25,45 @@ USER_DATA_KIB = 16  # cloud.vmstate.user_data_max_size_kb
 
 @action('RunInstances')
 def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    token = request.get('ClientToken') or None
-    if token:
-        rows = cloud.store.rows(
-            'SELECT * FROM instances WHERE account = ? AND client_token = ? ORDER BY launch_index', caller.account, token
-        )
-        if rows:
-            return _reply(cloud, rows)
+    earlier = _earlier_launch(cloud, caller, request.get('ClientToken'))
+    if earlier:
+        return _reply(cloud, earlier)
+    columns = _common_columns(cloud, caller, request)
+    image = cloud.store.one('SELECT * FROM images WHERE id = ?', columns['image_id'])
+    devices = _devices(cloud, caller, request, image)
+    with cloud.store.transaction():
+        for index in range(_count(cloud, request)):
+            _insert(cloud, columns, index, devices)
+    return _reply(
+        cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
+    )
+
+
+def _earlier_launch(cloud: Cloud, caller: Caller, token: str | None) -> list[sqlite3.Row]:
+    """The instances that an earlier request with the same token launched."""
+    if not token:
+        return []
+    return cloud.store.rows(
+        'SELECT * FROM instances WHERE account = ? AND client_token = ? ORDER BY launch_index', caller.account, token
+    )
+
+
+def _common_columns(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+    """Values shared by all instances of the launch, checked in the order of the genuine server."""
     instance_type, type_name = _instance_type(request)
-    zone = (request.get('Placement') or {}).get('AvailabilityZone') or cloud.config.zone
-    if zone != cloud.config.zone:
-        raise failure('Not enough resources: no cluster controller is currently available to run instances.')
+    zone = _zone(cloud, request)
     image = _image(cloud, caller, request, instance_type, type_name)
     user_data = _user_data(request)
-    key = _key_pair(cloud, caller, request.get('KeyName'))
+    _check_key_pair(cloud, caller, request.get('KeyName'))
     groups = security_groups.for_launch(cloud, caller, request)
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
     for used in filter(None, (image['id'], kernel, ramdisk)):
         _check_manifest(cloud, used)
-    devices = _devices(cloud, caller, request, image)
-    columns = {
+    return {
         'reservation': cloud.new_id('r'),
         'account': caller.account,
         'user_id': caller.user_id,
-        'client_token': token,
+        'client_token': request.get('ClientToken') or None,
         'image_id': image['id'],
         'kernel_id': kernel,
         'ramdisk_id': ramdisk,
@@ -62,21 +77,18 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
         'root_device_type': image['root_device_type'],
         'root_device_name': image['root_device_name'],
     }
-    with cloud.store.transaction():
-        for index in range(_count(cloud, request)):
-            identifier = _insert(cloud, columns, index, devices)
-            if key is not None:
-                cloud.store.insert('launch_keys', instance_id=identifier, public_key=key['public_key'])
-    return _reply(
-        cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
-    )
 
 
-def _key_pair(cloud: Cloud, caller: Caller, name: str | None) -> sqlite3.Row | None:
-    key = key_pairs.find(cloud, caller.account, name) if name else None
-    if name and key is None:
+def _zone(cloud: Cloud, request: dict[str, Any]) -> str:
+    zone: str = (request.get('Placement') or {}).get('AvailabilityZone') or cloud.config.zone
+    if zone != cloud.config.zone:
+        raise failure('Not enough resources: no cluster controller is currently available to run instances.')
+    return zone
+
+
+def _check_key_pair(cloud: Cloud, caller: Caller, name: str | None) -> None:
+    if name and key_pairs.find(cloud, caller.account, name) is None:
         raise ApiError('InvalidKeyPair.NotFound', f'Failed to find key pair: {name} for {caller.account_name}:{caller.user_name}')
-    return key
 
 
 def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
@@ -200,7 +212,7 @@ def _changed_root(root: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]
     return {**root, **asked}
 
 
-def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dict[str, Any]]) -> str:
+def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dict[str, Any]]) -> None:
     identifier, now = cloud.new_id('i'), cloud.now()
     # d0:0d and the id (VmInstances.mac).
     digits = identifier[2:]
@@ -216,27 +228,36 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
         node=scheduling.choose(cloud),
         **columns,
     )
+    cloud.store.execute(
+        'INSERT INTO launch_keys SELECT ?, public_key FROM key_pairs WHERE account = ? AND name = ?',
+        identifier,
+        columns['account'],
+        columns['key_name'],
+    )
     instances.assign_addresses(cloud, identifier)
     for device in devices:
-        size = device.get('size', 0)
-        if size <= 0:  # treated like no size (ClusterAllocator.setupVolumeMessages)
-            size = _snapshot_size(cloud, device)
-        volume = volumes.insert_volume(cloud, columns['account'], size, device.get('snapshot_id'))
-        root = device['device_name'] == columns['root_device_name']
-        # Attached from the start: the node itself waits for the volume.
-        cloud.store.insert(
-            'attachments',
-            volume_id=volume,
-            instance_id=identifier,
-            device=device['device_name'],
-            is_root=int(root),
-            delete_on_termination=int(device.get('delete_on_termination', True)),
-            state='attached',
-            state_since=now,
-            attached=now,
-            node_state='attached',
-        )
-    return identifier
+        _insert_volume(cloud, columns, identifier, device)
+
+
+def _insert_volume(cloud: Cloud, columns: dict[str, Any], instance: str, device: dict[str, Any]) -> None:
+    now, size = cloud.now(), device.get('size', 0)
+    if size <= 0:  # treated like no size (ClusterAllocator.setupVolumeMessages)
+        size = _snapshot_size(cloud, device)
+    volume = volumes.insert_volume(cloud, columns['account'], size, device.get('snapshot_id'))
+    root = device['device_name'] == columns['root_device_name']
+    # Attached from the start: the node itself waits for the volume.
+    cloud.store.insert(
+        'attachments',
+        volume_id=volume,
+        instance_id=instance,
+        device=device['device_name'],
+        is_root=int(root),
+        delete_on_termination=int(device.get('delete_on_termination', True)),
+        state='attached',
+        state_since=now,
+        attached=now,
+        node_state='attached',
+    )
 
 
 def _snapshot_size(cloud: Cloud, device: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ from ..cloud import storage_controller
 from ..cloud.context import Cloud
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure, unauthorized
-from . import filters, ids, tags
+from . import filters, ids, snapshot_attributes, tags
 from .registry import Reply, action
 
 
@@ -24,19 +24,7 @@ async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any])
         raise ApiError('InvalidVolume.NotFound', f"Volume not found '{request.get('VolumeId')}'")
     if volume['state'] != 'available':
         raise failure(f'Volume not ready for snapshot: {volume_id}')
-    identifier = cloud.new_id('snap')
-    cloud.store.insert(
-        'snapshots',
-        id=identifier,
-        account=caller.account,
-        volume_id=volume_id,
-        size=volume['size'],
-        description=request.get('Description'),
-        state='pending',
-        progress=0,
-        started=cloud.now(),
-    )
-    storage_controller.start_copy(cloud, identifier, volume_id)
+    identifier = storage_controller.take_snapshot(cloud, volume, request.get('Description'))
     return _describe(cloud.store.one('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
 
 
@@ -65,12 +53,18 @@ def _registered(cloud: Cloud, identifier: str) -> bool:
 
 @action('DescribeSnapshots')
 def describe_snapshots(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    requested = list(request.get('SnapshotIds') or [])
-    everybody = caller.is_admin and ids.VERBOSE in requested
-    requested = [ids.snapshot_id(identifier) for identifier in requested if identifier != ids.VERBOSE]
-    rows = cloud.store.rows('SELECT * FROM snapshots WHERE account = ? OR ? ORDER BY started', caller.account, everybody)
+    requested = [ids.snapshot_id(identifier) for identifier in request.get('SnapshotIds') or [] if identifier != ids.VERBOSE]
     owners = {caller.account if owner == 'self' else owner for owner in request.get('OwnerIds') or []}
-    rows = [row for row in rows if (not requested or row['id'] in requested) and (not owners or row['account'] in owners)]
+    restorers = {caller.account if user == 'self' else user for user in request.get('RestorableByUserIds') or []}
+    rows = [
+        row
+        for row in cloud.store.rows('SELECT * FROM snapshots ORDER BY started')
+        if snapshot_attributes.is_usable(cloud, caller, row)
+        and (not requested or row['id'] in requested)
+        and (not owners or row['account'] in owners)
+        # Explicit permissions alone count here: the owner's own snapshots have none for the owner.
+        and (not restorers or restorers & snapshot_attributes.grantees(cloud, row['id']))
+    ]
     names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
     tagged = tags.of_account(cloud, caller.account)
     snapshots = [_describe(row, names[row['account']], tagged.get(row['id'], {})) for row in rows]

@@ -10,7 +10,7 @@ from typing import Any
 from ..cloud.context import Cloud
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure, unauthorized
-from . import filters, ids, tags
+from . import filters, ids, snapshot_attributes, tags
 from .registry import Reply, action
 
 # GiB of one volume and of all together (StorageProperties.MAX_VOLUME_SIZE and .MAX_TOTAL_VOLUME_SIZE).
@@ -42,7 +42,7 @@ def _usable_snapshot(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.R
     row = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier)
     if row is None:
         raise ApiError('InvalidSnapshot.NotFound', f'The snapshot {identifier} does not exist.')
-    if row['account'] != caller.account and not caller.is_admin:
+    if not snapshot_attributes.is_usable(cloud, caller, row):
         raise unauthorized(f'Not authorized to use snapshot {identifier} by {caller.user_name}')
     return row
 

@@ -19,6 +19,7 @@ from .hypervisor import Hypervisor, HypervisorGone
 from .instance_xml import restore, write_instance_xml
 from .lifecycle import Lifecycle, report
 from .model import Cancelled, Instance, NodeError, Settings
+from .power import Power
 
 LOOK_SECONDS = 0.2  # not paced: a real node receives requests immediately
 MONITOR_SECONDS = 5.0  # MONITORING_PERIOD, paced
@@ -69,6 +70,7 @@ class Controller:
         self.hypervisor = Hypervisor(self.hooks)
         self._lifecycle = Lifecycle(settings, self.hooks, self.hypervisor)
         self._attachments = Attachments(self._lifecycle)
+        self._power = Power(self._lifecycle)
         self._workers: dict[str, Worker] = {}
         self._running: dict[str, Instance] = {}
         self._retries: dict[str, int] = {}
@@ -154,6 +156,8 @@ class Controller:
                 self._spawn('start', row, functools.partial(self._start, row))
         for row in self._attachments.wanted(store):
             self._look_at_attachment(row)
+        for row in self._power.wanted(store):
+            self._look_at_request(row)
 
     def _look_at_attachment(self, row: sqlite3.Row) -> None:
         instance_id = row['instance_id']
@@ -167,10 +171,18 @@ class Controller:
             self.settings,
         )
 
+    def _look_at_request(self, row: sqlite3.Row) -> None:
+        instance_id = row['instance_id']
+        if not self._busy(instance_id):
+            instance = self._running.get(instance_id)
+            self._workers[instance_id] = Worker(
+                f'{row["wanted"]} {instance_id}', lambda store, _cancelled: self._power.serve(store, row, instance), self.settings
+            )
+
     def _monitor(self, store: Store) -> None:
         """See which domains are gone. One that cannot be looked at is neither here nor gone."""
         for row in self._rows(store, "state IN ('pending', 'running') AND node_state = 'running'"):
-            if row['id'] in self._not_adopted or self._busy(row['id']):
+            if row['id'] in self._not_adopted or self._busy(row['id']) or self._power.is_off(store, row['id']):
                 continue
             try:
                 runs = self.hypervisor.runs(row['id'])

@@ -98,6 +98,22 @@ class Hypervisor:
                 domain.destroy()
             raise NodeError(f"the domain's network card cannot be connected: {error}") from error
 
+    def live_xml(self, name: str) -> str:
+        """The running domain's XML. It has no passwords, as a node controller reads it."""
+        with self.connection() as connection:
+            xml: str = self._domain(connection, name).XMLDesc()
+            return xml
+
+    def press_power_button(self, name: str) -> bool:
+        """Ask the guest to switch itself off. Whether the request reached it, not whether it obeys."""
+        with self.connection() as connection:
+            domain = _lookup(connection, name)
+            try:
+                return domain is not None and domain.shutdown() == 0
+            except libvirt.libvirtError as error:
+                log.warning('%s: %s', name, error)
+                return False
+
     def destroy(self, name: str) -> None:
         """End a domain at once; no error when there is none."""
         with self.connection() as connection:

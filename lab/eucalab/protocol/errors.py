@@ -25,9 +25,9 @@ def unauthorized(message: str) -> ApiError:
 class TransportError(Exception):
     """A request refused before it was parsed as a message: the reply's code is the HTTP status line (NioServerHandler)."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, for_log: str | None = None) -> None:
         super().__init__(message)
-        self.status, self.message = status, message
+        self.status, self.message, self.for_log = status, message, for_log or message
 
 
 class S3Error(Exception):

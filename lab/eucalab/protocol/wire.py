@@ -26,7 +26,9 @@ _INTEGER = re.compile(r'[+-]?0*\d{1,10}')
 class BindError(TransportError):
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         lines = ''.join(f'{name} = {value}\n' for name, value in fields)
-        super().__init__(400, f'Failed to bind the following fields:\n{lines}')
+        # The values may be secrets: a client sends user data or a password under a name that this version does not have.
+        names = ', '.join(name for name, _ in fields)
+        super().__init__(400, f'Failed to bind the following fields:\n{lines}', f'Failed to bind the following fields: {names}')
 
 
 class Ec2Wire:

@@ -14,12 +14,14 @@ _RULES = 'GroupName GroupId SourceSecurityGroupName SourceSecurityGroupOwnerId I
 _ALIASES = {
     'GetConsoleOutput': (('InstanceId.1', 'InstanceId'),),
     'ModifyImageAttribute': (('Group', 'UserGroup'),),
+    'ModifySnapshotAttribute': (('Group', 'UserGroup'),),
 }
 _KNOWN = {
     'AllocateAddress': 'Domain',
     'AssociateAddress': 'PublicIp InstanceId AllocationId NetworkInterfaceId PrivateIpAddress AllowReassociation',
     'AttachVolume': 'VolumeId InstanceId Device',
     'AuthorizeSecurityGroupIngress': _RULES,
+    'CreateImage': 'InstanceId Name Description NoReboot BlockDeviceMapping.N.*',
     'CreateKeyPair': 'KeyName',
     'CreateSecurityGroup': 'GroupName GroupDescription VpcId',
     'CreateSnapshot': 'VolumeId Description',
@@ -43,23 +45,28 @@ _KNOWN = {
     'DescribeKeyPairs': f'KeyName.N {_FILTERS}',
     'DescribeRegions': f'RegionName.N {_FILTERS}',
     'DescribeSecurityGroups': f'GroupName.N GroupId.N {_FILTERS}',
+    'DescribeSnapshotAttribute': 'SnapshotId CreateVolumePermission ProductCodes Attribute',
     'DescribeSnapshots': f'SnapshotId.N Owner.N RestorableBy.N {_FILTERS} {_PAGES}',
     'DescribeTags': f'{_FILTERS} {_PAGES}',
     'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
     'DescribeVolumeAttribute': 'VolumeId Attribute',
     'DetachVolume': 'VolumeId InstanceId Device Force',
     'DisassociateAddress': 'PublicIp AssociationId',
-    'GetConsoleOutput': 'InstanceId',
+    'GetConsoleOutput': 'InstanceId InstanceId.1',
     'ImportKeyPair': 'KeyName PublicKeyMaterial',
     'ModifyImageAttribute': 'ImageId ProductCode.N LaunchPermission.Add.N.* LaunchPermission.Remove.N.* Description.Value'
-    ' UserId.N UserGroup.N Attribute OperationType',
+    ' UserId.N UserGroup.N Group.N Attribute OperationType',
     'ModifyInstanceAttribute': 'InstanceId InstanceType.Value Kernel.Value Ramdisk.Value UserData.Value DisableApiTermination.Value'
     ' InstanceInitiatedShutdownBehavior.Value BlockDeviceMapping.N.* SourceDestCheck.Value GroupId.N EbsOptimized'
     ' EbsOptimized.Value SriovNetSupport.Value',
+    'ModifySnapshotAttribute': 'SnapshotId ProductCode.N CreateVolumePermission.Add.N.* CreateVolumePermission.Remove.N.*'
+    ' UserId.N Group.N Attribute OperationType',
+    'RebootInstances': 'InstanceId.N',
     'RegisterImage': 'ImageLocation AmiId Name Description Architecture KernelId RamdiskId RootDeviceName VirtualizationType'
     ' Platform SriovNetSupport BlockDeviceMapping.N.*',
     'ReleaseAddress': 'PublicIp AllocationId',
     'ResetImageAttribute': 'ImageId Attribute',
+    'ResetSnapshotAttribute': 'SnapshotId Attribute',
     'RevokeSecurityGroupIngress': _RULES,
     'RunInstances': 'ImageId ReservationId MinCount MaxCount KeyName InstanceIds.N SecurityGroup.N SecurityGroupId.N AdditionalInfo'
     ' UserData Version Encoding AddressingType InstanceType KernelId RamdiskId Placement.AvailabilityZone'
