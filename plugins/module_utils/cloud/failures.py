@@ -15,7 +15,7 @@ with contextlib.suppress(ImportError), without_collections():  # `client` report
     from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, HTTPClientError, SSLError
     from botocore.parsers import ResponseParserError
 
-CREATES = ('create_volume', 'create_snapshot', 'run_instances')
+CREATES = ('create_volume', 'create_snapshot', 'run_instances', 'create_security_group', 'create_key_pair')
 GATEWAY = (502, 503, 504)
 WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch', '401'}
 # OpenSSL's reasons when the server's first bytes are not TLS; the second since OpenSSL 3.2.
@@ -37,6 +37,7 @@ HINTS = (
         'kernel id must be specified',
         'Set virtualization_type=hvm for a disk with its own boot loader, or kernel_id and ramdisk_id.',
     ),
+    ('invalidgroup.inuse', 'Terminate the instances in the group first. With wait: true, the module waits for the last one.'),
     ('limitexceeded', 'Delete resources that are no longer needed, or ask the administrator for a higher quota.'),
 )
 

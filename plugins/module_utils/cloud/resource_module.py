@@ -37,6 +37,7 @@ class ResourceModule(CloudModule):
     fixed: t.ClassVar[tuple[str, ...]] = ()  # options that cannot be changed on an existing resource
     # Such options that not every Eucalyptus reports; a missing value counts as the same.
     fixed_if_reported: t.ClassVar[tuple[str, ...]] = ()
+    name_is_tag: t.ClassVar[bool] = True
     atomic = True
 
     def __init_subclass__(cls) -> None:
@@ -68,7 +69,8 @@ class ResourceModule(CloudModule):
         else:
             self.check_same(found)
             self.plan_change(plan, found)
-        plan_tags(plan, self.cloud, lambda: self.id, self.params)
+        name = self.params['name'] if self.name_is_tag else None
+        plan_tags(plan, self.cloud, lambda: self.id, {**self.params, 'name': name})
         plan.result_from(self.wait_present)
         return plan
 
@@ -90,7 +92,8 @@ class ResourceModule(CloudModule):
 
         def send() -> None:
             reply = self.cloud.ec2(operation, about, **request)
-            self.id = reply.get('Instances', [reply])[0][self.kind.parameter]
+            # Without an id in the reply, the name serves as the id.
+            self.id = reply.get('Instances', [reply])[0].get(self.kind.parameter) or self.params['name']
 
         given = {option: self.params[option] for option in ('name', *self.fixed, *self.fixed_if_reported)}
         resource = {**self.kind.empty, **given, 'state': self.kind.ready[0], **predicted}
@@ -101,7 +104,7 @@ class ResourceModule(CloudModule):
         try:
             remove(self.cloud, self.kind, self.id, UNDO_TIMEOUT)
         except (CloudError, WaitError) as error:
-            title = f'{self.kind.noun} {self.id}'
+            title = f'{self.kind.title} {self.id}'
             self.module.warn(f'{title} was created but could not be completed, nor removed: {error}')
             self.leaked = True
             return False
@@ -109,7 +112,7 @@ class ResourceModule(CloudModule):
 
     def check_same(self, found: Resource) -> None:
         """Raise ModuleError if the resource is unusable, or differs in what cannot be changed."""
-        title = f'{self.kind.noun.capitalize()} {self.id}'
+        title = f'{self.kind.title.capitalize()} {self.id}'
         if found['state'] in self.kind.failed:
             raise ModuleError(f'{title} is in state {found["state"]}. Delete it (state: {self.absent}) and run again.')
         for option in (*self.fixed, *self.fixed_if_reported):
@@ -126,7 +129,7 @@ class ResourceModule(CloudModule):
 
     def wait_state(self, states: t.Sequence[str], failed: t.Iterable[str]) -> Resource | None:
         """Wait until the resource is in one of these states; it fails in one of ``failed``."""
-        return self.wait(self.look, in_state(*states), f'{self.kind.noun} {self.id} to become {states[0]}', in_state(*failed))
+        return self.wait(self.look, in_state(*states), f'{self.kind.title} {self.id} to become {states[0]}', in_state(*failed))
 
     def remove(self) -> None:
         request_removal(self.cloud, self.kind, self.id)
@@ -135,16 +138,16 @@ class ResourceModule(CloudModule):
         last = {**found, 'state': self.kind.removed, **({'volumes': []} if 'volumes' in found else {})}
         if found['state'] not in self.kind.gone:
             self.check_removable(found)
-            plan.remove(f'{self.kind.remove.partition("_")[0]} {self.kind.noun} {self.id}', self.remove, after=last)
+            plan.remove(f'{self.kind.remove.partition("_")[0]} {self.kind.title} {self.id}', self.remove, after=last)
         removed = in_state(self.kind.removed)
-        aim = f'{self.kind.noun} {self.id} to be {self.kind.removed}'
+        aim = f'{self.kind.title} {self.id} to be {self.kind.removed}'
         failed = in_state(*self.kind.failed - {found['state']})
         plan.result_from(lambda: self.wait(self.look, lambda now: now is None or removed(now), aim, failed) or last)
 
     def _refuse_given_id(self, found: Resource | None) -> None:
         if not (wanted := self.params[self.kind.id]):
             return
-        noun = self.kind.noun
+        noun = self.kind.title
         fate = (
             f'{noun.capitalize()} {wanted} is {found["state"]} and cannot be restored' if found else f'There is no {noun} {wanted}'
         )

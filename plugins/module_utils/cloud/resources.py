@@ -28,6 +28,7 @@ class Kind:
     ids: str  # the parameter of ``operation`` for ids
     read: t.Callable[[Resource], list[Resource]]  # reply -> resources
     remove: str = ''  # operation that removes one; its parameter is that of ``ids``, for one or for several
+    which: t.Callable[[str], Resource] | None = None  # id -> parameters of ``remove``, where they are others
     own_only: Resource = field(default_factory=dict)  # parameters that exclude other accounts' resources from a search
     ready: tuple[str, ...] = ('available',)  # states of a usable resource; a new one reaches the first
     failed: frozenset[str] = frozenset({'failed', 'error'})  # states that no waiting changes
@@ -40,6 +41,10 @@ class Kind:
         return f'{self.noun}_id'
 
     @property
+    def title(self) -> str:
+        return self.noun.replace('_', ' ')
+
+    @property
     def parameter(self) -> str:
         """The name of one id in requests and replies: 'VolumeId'."""
         return self.ids.removesuffix('s')
@@ -49,7 +54,7 @@ def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
     """The resource with that id in whatever state, None when the cloud does not list it."""
     try:
         which: dict[str, t.Any] = {kind.ids: [resource_id]}
-        reply = cloud.ec2(kind.operation, f'{kind.noun} {resource_id}', **which)
+        reply = cloud.ec2(kind.operation, f'{kind.title} {resource_id}', **which)
     except CloudError as error:
         if error.not_found:
             return None
@@ -64,7 +69,7 @@ def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[s
         found = [look(cloud, kind, resource_id) for resource_id in ids]
         return [resource for resource in found if resource and name in (None, resource['name'])]
     # Filters came with Eucalyptus 3.3, so the choice is made here.
-    resources = kind.read(cloud.ec2(kind.operation, f'the {kind.noun}s', **kind.own_only))
+    resources = kind.read(cloud.ec2(kind.operation, f'the {kind.title}s', **kind.own_only))
     if name is not None:
         resources = [resource for resource in resources if resource['name'] == name and resource['state'] not in kind.gone]
     return sorted(resources, key=lambda resource: resource[kind.id])
@@ -74,8 +79,10 @@ def request_removal(cloud: Cloud, kind: Kind, resource_id: str) -> None:
     """Ask the cloud to remove a resource. One that no longer exists is no error. Raises CloudError."""
     several = kind.remove.endswith('s')
     which: dict[str, t.Any] = {kind.ids: [resource_id]} if several else {kind.parameter: resource_id}
+    if kind.which:
+        which = kind.which(resource_id)
     try:
-        cloud.ec2(kind.remove, f'{kind.noun} {resource_id}', **which)
+        cloud.ec2(kind.remove, f'{kind.title} {resource_id}', **which)
     except CloudError as error:
         if not error.not_found:
             raise
@@ -101,7 +108,7 @@ def remove(cloud: Cloud, kind: Kind, resource_id: str, timeout: float, report: t
 
     # An instance that is shutting down still uses its volumes.
     ended = kind.gone - {'shutting-down'}
-    aim = f'{kind.noun} {resource_id} to be removed'
+    aim = f'{kind.title} {resource_id} to be removed'
     wait_for(ask, lambda now: now is None or now['state'] in ended, aim, timeout, report=report)
 
 
@@ -112,7 +119,7 @@ def find_one(cloud: Cloud, kind: Kind, resource_id: str | None, name: str | None
     found = listing(cloud, kind, name=name) if name is not None else []
     if len(found) > 1:
         matches = ', '.join(f'{resource[kind.id]} ({resource["state"]})' for resource in found)
-        raise AmbiguousName(f'{len(found)} {kind.noun}s are named {name}: {matches}. Select one with {kind.id}.')
+        raise AmbiguousName(f'{len(found)} {kind.title}s are named {name}: {matches}. Select one with {kind.id}.')
     return found[0] if found else None
 
 

@@ -118,3 +118,24 @@ NO_CONSOLE: Reply = error('InternalFailure', 'Instance i-1 is not in a running s
 def missing(what: str) -> tuple[int, str]:
     code = {'vol': 'InvalidVolume.NotFound', 'i': 'InvalidInstanceID.NotFound', 'snap': 'InvalidSnapshot.NotFound'}
     return error(code[what.partition('-')[0]], f'{what} does not exist')
+
+
+def permission(protocol: str, low: int | None, high: int | None, *sources: str) -> str:
+    """A source is a network, or the name of a group of ACCOUNT."""
+    ports = '' if low is None else f'<fromPort>{low}</fromPort><toPort>{high}</toPort>'
+    ranges = ''.join(f'<item><cidrIp>{one}</cidrIp></item>' for one in sources if '/' in one)
+    pairs = ''.join(f'<item><userId>{ACCOUNT}</userId><groupName>{one}</groupName></item>' for one in sources if '/' not in one)
+    return f'<item><ipProtocol>{protocol}</ipProtocol>{ports}<groups>{pairs}</groups><ipRanges>{ranges}</ipRanges></item>'
+
+
+def security_group(name: str, group_id: str = 'sg-1', permissions: tuple[str, ...] = (), **tags: str) -> str:
+    identity = f'<groupId>{group_id}</groupId>' if group_id else ''
+    return (
+        f'<item><ownerId>{ACCOUNT}</ownerId>{identity}<groupName>{name}</groupName><groupDescription>d</groupDescription>'
+        f'<ipPermissions>{"".join(permissions)}</ipPermissions>{tag_set(tags)}</item>'
+    )
+
+
+def security_groups(*items: str) -> str:
+    default = security_group('default', 'sg-0')
+    return f'<securityGroupInfo>{default}{"".join(items)}</securityGroupInfo>'
