@@ -126,7 +126,7 @@ believe: ## Debian's own cloud-init in an installed system, with the lab's metad
 
 races: ## two machines build the same image at once, 20 times; takes an hour
 	@tools/setup tests
-	@RACES=20 pytest -q tests/build/test_two_machines.py
+	@RACES=20 pytest -q tests/build/test_two_machines.py tests/lab/test_build_claims.py
 
 clean: ## remove what this Makefile made in the checkout
 	@rm -rf "$$(readlink -f .venv)" .venv .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage tests/output
