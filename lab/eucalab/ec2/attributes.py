@@ -12,12 +12,17 @@ from ..cloud.context import Cloud
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure
 from . import ids, image_access, images, instances
+from .genuine import lacking
 from .registry import Reply, action
 
 
 @action('ModifyImageAttribute')
 def modify_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     row = image_access.find_modifiable(cloud, caller, request, 'modify image attribute')
+    if request.get('ProductCodes'):
+        raise lacking('product codes of images')
+    if request.get('Attribute') not in (None, 'launchPermission'):
+        return {}  # 4.4 takes it for product codes, of which there are none, whatever else the request has
     added, removed = _launch_permissions(request)
     with cloud.store.transaction():
         if added or removed:
@@ -40,7 +45,7 @@ def _is_account(cloud: Cloud, number: str) -> bool:
 def _launch_permissions(request: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Grantees to add and to remove, in the current form or in that of before 2010, which boto 2 sends."""
     if request.get('Attribute') == 'launchPermission':
-        named = (request.get('UserIds') or []) + (request.get('UserGroups') or [])
+        named = request.get('UserIds') or request.get('UserGroups') or []  # groups count only without users
         return (named, []) if request.get('OperationType') == 'add' else ([], named)
     change = request.get('LaunchPermission') or {}
     return _grantees(change.get('Add')), _grantees(change.get('Remove'))

@@ -16,6 +16,7 @@ from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure, unauthorized
 from ..protocol.wire import decode_base64
 from . import block_devices, ids, image_access, instances, key_pairs, manifests, security_groups, volumes
+from .genuine import lacking
 from .registry import Reply, action
 
 GIB = 1 << 30
@@ -50,6 +51,7 @@ def _earlier_launch(cloud: Cloud, caller: Caller, token: str | None) -> list[sql
 
 def _common_columns(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """Values shared by all instances of the launch, checked in the order of the genuine server."""
+    _check_supported(request)
     instance_type, type_name = _instance_type(request)
     zone = _zone(cloud, request)
     image = _image(cloud, caller, request, instance_type, type_name)
@@ -77,6 +79,18 @@ def _common_columns(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> di
         'root_device_type': image['root_device_type'],
         'root_device_name': image['root_device_name'],
     }
+
+
+def _check_supported(request: dict[str, Any]) -> None:
+    """Refuse what cannot be done, rather than ignore it."""
+    if request.get('SubnetId') or request.get('NetworkInterfaces'):
+        raise ApiError('InvalidParameterValue', 'EC2-VPC not supported, for EC2-Classic do not specify subnet or network interface')
+    if request.get('IamInstanceProfile'):
+        raise lacking('instance profiles')
+    if request.get('AddressingType') == 'private':
+        raise lacking('private addressing')
+    if (request.get('Monitoring') or {}).get('Enabled'):
+        raise lacking('detailed monitoring')
 
 
 def _zone(cloud: Cloud, request: dict[str, Any]) -> str:

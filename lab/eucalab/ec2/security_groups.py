@@ -65,6 +65,8 @@ def create_security_group(cloud: Cloud, caller: Caller, request: dict[str, Any])
                 'InvalidParameterValue',
                 f'Value ({value}) for parameter {parameter} is invalid. Character sets beyond ASCII are not supported.',
             )
+    if request.get('VpcId'):
+        raise ApiError('InvalidVpcID.NotFound', f"The vpc ('{request['VpcId']}') was not found")
     default_group(cloud, caller.account)
     if by_name(cloud, caller.account, name) is not None:
         raise ApiError('InvalidGroup.Duplicate', f"The security group '{name}' already exists")

@@ -82,12 +82,16 @@ def _find(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> sqlite3.Row:
 def _changes(request: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Grantees to add and to remove. With Attribute, the form of 2010 counts, and the other one is ignored."""
     change = request.get('CreateVolumePermission') or {}
+    if request.get('ProductCodes'):
+        raise lacking('product codes of snapshots')
     if request.get('Attribute') == 'createVolumePermission':
         # UserIds replace groups, as in the genuine message.
         named = request.get('UserIds') or _group(request.get('GroupNames') or [])
         return (named, []) if request.get('OperationType') == 'add' else ([], named)
-    if request.get('Attribute') or not change:
-        raise lacking('product codes of snapshots')
+    if request.get('Attribute'):
+        return [], []  # taken for product codes, of which there are none
+    if not change:
+        raise failure('java.lang.NullPointerException')  # 4.4 switches over no attribute
     return _grantees(change.get('Add')), _grantees(change.get('Remove'))
 
 

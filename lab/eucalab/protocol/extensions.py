@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Eucalyptus' own EC2 actions, in the form of botocore's service models (``VmTypeMessages.groovy``)."""
+"""Eucalyptus' own EC2 actions and members, in the form of botocore's service models (``VmTypeMessages.groovy``)."""
 
 from __future__ import annotations
 
@@ -69,10 +69,16 @@ _OPERATIONS: dict[str, Any] = {
 }
 
 
+# Members of Eucalyptus in requests of the API.
+_MEMBERS = {
+    'ModifySnapshotAttributeRequest': {'ProductCodes': _member('ProductCodeStringList', 'ProductCode')},
+    'RunInstancesRequest': {'AddressingType': _member('String', 'AddressingType')},
+}
+
+
 def extended(model: dict[str, Any]) -> dict[str, Any]:
-    """A service model of botocore with Eucalyptus' own actions."""
-    return {
-        **model,
-        'operations': {**model['operations'], **_OPERATIONS},
-        'shapes': {**model['shapes'], **_SHAPES},
-    }
+    """A service model of botocore with Eucalyptus' own actions and members."""
+    shapes = {**model['shapes'], **_SHAPES}
+    for name, members in _MEMBERS.items():
+        shapes[name] = {**shapes[name], 'members': {**shapes[name]['members'], **members}}
+    return {**model, 'operations': {**model['operations'], **_OPERATIONS}, 'shapes': shapes}
