@@ -115,6 +115,7 @@ class ScratchLab:
             architecture='x86_64',
             virtualization_type='paravirtual',
             root_device_type='instance-store',
+            root_device_name='/dev/sda1',
             size=len(data),
             state='available',
             created=time.time(),
