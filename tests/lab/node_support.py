@@ -303,6 +303,12 @@ def guest_ramdisk(init: str = GUEST_INIT) -> bytes:
     return (INSTALLER / 'initrd').read_bytes() + gzip.compress(archive)
 
 
+def file_system(disk: Path, offset: int = 0) -> str:
+    """The type of the file system at an offset of the disk; empty if there is none."""
+    probe = ['blkid', '-p', '-o', 'value', '-s', 'TYPE', '-O', str(offset), str(disk)]
+    return subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def boot_sector(message: str, power_off: bool) -> bytes:
     """A disk's first sector that writes a message to the serial port and then switches the machine off, or halts.
 

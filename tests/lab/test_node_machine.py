@@ -17,7 +17,7 @@ import pytest
 from eucalab.host import libvirt_daemons, processes
 from eucalab.node import acceleration, disks
 from tests.kit.waiting import wait_for
-from tests.lab.node_support import INSTALLER
+from tests.lab.node_support import INSTALLER, file_system
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='changes owners')
 needs_kernel = pytest.mark.skipif(
@@ -120,12 +120,6 @@ def test_a_disk_is_composed_of_image_ephemeral_and_swap_and_stays_sparse(tmp_pat
         assert file.read(len(content)) == content
     assert [file_system(disk, start * 512) for start, _count in numbers[1:]] == ['ext3', '']
     assert disk.stat().st_blocks * 512 < EXT3_JOURNAL_ROOM
-
-
-def file_system(disk: Path, offset: int = 0) -> str:
-    """The type of the file system at an offset of the disk; empty if there is none."""
-    probe = ['blkid', '-p', '-o', 'value', '-s', 'TYPE', '-O', str(offset), str(disk)]
-    return subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip()
 
 
 @pytest.mark.parametrize('kind, expected', [('ext3', 'ext3'), ('none', '')])
