@@ -115,6 +115,7 @@ class ScratchLab:
             architecture='x86_64',
             virtualization_type='paravirtual',
             root_device_type='instance-store',
+            root_device_name='/dev/sda1',
             size=len(data),
             state='available',
             created=time.time(),
@@ -300,6 +301,12 @@ def guest_ramdisk(init: str = GUEST_INIT) -> bytes:
             ['cpio', '-o', '-H', 'newc', '--quiet'], cwd=name, input=b'init', capture_output=True, check=True
         ).stdout
     return (INSTALLER / 'initrd').read_bytes() + gzip.compress(archive)
+
+
+def file_system(disk: Path, offset: int = 0) -> str:
+    """The type of the file system at an offset of the disk; empty if there is none."""
+    probe = ['blkid', '-p', '-o', 'value', '-s', 'TYPE', '-O', str(offset), str(disk)]
+    return subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def boot_sector(message: str, power_off: bool) -> bytes:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
@@ -72,6 +73,51 @@ def test_a_machine_image_needs_kernel_and_ramdisk_unless_hvm(lab_api: Lab, boot:
     assert (described['ImageLocation'], described['Public'], described['RootDeviceType']) == (location, False, 'instance-store')
     hvm = ec2.register_image(Name=new_name(), ImageLocation=location, VirtualizationType='hvm')['ImageId']
     assert 'KernelId' not in ec2.describe_images(ImageIds=[hvm])['Images'][0]
+
+
+def test_an_image_has_neither_an_owners_alias_nor_a_hypervisor_and_a_kernel_has_no_root_device(
+    lab_api: Lab, boot: dict[str, str]
+) -> None:
+    image = lab_api.register(lab_api.tenant, 'machine', 'tenant-images', VirtualizationType='hvm')
+    for identifier in (image, boot['KernelId']):
+        body = lab_api.call(f'Action=DescribeImages&ImageId.1={identifier}')[1]
+        assert identifier in body and not re.search('<(imageOwnerAlias|hypervisor)>', body)
+        assert bool(re.search('<(rootDeviceType|rootDeviceName|virtualizationType)>', body)) is (identifier == image)
+
+
+def test_the_root_device_is_a_partition_a_disk_or_what_the_manifest_maps(lab_api: Lab, boot: dict[str, str]) -> None:
+    def root(virtualization: str, mapped: str = '') -> str:
+        mapping = f'<mapping><virtual>ami</virtual><device>{mapped}</device></mapping>' if mapped else ''
+        configuration = f'<block_device_mapping>{mapping}</block_device_mapping>'
+        location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/root.manifest.xml', configuration=configuration)
+        options = {**boot, 'VirtualizationType': virtualization}
+        image = lab_api.ec2().register_image(Name=new_name(), ImageLocation=location, **options)['ImageId']
+        return str(lab_api.ec2().describe_images(ImageIds=[image])['Images'][0]['RootDeviceName'])
+
+    assert [root('paravirtual'), root('hvm'), root('hvm', 'vda'), root('hvm', '/dev/xvda')] == [
+        *('/dev/sda1', '/dev/sda', '/dev/vda', '/dev/xvda')
+    ]
+
+
+def test_mappings_of_an_image_in_the_instance_store_are_checked_and_lost(lab_api: Lab) -> None:
+    """ImageManager.register adds them to an image that is stored already."""
+    ec2 = lab_api.ec2()
+    location = lab_api.put_manifest(lab_api.tenant, 'tenant-images/mapped.manifest.xml')
+
+    def register(*mappings: dict[str, Any]) -> str:
+        options = {'VirtualizationType': 'hvm', 'BlockDeviceMappings': list(mappings)}
+        return str(ec2.register_image(Name=new_name(), ImageLocation=location, **options)['ImageId'])
+
+    ephemeral = {'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral0'}
+    assert not ec2.describe_images(ImageIds=[register(ephemeral)])['Images'][0].get('BlockDeviceMappings')
+    for mappings, message in (
+        ([ephemeral, {'DeviceName': '/dev/sdc', 'VirtualName': 'ephemeral1'}], 'Only one ephemeral device is supported'),
+        ([{'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral4'}], 'must be of the form ephemeral[0123]'),
+        ([{'DeviceName': '/dev/sdb', 'Ebs': {'VolumeSize': 1}}], 'Ebs block device mappings are not supported'),
+        ([ephemeral, {'DeviceName': 'sdb', 'VirtualName': 'ephemeral0'}], 'assigned multiple times'),
+    ):
+        with refused('InternalFailure', message, status=500):
+            register(*mappings)
 
 
 def test_the_manifests_own_kernel_and_ramdisk_serve_too(lab_api: Lab, boot: dict[str, str]) -> None:

@@ -205,6 +205,32 @@ def test_an_image_bigger_than_the_type_is_refused(lab_api: Lab) -> None:
     run(lab_api, large, InstanceType='m1.medium')
 
 
+def test_a_partitioned_image_needs_room_for_swap_and_an_ephemeral_file_system(lab_api: Lab) -> None:
+    location = lab_api.put_manifest(lab_api.tenant, 'instance-images/tight.manifest.xml', size=(5 << 30) - (512 << 20))
+    ec2, boot = lab_api.ec2(), lab_api.published_boot()
+    tight = ec2.register_image(Name='a-tight-image', ImageLocation=location, **boot)['ImageId']
+    message = 'image too large to accommodate swap and ephemeral [size=4608MB] for instance type m1.small [disk=5120MB]'
+    with refused('InternalFailure', message, status=500):
+        run(lab_api, tight)
+    run(lab_api, ec2.register_image(Name='a-tight-disk', ImageLocation=location, VirtualizationType='hvm')['ImageId'])
+
+
+def test_an_ebs_instance_has_an_ephemeral_disk_if_it_asks_for_one(lab_api: Lab, ebs_image: str) -> None:
+    asked = [
+        {'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral0'},
+        {'DeviceName': '/dev/sdc', 'VirtualName': 'ephemeral1'},  # 4.4 leaves out all but the first
+        {'DeviceName': '/dev/sdd', 'Ebs': {'VolumeSize': 1}},
+    ]
+    made = running(lab_api, ebs_image, BlockDeviceMappings=asked)
+    rows = lab_api.rows('SELECT name, device FROM ephemeral_disks WHERE instance_id = ?', made)
+    assert [tuple(row) for row in rows] == [('ephemeral0', '/dev/sdb')]
+    assert {one['DeviceName'] for one in describe(lab_api, made)['BlockDeviceMappings']} == {'/dev/sda', '/dev/sdd'}
+    with refused('InvalidParameterValue', 'Already have an ephemeral device attached to: sdb'):
+        lab_api.ec2().attach_volume(VolumeId=available_volume(lab_api), InstanceId=made, Device='sdb')
+    without = run(lab_api, ebs_image)['InstanceId']
+    assert not lab_api.rows('SELECT 1 FROM ephemeral_disks WHERE instance_id = ?', without)
+
+
 def test_a_manifest_written_over_makes_its_image_unusable(lab_api: Lab) -> None:
     made = lab_api.register(lab_api.tenant, 'machine', 'instance-images', VirtualizationType='hvm')
     run(lab_api, made)

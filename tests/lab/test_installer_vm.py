@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from eucalab.config import cache_root
+from eucalab.node import disks
 
 pytestmark = [
     pytest.mark.vm,
@@ -187,10 +188,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start machines: with a command line the installer, without one from the disk."""
     started = []
 
-    def run(cmdline: str | None = None, disk: Path | None = None, mac: str = 'd0:0d:00:00:00:01') -> Machine:
+    def run(cmdline: str | None = None, *attached: Path, mac: str = 'd0:0d:00:00:00:01') -> Machine:
         options = []
-        if disk is not None:
-            options += ['-drive', f'file={disk},if=none,id=disk,format=raw,cache=unsafe', '-device', 'virtio-blk-pci,drive=disk']
+        for number, disk in enumerate(attached):
+            options += ['-drive', f'file={disk},if=none,id=disk{number},format=raw,cache=unsafe']
+            options += ['-device', f'virtio-blk-pci,drive=disk{number}']
         if cmdline is not None:
             installer = cache_root() / 'installer'
             options += [
@@ -215,25 +217,35 @@ def empty_disk(path: Path, megabytes: int) -> Path:
     return path
 
 
+def own_disks(folder: Path) -> list[Path]:
+    """The disks that instances bring along: image, ephemeral partition and swap; and an ephemeral disk."""
+    disks.compose_disk(folder / 'vda', empty_disk(folder / 'image', 8).open('rb'), 32 << 20, 8 << 20)
+    disks.make_ephemeral(folder / 'vdb', 32 << 20, 'ext3')
+    return [folder / 'vda', folder / 'vdb']
+
+
 def test_a_system_is_installed_on_a_volume_that_comes_late_and_boots_with_another_card(
     start: Start, mirror: Mirror, tmp_path: Path
 ) -> None:
     mirror.kickstarts['/good.ks'] = GOOD
     volume = empty_disk(tmp_path / 'volume', 512)
     query = '?Signature=very%2Bsecret&Expires=1&AWSAccessKeyId=AKI'
-    installing = start(f'ip=dhcp inst.ks={mirror.guest_url}/good.ks{query}', empty_disk(tmp_path / 'dummy', 8))
+    own = own_disks(tmp_path)
+    before = [disk.read_bytes() for disk in own]
+    installing = start(f'ip=dhcp inst.ks={mirror.guest_url}/good.ks{query}', *own)
     installing.wait(r'installer: [\d.]+ s: running %pre script 1')
     installing.plug(volume, VOLUME)
     installing.wait_for_power_off()
     said = installing.console
     assert f'/good.ks{query}' in mirror.asked, 'the query did not survive'
     assert 'secret' not in said and 'geheim' not in said
-    assert re.search(r'installer: [\d.]+ s: installing to disk vdb \(512 MiB\)', said)
-    assert re.search(r'installer: [\d.]+ s: installed the boot loader on disk vdb', said)
+    assert re.search(r'installer: [\d.]+ s: installing to disk vdc \(512 MiB\)', said)
+    assert re.search(r'installer: [\d.]+ s: installed the boot loader on disk vdc', said)
     assert said.count('FAILED') == 0 and said.count('warning') == 0
     assert 'installer: done, powering off' in said
+    assert [disk.read_bytes() for disk in own] == before, "the instance's own disks were written to"
 
-    booted = start(disk=volume, mac='d0:0d:11:22:33:44')
+    booted = start(None, volume, mac='d0:0d:11:22:33:44')
     booted.wait(r'rc.local: Europe/Berlin .*10\.0\.2\.15/24')
     booted.wait('quick1 login: ')
     booted.type('root')
@@ -253,14 +265,14 @@ def test_a_system_on_a_disk_with_a_gpt_label_boots(start: Start, mirror: Mirror,
     disk = empty_disk(tmp_path / 'disk', 256)
     start(f'eucalab.kickstart=F43 inst.ks={mirror.guest_url}/gpt.ks', disk).wait_for_power_off()
     assert b'EFI PART' in disk.read_bytes()[512:1024]
-    start(disk=disk).wait(' login: ')
+    start(None, disk).wait(' login: ')
 
 
 def test_a_missing_disk_is_a_failure_and_the_machine_stays_up(start: Start, mirror: Mirror) -> None:
     mirror.kickstarts['/nodisk.ks'] = (
         'url --url=@/busybox\nfrobnicate --now $(poweroff -f)\nrootpw x\nclearpart --all --drives=vdz\npart / --grow\npoweroff\n'
     )
-    machine = start(f'inst.ks={mirror.guest_url}/nodisk.ks', None)
+    machine = start(f'inst.ks={mirror.guest_url}/nodisk.ks')
     failed = machine.wait('installer: FAILED: (.*)\n')
     assert failed.group(1) == 'no disk vdz on this machine; there is: none'
     assert 'installer: warning: unknown command: frobnicate (line 2)' in machine.console
@@ -270,7 +282,7 @@ def test_a_missing_disk_is_a_failure_and_the_machine_stays_up(start: Start, mirr
 
 
 def test_a_kickstart_that_is_not_there_is_a_failure(start: Start, mirror: Mirror) -> None:
-    machine = start(f'ks={mirror.guest_url}/nothing.ks?Signature=secret', None)
+    machine = start(f'ks={mirror.guest_url}/nothing.ks?Signature=secret')
     failed = machine.wait('installer: FAILED: (.*)\n')
     assert failed.group(1) == f'cannot fetch the kickstart {mirror.guest_url}/nothing.ks: HTTP/1.0 404 Not Found'
 

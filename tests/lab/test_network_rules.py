@@ -240,6 +240,19 @@ def test_the_volumes_of_the_launch_are_in_the_metadata_and_later_ones_are_not(de
     assert desk.metadata(instance, '/latest/meta-data/block-device-mapping/ebs1') == 'sdc'
 
 
+def test_the_ephemeral_disk_is_in_the_metadata_where_the_instance_has_it(desk: Desk) -> None:
+    def mapping(instance: str) -> str | None:
+        return desk.metadata(instance, '/latest/meta-data/block-device-mapping/ephemeral0')
+
+    store = {'root_device_type': 'instance-store'}
+    assert mapping(desk.launch(**store, root_device_name='/dev/sda1')) == 'sda2'
+    assert mapping(desk.launch(**store, root_device_name='/dev/sda')) == 'sdb'
+    instance = desk.launch()
+    assert mapping(instance) is None
+    desk.cloud.store.insert('ephemeral_disks', instance_id=instance, name='ephemeral0', device='/dev/sdc')
+    assert mapping(instance) == 'sdc'
+
+
 def test_the_key_of_the_launch_and_the_user_data_are_in_the_metadata(desk: Desk) -> None:
     instance = desk.launch(key_name='mine', user_data='aGVsbG8=')
     desk.cloud.store.insert('launch_keys', instance_id=instance, public_key='ssh-rsa AAAA mine')

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from eucalab.node import controller
 from tests.kit.paths import environment
 from tests.kit.waiting import wait_for
-from tests.lab.node_support import INSTALLER, NODE, ScratchLab, boot_sector, guest_kernel, guest_ramdisk, scratch_lab
+from tests.lab.node_support import INSTALLER, NODE, ScratchLab, boot_sector, file_system, guest_kernel, guest_ramdisk, scratch_lab
 
 pytestmark = [
     pytest.mark.vm,
@@ -33,6 +34,13 @@ chmod 644 "$3/new.xml"
 mv "$3/new.xml" "$3/instance-libvirt.xml"
 """
 
+# An HVM instance boots from its disk; here it gets a kernel, as an instance that installs itself does.
+HVM_HOOK = """#!/bin/sh
+[ "$1" = euca-nc-pre-boot ] || exit 0
+sed 's|<boot dev="hd"/>|BOOT&|' "$3/instance-libvirt.xml" > "$3/new.xml"
+chmod 644 "$3/new.xml"
+mv "$3/new.xml" "$3/instance-libvirt.xml"
+"""
 # Nobody reads the consoles of these guests through an API, so the node need not keep them for anybody.
 # They do not obey a power button either.
 HURRIED = (
@@ -111,7 +119,9 @@ def test_an_instance_boots_by_the_hook_sees_volumes_come_and_go_and_switches_its
     lab.store.execute("UPDATE instances SET state = 'running' WHERE id = ?", instance)
     console = node.wait_console(instance, 'guest: disk vda')
     assert 'guest: cmdline console=ttyS0 no_timer_check from=hook\n' in console.replace('\r', '')
-    assert 'guest: vda1 3072' in console and 'guest: vda3 524288' in console
+    ephemeral = (5 << 20) - 3072 - 524288  # KiB: what image and swap leave of m1.small's disk
+    for partition, size in (('vda1', 3072), ('vda2', ephemeral), ('vda3', 524288)):
+        assert f'guest: {partition} {size}\n' in console
 
     volume = lab.add_volume(2 << 20)
     lab.attach(instance, volume)
@@ -150,6 +160,25 @@ def ebs_instance(lab: ScratchLab, message: str, power_off: bool, volume_state: s
     return instance, volume
 
 
+def test_an_hvm_instance_has_an_ephemeral_disk_between_its_own_and_the_volume(bare_node: Node) -> None:
+    lab = bare_node.lab
+    lab.put_image('emi-00000001', bytes(3 << 20))
+    lab.store.execute("UPDATE images SET virtualization_type = 'hvm', root_device_name = '/dev/sda'")
+    ramdisk = lab.config.home / 'ramdisk'
+    ramdisk.write_bytes(guest_ramdisk())
+    boot = f'<kernel>{INSTALLER}/vmlinuz</kernel><initrd>{ramdisk}</initrd><cmdline>console=ttyS0 no_timer_check</cmdline>'
+    lab.add_hook('bootparams', HVM_HOOK.replace('BOOT', boot))
+    instance = lab.add_instance(kernel_id=None, ramdisk_id=None, root_device_name='/dev/sda')
+    bare_node.wait_state(instance, 'running')
+    lab.store.execute("UPDATE instances SET state = 'running' WHERE id = ?", instance)
+    console = bare_node.wait_console(instance, 'guest: disk vdb euca-bdm-ephemeral0-\n')
+    assert 'guest: vda 3072\n' in console and f'guest: vdb {(5 << 20) - 3072}\n' in console
+    assert file_system(Path(f'{lab.instance(instance)["instance_path"]}/vdb.blocks')) == 'ext3'
+    volume = lab.add_volume(2 << 20)
+    lab.attach(instance, volume)
+    bare_node.wait_console(instance, 'guest: disk vdc ' + f'euca-{volume}-dev-sdf'[:20])
+
+
 def calls(lab: ScratchLab) -> list[str]:
     path = lab.settings.home / 'var/log/eucalyptus/calls'
     lines = path.read_text().splitlines() if path.exists() else []
@@ -161,6 +190,7 @@ def test_an_instance_boots_from_its_root_volume_as_soon_as_that_is_made(bare_nod
     instance, volume = ebs_instance(lab, 'booted from the volume', power_off=False, volume_state='creating')
     data = lab.add_volume(1 << 20)
     lab.attach(instance, data, '/dev/sdb', state='attached', node_state='attached')
+    lab.store.insert('ephemeral_disks', instance_id=instance, name='ephemeral0', device='/dev/sdc')
     bare_node.wait_state(instance, 'staging')
     lab.store.execute("UPDATE volumes SET state = 'in-use' WHERE id = ?", volume)
     bare_node.wait_state(instance, 'running')
@@ -168,7 +198,9 @@ def test_an_instance_boots_from_its_root_volume_as_soon_as_that_is_made(bare_nod
     folder = lab.instance(instance)['instance_path']
     assert f'euca-nc-pre-attach {folder}/{volume}-libvirt.xml' in calls(lab)
     domain = virsh('dumpxml', instance)
-    assert domain.index(f'euca-{volume}-dev-sda') < domain.index(f'euca-{data}-dev-sdb')
+    serials = (f'euca-{volume}-dev-sda', f'euca-{data}-dev-sdb', 'euca-bdm-ephemeral0-dev-vdc')
+    assert re.findall('<serial>(euca-.*)</serial>', domain) == list(serials)
+    assert Path(f'{folder}/vdc.blocks').stat().st_size == 5 << 30 and file_system(Path(f'{folder}/vdc.blocks')) == ''
     assert '<kernel>' not in Path(f'{folder}/instance-libvirt.xml').read_text()
 
     lab.store.execute("UPDATE instances SET state = 'stopping' WHERE id = ?", instance)
@@ -323,7 +355,7 @@ def test_a_whole_disk_image_boots_by_its_own_boot_loader_and_the_image_stays_as_
     lab = bare_node.lab
     disk = boot_sector('own boot loader', power_off=False).ljust(1 << 20, b'\0')
     lab.put_image('emi-00000001', disk)
-    lab.store.execute("UPDATE images SET virtualization_type = 'hvm'")
+    lab.store.execute("UPDATE images SET virtualization_type = 'hvm', root_device_name = '/dev/sda'")
     instance = lab.add_instance(kernel_id=None, ramdisk_id=None)
     bare_node.wait_state(instance, 'running')
     bare_node.wait_console(instance, 'own boot loader')

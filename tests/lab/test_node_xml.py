@@ -249,7 +249,7 @@ def test_a_domain_with_kernel_has_the_shape_that_hooks_edit(lab: ScratchLab) -> 
     actions = [root.findtext(f'on_{event}') for event in ('poweroff', 'reboot', 'crash')]
     assert actions == ['destroy', 'restart', 'destroy']
     assert names(root.find('features')) == ['acpi'] and root.find('clock').get('offset') == 'localtime'
-    assert root.findtext('vcpu') == '2' and root.findtext('memory') == '1048576'
+    assert root.findtext('vcpu') == '2' and root.findtext('memory') == '524288'
     assert root.find('devices/disk/target').attrib == {'bus': 'virtio', 'dev': 'vda'}
     assert root.find('devices/interface').get('type') == 'user'
     assert root.find('devices/interface/mac').get('address') == made.row['mac']

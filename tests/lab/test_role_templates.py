@@ -268,6 +268,42 @@ def test_without_a_url_the_report_asks_where_the_answer_file_came_from(
     assert ((machine / 'asked').read_text().strip() if url else '') == url
 
 
+BLANK, EXT3 = bytes(1 << 16), bytes(1080) + b'\x53\xef' + bytes(1 << 16)
+PARTITIONED = bytes(510) + b'\x55\xaa' + bytes(1 << 16)
+OURS, EPHEMERAL = 'euca-vol-1a2b3c4d-de', 'euca-bdm-ephemeral0-'
+
+
+@pytest.mark.parametrize(
+    ('disks', 'found'),
+    [
+        ({'vda': ('', PARTITIONED), 'vdb': (OURS, BLANK)}, 'vdb'),
+        ({'vda': ('euca-bdm-machine-dev', BLANK), 'vdb': (EPHEMERAL, EXT3), 'vdc': (OURS, BLANK)}, 'vdc'),
+        ({'vda': ('euca-bdm-machine-dev', BLANK), 'vdb': (OURS, PARTITIONED)}, 'vdb'),  # from an attempt before
+        # The volume is not there yet: nothing else is taken meanwhile, ephemeral disks least of all.
+        ({'vda': ('euca-bdm-machine-dev', BLANK), 'vdb': (EPHEMERAL, EXT3)}, ''),
+        ({'vda': ('euca-bdm-machine-dev', BLANK), 'vdb': (EPHEMERAL, BLANK)}, ''),
+        ({'vda': ('', PARTITIONED)}, ''),
+        # Without serial numbers, as in Eucalyptus 3 and on Xen.
+        ({'vda': ('', PARTITIONED), 'vdb': ('', EXT3)}, ''),
+        ({'vda': ('', PARTITIONED), 'vdb': ('', EXT3), 'vdc': ('', BLANK)}, 'vdc'),
+        ({'xvda': ('', PARTITIONED), 'xvdf': ('', BLANK)}, 'xvdf'),
+        ({'vda': ('', PARTITIONED), 'vdb': ('', BLANK), 'vdc': ('', BLANK)}, ''),
+    ],
+)
+def test_the_installer_takes_the_volume_and_never_a_disk_of_the_instance(
+    shell: Run, tmp_path: Path, disks: dict[str, tuple[str, bytes]], found: str
+) -> None:
+    root = tmp_path / 'root'
+    (root / 'dev').mkdir(parents=True)
+    for name, (serial, content) in disks.items():
+        (root / 'sys/block' / name).mkdir(parents=True)
+        (root / 'sys/block' / name / 'serial').write_text(f'{serial}\n' if serial else '')
+        (root / 'dev' / name).write_bytes(content)
+    script = within(root, render('wait_for_disk.sh.j2', image_build_device_timeout=12)).replace('sleep 1', ':')
+    done = shell(script + 'echo "$installation_disk"')
+    assert (done.stdout.strip(), done.returncode) == (found, 0), done.stderr
+
+
 def test_the_fragments_leave_the_answer_files_own_variables_alone() -> None:
     names = re.compile(r'^ *(?:for )?([a-z_]+)(?:=| in )', re.MULTILINE)
     for fragment, prefix in (('proof', 'proof_'), ('wait_for_disk', 'installation_')):

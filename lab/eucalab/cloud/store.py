@@ -83,6 +83,8 @@ CREATE TABLE IF NOT EXISTS key_pairs (
     account TEXT NOT NULL, name TEXT NOT NULL, fingerprint TEXT NOT NULL, public_key TEXT NOT NULL, PRIMARY KEY (account, name));
 CREATE TABLE IF NOT EXISTS launch_keys (  -- of the key pair as it was at the launch
     instance_id TEXT PRIMARY KEY REFERENCES instances ON DELETE CASCADE, public_key TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ephemeral_disks (  -- that block device mappings give instances with an EBS root; none or one for each
+    instance_id TEXT PRIMARY KEY REFERENCES instances ON DELETE CASCADE, name TEXT NOT NULL, device TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS security_groups (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
     rules TEXT NOT NULL DEFAULT '[]', UNIQUE (account, name));

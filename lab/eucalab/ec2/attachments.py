@@ -68,6 +68,9 @@ def _check_free(cloud: Cloud, volume: sqlite3.Row, instance: sqlite3.Row, device
     used = cloud.store.row('SELECT 1 FROM attachments WHERE instance_id = ? AND device = ?', instance['id'], device)
     if used is not None:
         raise ApiError('InvalidParameterValue', f'Already have a device attached to: {device}')
+    ephemeral = cloud.store.row('SELECT device FROM ephemeral_disks WHERE instance_id = ?', instance['id'])
+    if ephemeral is not None and device.endswith(ephemeral['device'].removeprefix('/dev/')):
+        raise ApiError('InvalidParameterValue', f'Already have an ephemeral device attached to: {device}')
     if volumes.attachment_of(cloud, volume['id']) is not None:
         raise ApiError('VolumeInUse', f'Volume already attached: {volume["id"]}')
     if instance['state'] not in ('running', 'stopped'):

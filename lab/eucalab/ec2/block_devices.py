@@ -17,17 +17,28 @@ _DEVICE = re.compile(r'(/dev/)?([svh]|xv)d[a-z]([1-9])*')
 
 
 def validate(
-    cloud: Cloud, caller: Caller, mappings: list[dict[str, Any]], *, ebs: bool, suppress: bool, partitioned_root: bool = False
+    cloud: Cloud,
+    caller: Caller,
+    mappings: list[dict[str, Any]],
+    *,
+    ebs: bool,
+    suppress: bool,
+    partitioned_root: bool = False,
+    skip_ephemeral: bool = False,
 ) -> list[dict[str, Any]]:
     """The mappings in the form that rows keep. ApiError when one is not allowed.
 
-    ebs: volumes may be mapped; suppress: NoDevice is allowed; partitioned_root: /dev/sda1 may be the root.
+    ebs: volumes may be mapped; suppress: NoDevice is allowed; partitioned_root: /dev/sda1 may be the root;
+    skip_ephemeral: of several ephemeral disks, all but the first are left out instead of refused.
     """
     names = [mapping.get('DeviceName', '') for mapping in mappings]
     full_names = {'/dev/' + name.removeprefix('/dev/') for name in names}
     if len(full_names) != len(names):
         twice = next(name for name in names if names.count(name) > 1 or f'/dev/{name}' in names)
         raise _refused(f'{twice} is assigned multiple times')
+    ephemeral = [mapping for mapping in mappings if mapping.get('VirtualName')]
+    if skip_ephemeral:
+        mappings = [mapping for mapping in mappings if mapping not in ephemeral[1:]]
     for mapping in mappings:
         name = mapping.get('DeviceName', '')
         if not _DEVICE.fullmatch(name):
@@ -36,6 +47,8 @@ def validate(
         if name[-1].isdigit() and not root:
             raise _refused(f'{name} is not supported. Device name cannot be a partition')
         _check_one(cloud, caller, mapping, name, ebs, suppress)
+    if len(ephemeral) > 1 and not skip_ephemeral:
+        raise _refused('Only one ephemeral device is supported. More than one ephemeral device mappings found')
     return [_row_form(mapping) for mapping in mappings]
 
 

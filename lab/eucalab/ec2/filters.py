@@ -1,17 +1,25 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Describe* filters: name and values, ``*`` and ``?`` in values, all names together, any value of one name."""
+"""Describe* filters (``FilterSupport``): an item passes all names of a request, and any value of one name."""
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..protocol.errors import ApiError
+from ..protocol.errors import failure
 
-# How a filter's name finds the item's values. None stands for "has none".
+# How a filter's name finds the item's value or values: strings, whole numbers, booleans, or a float for a time in seconds
+# since the epoch. None stands for "has none".
 Lookup = Callable[[Any], Any]
+_INTEGER = re.compile(r'[+-]?[0-9]{1,10}')  # Integer.valueOf
+
+
+def unsupported(names: str, prefix: str = '') -> dict[str, Lookup]:
+    """Filters that 4.4 accepts and that match nothing here. The names are separated by blanks."""
+    return {prefix + name: lambda _item: None for name in names.split()}
 
 
 def apply(
@@ -20,17 +28,29 @@ def apply(
     lookups: Mapping[str, Lookup],
     tags: Callable[[Any], Mapping[str, str]] | None = None,
 ) -> list[Any]:
-    """The items that pass. ApiError for a filter that this resource does not have."""
+    """The items that pass. ApiError for a filter that this resource does not have.
+
+    A filter without values matches nothing, and its name is not checked.
+    """
     result = list(items)
-    for one in filters or []:
-        name, values = one.get('Name', ''), one.get('Values') or []
+    for name, values in _by_name(filters or []).items():
         lookup = _tag_lookup(name, tags) if tags else None
         lookup = lookup or lookups.get(name)
-        if lookup is None:
-            raise ApiError('InvalidParameterValue', f"The filter '{name}' is invalid.")
-        patterns = [_pattern(value) for value in values]
-        result = [item for item in result if _passes(lookup(item), patterns)]
+        if lookup is None and values:
+            raise failure(f"The filter '{name}' is invalid.")
+        tests = [_Value(value) for value in values]
+        result = [item for item in result if lookup and _passes(lookup(item), tests)]
     return result
+
+
+def _by_name(filters: list[dict[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in filters:
+        name, values = one.get('Name', ''), [value or '' for value in one.get('Values') or []]
+        if name in found:  # in the words of ImmutableMap.Builder, which holds the filters
+            raise failure(f'Multiple entries with same key: {name}=[{", ".join(found[name])}] and {name}=[{", ".join(values)}]')
+        found[name] = values
+    return found
 
 
 def _tag_lookup(name: str, tags: Callable[[Any], Mapping[str, str]]) -> Lookup | None:
@@ -58,13 +78,32 @@ def _pattern(value: str) -> re.Pattern[str]:
     return re.compile(''.join(out), re.DOTALL)
 
 
-def _passes(found: Any, patterns: list[re.Pattern[str]]) -> bool:
-    if found is None:
-        return False
+class _Value:
+    """One value of a filter. The type of what it is compared with decides how: only strings have wildcards."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._pattern = _pattern(text)
+
+    def matches(self, found: Any) -> bool:
+        if isinstance(found, bool):
+            return self._text == ('true' if found else 'false')
+        if isinstance(found, int):
+            return bool(_INTEGER.fullmatch(self._text)) and int(self._text) == found
+        if isinstance(found, float):
+            return _moment(self._text) == int(found * 1000)
+        return bool(self._pattern.fullmatch(str(found)))
+
+
+def _moment(text: str) -> int | None:
+    """Milliseconds since the epoch of an ISO 8601 time; None for any other text."""
+    try:
+        moment = datetime.datetime.fromisoformat(text.removesuffix('Z'))
+    except ValueError:
+        return None
+    return round(moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc).timestamp() * 1000)
+
+
+def _passes(found: Any, tests: list[_Value]) -> bool:
     values = found if isinstance(found, (list, tuple, set)) else [found]
-    texts = [_text(value) for value in values if value is not None]
-    return any(pattern.fullmatch(text) for pattern in patterns for text in texts)
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return any(test.matches(value) for test in tests for value in values if value is not None)

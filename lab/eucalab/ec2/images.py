@@ -32,14 +32,14 @@ def describe_images(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
     names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
     tagged = tags.of_account(cloud, caller.account)
     images = [
-        _describe(row, names[row['account']], EVERYBODY in grants.get(row['id'], ()), tagged.get(row['id'], {}))
+        (_describe(row, EVERYBODY in grants.get(row['id'], ()), tagged.get(row['id'], {})), names[row['account']])
         for row in cloud.store.rows('SELECT * FROM images ORDER BY created')
         if _is_requested(row, caller, request, requested, grants.get(row['id'], set()))
         and (all_states or row['state'] != 'deregistered')
     ]
-    images = filters.apply(images, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['ImageId'], {}))
-    ids.missing('InvalidAMIID.NotFound', 'image', requested, [item['ImageId'] for item in images])
-    return {'Images': images}
+    images = filters.apply(images, request.get('Filters'), _FILTERS, lambda item: tagged.get(item[0]['ImageId'], {}))
+    ids.missing('InvalidAMIID.NotFound', 'image', requested, [image['ImageId'] for image, _owner in images])
+    return {'Images': [image for image, _owner in images]}
 
 
 def _malformed(identifier: str) -> ApiError:
@@ -58,24 +58,26 @@ def _is_requested(row: sqlite3.Row, caller: Caller, request: dict[str, Any], req
     )
 
 
-def _describe(row: sqlite3.Row, owner: str, public: bool, tagged: dict[str, str]) -> dict[str, Any]:
+def _describe(row: sqlite3.Row, public: bool, tagged: dict[str, str]) -> dict[str, Any]:
+    """4.4 sets neither the owner's alias nor the hypervisor, and for kernels and ramdisks nothing about a root device."""
+    bootable = {
+        'KernelId': row['kernel_id'],
+        'RamdiskId': row['ramdisk_id'],
+        'RootDeviceType': row['root_device_type'],
+        'RootDeviceName': row['root_device_name'],
+        'VirtualizationType': row['virtualization_type'],
+    }
     return {
         'ImageId': row['id'],
         'ImageLocation': row['location'],
         'State': row['state'],
         'OwnerId': row['account'],
-        'ImageOwnerAlias': owner,
         'Public': public,
         'Architecture': row['architecture'],
         'ImageType': row['type'],
-        'KernelId': row['kernel_id'],
-        'RamdiskId': row['ramdisk_id'],
         'Name': row['name'],
         'Description': row['description'],
-        'RootDeviceType': row['root_device_type'],
-        'RootDeviceName': row['root_device_name'],
-        'VirtualizationType': row['virtualization_type'],
-        'Hypervisor': 'xen',
+        **(bootable if row['type'] == 'machine' else {}),
         'CreationDate': iso_time(row['created']),
         'BlockDeviceMappings': [describe_block_device(device) for device in json.loads(row['block_devices'])],
         'Tags': tags.as_list(tagged),
@@ -99,28 +101,37 @@ def describe_block_device(device: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def _plain(name: str) -> filters.Lookup:
+    return lambda item: item[0].get(name)
+
+
 def _of_devices(name: str) -> filters.Lookup:
-    return lambda image: [device.get('Ebs', {}).get(name) for device in image['BlockDeviceMappings']]
+    return lambda item: [device.get('Ebs', {}).get(name) for device in item[0]['BlockDeviceMappings']]
 
 
+# Of pairs: a described image, and the name of its owner's account.
 _FILTERS: dict[str, filters.Lookup] = {
-    'architecture': lambda image: image['Architecture'],
+    'architecture': _plain('Architecture'),
     'block-device-mapping.delete-on-termination': _of_devices('DeleteOnTermination'),
-    'block-device-mapping.device-name': lambda image: [one['DeviceName'] for one in image['BlockDeviceMappings']],
+    'block-device-mapping.device-name': lambda item: [one['DeviceName'] for one in item[0]['BlockDeviceMappings']],
     'block-device-mapping.snapshot-id': _of_devices('SnapshotId'),
     'block-device-mapping.volume-size': _of_devices('VolumeSize'),
-    'description': lambda image: image['Description'],
-    'image-id': lambda image: image['ImageId'],
-    'image-type': lambda image: image['ImageType'],
-    'is-public': lambda image: image['Public'],
-    'kernel-id': lambda image: image['KernelId'],
-    'manifest-location': lambda image: image['ImageLocation'],
-    'name': lambda image: image['Name'],
-    'owner-alias': lambda image: image['ImageOwnerAlias'],
-    'owner-id': lambda image: image['OwnerId'],
-    'ramdisk-id': lambda image: image['RamdiskId'],
-    'root-device-name': lambda image: image['RootDeviceName'],
-    'root-device-type': lambda image: image['RootDeviceType'],
-    'state': lambda image: image['State'],
-    'virtualization-type': lambda image: image['VirtualizationType'],
+    'block-device-mapping.volume-type': lambda item: 'standard',
+    'description': _plain('Description'),
+    'image-id': _plain('ImageId'),
+    'image-type': _plain('ImageType'),
+    'is-public': _plain('Public'),
+    'kernel-id': _plain('KernelId'),
+    'manifest-location': lambda item: item[0]['ImageLocation'] if item[0].get('RootDeviceType') != 'ebs' else None,
+    'name': _plain('Name'),
+    'owner-alias': lambda item: item[1],
+    'owner-id': _plain('OwnerId'),
+    'platform': lambda item: 'linux',
+    'ramdisk-id': _plain('RamdiskId'),
+    'root-device-name': _plain('RootDeviceName'),
+    'root-device-type': _plain('RootDeviceType'),
+    'state': _plain('State'),
+    # Images.FilterStringFunctions knows it of images from a bundle only.
+    'virtualization-type': lambda item: item[0].get('VirtualizationType') if item[0].get('RootDeviceType') != 'ebs' else None,
+    **filters.unsupported('hypervisor product-code product-code.type state-reason-code state-reason-message'),
 }

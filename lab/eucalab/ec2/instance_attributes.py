@@ -13,6 +13,7 @@ from ..protocol.auth import Caller
 from ..protocol.errors import ApiError
 from ..protocol.wire import decode_base64
 from . import filters, ids, image_access, instances
+from .instance_filters import OF_STATUSES
 from .registry import Reply, action
 from .run import USER_DATA_KIB
 
@@ -100,7 +101,7 @@ def describe_instance_status(cloud: Cloud, caller: Caller, request: dict[str, An
     rows = [row for row in rows if not requested or row['id'] in requested]
     ids.missing('InvalidInstanceID.NotFound', 'instance ID', requested, [row['id'] for row in rows])
     rows = [row for row in rows if row['state'] == 'running' or request.get('IncludeAllInstances')]
-    return {'InstanceStatuses': filters.apply([_status(row) for row in rows], request.get('Filters'), _FILTERS)}
+    return {'InstanceStatuses': filters.apply([_status(row) for row in rows], request.get('Filters'), OF_STATUSES)}
 
 
 def _status(row: sqlite3.Row) -> dict[str, Any]:
@@ -112,12 +113,3 @@ def _status(row: sqlite3.Row) -> dict[str, Any]:
         'InstanceStatus': passed,
         'SystemStatus': passed if row['state'] == 'running' else {'Status': 'not-applicable', 'Details': []},
     }
-
-
-_FILTERS: dict[str, filters.Lookup] = {
-    'availability-zone': lambda item: item['AvailabilityZone'],
-    'instance-state-code': lambda item: item['InstanceState']['Code'],
-    'instance-state-name': lambda item: item['InstanceState']['Name'],
-    'instance-status.status': lambda item: item['InstanceStatus']['Status'],
-    'system-status.status': lambda item: item['SystemStatus']['Status'],
-}

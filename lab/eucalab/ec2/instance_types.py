@@ -11,12 +11,12 @@ from ..cloud.instance_types import INSTANCE_TYPES
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError
 from .registry import Reply, action
-from .run import PER_NODE
+from .run import capacity
 
 
 @action('DescribeInstanceTypes')
 def describe_instance_types(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """Names that do not exist are left out, without an error."""
+    """Names that do not exist are left out, without an error. No type of a default 4.4 has ephemeral disks of its own."""
     if request.get('Availability') and not caller.is_admin:
         raise ApiError('AuthFailure', 'Not permitted to access availability')
     requested = request.get('InstanceTypes') or list(INSTANCE_TYPES)
@@ -25,14 +25,14 @@ def describe_instance_types(cloud: Cloud, caller: Caller, request: dict[str, Any
 
 def _describe(cloud: Cloud, name: str, request: dict[str, Any]) -> dict[str, Any]:
     kind = INSTANCE_TYPES[name]
-    most = PER_NODE * len(cloud.config.nodes)
+    most = capacity(cloud, kind)
     status = {'Name': name, 'ZoneName': cloud.config.zone, 'Max': most, 'Available': most}
     return {
         'Name': name,
         'Cpu': kind.cpu,
         'Disk': kind.disk,
         'Memory': kind.memory,
-        'NetworkInterfaces': 1,
+        'NetworkInterfaces': kind.network_interfaces,
         'Availability': [status] if request.get('Availability') else [],
         'EphemeralDisks': [],
     }

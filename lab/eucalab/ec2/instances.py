@@ -15,6 +15,7 @@ from ..cloud.instances import bury, dns_name, release_volumes, set_state
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure
 from . import filters, ids, security_groups, tags
+from .instance_filters import OF_INSTANCES
 from .registry import Reply, action
 
 CODES = {'pending': 0, 'running': 16, 'shutting-down': 32, 'terminated': 48, 'stopping': 64, 'stopped': 80}
@@ -32,7 +33,7 @@ def describe_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
         rows = [row for row in rows if row['id'] in asked]
     tagged = tags.of_account(cloud, caller.account)
     described = [(row, describe(cloud, row, tagged.get(row['id'], {}))) for row in rows]
-    described = filters.apply(described, request.get('Filters'), _FILTERS, lambda item: tagged.get(item[0]['id'], {}))
+    described = filters.apply(described, request.get('Filters'), OF_INSTANCES, lambda item: tagged.get(item[0]['id'], {}))
     ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, [row['id'] for row, _ in described])
     return {'Reservations': list(_reservations(described))}
 
@@ -228,27 +229,3 @@ def assign_addresses(cloud: Cloud, identifier: str) -> None:
             'Not enough resources available: addresses; please stop or terminate unwanted instances or release unassociated'
             ' elastic IPs and try again, or run with private addressing only'
         ) from None
-
-
-_FILTERS: dict[str, filters.Lookup] = {
-    'architecture': lambda item: item[1]['Architecture'],
-    'availability-zone': lambda item: item[0]['zone'],
-    'block-device-mapping.volume-id': lambda item: [one['Ebs']['VolumeId'] for one in item[1]['BlockDeviceMappings']],
-    'client-token': lambda item: item[0]['client_token'],
-    'image-id': lambda item: item[0]['image_id'],
-    'instance-id': lambda item: item[0]['id'],
-    'instance-state-code': lambda item: CODES[item[0]['state']],
-    'instance-state-name': lambda item: item[0]['state'],
-    'instance-type': lambda item: item[0]['instance_type'],
-    'kernel-id': lambda item: item[0]['kernel_id'],
-    'ip-address': lambda item: item[0]['public_ip'],
-    'key-name': lambda item: item[0]['key_name'],
-    'launch-index': lambda item: item[0]['launch_index'],
-    'owner-id': lambda item: item[0]['account'],
-    'private-ip-address': lambda item: item[0]['private_ip'],
-    'ramdisk-id': lambda item: item[0]['ramdisk_id'],
-    'reservation-id': lambda item: item[0]['reservation'],
-    'root-device-name': lambda item: item[0]['root_device_name'],
-    'root-device-type': lambda item: item[0]['root_device_type'],
-    'virtualization-type': lambda item: item[1]['VirtualizationType'],
-}

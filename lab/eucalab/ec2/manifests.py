@@ -32,6 +32,7 @@ class Manifest:
     kernel_id: str | None
     ramdisk_id: str | None
     size: int  # bytes of the image itself
+    root_device: str  # the device of its mapping ``ami``, /dev/sda1; empty without one
 
 
 def split_location(location: str) -> tuple[str, str]:
@@ -106,7 +107,12 @@ def _interpret(root: etree._Element, location: str, content: bytes) -> Manifest:
         kernel_id=kernel,
         ramdisk_id=text('/manifest/machine_configuration/ramdisk_id') if machine else None,
         size=int(text('/manifest/image/size') or -1),
+        root_device=_device(text("/manifest/machine_configuration/block_device_mapping/mapping[virtual = 'ami']/device")),
     )
+
+
+def _device(name: str | None) -> str:
+    return '/dev/' + name.removeprefix('/dev/') if name else ''
 
 
 def _type(text: Callable[[str], str | None], location: str) -> str:

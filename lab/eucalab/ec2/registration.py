@@ -75,7 +75,8 @@ def _from_manifest(cloud: Cloud, caller: Caller, request: dict[str, Any], mappin
     virtualization = (request.get('VirtualizationType') or 'paravirtual').lower()
     if virtualization not in ('paravirtual', 'hvm'):
         raise failure('Unknown virtualization-type')
-    devices = block_devices.validate(cloud, caller, mappings, ebs=False, suppress=True)
+    # Checked and then lost: 4.4 adds them to an image that is stored already (ImageManager.register).
+    block_devices.validate(cloud, caller, mappings, ebs=False, suppress=True)
     _check_may_register(caller, manifests.named_type(request['ImageLocation']))
     manifest = manifests.read(cloud, request['ImageLocation'])
     _check_may_register(caller, manifest.type)
@@ -99,8 +100,9 @@ def _from_manifest(cloud: Cloud, caller: Caller, request: dict[str, Any], mappin
         'ramdisk_id': ramdisk,
         'virtualization_type': virtualization,
         'root_device_type': 'instance-store',
-        'root_device_name': block_devices.PARTITIONED_ROOT,
-        'block_devices': json.dumps(devices),
+        'root_device_name': manifest.root_device
+        or (block_devices.ROOT if virtualization == 'hvm' else block_devices.PARTITIONED_ROOT),
+        'block_devices': '[]',
         'size': manifest.size,
         'manifest_sha256': manifest.sha256,
     }

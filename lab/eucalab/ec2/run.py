@@ -11,7 +11,7 @@ from typing import Any
 
 from ..cloud import scheduling
 from ..cloud.context import Cloud
-from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
+from ..cloud.instance_types import DEFAULT, GIB, INSTANCE_TYPES, LEAST_EPHEMERAL, SWAP_BYTES, InstanceType, is_partition
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError, failure, unauthorized
 from ..protocol.wire import decode_base64
@@ -19,7 +19,6 @@ from . import block_devices, ids, image_access, instances, key_pairs, manifests,
 from .genuine import lacking
 from .registry import Reply, action
 
-GIB = 1 << 30
 PER_NODE = 50  # instances
 USER_DATA_KIB = 16  # cloud.vmstate.user_data_max_size_kb
 
@@ -33,7 +32,7 @@ def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     image = cloud.store.one('SELECT * FROM images WHERE id = ?', columns['image_id'])
     devices = _devices(cloud, caller, request, image)
     with cloud.store.transaction():
-        for index in range(_count(cloud, request)):
+        for index in range(_count(cloud, request, INSTANCE_TYPES[columns['instance_type']])):
             _insert(cloud, columns, index, devices)
     return _reply(
         cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
@@ -109,7 +108,12 @@ def _reply(cloud: Cloud, rows: list[sqlite3.Row]) -> Reply:
     return instances.reservation(rows[0], [instances.describe(cloud, row, {}) for row in rows])
 
 
-def _count(cloud: Cloud, request: dict[str, Any]) -> int:
+def capacity(cloud: Cloud, instance_type: InstanceType) -> int:
+    """The number of instances of this type that the nodes take together."""
+    return PER_NODE * len(cloud.config.nodes) if instance_type.fits else 0
+
+
+def _count(cloud: Cloud, request: dict[str, Any], instance_type: InstanceType) -> int:
     least: int
     most: int
     least, most = request.get('MinCount', 1), request.get('MaxCount', 1)
@@ -118,7 +122,7 @@ def _count(cloud: Cloud, request: dict[str, Any]) -> int:
     if most < 1:
         # The genuine 4.4 has no check here and reserves nothing, a reply that no client can handle.
         raise ApiError('InvalidParameterValue', f'Value ({most}) for parameter maxCount is invalid.')
-    available = PER_NODE * len(cloud.config.nodes)
+    available = capacity(cloud, instance_type)
     if available < least:
         raise ApiError(
             'InsufficientInstanceCapacity',
@@ -129,7 +133,7 @@ def _count(cloud: Cloud, request: dict[str, Any]) -> int:
 
 
 def _instance_type(request: dict[str, Any]) -> tuple[InstanceType, str]:
-    name = request.get('InstanceType') or 'm1.small'
+    name = request.get('InstanceType') or DEFAULT
     if name not in INSTANCE_TYPES:
         raise failure(f'Failed to lookup instance type: {name}')
     return INSTANCE_TYPES[name], name
@@ -152,7 +156,18 @@ def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type:
             f'Unable to run instance {identifier} in which the size {row["size"]} bytes of the instance is'
             f' greater than the vmType {type_name} size {instance_type.disk} GB.',
         )
+    _check_room(row, instance_type, type_name)
     return row
+
+
+def _check_room(image: sqlite3.Row, instance_type: InstanceType, type_name: str) -> None:
+    """A partitioned disk needs room for swap and an ephemeral partition too (VmTypes.asVmTypeInfo)."""
+    partitioned = image['root_device_type'] != 'ebs' and is_partition(image['root_device_name'])
+    if partitioned and instance_type.disk * GIB - image['size'] - SWAP_BYTES < LEAST_EPHEMERAL:
+        raise failure(
+            f'image too large to accommodate swap and ephemeral [size={image["size"] >> 20}MB] for instance type'
+            f' {type_name} [disk={instance_type.disk * 1024}MB]'
+        )
 
 
 def _user_data(request: dict[str, Any]) -> str:
@@ -191,9 +206,14 @@ def _check_manifest(cloud: Cloud, identifier: str) -> None:
 
 
 def _devices(cloud: Cloud, caller: Caller, request: dict[str, Any], image: sqlite3.Row) -> list[dict[str, Any]]:
-    """The volumes that come with the instance: the image's own, changed by the request's."""
+    """The disks that come with an EBS instance: the image's own, changed by the request's; at most one is ephemeral.
+
+    Those of other images are checked and ignored, as in 4.4.
+    """
     ebs = image['root_device_type'] == 'ebs'
-    asked = block_devices.validate(cloud, caller, request.get('BlockDeviceMappings') or [], ebs=ebs, suppress=True)
+    asked = block_devices.validate(
+        cloud, caller, request.get('BlockDeviceMappings') or [], ebs=ebs, suppress=True, skip_ephemeral=True
+    )
     if not ebs:
         return []
     devices = {device['device_name']: device for device in json.loads(image['block_devices'])}
@@ -205,7 +225,8 @@ def _devices(cloud: Cloud, caller: Caller, request: dict[str, Any], image: sqlit
             devices.pop(name, None)
         else:
             devices[name] = device
-    return [device for device in devices.values() if not device.get('virtual_name')]
+    ephemeral = [device for device in (*asked, *devices.values()) if device.get('virtual_name')]
+    return [device for device in devices.values() if not device.get('virtual_name')] + ephemeral[:1]
 
 
 def _changed_root(root: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
@@ -250,7 +271,10 @@ def _insert(cloud: Cloud, columns: dict[str, Any], index: int, devices: list[dic
     )
     instances.assign_addresses(cloud, identifier)
     for device in devices:
-        _insert_volume(cloud, columns, identifier, device)
+        if name := device.get('virtual_name'):
+            cloud.store.insert('ephemeral_disks', instance_id=identifier, name=name, device=device['device_name'])
+        else:
+            _insert_volume(cloud, columns, identifier, device)
 
 
 def _insert_volume(cloud: Cloud, columns: dict[str, Any], instance: str, device: dict[str, Any]) -> None:

@@ -280,7 +280,7 @@ def for_launch(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[st
 
 
 def _of_rules(key: str) -> filters.Lookup:
-    return lambda group: [permission[key] for permission in group['IpPermissions']]
+    return lambda group: [str(permission[key]) for permission in group['IpPermissions'] if permission[key] is not None]
 
 
 def _of_pairs(key: str) -> filters.Lookup:
@@ -299,4 +299,5 @@ _FILTERS: dict[str, filters.Lookup] = {
     'ip-permission.group-id': _of_pairs('GroupId'),
     'ip-permission.group-name': _of_pairs('GroupName'),
     'ip-permission.user-id': _of_pairs('UserId'),
+    'vpc-id': lambda group: None,
 }

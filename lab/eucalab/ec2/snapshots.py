@@ -97,5 +97,6 @@ _FILTERS: dict[str, filters.Lookup] = {
     'owner-id': lambda snapshot: snapshot['OwnerId'],
     'owner-alias': lambda snapshot: snapshot['OwnerAlias'],
     'progress': lambda snapshot: snapshot['Progress'],
-    'volume-size': lambda snapshot: snapshot['VolumeSize'],
+    'start-time': lambda snapshot: snapshot['StartTime'],
+    'volume-size': lambda snapshot: str(snapshot['VolumeSize']),
 }

@@ -159,12 +159,15 @@ def _of_attachments(name: str) -> filters.Lookup:
 _FILTERS: dict[str, filters.Lookup] = {
     'volume-id': lambda volume: volume['VolumeId'],
     'status': lambda volume: volume['State'],
-    'size': lambda volume: volume['Size'],
+    'size': lambda volume: str(volume['Size']),
+    'create-time': lambda volume: volume['CreateTime'],
+    'attachment.attach-time': _of_attachments('AttachTime'),
     'snapshot-id': lambda volume: volume['SnapshotId'],
     'availability-zone': lambda volume: volume['AvailabilityZone'],
     'volume-type': lambda volume: volume['VolumeType'],
     'attachment.instance-id': _of_attachments('InstanceId'),
     'attachment.device': _of_attachments('Device'),
     'attachment.status': _of_attachments('State'),
-    'attachment.delete-on-termination': _of_attachments('DeleteOnTermination'),
+    # Volumes that are not attached count as "false" (Volumes.FilterBooleanFunctions).
+    'attachment.delete-on-termination': lambda volume: [one['DeleteOnTermination'] for one in volume['Attachments']] or False,
 }

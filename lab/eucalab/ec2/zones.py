@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from ..cloud.context import Cloud
 from ..cloud.instance_types import INSTANCE_TYPES
 from ..protocol.auth import Caller
+from ..protocol.errors import ApiError
 from . import filters, ids
 from .registry import Reply, action
-from .run import PER_NODE
+from .run import capacity
 
 
 @action('DescribeAvailabilityZones')
@@ -26,21 +27,26 @@ def describe_availability_zones(cloud: Cloud, caller: Caller, request: dict[str,
     }
     requested = request.get('ZoneNames') or []
     names = [name for name in requested if name != ids.VERBOSE]
-    zones = [zone] if not names or zone['ZoneName'] in names else []
-    if zones and caller.is_admin and ids.VERBOSE in requested:
-        zones += [{'ZoneName': f'|- {name}', 'RegionName': 'eucalyptus', 'State': state} for name, state in _capacity(cloud)]
-    lookups = {
+    if wrong := next((name for name in names if name != zone['ZoneName']), None):
+        raise ApiError('InvalidParameterValue', f'Invalid availability zone: [{wrong}]')
+    zones = [zone]
+    lookups: dict[str, filters.Lookup] = {
         'zone-name': lambda item: item['ZoneName'],
         'state': lambda item: item['State'],
-        'region-name': lambda item: item['RegionName'],
+        **filters.unsupported('message region-name'),
     }
-    return {'AvailabilityZones': filters.apply(zones, request.get('Filters'), lookups)}
+    zones = filters.apply(zones, request.get('Filters'), lookups)
+    if zones and caller.is_admin and ids.VERBOSE in requested:
+        zones += [{'ZoneName': f'|- {name}', 'RegionName': 'eucalyptus', 'State': state} for name, state in _capacity(cloud)]
+    return {'AvailabilityZones': zones}
 
 
 def _capacity(cloud: Cloud) -> list[tuple[str, str]]:
     """The rows below a zone that administrators alone see, as ClusterEndpoint writes them in every version."""
-    free = PER_NODE * len(cloud.config.nodes)
-    rows = [(name, f'{free:04} / {free:04}  {one.cpu:2}   {one.memory:4}  {one.disk:4}') for name, one in INSTANCE_TYPES.items()]
+    rows = []
+    for name, one in INSTANCE_TYPES.items():
+        free = capacity(cloud, one)
+        rows.append((name, f'{free:04} / {free:04}  {one.cpu:2}   {one.memory:4}  {one.disk:4}'))
     return [('vm types', 'free / max   cpu   ram  disk'), *rows]
 
 
@@ -50,7 +56,10 @@ def describe_regions(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
     names = request.get('RegionNames') or []
     regions = [region] if not names or region['RegionName'] in names else []
     lookups = {'region-name': lambda item: item['RegionName'], 'endpoint': lambda item: item['Endpoint']}
-    return {'Regions': filters.apply(regions, request.get('Filters'), lookups)}
+    try:
+        return {'Regions': filters.apply(regions, request.get('Filters'), lookups)}
+    except ApiError:  # ClusterEndpoint.DescribeRegions logs every failure and returns what it has
+        return {'Regions': []}
 
 
 @action('DescribeAccountAttributes')

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from ..addressing import METADATA
 from ..cloud import keys
 from ..cloud.context import Cloud
+from ..cloud.instance_types import is_partition
 from ..cloud.instances import dns_name
 
 # Metadata versions are not necessarily API versions.
@@ -159,7 +160,9 @@ def _block_devices(cloud: Cloud, row: sqlite3.Row) -> Tree:
             row['launched'],
         )
         found |= {f'ebs{number}': other['device'].removeprefix('/dev/') for number, other in enumerate(others, 1)}
-    elif root[-1].isdigit():
+        ephemeral = cloud.store.row('SELECT name, device FROM ephemeral_disks WHERE instance_id = ?', row['id'])
+        found |= {ephemeral['name']: ephemeral['device'].removeprefix('/dev/')} if ephemeral else {}
+    elif is_partition(root):
         found |= {'ephemeral0': 'sda2', 'swap': 'sda3'}
     else:
         found['ephemeral0'] = 'sdb'

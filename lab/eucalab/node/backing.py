@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from ..cloud.instance_types import GIB, SWAP_BYTES, is_partition
 from ..cloud.store import Store
 from . import disks, hooks, volume_xml
 from .fetch import ImageCache
-from .model import GIB, Instance, NodeError, Settings, Vbr, VolumeOfInstance, device_name, make_directory, volume_serial
+from .model import Instance, NodeError, Settings, Vbr, VolumeOfInstance, device_name, make_directory, volume_serial
 from .storage import SERVICE_PATH, SYSTEM_ACCOUNT, ObjectReader
 
 VOLUME_WAIT = 900  # seconds, not paced: the disk decides how long copying a big snapshot takes
@@ -36,10 +37,10 @@ class Backing:
         self._make_directories(instance)
         if instance.root_type == 'ebs':
             self._volumes(instance)
-        elif self._image(instance.row['image_id'])['virtualization_type'] == 'hvm':
-            self._whole_disk(instance)
-        else:
+        elif is_partition(self._image(instance.row['image_id'])['root_device_name']):
             self._partitioned_disk(instance)
+        else:
+            self._whole_disk(instance)
 
     def _make_directories(self, instance: Instance) -> None:
         owner = self._settings.owner
@@ -50,31 +51,37 @@ class Backing:
         disk, disk_size = instance.path / 'vda.blocks', instance.disk_gib * GIB
         with self._open(instance, instance.row['image_id'], 'image') as image:
             size = disks.size_of(image)
-            if size > disk_size:
-                raise NodeError(f'the image has {size} bytes and the disk of {instance.row["instance_type"]} only {disk_size}')
-            ephemeral = max(0, disk_size - size - disks.SWAP_BYTES) // 4096 * 4096
-            disks.compose_disk(disk, image, ephemeral, disks.SWAP_BYTES)
-        self._add_disk(instance)
+            ephemeral = (disk_size - size - SWAP_BYTES) // 4096 * 4096  # RunInstances has checked that it is large enough
+            disks.compose_disk(disk, image, ephemeral, SWAP_BYTES)
+        self._add_disk(instance, 'vda')
         for kind in ('kernel', 'ramdisk'):
             if image_id := instance.row[f'{kind}_id']:
                 with self._open(instance, image_id, kind) as image:
                     disks.copy_file(image, instance.path / f'{kind}.blocks')
                 self._own_and_link(instance, kind)
-        if ephemeral:
-            instance.vbrs.append(_partition(instance, 'ephemeral', 2, ephemeral, 'ext3'))
-        instance.vbrs.append(_partition(instance, 'swap', 3, disks.SWAP_BYTES, 'swap'))
+        instance.vbrs.append(_own_record(instance, 'ephemeral', 'sda2', ephemeral, 'ext3'))
+        instance.vbrs.append(_own_record(instance, 'swap', 'sda3', SWAP_BYTES, 'none'))
         instance.vbrs.append(
             Vbr('fulldisk', 'vda', disk.stat().st_size, id='', location='', backing=str(instance.path / 'link-to-vda'))
         )
 
     def _whole_disk(self, instance: Instance) -> None:
-        """An image with its own partition table and boot loader."""
+        """An image with its own partition table and boot loader, and an ephemeral disk if the type has room left."""
         with self._open(instance, instance.row['image_id'], 'image') as image:
             disks.copy_file(image, instance.path / 'vda.blocks')
-        self._add_disk(instance)
+            left = (instance.disk_gib * GIB - disks.size_of(image)) // 4096 * 4096
+        self._add_disk(instance, 'vda')
+        if left > 0:
+            self._ephemeral_disk(instance, 'sdb', left, 'ext3')
 
-    def _add_disk(self, instance: Instance) -> None:
-        instance.disks.append(('vda', self._own_and_link(instance, 'vda')))
+    def _ephemeral_disk(self, instance: Instance, device: str, size: int, file_system: str) -> None:
+        name = f'v{device.removeprefix("x")[1:]}'  # USE_VIRTIO_DISK=1: the first letter becomes v
+        disks.make_ephemeral(instance.path / f'{name}.blocks', size, file_system)
+        self._add_disk(instance, name)
+        instance.vbrs.append(_own_record(instance, 'ephemeral', name, size, file_system))
+
+    def _add_disk(self, instance: Instance, name: str) -> None:
+        instance.disks.append((name, self._own_and_link(instance, name)))
 
     def _own_and_link(self, instance: Instance, name: str) -> Path:
         """Give a file to the node controller's user; return the symbolic link that instance files are named by."""
@@ -91,7 +98,8 @@ class Backing:
         file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'])
         url = f'{self._settings.config.endpoint}{SERVICE_PATH}/{image["location"]}'
         machine = kind == 'image'
-        device = 'sda1' if machine else 'none'
+        partition = machine and is_partition(image['root_device_name'])
+        device = 'none' if not machine else 'sda1' if partition else 'vda'
         instance.vbrs.append(
             Vbr(
                 kind,
@@ -100,7 +108,7 @@ class Backing:
                 id=image_id,
                 type_name='machine' if machine else kind,
                 location=url,
-                partition=1 if machine else 0,
+                partition=int(partition),
                 bus='virtio' if machine else 'ide',
                 prepared_location=url,
                 backing=str(instance.path / f'link-to-{device if machine else kind}'),
@@ -140,6 +148,8 @@ class Backing:
         for row in rows:
             self._wait_for_volume(row['volume_id'])
             self._add_volume(instance, row['volume_id'], device_name(row['device']), bool(row['is_root']))
+        for row in self._store.rows('SELECT device FROM ephemeral_disks WHERE instance_id = ?', instance.id):
+            self._ephemeral_disk(instance, device_name(row['device']), instance.disk_gib * GIB, 'none')
 
     def _add_volume(self, instance: Instance, volume_id: str, device: str, is_root: bool) -> None:
         file = self._settings.config.volume_file(volume_id)
@@ -178,15 +188,18 @@ class Backing:
             self._pause(0.5)
 
 
-def _partition(instance: Instance, kind: str, number: int, size: int, file_system: str) -> Vbr:
+def _own_record(instance: Instance, kind: str, device: str, size: int, file_system: str) -> Vbr:
+    """The record of an ephemeral disk or partition, or of swap: the node makes them itself."""
     name = 'ephemeral0' if kind == 'ephemeral' else kind
+    digits = device.lstrip('abcdefghijklmnopqrstuvwxyz')
     return Vbr(
         kind,
-        f'sda{number}',
+        device,
         size,
         type_name=kind,
         format=file_system,
-        partition=number,
-        backing=str(instance.path / f'link-to-sda{number}'),
-        serial=f'euca-bdm-{name}-dev-sda{number}',
+        disk=ord(device.removesuffix(digits)[-1]) - ord('a'),
+        partition=int(digits or 0),
+        backing=str(instance.path / f'link-to-{device}'),
+        serial=f'euca-bdm-{name}-dev-{device}',
     )

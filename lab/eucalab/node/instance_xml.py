@@ -143,7 +143,8 @@ def _disks(root: etree._Element, instance: Instance) -> None:
                 'targetDeviceBusVirtio': 'virtio',
                 'targetDeviceBus': 'virtio',
                 'sourceType': 'file',
-                'serial': '',
+                # Empty for a disk that is composed of partitions.
+                'serial': next((record.serial for record in instance.vbrs if record.guest_device == target), ''),
             },
         )
         disk.text = str(path)

@@ -16,7 +16,6 @@ from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
 from ..config import Config
 from ..versions import PLAYED, NodeShape
 
-GIB = 1 << 30
 # The node's buffer for user data ends after this many base64 characters (CHAR_BUFFER_SIZE * 32 with its NUL).
 USER_DATA_LIMIT = 16383
 
