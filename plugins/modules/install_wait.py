@@ -69,6 +69,24 @@ options:
       - Without boot parameters, an installer waits for answers to its questions.
     type: bool
     default: false
+  announce:
+    description:
+      - Lines to print for the person who operates the installer, once O(port) accepts a connection, or at once without it.
+      - They are printed like the console's lines, so they must not contain a secret.
+    type: list
+    elements: str
+    default: []
+  address:
+    description: Address of the instance, as this host reaches it. Required with O(port).
+    type: str
+  port:
+    description: Port on which the installer listens for the person, for example V(5901) for VNC; V(0) for none.
+    type: int
+    default: 0
+  port_timeout:
+    description: Maximum time until O(port) accepts a connection, in seconds.
+    type: int
+    default: 1200
 extends_documentation_fragment:
   - eucalyptus.cloud.console
   - eucalyptus.cloud.connection
@@ -98,6 +116,16 @@ EXAMPLES = r"""
     instance_id: i-4e5f6a7b
     success_pattern: 'my-proof (?P<disk>\S+) (?P<serial>\S+)'
     volume_id: vol-1a2b3c4d
+
+- name: Wait for a person who installs over VNC
+  eucalyptus.cloud.install_wait:
+    eucarc: ~/.euca/eucarc
+    instance_id: i-4e5f6a7b
+    interactive: true
+    address: 203.0.113.7
+    port: 5901
+    announce:
+      - "Connect with: vncviewer 203.0.113.7::5901"
 """
 
 RETURN = r"""
@@ -155,6 +183,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import judgement
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.failures import KNOWN
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import ENDED, Follower, was_terminated
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.listening import Listener
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import Watch, compile_patterns
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -182,6 +211,10 @@ class InstallWait(CloudModule):
         'failure_patterns': {'type': 'list', 'elements': 'str'},
         'extra_failure_patterns': {'type': 'list', 'elements': 'str', 'default': []},
         'expect_boot_params': {'type': 'bool', 'default': False},
+        'announce': {'type': 'list', 'elements': 'str', 'default': []},
+        'address': {'type': 'str'},
+        'port': {'type': 'int', 'default': 0},
+        'port_timeout': {'type': 'int', 'default': 1200},
         'poll_interval': {'type': 'int', 'default': 2},
         'progress_file': {'type': 'path'},
     }
@@ -190,6 +223,8 @@ class InstallWait(CloudModule):
     def find(self) -> Resource:
         """The installation as it is before any waiting."""
         self.watch, self.success = self._expressions()
+        if self.params['port'] and not self.params['address']:
+            raise ModuleError('port needs address.')
         volume_id = self.params['volume_id']
         self.volume = look(self.cloud, VOLUME, volume_id) if volume_id else None
         if volume_id and not self.volume:
@@ -225,8 +260,8 @@ class InstallWait(CloudModule):
         return plan
 
     def _follow(self) -> Resource:
-        console = Console(self.params['console_file'])
-        follower = Follower(self.cloud, self.params['instance_id'], console, Report(self.params['progress_file']))
+        console, report = Console(self.params['console_file']), Report(self.params['progress_file'])
+        follower = Follower(self.cloud, self.params['instance_id'], console, report)
         follower.meet(self.instance)
         installation = judgement.Installation(
             follower,
@@ -237,8 +272,10 @@ class InstallWait(CloudModule):
             self.success,
             self.volume,
         )
+        where = [self.params[option] for option in ('address', 'port', 'port_timeout', 'announce')]
+        listener = Listener(*where, report)
         installation.read(follower.poll())
-        while (verdict := installation.judge()) is None:
+        while (verdict := installation.judge() or listener.look()) is None:
             time.sleep(self.params['poll_interval'])
             installation.read(follower.poll())
         result = {
