@@ -142,7 +142,7 @@ class BuildPlan(CloudModule):
             raise RecipeError('build_plan has no inputs: it must run as a task, so that its action plugin reads the variables.')
         self.recipe = Recipe(self.params['inputs'], self.params['here'])
         contents = {part: self._content(part) for part in ('kernel', 'ramdisk')}
-        self.build = {'kernel_src': self.recipe.source('kernel'), 'ramdisk_src': self.recipe.source('ramdisk')}
+        self.build: dict[str, t.Any] = {'kernel_src': self.recipe.source('kernel'), 'ramdisk_src': self.recipe.source('ramdisk')}
         if self.params['entry_point'] != 'main':
             return None
         self.contents = {**contents, 'answer_file': self.params['answer_file']['sha256']}
@@ -195,7 +195,7 @@ class BuildPlan(CloudModule):
             'finished_tags': recipe.finished_tags(key),
             'client_tokens': {purpose: recipe.client_token(key, purpose) for purpose in ('install', 'test')},
             'answer_file': self.params['answer_file'],
-            'remote': None,
+            'remote': None,  # set for a build that is necessary
         }
 
     def _content(self, part: str) -> str:

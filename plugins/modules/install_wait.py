@@ -27,6 +27,8 @@ options:
         A power-off before this line is a failure. Without the option, any power-off counts as success.
       - Groups named C(disk), C(serial) and C(bytes) name the disk that was installed on; see RV(install.disk).
       - The template C(proof.sh.j2) of the role P(eucalyptus.cloud.image_build#role) prints such a line.
+      - With O(interactive), a power-off without this line is no failure, because few installers print one after an installation
+        by hand. If it appears, it must name the disk of O(volume_id).
     type: str
   volume_id:
     description:
@@ -271,9 +273,10 @@ class InstallWait(CloudModule):
             self.params['expect_boot_params'],
             self.success,
             self.volume,
+            must_prove=not self.params['interactive'],
         )
-        where = [self.params[option] for option in ('address', 'port', 'port_timeout', 'announce')]
-        listener = Listener(*where, report)
+        params = self.params
+        listener = Listener(params['address'], params['port'], params['port_timeout'], params['announce'], report)
         installation.read(follower.poll())
         while (verdict := installation.judge() or listener.look()) is None:
             time.sleep(self.params['poll_interval'])

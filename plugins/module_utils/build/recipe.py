@@ -253,7 +253,8 @@ class Recipe:
 
     def proof(self, key: str) -> dict[str, str]:
         """The key that the answer file prints as its proof, and the expression that recognises the proof on the console."""
-        return {'proof_key': key[:KEY_DIGITS], 'success_pattern': proof.success_pattern(key[:KEY_DIGITS])}
+        pattern = proof.success_pattern(key[:KEY_DIGITS]) if self['answer_file'] else remote.SUCCESS
+        return {'proof_key': key[:KEY_DIGITS], 'success_pattern': pattern}
 
     def unproved(self, answer_file: t.Mapping[str, t.Any]) -> str:
         """A warning if this answer file (path and facts) does not prove the success of the installation; otherwise empty."""

@@ -21,6 +21,9 @@ PASSWORD, ADDRESS, INSTANCE, VOLUME, SOURCE = 'PASSWORD', 'ADDRESS', 'INSTANCE-I
 ANYWHERE, EVERYBODY = 'anywhere', '0.0.0.0/0'
 DISPLAY = 'display'
 FORWARDED = 5999  # local port of the tunnel to a display
+# Installers that a person operates print nothing on the serial console when they have finished, with one exception, that of
+# the lab (lab/eucalab/installer). Its line is used to compare the disk.
+SUCCESS = r'\binstaller: success: disk=(?P<disk>\S+) serial=(?P<serial>\S+) bytes=(?P<bytes>\d+)'
 Values = t.Mapping[str, t.Any]  # a recipe's inputs by name
 
 
