@@ -22,18 +22,9 @@ class Listener:
     ``timeout`` is in seconds.
     """
 
-    def __init__(
-        self,
-        address: str,
-        port: int,
-        timeout: float,
-        lines: t.Sequence[str],
-        report: Report,
-        clock: t.Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._address, self._port, self._timeout, self._lines = address, port, timeout, lines
-        self._report, self._clock = report, clock
-        self._began = self._reported = clock()
+    def __init__(self, address: str, port: int, timeout: float, lines: t.Sequence[str], report: Report) -> None:
+        self._address, self._port, self._timeout, self._lines, self._report = address, port, timeout, lines, report
+        self._began = self._reported = time.monotonic()
         self.announced = not lines
 
     def look(self) -> Verdict | None:
@@ -45,15 +36,15 @@ class Listener:
                 self._report.note(line)
             self.announced = True
             return None
-        seconds = self._clock() - self._began
+        seconds = time.monotonic() - self._began
         if seconds >= self._timeout:
             return Verdict(
                 TIMEOUT,
                 f'port {self._port} of {self._address} has accepted no connection within {seconds:.0f} s. Either the installer '
                 'does not listen there, or the security group or another filter refuses this machine',
             )
-        if self._clock() - self._reported >= REMIND:
-            self._reported = self._clock()
+        if time.monotonic() - self._reported >= REMIND:
+            self._reported = time.monotonic()
             self._report.note(f'port {self._port} of {self._address} does not answer yet, after {seconds:.0f} s')
         return None
 

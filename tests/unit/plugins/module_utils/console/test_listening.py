@@ -6,8 +6,8 @@ import socket
 import typing as t
 
 import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import listening
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.judgement import TIMEOUT
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.listening import Listener
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Clock
 
@@ -31,13 +31,19 @@ def fixture_port() -> t.Iterator[socket.socket]:
         yield port
 
 
-def listener(port: int, notes: Notes, clock: Clock, lines: list[str] = LINES) -> Listener:
-    return Listener('127.0.0.1', port, 600, lines, notes, lambda: clock.now)
+@pytest.fixture(name='clock')
+def fixture_clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setattr(listening, 'time', clock)
+    return clock
+
+
+def listener(port: int, notes: Notes, lines: list[str] = LINES) -> listening.Listener:
+    return listening.Listener('127.0.0.1', port, 600, lines, notes)
 
 
 def test_the_lines_are_printed_once_as_soon_as_the_port_answers(port: socket.socket, clock: Clock) -> None:
     notes = Notes()
-    waiting = listener(port.getsockname()[1], notes, clock)
+    waiting = listener(port.getsockname()[1], notes)
     assert waiting.look() is None
     assert notes.lines == []
     port.listen()
@@ -48,7 +54,7 @@ def test_the_lines_are_printed_once_as_soon_as_the_port_answers(port: socket.soc
 
 def test_a_port_that_stays_closed_is_reported_each_minute_and_ends_the_build(port: socket.socket, clock: Clock) -> None:
     notes, number = Notes(), port.getsockname()[1]
-    waiting = listener(number, notes, clock)
+    waiting = listener(number, notes)
     for _minute in range(9):
         clock.now += 60
         assert waiting.look() is None
@@ -62,7 +68,7 @@ def test_a_port_that_stays_closed_is_reported_each_minute_and_ends_the_build(por
 
 
 def test_a_port_that_closes_after_the_lines_were_printed_ends_nothing(port: socket.socket, clock: Clock) -> None:
-    waiting = listener(port.getsockname()[1], notes := Notes(), clock)
+    waiting = listener(port.getsockname()[1], notes := Notes())
     port.listen()
     waiting.look()
     port.close()
@@ -72,11 +78,11 @@ def test_a_port_that_closes_after_the_lines_were_printed_ends_nothing(port: sock
 
 
 def test_without_a_port_the_lines_are_printed_at_once(clock: Clock) -> None:
-    listener(0, notes := Notes(), clock).look()
+    listener(0, notes := Notes()).look()
     assert notes.lines == LINES
 
 
 def test_without_lines_nothing_is_tried(clock: Clock) -> None:
-    waiting = listener(1, Notes(), clock, [])
+    waiting = listener(1, Notes(), [])
     clock.now += 6000
     assert waiting.look() is None
