@@ -22,7 +22,7 @@ options:
     type: str
   keep:
     description:
-      - Whether to keep the build's instances, volumes, images and snapshots.
+      - Whether to keep the build's instances, security group, volumes, images and snapshots.
       - The answer file is removed in any case, because it may contain password hashes.
     type: bool
     default: false

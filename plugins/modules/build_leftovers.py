@@ -14,10 +14,11 @@ description:
     permits it, and waits until they are gone. If one cannot be removed, the others still are. Only a volume
     is kept as long as its snapshot exists, because an untagged snapshot is found by its volume.
   - Resources get their tag a moment after their creation. Therefore the module also finds images of that name, instances with the
-    client token that the role sets, untagged snapshots of the build's volumes, and the build's answer file.
+    client token that the role sets, untagged snapshots of the build's volumes, the security group of that name, and the build's
+    answer file.
   - The module refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
-  - In Eucalyptus 3.1 and 3.2, which have no tags, the module finds only images and the answer file.
+  - In Eucalyptus 3.1 and 3.2, which have no tags, the module finds only images, the security group and the answer file.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
@@ -62,7 +63,8 @@ leftovers:
   elements: dict
   contains:
     type:
-      description: V(claim) for an expired one, V(answer file), V(instance), V(volume), V(image) or V(snapshot).
+      description: V(claim) for an expired one, V(answer file), V(instance), V(security group), V(volume), V(image) or
+        V(snapshot).
       type: str
     id:
       description: ID of the resource.

@@ -88,6 +88,13 @@ build:
     ramdisk_src:
       description: Path or URL of the installer's ramdisk; empty when a registered one is used.
       type: str
+    remote:
+      description:
+        - The way to an installer that a person operates; null with an answer file.
+        - C(interface) is its name, and C(port) is 0 for the hypervisor's display. C(cidr) may connect. C(parameters) are words for
+          the kernel command line, and C(notes) are the lines for the person. C(password_length) is that of a password that the role
+          makes. The words C(PASSWORD), C(WHERE-IT-IS), C(ADDRESS), C(INSTANCE-ID) and C(VOLUME-ID) are placeholders.
+      type: dict
     answer_file:
       description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), and whether the
         installed system reports its first boot (C(reports)) and the installation proves its success (C(proves)).
@@ -103,7 +110,7 @@ actions:
 import hashlib
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import offers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import offers, remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     KEY_TAG,
     PREFIX,
@@ -135,7 +142,7 @@ class BuildPlan(CloudModule):
             raise RecipeError('build_plan has no inputs: it must run as a task, so that its action plugin reads the variables.')
         self.recipe = Recipe(self.params['inputs'], self.params['here'])
         contents = {part: self._content(part) for part in ('kernel', 'ramdisk')}
-        self.build = {'kernel_src': self.recipe.source('kernel'), 'ramdisk_src': self.recipe.source('ramdisk')}
+        self.build: dict[str, t.Any] = {'kernel_src': self.recipe.source('kernel'), 'ramdisk_src': self.recipe.source('ramdisk')}
         if self.params['entry_point'] != 'main':
             return None
         self.contents = {**contents, 'answer_file': self.params['answer_file']['sha256']}
@@ -156,6 +163,10 @@ class BuildPlan(CloudModule):
         if found is None:
             self._check_with_the_cloud()
             self._check_proof()
+            if not self.recipe['answer_file']:
+                self.build['remote'] = remote.plan(self.recipe.values, self.cloud.credentials.ec2_url)
+                if self.build['remote']['cidr'] == remote.EVERYBODY:
+                    self.module.warn('image_build_operator_cidr is anywhere: the whole world may connect to the installer.')
             return plan
         image_id = found['image_id']
         description = self.recipe['description']
@@ -184,6 +195,7 @@ class BuildPlan(CloudModule):
             'finished_tags': recipe.finished_tags(key),
             'client_tokens': {purpose: recipe.client_token(key, purpose) for purpose in ('install', 'test')},
             'answer_file': self.params['answer_file'],
+            'remote': None,  # set for a build that is necessary
         }
 
     def _content(self, part: str) -> str:

@@ -27,6 +27,8 @@ options:
         A power-off before this line is a failure. Without the option, any power-off counts as success.
       - Groups named C(disk), C(serial) and C(bytes) name the disk that was installed on; see RV(install.disk).
       - The template C(proof.sh.j2) of the role P(eucalyptus.cloud.image_build#role) prints such a line.
+      - With O(interactive), a power-off without this line is no failure, because few installers print one after an installation
+        by hand. If it appears, it must name the disk of O(volume_id).
     type: str
   volume_id:
     description:
@@ -69,6 +71,24 @@ options:
       - Without boot parameters, an installer waits for answers to its questions.
     type: bool
     default: false
+  announce:
+    description:
+      - Lines to print for the person who operates the installer, once O(port) accepts a connection, or at once without it.
+      - They are printed like the console's lines, so they must not contain a secret.
+    type: list
+    elements: str
+    default: []
+  address:
+    description: Address of the instance, as this host reaches it. Required with O(port).
+    type: str
+  port:
+    description: Port on which the installer listens for the person, for example V(5901) for VNC; V(0) for none.
+    type: int
+    default: 0
+  port_timeout:
+    description: Maximum time until O(port) accepts a connection, in seconds.
+    type: int
+    default: 1200
 extends_documentation_fragment:
   - eucalyptus.cloud.console
   - eucalyptus.cloud.connection
@@ -98,6 +118,16 @@ EXAMPLES = r"""
     instance_id: i-4e5f6a7b
     success_pattern: 'my-proof (?P<disk>\S+) (?P<serial>\S+)'
     volume_id: vol-1a2b3c4d
+
+- name: Wait for a person who installs over VNC
+  eucalyptus.cloud.install_wait:
+    eucarc: ~/.euca/eucarc
+    instance_id: i-4e5f6a7b
+    interactive: true
+    address: 203.0.113.7
+    port: 5901
+    announce:
+      - "Connect with: vncviewer 203.0.113.7::5901"
 """
 
 RETURN = r"""
@@ -155,6 +185,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import judgement
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.failures import KNOWN
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following import ENDED, Follower, was_terminated
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.listening import Listener
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import Watch, compile_patterns
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -182,6 +213,10 @@ class InstallWait(CloudModule):
         'failure_patterns': {'type': 'list', 'elements': 'str'},
         'extra_failure_patterns': {'type': 'list', 'elements': 'str', 'default': []},
         'expect_boot_params': {'type': 'bool', 'default': False},
+        'announce': {'type': 'list', 'elements': 'str', 'default': []},
+        'address': {'type': 'str'},
+        'port': {'type': 'int', 'default': 0},
+        'port_timeout': {'type': 'int', 'default': 1200},
         'poll_interval': {'type': 'int', 'default': 2},
         'progress_file': {'type': 'path'},
     }
@@ -190,6 +225,8 @@ class InstallWait(CloudModule):
     def find(self) -> Resource:
         """The installation as it is before any waiting."""
         self.watch, self.success = self._expressions()
+        if self.params['port'] and not self.params['address']:
+            raise ModuleError('port needs address.')
         volume_id = self.params['volume_id']
         self.volume = look(self.cloud, VOLUME, volume_id) if volume_id else None
         if volume_id and not self.volume:
@@ -225,8 +262,8 @@ class InstallWait(CloudModule):
         return plan
 
     def _follow(self) -> Resource:
-        console = Console(self.params['console_file'])
-        follower = Follower(self.cloud, self.params['instance_id'], console, Report(self.params['progress_file']))
+        console, report = Console(self.params['console_file']), Report(self.params['progress_file'])
+        follower = Follower(self.cloud, self.params['instance_id'], console, report)
         follower.meet(self.instance)
         installation = judgement.Installation(
             follower,
@@ -236,9 +273,12 @@ class InstallWait(CloudModule):
             self.params['expect_boot_params'],
             self.success,
             self.volume,
+            must_prove=not self.params['interactive'],
         )
+        params = self.params
+        listener = Listener(params['address'], params['port'], params['port_timeout'], params['announce'], report)
         installation.read(follower.poll())
-        while (verdict := installation.judge()) is None:
+        while (verdict := installation.judge() or listener.look()) is None:
             time.sleep(self.params['poll_interval'])
             installation.read(follower.poll())
         result = {

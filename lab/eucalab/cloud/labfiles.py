@@ -74,6 +74,8 @@ def _facts(config: Config) -> str:
         'lab_name': config.name,
         'lab_endpoint': config.endpoint,
         'lab_guest_endpoint': config.guest_endpoint,
+        # This machine as guests see it. Without a network of the lab, guests cannot be reached.
+        'lab_machine': str(config.addressing.machine) if config.addressing else '',
         'lab_zone': config.zone,
         'lab_admin_eucarc': str(config.home / 'admin/eucarc'),
         'lab_tenant_eucarc': str(config.home / 'tenant/eucarc'),

@@ -3,9 +3,9 @@
 """The resources of one unfinished build in the cloud, and their removal in the right order.
 
 They carry the build's tag. Because tagging is a request of its own, a resource may not have the tag yet. Then an image is
-found by its name, an instance by its client token, and a snapshot by its volume. A finished image also carries the build's
-key (the tag's key followed by ``-key``). It is never a leftover, nor is its snapshot.
-Eucalyptus 3.1 and 3.2 have no tags: there, only images and the answer file are found.
+found by its name, as a security group always is, an instance by its client token, and a snapshot by its volume. A finished
+image also carries the build's key (the tag's key followed by ``-key``). It is never a leftover, nor is its snapshot.
+Eucalyptus 3.1 and 3.2 have no tags: there, only images, the security group and the answer file are found.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     listing,
     remove,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.security_groups import SECURITY_GROUP
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
@@ -34,11 +35,11 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
 ANSWER_FILE, CLAIM = 'answer file', 'claim'
-# The order of looking. An instance holds its volumes and its image, an image its snapshot.
-KINDS = {kind.noun: kind for kind in (INSTANCE, VOLUME, IMAGE, SNAPSHOT)}
+# The order of looking. An instance holds its security group, its volumes and its image, an image its snapshot.
+KINDS = {kind.title: kind for kind in (INSTANCE, SECURITY_GROUP, VOLUME, IMAGE, SNAPSHOT)}
 # A client token has up to 64 characters: the end of the build's name, which is unique, a dot, and anything that the role adds.
 TOKEN_LENGTH = 40
-BUILD = re.compile('.*-[0-9a-f]{10}')  # the role's names of builds; others have no tokens
+BUILD = re.compile('.*-[0-9a-f]{10}')  # the role's names of builds; others have no tokens and no security groups
 
 
 class LeftoversRemain(CollectionError):
@@ -68,6 +69,9 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
             or kind is INSTANCE
             and BUILD.fullmatch(name)
             and (resource['client_token'] or '').startswith(token)
+            or kind is SECURITY_GROUP
+            and BUILD.fullmatch(name)
+            and resource['name'] == name
             or kind is SNAPSHOT
             and resource['volume_id'] in volumes
             and not resource['tags']
@@ -81,9 +85,9 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
-                found.append(_leftover(kind.noun, resource[kind.id], resource['state']))
+                found.append(_leftover(kind.title, resource[kind.id], resource['state']))
     # Volumes are last: without its volume, an untagged snapshot could not be found again.
-    return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.noun)
+    return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.title)
 
 
 def dead_claims(name: str, claim_ids: list[str]) -> list[Leftover]:
@@ -101,7 +105,7 @@ def plan_leftovers(
 
     def attempt(leftover: Leftover) -> None:
         try:
-            if leftover['type'] == VOLUME.noun and any(failed['type'] == SNAPSHOT.noun for failed, _error in failures):
+            if leftover['type'] == VOLUME.title and any(failed['type'] == SNAPSHOT.title for failed, _error in failures):
                 raise WaitError(f'Volume {leftover["id"]} is kept until its snapshot is gone.', None)
             if leftover['type'] == ANSWER_FILE:
                 _remove_object(cloud, leftover['id'])

@@ -13,7 +13,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import checks
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import checks, remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import TOKEN_LENGTH
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
@@ -118,6 +118,13 @@ INPUTS = (
     Input('keep_failed', 'bool', NOT_KEYED, needed=True),
     Input('when_busy', 'str', NOT_KEYED, checks.among('refuse', 'wait'), needed=True),
     Input('directory', 'path', NOT_KEYED, checks.path, needed=True),
+    Input('installer_family', 'str', NOT_KEYED, checks.among(*remote.WAYS)),
+    Input('remote_interface', 'str', NOT_KEYED, checks.among('installer', remote.DISPLAY), needed=True),
+    Input('remote_password', 'str', NOT_KEYED, remote.password, private=True),
+    Input('remote_timeout', 'int', NOT_KEYED, SECONDS, needed=True),
+    Input('operator_cidr', 'str', NOT_KEYED, remote.operator_cidr),
+    Input('display_listen', 'str', NOT_KEYED, remote.address),
+    Input('display_node', 'str', NOT_KEYED, remote.destination),
 )
 
 
@@ -186,7 +193,11 @@ class Recipe:
         if entry_point == 'main':
             if self['answer_file_url'] != URL_PLACEHOLDER:
                 problems.append(f'{PREFIX}answer_file_url must not be set: the role fills it in when it starts the installer.')
-            problems += self.boot_params_problems(self.boot_params)
+            by_hand = not self['answer_file']
+            problems += self.boot_params_problems(
+                f'{remote.parameters(self.values)} {self.boot_params}' if by_hand else self.boot_params
+            )
+            problems += remote.problems(self.values) if by_hand else []
         return problems
 
     def boot_params_problems(self, boot_params: str) -> list[str]:
@@ -242,7 +253,8 @@ class Recipe:
 
     def proof(self, key: str) -> dict[str, str]:
         """The key that the answer file prints as its proof, and the expression that recognises the proof on the console."""
-        return {'proof_key': key[:KEY_DIGITS], 'success_pattern': proof.success_pattern(key[:KEY_DIGITS])}
+        pattern = proof.success_pattern(key[:KEY_DIGITS]) if self['answer_file'] else remote.SUCCESS
+        return {'proof_key': key[:KEY_DIGITS], 'success_pattern': pattern}
 
     def unproved(self, answer_file: t.Mapping[str, t.Any]) -> str:
         """A warning if this answer file (path and facts) does not prove the success of the installation; otherwise empty."""
@@ -250,7 +262,10 @@ class Recipe:
             return ''
         file = self['answer_file']
         if not file:
-            return 'Without image_build_answer_file nothing proves that the installation succeeded: a power-off counts as its end.'
+            return (
+                'Without image_build_answer_file no line on the console proves that the installation succeeded: a power-off counts '
+                'as its end, and the boot test decides whether the image is published.'
+            )
         rest = ' and the boot test' if self['boot_test'] else ''
         return (
             f'{file} does not include proof.sh.j2. Nothing proves that the installation succeeded, or which disk it used: any '

@@ -12,7 +12,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Meanwhile
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Novelty, without_signatures
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Novelty, without_secrets
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
 ENDED = ('terminated', 'shutting-down', 'stopping', 'stopped')
@@ -161,7 +161,7 @@ def was_terminated(instance: Resource | None, state: str | None) -> bool:
 
 
 def console_output(cloud: Cloud, instance_id: str) -> bytes:
-    """Return the console as the cloud shows it, b'' if it shows none; without the signatures of presigned URLs.
+    """Return the console as the cloud shows it, b'' if it shows none; without secrets (see text.py).
 
     A cloud of version 4 or 5 answers with an error while the instance is not in state running, and any cloud may
     fail to reach the node. What was seen before stays valid, so such an answer is no error here. Raises CloudError
@@ -178,4 +178,4 @@ def console_output(cloud: Cloud, instance_id: str) -> bytes:
         shown = base64.b64decode(''.join(output.split()), validate=True)
     except (binascii.Error, ValueError):
         shown = output.encode()
-    return without_signatures(shown)
+    return without_secrets(shown)

@@ -41,7 +41,8 @@ class Verdict:
 class Installation:
     """The end of one installation: proof, failure, silence or time.
 
-    ``timeout`` and ``silence`` are seconds. ``volume`` is the target of the installation, if known.
+    ``timeout`` and ``silence`` are seconds. ``volume`` is the target of the installation, if known. Without ``must_prove``,
+    a missing proof is no failure, but one that names another disk is.
     """
 
     def __init__(
@@ -53,10 +54,11 @@ class Installation:
         expect_boot_params: bool = False,
         success: re.Pattern[str] | None = None,
         volume: Resource | None = None,
+        must_prove: bool = True,
     ) -> None:
         self._follower, self._watch = follower, watch
         self._timeout, self._silence, self._expect_boot_params = timeout, silence, expect_boot_params
-        self._success, self._volume = success, volume
+        self._success, self._volume, self._must_prove = success, volume, must_prove
         self._last_line = ''
         self.proof: str | None = None
         self.disk: dict[str, t.Any] | None = None
@@ -113,7 +115,7 @@ class Installation:
         if self._success and not self.proof and not follower.has_output:
             # The cloud shows no console of an ended instance, but an earlier, interrupted run may have kept it.
             self._look_for_proof(follower.console.kept_lines())
-        if self._success and not self.proof:
+        if self._success and self._must_prove and not self.proof:
             return Verdict(FAILED, NO_PROOF.format(pattern=self._success.pattern))
         if wrong := self._wrong_disk():
             return Verdict(FAILED, f'the installer used a disk other than the volume: {wrong}', self.proof)

@@ -40,6 +40,9 @@ SIGNATURE = re.compile(
     rb'|(?:[\w+/%=]' + BREAK + rb'){1,92}(?=&Expires=)'
 )
 
+# The parameters with which an installer gets the password of its remote interface (build/remote.py).
+PASSWORD = re.compile(rb'((?:\bvncpassword|\.password|/password(?:-again)?)=)[^\s\'"]+', re.IGNORECASE)
+
 # Numbers that measure progress. Others are clocks and counters, which also run while nothing happens.
 QUANTITY = re.compile(r'\d[\d.,]*\s?(?:%|[KMGT]?i?B\b|[kmg]b\b|bytes\b|/\s?\d+|of \d+)')
 WORD = re.compile(r'[^\W\d_]+')
@@ -47,9 +50,10 @@ REPEATED = re.compile(r'(.)\1+')
 REMEMBERED = 5000
 
 
-def without_signatures(data: bytes) -> bytes:
-    """Return the console with the signatures of presigned URLs hidden, also one whose beginning is not in the window."""
-    return SIGNATURE.sub(lambda found: (found[1] or b'') + b'(hidden)', data)
+def without_secrets(data: bytes) -> bytes:
+    """Return the console with the signatures of presigned URLs hidden, also one whose beginning is not in the window, and
+    the passwords among boot parameters."""
+    return PASSWORD.sub(rb'\1(hidden)', SIGNATURE.sub(lambda found: (found[1] or b'') + b'(hidden)', data))
 
 
 def readable(line: bytes) -> str:

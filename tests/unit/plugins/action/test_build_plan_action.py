@@ -32,6 +32,7 @@ GIVEN = {
     'image_build_ramdisk_id': 'eri-1a2b3c4d',
     'image_build_install_url': 'http://mirror.example.com/debian',
     'image_build_directory': '/builds',
+    'image_build_installer_family': 'debian-installer',
 }
 Planner = t.Callable[..., dict[str, t.Any]]
 
@@ -67,7 +68,7 @@ def test_the_module_gets_the_checked_inputs_without_secrets(plan: Planner) -> No
     assert (sent['name'], sent['eucarc'], 'invocation' in sent) == ('eucalyptus.cloud.build_plan', '/e/eucarc', False)
     assert sent['inputs']['volume_size'] == 5
     assert sent['inputs']['description'] == 'debian-12, installed by its own installer'
-    assert not {'root_password_hash', 'connection', 'post'} & set(sent['inputs'])
+    assert not {'root_password_hash', 'connection', 'post', 'remote_password'} & set(sent['inputs'])
 
 
 def test_wrong_inputs_are_refused_before_the_module_runs(plan: Planner) -> None:
@@ -122,6 +123,14 @@ def test_an_answer_file_that_is_nowhere_is_answered_with_the_places(plan: Planne
 
 def test_without_an_answer_file_nothing_is_rendered(plan: Planner) -> None:
     assert plan()['answer_file'] == {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), 'reports': False, 'proves': False}
+
+
+@pytest.mark.parametrize(('interface', 'last'), [('installer', 'ttyS0'), ('display', 'tty0')])
+def test_without_an_answer_file_the_console_is_where_the_person_is_not(plan: Planner, interface: str, last: str) -> None:
+    """Installers ask on the last console; over the network, the serial console shows their messages."""
+    sent = plan(remote_interface=interface, display_listen='127.0.0.1')
+    assert sent['inputs']['boot_params'].split()[-1] == f'console={last}'
+    assert 'console=ttyS0' in sent['inputs']['boot_params']
 
 
 def test_the_roles_own_answer_file_reports_the_first_boot(plan: Planner) -> None:

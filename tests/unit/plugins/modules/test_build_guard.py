@@ -18,6 +18,7 @@ from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
     ebs_image,
     images,
     instances,
+    security_groups,
     snapshot,
     snapshots,
     volume,
@@ -88,6 +89,7 @@ def test_an_image_that_is_registered_while_the_guard_looks_goes_with_its_snapsho
         return DONE
 
     cloud.on('DescribeInstances', instances())
+    cloud.on('DescribeSecurityGroups', security_groups())
     cloud.on('DescribeVolumes', volumes())
     cloud.on('DescribeImages', described)
     cloud.on('DescribeSnapshots', lambda _parameters: snapshots(*[OURS] * ('snapshot' in there)))
@@ -108,6 +110,7 @@ def test_an_untagged_snapshot_that_is_pending_for_longer_than_a_look_is_found_ag
         return DONE
 
     cloud.on('DescribeInstances', instances())
+    cloud.on('DescribeSecurityGroups', security_groups())
     cloud.on('DescribeVolumes', lambda _parameters: volumes(*[volume('available', **TAGS)] * ('volume' in there)))
     cloud.on('DescribeImages', images())
     cloud.on('DescribeSnapshots', lambda _parameters: snapshots(*[snapshot('pending')] * ('snapshot' in there)))
@@ -122,6 +125,7 @@ def test_the_claim_is_given_up_after_cleaning(cloud, interrupted, claims, run, t
     held = []
     for action, reply in (
         ('DescribeInstances', instances()),
+        ('DescribeSecurityGroups', security_groups()),
         ('DescribeVolumes', volumes()),
         ('DescribeImages', images()),
         ('DescribeSnapshots', snapshots()),
@@ -264,6 +268,7 @@ def test_dismissing_changes_something_only_where_a_lock_is(cloud, run, tmp_path)
 
 def test_what_was_not_there_at_the_first_look_and_does_not_go_is_not_called_nothing(cloud, interrupted, run, tmp_path):
     cloud.on('DescribeInstances', instances())
+    cloud.on('DescribeSecurityGroups', security_groups())
     cloud.on('DescribeVolumes', volumes())
     cloud.on('DescribeImages', images())
     cloud.on('DescribeSnapshots', snapshots(), snapshots(OURS))

@@ -15,6 +15,11 @@ NOT_YET = (
     '<Response><Errors><Error><Code>IncorrectState</Code><Message>volume is in-use</Message></Error></Errors></Response>',
 )
 
+IN_USE = (
+    400,
+    '<Response><Errors><Error><Code>InvalidGroup.InUse</Code><Message>group is in use</Message></Error></Errors></Response>',
+)
+
 
 def instance(state: str) -> str:
     return (
@@ -39,8 +44,13 @@ def image(state: str = 'available', tags: str = TAG) -> str:
     )
 
 
+def group(name: str = 'debian-0123456789') -> str:
+    return f'<securityGroupInfo><item><groupId>sg-1</groupId><groupName>{name}</groupName></item></securityGroupInfo>'
+
+
 NOTHING = {
     'DescribeInstances': '<reservationSet/>',
+    'DescribeSecurityGroups': '<securityGroupInfo/>',
     'DescribeVolumes': '<volumeSet/>',
     'DescribeImages': '<imagesSet/>',
     'DescribeSnapshots': '<snapshotSet/>',
@@ -87,18 +97,20 @@ def test_an_image_that_was_registered_but_not_yet_tagged_is_found_by_its_name(em
 
 def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, clock, run):
     empty.on('DescribeInstances', instance('running'), instance('running'), instance('shutting-down'), instance('terminated'))
+    empty.on('DescribeSecurityGroups', group(), group(), '<securityGroupInfo/>')
     empty.on('DescribeVolumes', volume('in-use'), volume('in-use'), volume('available'), '<volumeSet/>')
     empty.on('DescribeImages', image(), image(), '<imagesSet/>')
     empty.on('DescribeSnapshots', snapshot('completed'), snapshot('completed'), '<snapshotSet/>')
     empty.on(f'HEAD {BUCKET}/debian-0123456789', '')
     empty.on(f'DELETE {BUCKET}/debian-0123456789', (204, ''))
     empty.on('DeleteVolume', NOT_YET, '<return>true</return>')
-    for action in ('TerminateInstances', 'DeregisterImage', 'DeleteSnapshot'):
+    for action in ('TerminateInstances', 'DeleteSecurityGroup', 'DeregisterImage', 'DeleteSnapshot'):
         empty.on(action, '<return>true</return>')
     result = run('build_leftovers', **OPTIONS)
     assert empty.writes == [
         f'DELETE {BUCKET}/debian-0123456789',
         'TerminateInstances',
+        'DeleteSecurityGroup',
         'DeregisterImage',
         'DeleteSnapshot',
         'DeleteVolume',
@@ -107,6 +119,7 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     assert [leftover['id'] for leftover in result['leftovers']] == [
         'answer-files-123456789012/debian-0123456789',
         'i-1',
+        'sg-1',
         'emi-1',
         'snap-1',
         'vol-1',
@@ -163,6 +176,23 @@ def test_tokens_are_looked_at_for_builds_only(empty, run):
     empty.on('DescribeInstances', instance('running').replace(TAG, '<clientToken>web.1</clientToken>'))
     empty.on(f'HEAD {BUCKET}/web', (404, ''))
     assert run('build_leftovers', check=True, **{**OPTIONS, 'name': 'web'})['leftovers'] == []
+
+
+def test_a_security_group_is_found_by_its_name_if_that_is_a_builds(empty, run):
+    empty.on('DescribeSecurityGroups', group())
+    found = run('build_leftovers', check=True, **OPTIONS)['leftovers']
+    assert found == [{'type': 'security group', 'id': 'sg-1', 'state': 'available'}]
+    empty.on('DescribeSecurityGroups', group('default'))
+    empty.on(f'HEAD {BUCKET}/default', (404, ''))
+    assert run('build_leftovers', check=True, **{**OPTIONS, 'name': 'default'})['leftovers'] == []
+
+
+def test_a_security_group_in_use_is_deleted_when_its_instance_has_left(empty, clock, run):
+    empty.on('DescribeSecurityGroups', *[group()] * 4, '<securityGroupInfo/>')
+    empty.on('DeleteSecurityGroup', IN_USE, IN_USE, '<return>true</return>')
+    result = run('build_leftovers', **OPTIONS)
+    assert result['actions'] == ['remove security group sg-1']
+    assert empty.writes == ['DeleteSecurityGroup'] * 3
 
 
 def test_where_no_storage_is_configured_there_is_no_answer_file(empty, run):

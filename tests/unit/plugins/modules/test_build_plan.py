@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import Recipe
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import ACCOUNT, DONE, NOBODY, image, images
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import FakeCloud, error
@@ -132,6 +133,50 @@ def test_an_answer_file_that_proves_nothing_is_reported_once_and_refused_on_requ
     assert refused['failed']
     assert 'image_build_require_proof is set' in refused['msg']
     assert not plan(require_proof=True).get('failed')
+
+
+# --- installations by hand
+
+BY_HAND = {
+    'answer_file': '',
+    'installer_family': 'debian-installer',
+    'kickstart_version': '',
+    'remote_interface': 'installer',
+    'operator_cidr': '192.0.2.7',
+    'timeout': 7200,
+    'display_listen': '',
+    'display_node': '',
+}
+NO_FILE = {'answer_file': {'path': '', 'sha256': 'abc', 'reports': False, 'proves': False}}
+
+
+def test_the_way_to_the_installer_is_planned_without_an_answer_file_only(listing: FakeCloud, plan: Planner) -> None:
+    way = plan(options=NO_FILE, **BY_HAND)['build']['remote']
+    assert (way['interface'], way['port'], way['cidr']) == ('SSH', 22, '192.0.2.7/32')
+    assert plan()['build']['remote'] is None
+    assert listing.writes == []
+
+
+def test_the_line_of_success_of_an_installation_by_hand_names_the_disk(listing: FakeCloud, plan: Planner) -> None:
+    pattern = plan(options=NO_FILE, **BY_HAND)['build']['success_pattern']
+    found = re.search(pattern, 'installer: success: disk=vdb serial=euca-vol-1 bytes=5')
+    assert found
+    assert found.groupdict() == {'disk': 'vdb', 'serial': 'euca-vol-1', 'bytes': '5'}
+
+
+def test_an_unknown_address_of_the_person_is_refused(listing: FakeCloud, plan: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cloud is reached through the loopback interface, for example by a tunnel."""
+    monkeypatch.setattr(remote, 'source_address', lambda _endpoint: '127.0.0.1')
+    for check in (False, True):
+        refused = plan(check, options=NO_FILE, **{**BY_HAND, 'operator_cidr': ''})
+        assert 'image_build_operator_cidr is empty' in refused['msg']
+
+
+def test_an_installer_open_to_everybody_is_a_warning(listing: FakeCloud, plan: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, 'warn', lambda _module, text: warnings.append(text))
+    assert plan(options=NO_FILE, **{**BY_HAND, 'operator_cidr': 'anywhere'})['build']['remote']['cidr'] == '0.0.0.0/0'
+    assert 'the whole world may connect' in str(warnings)
 
 
 # --- what the cloud has

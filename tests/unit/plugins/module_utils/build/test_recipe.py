@@ -27,6 +27,7 @@ GIVEN = {
     'image_build_name': 'debian-12',
     'image_build_kernel_id': 'eki-1a2b3c4d',
     'image_build_ramdisk_id': 'eri-1a2b3c4d',
+    'image_build_answer_file': 'x.ks.j2',
 }
 CONTENTS = {'kernel': '', 'ramdisk': '', 'answer_file': 'sha256 of it'}
 
@@ -86,6 +87,9 @@ UNKEYED = {
     'keep_failed': True,
     'boot_test': False,
     'login_prompt': 'hello',
+    'installer_family': 'agama',
+    'remote_password': 'Secret123',
+    'operator_cidr': '192.0.2.7',
     'directory': '/elsewhere',
 }
 
@@ -153,9 +157,12 @@ def test_a_relative_directory_begins_there_too() -> None:
 
 
 def test_what_may_contain_a_secret_stays_on_the_controller() -> None:
-    kept = read(root_password_hash='$6$salt$hash', post='echo secret', connection={'secret_key': 's'}).without_secrets()
-    assert not {'root_password_hash', 'post', 'connection'} & set(kept)
+    kept = read(
+        root_password_hash='$6$salt$hash', post='echo secret', connection={'secret_key': 's'}, remote_password='Secret123'
+    ).without_secrets()
+    assert not {'root_password_hash', 'post', 'connection', 'remote_password'} & set(kept)
     assert 'hash' not in str(kept.values())
+    assert 'Secret123' not in str(kept.values())
 
 
 def test_permissions_are_of_their_own_types() -> None:

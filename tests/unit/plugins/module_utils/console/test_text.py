@@ -10,7 +10,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text impo
     Novelty,
     condensed,
     readable,
-    without_signatures,
+    without_secrets,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,7 +133,7 @@ def test_other_words_and_measures_of_progress_are_new(lines):
 
 def test_a_presigned_url_on_the_kernel_command_line_loses_its_signature():
     printed = b'Command line: inst.ks=http://c:8773/s/b/k?AWSAccessKeyId=AKI&Signature=xMT30%2B4s%3D&Expires=179 ip=dhcp\n'
-    hidden = without_signatures(printed)
+    hidden = without_secrets(printed)
     assert b'xMT30' not in hidden
     assert hidden.endswith(b'&Signature=(hidden)&Expires=179 ip=dhcp\n')
 
@@ -145,11 +145,11 @@ SIGNATURE = 'vjbyPxybdZaNmGa%2ByT272YEAiv4%3D'
 @pytest.mark.parametrize('place', range(1, len(SIGNATURE)))
 def test_a_signature_that_the_terminal_breaks_in_two_is_hidden_whole(place, line_end):
     printed = f'ks=http://c/k?AWSAccessKeyId=AKI&Signature={SIGNATURE[:place]}{line_end}{SIGNATURE[place:]}&Expires=179 ip=dhcp\n'
-    assert without_signatures(printed.encode()) == b'ks=http://c/k?AWSAccessKeyId=AKI&Signature=(hidden)&Expires=179 ip=dhcp\n'
+    assert without_secrets(printed.encode()) == b'ks=http://c/k?AWSAccessKeyId=AKI&Signature=(hidden)&Expires=179 ip=dhcp\n'
     # Nor when the window ends, or begins, within it.
     for end in range(printed.index(SIGNATURE[:place]) + 1, printed.index('&Expires')):
-        assert without_signatures(printed.encode()[:end]).strip() == b'ks=http://c/k?AWSAccessKeyId=AKI&Signature=(hidden)'
-        assert without_signatures(printed.encode()[end:]).lstrip() == b'(hidden)&Expires=179 ip=dhcp\n'
+        assert without_secrets(printed.encode()[:end]).strip() == b'ks=http://c/k?AWSAccessKeyId=AKI&Signature=(hidden)'
+        assert without_secrets(printed.encode()[end:]).lstrip() == b'(hidden)&Expires=179 ip=dhcp\n'
 
 
 @pytest.mark.parametrize('before', ['', 'output of the hook\n', 'AWSAccessKeyId=AKI&'])
@@ -157,13 +157,13 @@ def test_a_signature_whose_name_is_cut_or_broken_is_hidden_too(before):
     name = 'Signature='
     for place in range(1, len(name)):
         for left in ('', f'{name[:place]}\r\n'):
-            hidden = without_signatures(f'{before}{left}{name[place:]}{SIGNATURE}&Expires=179'.encode())
+            hidden = without_secrets(f'{before}{left}{name[place:]}{SIGNATURE}&Expires=179'.encode())
             assert hidden.endswith(b'(hidden)&Expires=179') and SIGNATURE[-20:].encode() not in hidden
 
 
 def test_what_follows_a_signature_on_the_next_line_is_not_hidden():
-    assert without_signatures(b'Signature=abc\nip=dhcp\nroot=/dev/sda\n') == b'Signature=(hidden)\nip=dhcp\nroot=/dev/sda\n'
+    assert without_secrets(b'Signature=abc\nip=dhcp\nroot=/dev/sda\n') == b'Signature=(hidden)\nip=dhcp\nroot=/dev/sda\n'
 
 
 def test_a_window_that_begins_inside_a_signature_shows_nothing_of_it():
-    assert without_signatures(b'30%2B4s%3D&Expires=179 ip=dhcp\n') == b'(hidden)&Expires=179 ip=dhcp\n'
+    assert without_secrets(b'30%2B4s%3D&Expires=179 ip=dhcp\n') == b'(hidden)&Expires=179 ip=dhcp\n'
