@@ -32,7 +32,7 @@ from .network import service as network
 from .protocol import auth
 from .protocol.errors import ApiError, S3Error, TransportError
 from .protocol.wire import BindError, Ec2Wire, error_body
-from .s3 import objects, service, signature, xml
+from .s3 import bodies, service, signature, xml
 from .versions import PLAYED
 
 log = logging.getLogger('eucalab.server')  # not __main__, as which the module runs
@@ -191,7 +191,7 @@ async def serve(config: Config) -> None:
     config.make_directories()
     store = Store(config.database)
     cloud = Cloud(config, store, PLAYED[config.play])
-    objects.recover(cloud)
+    bodies.recover(cloud)
     # Bodies stay as they were sent: an object with Content-Encoding gzip is stored as it is.
     runner = web.AppRunner(
         make_application(Server(cloud).handle),

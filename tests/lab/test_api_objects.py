@@ -233,10 +233,3 @@ def test_listing_pages_prefixes_and_folders(lab_api: Lab) -> None:
     folders = s3.list_objects(Bucket='listed', Delimiter='/')
     assert [one['Prefix'] for one in folders['CommonPrefixes']] == ['a/', 'b/']
     assert [one['Key'] for one in folders['Contents']] == ['c', 'd']
-
-
-def test_subresources_that_the_lab_does_not_have_store_nothing(lab_api: Lab, bucket: str) -> None:
-    with refused('NotImplemented', status=501):
-        lab_api.s3().create_multipart_upload(Bucket=bucket, Key='big')
-    with refused('NoSuchKey', status=404):
-        lab_api.s3().get_object(Bucket=bucket, Key='big')

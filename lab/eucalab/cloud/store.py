@@ -54,6 +54,12 @@ CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT NOT NULL REFERENCES buckets, key TEXT NOT NULL, owner TEXT NOT NULL, acl TEXT NOT NULL,
     size INTEGER NOT NULL, etag TEXT NOT NULL, content_type TEXT NOT NULL, metadata TEXT NOT NULL DEFAULT '{}',
     file TEXT NOT NULL, modified REAL NOT NULL, PRIMARY KEY (bucket, key));
+CREATE TABLE IF NOT EXISTS uploads (  -- in parts
+    id TEXT PRIMARY KEY, bucket TEXT NOT NULL REFERENCES buckets ON DELETE CASCADE, key TEXT NOT NULL, owner TEXT NOT NULL,
+    user_name TEXT NOT NULL, acl TEXT NOT NULL, content_type TEXT NOT NULL, metadata TEXT NOT NULL, created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS parts (
+    upload TEXT NOT NULL REFERENCES uploads ON DELETE CASCADE, number INTEGER NOT NULL, size INTEGER NOT NULL,
+    etag TEXT NOT NULL, file TEXT NOT NULL, modified REAL NOT NULL, PRIMARY KEY (upload, number));
 CREATE TABLE IF NOT EXISTS images (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT, description TEXT, type TEXT NOT NULL, location TEXT,
     architecture TEXT NOT NULL, kernel_id TEXT, ramdisk_id TEXT, virtualization_type TEXT NOT NULL,

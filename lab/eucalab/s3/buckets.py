@@ -13,7 +13,7 @@ from ..cloud.context import Cloud
 from ..protocol.auth import Caller
 from ..protocol.errors import S3Error
 from ..protocol.wire import iso_time
-from . import access, xml
+from . import access, bodies, xml
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{2,254}')
 MOST_KEYS = 1000
@@ -85,7 +85,10 @@ def delete(cloud: Cloud, caller: Caller | None, name: str) -> web.Response:
     with cloud.store.transaction():
         if cloud.store.row('SELECT 1 FROM objects WHERE bucket = ?', name):
             raise S3Error(409, 'BucketNotEmpty', 'The bucket you tried to delete is not empty.', BucketName=name)
+        # Only objects count: uploads in parts that were not completed end with the bucket (countValid).
+        parts = cloud.store.rows('SELECT file FROM parts JOIN uploads ON upload = id WHERE bucket = ?', name)
         cloud.store.execute('DELETE FROM buckets WHERE name = ?', name)
+    bodies.remove(cloud, [row['file'] for row in parts])
     return web.Response(status=204)
 
 
@@ -93,7 +96,7 @@ def list_objects(cloud: Cloud, caller: Caller | None, request: web.Request, name
     bucket = find(cloud, name)
     check(bucket, caller, 'READ')
     prefix, marker, delimiter = (request.query.get(key, '') for key in ('prefix', 'marker', 'delimiter'))
-    most = _max_keys(request)
+    most = number(request, 'max-keys')
     names = {row['number']: row['name'] for row in cloud.store.rows('SELECT * FROM accounts')}
     contents: list[xml.Element] = []
     folders: list[str] = []
@@ -102,15 +105,15 @@ def list_objects(cloud: Cloud, caller: Caller | None, request: web.Request, name
         key = row['key']
         if not key.startswith(prefix):
             continue
-        folder = _folder(key, prefix, delimiter)
-        if folder is not None and (folder in folders or folder <= marker):
+        inside = folder(key, prefix, delimiter)
+        if inside is not None and (inside in folders or inside <= marker):
             continue
         if len(contents) + len(folders) == most:
             truncated = True
             break
-        last = folder or key
-        if folder is not None:
-            folders.append(folder)
+        last = inside or key
+        if inside is not None:
+            folders.append(inside)
         else:
             contents.append(_entry(row, names))
     head = [('Name', name), ('Prefix', prefix), ('Marker', marker), ('MaxKeys', most), ('IsTruncated', truncated)]
@@ -119,14 +122,15 @@ def list_objects(cloud: Cloud, caller: Caller | None, request: web.Request, name
     return reply_xml('ListBucketResult', [*head, *contents, *(('CommonPrefixes', [('Prefix', one)]) for one in folders)])
 
 
-def _max_keys(request: web.Request) -> int:
-    text = request.query.get('max-keys', str(MOST_KEYS))
-    if not text.isdigit():
-        raise S3Error(400, 'InvalidArgument', 'Invalid Argument', ArgumentName='max-keys', ArgumentValue=text)
+def number(request: web.Request, name: str, default: int = MOST_KEYS) -> int:
+    """A parameter of a list."""
+    text = request.query.get(name, str(default))
+    if not text.isdecimal():
+        raise S3Error(400, 'InvalidArgument', 'Invalid Argument', ArgumentName=name, ArgumentValue=text)
     return min(int(text), MOST_KEYS)
 
 
-def _folder(key: str, prefix: str, delimiter: str) -> str | None:
+def folder(key: str, prefix: str, delimiter: str) -> str | None:
     if not delimiter:
         return None
     head, found, _ = key[len(prefix) :].partition(delimiter)

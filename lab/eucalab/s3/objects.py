@@ -1,39 +1,23 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects: put, get, head, delete. Bodies are files with random names that appear complete and before their row."""
+"""Objects: put, get, head, delete."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
-import os
 import re
-import secrets
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from ..cloud.context import Cloud
 from ..protocol.auth import Caller
 from ..protocol.errors import S3Error
-from . import access, buckets, chunks, signature, xml
+from . import access, bodies, buckets, xml
 
-CHUNK = 256 << 10
-_PARTIAL = '.partial'
 _KEPT_HEADERS = ('content-encoding', 'content-disposition', 'cache-control', 'expires', 'content-language')
 _OVERRIDES = {f'response-{name}': name for name in ('content-type', *_KEPT_HEADERS)}
-
-
-def recover(cloud: Cloud) -> None:
-    """At start: remove bodies without a row, which a killed process left behind."""
-    known = {row['file'] for row in cloud.store.rows('SELECT file FROM objects')}
-    for path in cloud.config.objects.iterdir():
-        if path.name not in known:
-            path.unlink()
 
 
 def find(cloud: Cloud, caller: Caller | None, bucket: sqlite3.Row, key: str) -> sqlite3.Row:
@@ -51,103 +35,41 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
     bucket = buckets.find(cloud, bucket_name)
     buckets.check(bucket, caller, 'WRITE')
     acl = buckets.canned_acl(request)
-    if request.content_length is None:
-        raise S3Error(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.')
-    if request.headers.get('x-amz-copy-source'):
-        raise S3Error(501, 'NotImplemented', 'The lab does not copy objects.')
-    body = _Body(cloud.config.objects)
-    try:
-        await body.receive(request, caller)
-        body.verify(request)
-        body.publish()
+    async with bodies.received(cloud, request, caller) as body:
         buckets.find(cloud, bucket_name)  # it may have been deleted during the upload
-        old = cloud.store.row('SELECT file FROM objects WHERE bucket = ? AND key = ?', bucket_name, key)
-        owner = caller.account if caller is not None else bucket['owner']
-        cloud.store.execute(
-            'INSERT OR REPLACE INTO objects'
-            ' (bucket, key, owner, acl, size, etag, content_type, metadata, file, modified)'
-            ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-            bucket_name,
-            key,
-            owner,
-            acl,
-            body.size,
-            body.md5.hexdigest(),
-            request.headers.get('Content-Type', 'binary/octet-stream'),
-            json.dumps(_metadata(request)),
-            body.name,
-            cloud.now(),
-        )
-    except BaseException:
-        body.discard()
-        raise
-    if old is not None:
-        (cloud.config.objects / old['file']).unlink(missing_ok=True)
-    return web.Response(status=200, headers={'ETag': f'"{body.md5.hexdigest()}"'})
+        etag = body.md5.hexdigest()
+        owner = str(caller.account if caller is not None else bucket['owner'])
+        columns = {'owner': owner, 'acl': acl, 'size': body.size, 'etag': etag, 'file': body.name, **headers_to_keep(request)}
+        with cloud.store.transaction():
+            old = record(cloud, bucket=bucket_name, key=key, **columns)
+    bodies.remove(cloud, old)
+    return web.Response(status=200, headers={'ETag': f'"{etag}"'})
 
 
-def _metadata(request: web.Request) -> dict[str, str]:
+def record(cloud: Cloud, **columns: object) -> list[str]:
+    """In a transaction, write the object's row, whose file is complete. The result is the file that it had before, which
+    the caller removes after the transaction."""
+    old = cloud.store.rows('SELECT file FROM objects WHERE bucket = ? AND key = ?', columns['bucket'], columns['key'])
+    cloud.store.execute('DELETE FROM objects WHERE bucket = ? AND key = ?', columns['bucket'], columns['key'])
+    cloud.store.insert('objects', **columns, modified=cloud.now())
+    return [row['file'] for row in old]
+
+
+def headers_to_keep(request: web.Request) -> dict[str, str]:
+    """The columns of an object's row that come from the request's headers."""
+    content_type = request.headers.get('Content-Type', 'binary/octet-stream')
+    return {'content_type': content_type, 'metadata': json.dumps(_metadata(request.headers))}
+
+
+def _metadata(headers: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name.lower(): value
-        for name, value in request.headers.items()
+        for name, value in headers.items()
         if name.lower() in _KEPT_HEADERS or name.lower().startswith('x-amz-meta-')
     }
     if kept.get('content-encoding') == 'aws-chunked':  # an encoding of the transfer, not of the content
         del kept['content-encoding']
     return kept
-
-
-class _Body:
-    """An object's body on its way from the socket to a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.name = secrets.token_hex(16)
-        self.md5, self._sha256, self.size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-        self._path = folder / self.name
-        self._partial = folder / (self.name + _PARTIAL)
-
-    async def receive(self, request: web.Request, caller: Caller | None) -> None:
-        declared, expected = request.headers.get('x-amz-content-sha256'), request.content_length
-        hashed = declared not in (None, signature.UNSIGNED, signature.STREAMING)
-        source: AsyncIterator[bytes] = request.content.iter_chunked(CHUNK)
-        if declared == signature.STREAMING and caller is not None:
-            source, expected = chunks.decode(request, caller), chunks.decoded_length(request)
-        with open(os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'wb') as out:
-            async for chunk in source:
-                out.write(chunk)
-                self.md5.update(chunk)
-                if hashed:
-                    self._sha256.update(chunk)
-                self.size += len(chunk)
-        if self.size != expected:
-            raise S3Error(
-                400, 'IncompleteBody', 'You did not provide the number of bytes specified by the Content-Length HTTP header.'
-            )
-
-    def verify(self, request: web.Request) -> None:
-        """Compare with the digests that the client sent along."""
-        declared = request.headers.get('Content-MD5')
-        if declared is not None:
-            try:
-                digest = base64.b64decode(declared, validate=True)
-            except binascii.Error:
-                digest = b''
-            if len(digest) != 16:
-                raise S3Error(400, 'InvalidDigest', 'The Content-MD5 you specified was invalid.')
-            if digest != self.md5.digest():
-                raise S3Error(400, 'BadDigest', 'The Content-MD5 you specified did not match what we received.')
-        declared = request.headers.get('x-amz-content-sha256', '')
-        if re.fullmatch('[0-9a-f]{64}', declared) and declared != self._sha256.hexdigest():
-            raise S3Error(
-                400, 'XAmzContentSHA256Mismatch', 'The x-amz-content-sha256 you specified did not match what we received.'
-            )
-
-    def publish(self) -> None:
-        self._partial.replace(self._path)
-
-    def discard(self) -> None:
-        self._partial.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
 
 
 async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_name: str, key: str) -> web.StreamResponse:
@@ -176,7 +98,7 @@ async def get(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
         await response.prepare(request)
         file.seek(start)
         while length:
-            chunk = file.read(min(CHUNK, length))
+            chunk = file.read(min(bodies.CHUNK, length))
             if not chunk:
                 raise ConnectionError(f'{bucket_name}/{key}: body is shorter than recorded')
             await response.write(chunk)
@@ -201,6 +123,7 @@ def _range(request: web.Request, size: int) -> tuple[int, int, int]:
 
 
 def delete(cloud: Cloud, caller: Caller | None, bucket_name: str, key: str) -> web.Response:
+    """An object that does not exist is no error."""
     bucket = buckets.find(cloud, bucket_name)
     row = cloud.store.row('SELECT * FROM objects WHERE bucket = ? AND key = ?', bucket_name, key)
     may = access.allows(bucket, bucket['owner'], caller, 'WRITE')
@@ -208,5 +131,25 @@ def delete(cloud: Cloud, caller: Caller | None, bucket_name: str, key: str) -> w
         raise S3Error(403, 'AccessDenied', 'Access Denied')
     if row is not None:
         cloud.store.execute('DELETE FROM objects WHERE bucket = ? AND key = ?', bucket_name, key)
-        (cloud.config.objects / row['file']).unlink(missing_ok=True)
+        bodies.remove(cloud, [row['file']])
     return web.Response(status=204)
+
+
+async def delete_many(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_name: str) -> web.Response:
+    """POST ?delete: each key with its own reply, as if it were deleted alone (``deleteMultipleObjects``)."""
+    buckets.find(cloud, bucket_name)
+    message = await bodies.read_xml(request)
+    quiet = message is not None and (message.findtext('{*}Quiet') or '').strip().startswith('true')
+    result: list[xml.Element] = []
+    for entry in message.iterfind('{*}Object') if message is not None else ():
+        key = entry.findtext('{*}Key') or ''
+        try:
+            if entry.findtext('{*}VersionId'):
+                raise S3Error(501, 'NotImplemented', 'Eucalyptus 4.4 supports versions of objects. The lab does not.')
+            delete(cloud, caller, bucket_name, key)
+        except S3Error as error:
+            code = error.code if error.code == 'AccessDenied' else 'InternalError'  # no others exist in 4.4
+            result.append(('Error', [('Key', key), ('Code', code), ('Message', error.message)]))
+        else:
+            result += [] if quiet else [('Deleted', [('Key', key)])]
+    return buckets.reply_xml('DeleteResult', result)
