@@ -69,7 +69,7 @@ options:
         elements: str
       group:
         description:
-          - Security group to accept connections from, by name. An ID is accepted as well.
+          - Security group to accept connections from, by name, or by ID if it belongs to the account of the keys.
           - One of O(rules[].cidr_ip) and O(rules[].group) is required.
         type: str
       group_owner:
@@ -269,7 +269,7 @@ class SecurityGroup(ResourceModule):
 
     def _wanted(self, found: Resource) -> list[Rule]:
         owner = found['owner_id']
-        rules = wanted_rules(self.params['rules'] or [], owner, self._name)
+        rules = wanted_rules(self.params['rules'] or [], lambda option: self._source(option, owner))
         sources = {rule.group for rule in rules if rule.group and rule.group_owner == owner} - {found['name']}
         if unknown := sources and sources - {group['name'] for group in self._groups}:
             raise ModuleError(
@@ -278,14 +278,18 @@ class SecurityGroup(ResourceModule):
             )
         return rules
 
-    def _name(self, group: str) -> str:
-        """The name of a source group, which may be given by its id."""
+    def _source(self, option: Resource, owner: str) -> tuple[str, str]:
+        """Name and owner of a source group, which may be given by its id."""
+        group = option['group']
         if not is_id(group):
-            return group
-        source = look(self.cloud, SECURITY_GROUP, group)
-        if source is None:
-            raise ModuleError(f'rules: there is no security group {group}.')
-        return str(source['name'])
+            return group, option['group_owner'] or owner
+        found = look(self.cloud, SECURITY_GROUP, group)
+        if found is None:
+            raise ModuleError(
+                f'rules: there is no security group {group} in this account. If it belongs to another account, set group to '
+                'its name, and group_owner.'
+            )
+        return found['name'], found['owner_id']
 
     def wait_present(self) -> Resource | None:
         """The group, after a check of its rules: the cloud refuses to add an existing rule without an error."""

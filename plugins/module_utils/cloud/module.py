@@ -64,7 +64,7 @@ class CloudModule:
     key: t.ClassVar[str]
     texts: t.ClassVar[tuple[str, ...]] = ()  # options of type raw whose value is a text
     revealing: t.ClassVar[tuple[str, ...]] = ()  # options with secrets in them that are not secret as a whole
-    atomic: t.ClassVar[bool] = False  # no interrupt between its steps: a new resource is tagged in any case
+    atomic: bool = False  # no interrupt between its steps: a new resource is tagged in any case
     # distribution -> traceback of its failed import, None if it is installed
     libraries: t.ClassVar[dict[str, str | None]] = {}
 

@@ -138,6 +138,7 @@ class ResourceModule(CloudModule):
         last = {**found, 'state': self.kind.removed, **({'volumes': []} if 'volumes' in found else {})}
         if found['state'] not in self.kind.gone:
             self.check_removable(found)
+            self.atomic = False  # one step, which may wait long
             plan.remove(f'{self.kind.remove.partition("_")[0]} {self.kind.title} {self.id}', self.remove, after=last)
         removed = in_state(self.kind.removed)
         aim = f'{self.kind.title} {self.id} to be {self.kind.removed}'

@@ -54,10 +54,10 @@ class Rule:
         return {'IpProtocol': protocol, **ports, 'UserIdGroupPairs': [{'UserId': self.group_owner, 'GroupName': self.group}]}
 
 
-def wanted_rules(options: list[Resource], owner: str, name_of: t.Callable[[str], str]) -> list[Rule]:
+def wanted_rules(options: list[Resource], source: t.Callable[[Resource], tuple[str, str]]) -> list[Rule]:
     """The rules of a playbook, each once, in order. Raises InvalidRule.
 
-    ``owner`` is the account of source groups without one, and ``name_of`` returns the name of a group given by its id.
+    ``source`` returns the name and the owner of a rule's source group.
     """
     rules = []
     for option in options:
@@ -67,8 +67,8 @@ def wanted_rules(options: list[Resource], owner: str, name_of: t.Callable[[str],
         for low, high in _ranges(protocol, option):
             rules += [Rule(protocol, low, high, cidr_ip=_network(cidr)) for cidr in option['cidr_ip'] or []]
             if option['group']:
-                group = name_of(option['group'])
-                rules.append(Rule(protocol, low, high, group=group, group_owner=option['group_owner'] or owner))
+                group, owner = source(option)
+                rules.append(Rule(protocol, low, high, group=group, group_owner=owner))
     return in_order(rules)
 
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import signal
+
 import pytest
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import (
     ACCOUNT,
@@ -219,10 +221,17 @@ def test_what_the_cloud_would_refuse_is_refused_with_the_way_out(cloud, clock, r
 
 
 def test_a_group_is_deleted_as_soon_as_its_last_instance_has_left(cloud, clock, run):
+    def interruptible(reply):
+        def answer(_parameters):
+            assert not signal.pthread_sigmask(signal.SIG_BLOCK, []), 'Ctrl-C ends the wait'
+            return reply
+
+        return answer
+
     used = instance('shutting-down').replace('default', 'web')
     cloud.on('DescribeSecurityGroups', *[group()] * 4, NONE)
     cloud.on('DescribeInstances', instances(used, instance('running', 'i-2')))
-    cloud.on('DeleteSecurityGroup', IN_USE, IN_USE, DONE)
+    cloud.on('DeleteSecurityGroup', interruptible(IN_USE), IN_USE, DONE)
     result = run('security_group', name='web', state='absent')
     assert result['actions'] == ['delete security group sg-1']
     assert result['security_group']['state'] == 'deleted'
