@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 
 import boto.ec2.blockdevicemapping
 import boto.ec2.connection
@@ -85,7 +86,16 @@ def test_boto_2_stores_objects(lab_api: Lab) -> None:
         assert bucket.get_key('folder/a file').get_contents_as_string() == b'content'
         assert lab_api.fetch(key.generate_url(60)) == (200, 'content')
         assert len(key.get_acl().acl.grants) == 2
-        key.delete()
+        upload = bucket.initiate_multipart_upload('in parts', metadata={'k': 'v'})
+        for number, content in ((1, b'a' * (5 << 20)), (2, b'end')):
+            upload.upload_part_from_file(io.BytesIO(content), number)
+        assert [part.size for part in upload] == [5 << 20, 3]
+        upload.complete_upload()
+        copy = bucket.copy_key('copy', bucket.name, 'in parts')
+        assert bucket.get_key(copy.name).get_metadata('k') == 'v'
+        assert copy.get_contents_as_string().endswith(b'aend')
+        deleted = bucket.delete_keys(['folder/a file', 'in parts', 'copy'])
+        assert ([one.key for one in deleted.deleted], deleted.errors) == (['folder/a file', 'in parts', 'copy'], [])
         bucket.delete()
 
 
