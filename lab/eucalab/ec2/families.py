@@ -6,6 +6,7 @@ from __future__ import annotations
 
 # Importing a family announces its actions.
 from . import (  # noqa: F401
+    absent,
     addresses,
     attachments,
     attributes,

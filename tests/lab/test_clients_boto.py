@@ -1,21 +1,25 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clients of others: boto 2.49 works as it did, botocore's defaults fail as they do on a Eucalyptus."""
+"""boto 2.49 works as it did, boto3 with the right settings too, and botocore's defaults fail as they do on a Eucalyptus."""
 
 from __future__ import annotations
 
 import http.client
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import boto.ec2.blockdevicemapping
 import boto.ec2.connection
 import boto.ec2.regioninfo
 import boto.s3.connection
+import boto3
 import botocore.config
 import botocore.session
 import pytest
 
 from tests.kit.lab import Lab
+from tests.kit.played_node import CONSOLE, played_node
 from tests.kit.refusals import refused
 from tests.kit.waiting import wait_for
 
@@ -97,6 +101,49 @@ def test_boto_2_stores_objects(lab_api: Lab) -> None:
         deleted = bucket.delete_keys(['folder/a file', 'in parts', 'copy'])
         assert ([one.key for one in deleted.deleted], deleted.errors) == (['folder/a file', 'in parts', 'copy'], [])
         bucket.delete()
+
+
+def test_boto3s_resources_do_the_whole_sequence_with_the_right_settings(make_lab_api: Callable[..., Lab], tmp_path: Path) -> None:
+    lab = make_lab_api('boto3')
+    ec2 = boto3.session.Session(lab.tenant.access_key, lab.tenant.secret_key, region_name='eucalyptus').resource(
+        'ec2', api_version='2014-10-01', endpoint_url=lab.ec2_url, config=botocore.config.Config(signature_version='v2')
+    )
+    with played_node(lab, tmp_path):
+        key = ec2.create_key_pair(KeyName='operator')
+        assert len(key.key_fingerprint) == 59
+        group = ec2.create_security_group(GroupName='ssh', Description='for the operator')
+        group.authorize_ingress(IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='192.0.2.0/24')
+        assert ec2.SecurityGroup(group.id).ip_permissions[0]['IpRanges'] == [{'CidrIp': '192.0.2.0/24'}]
+        volume = ec2.create_volume(Size=1, AvailabilityZone='one')
+        wait_for('the volume', lambda: ec2.Volume(volume.id).state == 'available')
+        snapshot = volume.create_snapshot(Description='installed')
+        wait_for('the snapshot', lambda: ec2.Snapshot(snapshot.id).state == 'completed')
+        root = [{'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot.id}}]
+        image = ec2.register_image(Name='boto3', Architecture='x86_64', RootDeviceName='/dev/sda', BlockDeviceMappings=root)
+        (instance,) = ec2.create_instances(
+            ImageId=image.id, MinCount=1, MaxCount=1, KeyName='operator', SecurityGroups=['ssh'], UserData='hello'
+        )
+        wait_for('it runs', lambda: ec2.Instance(instance.id).state['Name'] == 'running')
+        assert instance.console_output()['Output'] == CONSOLE
+        instance.create_tags(Tags=[{'Key': 'Name', 'Value': 'by boto3'}])
+        (found,) = ec2.instances.filter(Filters=[{'Name': 'tag:Name', 'Values': ['by boto3']}])
+        assert (found.id, found.key_name) == (instance.id, 'operator')
+        assert found.describe_attribute(Attribute='userData')['UserData']['Value'] == 'aGVsbG8='
+        instance.reboot()
+        made = instance.create_image(Name='made', NoReboot=True)
+        wait_for('the image', lambda: ec2.Image(made.id).state == 'available')
+        instance.stop()
+        wait_for('it is stopped', lambda: ec2.Instance(instance.id).state['Name'] == 'stopped')
+        instance.modify_attribute(UserData={'Value': b'changed'})
+        instance.start()
+        wait_for('it runs', lambda: ec2.Instance(instance.id).state['Name'] == 'running')
+        instance.terminate()
+        wait_for('it is terminated', lambda: ec2.Instance(instance.id).state['Name'] == 'terminated')
+        for one in (image, made):
+            one.deregister()
+        for one in (*ec2.snapshots.filter(OwnerIds=['self']), volume, key, group):
+            one.delete()
+        assert list(ec2.images.all()) == list(ec2.snapshots.all()) == list(ec2.key_pairs.all()) == []
 
 
 def default_client(lab_api: Lab, service: str, url: str):
