@@ -95,6 +95,12 @@ build:
           the kernel command line, and C(notes) are the lines for the person. C(password_length) is that of a password that the role
           makes. The words C(PASSWORD), C(WHERE-IT-IS), C(ADDRESS), C(INSTANCE-ID) and C(VOLUME-ID) are placeholders.
       type: dict
+    instance_type:
+      description: Instance type of the installer, chosen by its memory unless one was given.
+      type: str
+    boot_test_instance_type:
+      description: Instance type of the boot test.
+      type: str
     answer_file:
       description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), and whether the
         installed system reports its first boot (C(reports)) and the installation proves its success (C(proves)).
@@ -110,7 +116,7 @@ actions:
 import hashlib
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import offers, remote
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import instance_types, offers, remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     KEY_TAG,
     PREFIX,
@@ -196,6 +202,7 @@ class BuildPlan(CloudModule):
             'client_tokens': {purpose: recipe.client_token(key, purpose) for purpose in ('install', 'test')},
             'answer_file': self.params['answer_file'],
             'remote': None,  # set for a build that is necessary
+            **{name: recipe[name] for name in ('instance_type', 'boot_test_instance_type')},
         }
 
     def _content(self, part: str) -> str:
@@ -223,6 +230,10 @@ class BuildPlan(CloudModule):
             url = self.cloud.presigned_get(bucket, self.build['image_name'], seconds, url)
             boot_params = boot_params.replace(URL_PLACEHOLDER, url)
         self._refuse(recipe.boot_params_problems(boot_params) + offers.unmet(self.cloud, recipe) + self._unregistrable())
+        name, unknown = instance_types.choose(self.cloud, recipe)
+        if unknown:
+            self.module.warn(unknown)
+        self.build |= {'instance_type': name, 'boot_test_instance_type': recipe['boot_test_instance_type'] or name}
 
     def _unregistrable(self) -> list[str]:
         """A sentence for each file that only an administrator can register."""

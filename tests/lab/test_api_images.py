@@ -109,7 +109,12 @@ def test_mappings_of_an_image_in_the_instance_store_are_checked_and_lost(lab_api
         return str(ec2.register_image(Name=new_name(), ImageLocation=location, **options)['ImageId'])
 
     ephemeral = {'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral0'}
-    assert not ec2.describe_images(ImageIds=[register(ephemeral)])['Images'][0].get('BlockDeviceMappings')
+    image = register(ephemeral)
+    assert not ec2.describe_images(ImageIds=[image])['Images'][0].get('BlockDeviceMappings')
+    shown = ec2.describe_image_attribute(ImageId=image, Attribute='blockDeviceMapping')['BlockDeviceMappings']
+    assert {one['VirtualName']: one['DeviceName'] for one in shown} == {
+        **{'emi': 'sda1', 'ephemeral0': 'sda2', 'swap': 'sda3', 'root': '/dev/sda1'}
+    }
     for mappings, message in (
         ([ephemeral, {'DeviceName': '/dev/sdc', 'VirtualName': 'ephemeral1'}], 'Only one ephemeral device is supported'),
         ([{'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral4'}], 'must be of the form ephemeral[0123]'),

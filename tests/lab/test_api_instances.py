@@ -232,6 +232,24 @@ def test_an_ebs_instance_has_an_ephemeral_disk_if_it_asks_for_one(lab_api: Lab, 
     assert not lab_api.rows('SELECT 1 FROM ephemeral_disks WHERE instance_id = ?', without)
 
 
+def test_the_mappings_of_an_ebs_image_have_the_names_of_the_metadata(lab_api: Lab, snapshot: str) -> None:
+    mappings = [
+        {'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot}},
+        {'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral0'},
+        {'DeviceName': '/dev/sdc', 'Ebs': {'VolumeSize': 2}},
+    ]
+    ec2 = lab_api.ec2()
+    options = {'Architecture': 'x86_64', 'RootDeviceName': '/dev/sda', 'BlockDeviceMappings': mappings}
+    image = ec2.register_image(Name='a-mapped-image', **options)['ImageId']
+    shown = ec2.describe_image_attribute(ImageId=image, Attribute='blockDeviceMapping')['BlockDeviceMappings']
+    assert [(one['VirtualName'], one['DeviceName']) for one in shown] == [
+        *(('emi', '/dev/sda'), ('root', '/dev/sda'), ('ephemeral0', '/dev/sdb'), ('ebs1', '/dev/sdc'))
+    ]
+    instance = run(lab_api, image)['InstanceId']
+    rows = lab_api.rows('SELECT name, device FROM ephemeral_disks WHERE instance_id = ?', instance)
+    assert [tuple(row) for row in rows] == [('ephemeral0', '/dev/sdb')]
+
+
 def test_a_manifest_written_over_makes_its_image_unusable(lab_api: Lab) -> None:
     made = lab_api.register(lab_api.tenant, 'machine', 'instance-images', VirtualizationType='hvm')
     run(lab_api, made)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from typing import Any
 
 from ..cloud.context import Cloud
@@ -88,12 +89,29 @@ def describe_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, An
     elif attribute == 'ramdisk':
         reply['RamdiskId'] = {'Value': row['ramdisk_id'] or ''}
     elif attribute == 'blockDeviceMapping':
-        reply['BlockDeviceMappings'] = [images.describe_block_device(device) for device in json.loads(row['block_devices'])]
+        reply['BlockDeviceMappings'] = _block_devices(row)
     elif attribute == 'productCodes':
         reply['ProductCodes'] = []
     else:
         raise failure('invalid image attribute request.')
     return reply
+
+
+def _block_devices(row: sqlite3.Row) -> list[dict[str, Any]]:
+    """Names like those in the metadata. Of an image in the instance store they are always the same (ComputeService)."""
+    if row['root_device_type'] != 'ebs':
+        fixed = {'emi': 'sda1', 'ephemeral0': 'sda2', 'swap': 'sda3', 'root': '/dev/sda1'}
+        return [{'VirtualName': name, 'DeviceName': device} for name, device in fixed.items()]
+    root = row['root_device_name']
+    described = [{'VirtualName': name, 'DeviceName': root} for name in ('emi', 'root')]
+    devices = [images.describe_block_device(device) for device in json.loads(row['block_devices'])]
+    volumes = 0
+    for device in devices:
+        if device['DeviceName'] == root:
+            continue
+        volumes += 'Ebs' in device
+        described.append({'VirtualName': f'ebs{volumes}', **device})
+    return described
 
 
 @action('DescribeInstanceAttribute')

@@ -32,9 +32,12 @@ class Offer:
     names: tuple[str, ...]  # the members that may be given as name
 
 
+INSTANCE_TYPES = Offer(
+    'instance type', ('instance_type', 'boot_test_instance_type'), 'describe_instance_types', 'InstanceTypes', ('Name',)
+)
 OFFERS = (
     Offer('availability zone', ('zone',), 'describe_availability_zones', 'AvailabilityZones', ('ZoneName',)),
-    Offer('instance type', ('instance_type', 'boot_test_instance_type'), 'describe_instance_types', 'InstanceTypes', ('Name',)),
+    INSTANCE_TYPES,
     Offer('key pair', ('key_name',), 'describe_key_pairs', 'KeyPairs', ('KeyName',)),
     Offer('security group', ('security_groups',), 'describe_security_groups', 'SecurityGroups', ('GroupName', 'GroupId')),
 )
@@ -67,15 +70,22 @@ def _unmet(cloud: Cloud, recipe: Recipe, offer: Offer) -> list[str]:
 
 def _existing(cloud: Cloud, offer: Offer) -> list[list[str]] | None:
     """The names of each resource that the cloud lists; None if it has no such request."""
+    things = listed(cloud, offer)
+    if things is None:
+        return None
+    names = [[thing[name] for name in offer.names if thing.get(name)] for thing in things]
+    return [group for group in names if group]
+
+
+def listed(cloud: Cloud, offer: Offer) -> list[dict[str, t.Any]] | None:
+    """The resources that the cloud lists; None if it has no such request. Raises CloudError."""
     try:
         reply = cloud.ec2(offer.operation, f'the {offer.word}s')
     except CloudError as error:
         if UNKNOWN_REQUEST in (error.text or '').lower() or error.code in UNKNOWN_CODES:
             return None
         raise
-    things = reply.get(offer.listed) or []
-    names = [[thing[name] for name in offer.names if thing.get(name)] for thing in things]
-    return [group for group in names if group]
+    return reply.get(offer.listed) or []
 
 
 def _wrong_images(cloud: Cloud, recipe: Recipe) -> list[str]:

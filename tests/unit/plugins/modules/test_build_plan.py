@@ -38,6 +38,7 @@ INPUTS: dict[str, t.Any] = {
     'zone': '',
     'instance_type': 'm1.medium',
     'boot_test_instance_type': 'm1.medium',
+    'memory': 512,
     'security_groups': [],
     'key_name': '',
     'volume_size': 4,
@@ -57,6 +58,15 @@ def zones(*names: str) -> str:
 
 def types(*names: str) -> str:
     return f'<instanceTypeDetails>{items(*names, element="name")}</instanceTypeDetails>'
+
+
+def sizes(**memory: int) -> str:
+    """Instance types by name, with their memory in MiB."""
+    rows = (
+        f'<item><name>{name.replace("_", ".")}</name><cpu>{1 + (name[0] == "c")}</cpu><disk>10</disk><memory>{size}</memory></item>'
+        for name, size in memory.items()
+    )
+    return f'<instanceTypeDetails>{"".join(rows)}</instanceTypeDetails>'
 
 
 def key_pairs(*names: str) -> str:
@@ -79,7 +89,7 @@ def fixture_listing(cloud: FakeCloud) -> FakeCloud:
     """A cloud with everything that the inputs name, and without a finished image."""
     cloud.on('DescribeImages', images(KERNEL, RAMDISK))
     cloud.on('DescribeAvailabilityZones', as_administrator)
-    cloud.on('DescribeInstanceTypes', types('m1.small', 'm1.medium', 'm1.large'))
+    cloud.on('DescribeInstanceTypes', sizes(c1_medium=512, m1_small=256, m1_medium=512, m1_large=1024))
     cloud.on('DescribeKeyPairs', key_pairs('ann', 'bob'))
     cloud.on('DescribeSecurityGroups', groups('default', 'ssh'))
     return cloud
@@ -188,7 +198,7 @@ def test_an_installer_open_to_everybody_is_a_warning(listing: FakeCloud, plan: P
         ({'zone': 'two'}, 'image_build_zone: there is no availability zone two. The cloud has one.'),
         (
             {'instance_type': 'm1.larg'},
-            'image_build_instance_type: there is no instance type m1.larg. The cloud has m1.large, m1.small, m1.medium.',
+            'image_build_instance_type: there is no instance type m1.larg. The cloud has m1.large, m1.small, c1.medium, m1.medium.',
         ),
         (
             {'boot_test_instance_type': 'm1.tiny'},
@@ -255,6 +265,80 @@ def test_what_the_cloud_cannot_list_is_not_checked(listing: FakeCloud, plan: Pla
 def test_another_failure_to_list_ends_the_build(listing: FakeCloud, plan: Planner) -> None:
     listing.on('DescribeKeyPairs', error('InternalFailure', 'database away', 500))
     assert 'database away' in plan(key_name='ann')['msg']
+
+
+# --- instance type
+
+
+@pytest.mark.parametrize(
+    ('given', 'memory', 'chosen'),
+    [('', 1, 'm1.small'), ('', 256, 'm1.small'), ('', 257, 'm1.medium'), ('', 513, 'm1.large'), ('c1.medium', 300, 'c1.medium')],
+)
+def test_the_smallest_type_with_enough_memory_is_taken_unless_one_is_given(
+    listing: FakeCloud, plan: Planner, given: str, memory: int, chosen: str
+) -> None:
+    build = plan(instance_type=given, boot_test_instance_type=given, memory=memory)['build']
+    assert (build['instance_type'], build['boot_test_instance_type']) == (chosen, chosen)
+    assert plan(instance_type=given, memory=memory)['build']['boot_test_instance_type'] == 'm1.medium'
+    assert listing.writes == []
+
+
+@pytest.mark.parametrize(
+    ('given', 'memory', 'said'),
+    [
+        (
+            'm1.small',
+            512,
+            'image_build_instance_type: m1.small (256 MiB) has less memory than image_build_memory, 512 MiB.'
+            ' These types have enough: m1.medium (512 MiB), c1.medium (512 MiB), m1.large (1024 MiB).',
+        ),
+        (
+            'm1.large',
+            2048,
+            'image_build_instance_type: m1.large (1024 MiB) has less memory than image_build_memory, 2048 MiB.'
+            ' The largest is m1.large (1024 MiB).',
+        ),
+        ('', 2048, 'image_build_memory: no instance type of the cloud has 2048 MiB. The largest is m1.large (1024 MiB).'),
+    ],
+)
+def test_too_little_memory_is_refused_before_anything_is_created(
+    listing: FakeCloud, plan: Planner, given: str, memory: int, said: str
+) -> None:
+    for check in (False, True):
+        assert plan(check, instance_type=given, memory=memory)['msg'] == said
+    assert listing.writes == []
+
+
+def test_without_a_list_of_sizes_a_given_type_is_used_with_a_warning_and_none_is_refused(
+    listing: FakeCloud, plan: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, 'warn', lambda _module, text: warnings.append(text))
+    listing.on('DescribeAvailabilityZones', zones('one'))
+    listing.on('DescribeInstanceTypes', NO_SUCH_REQUEST)
+    assert plan(instance_type='m1.medium')['build']['instance_type'] == 'm1.medium'
+    assert warnings == [
+        'The cloud does not list the sizes of its instance types for this account, so the memory of m1.medium was not compared'
+        ' with image_build_memory, 512 MiB.'
+    ]
+    refused = plan(instance_type='')['msg']
+    assert refused.startswith('image_build_instance_type is empty, and the cloud does not list the sizes')
+    assert refused.endswith('Set it to a type with at least 512 MiB of memory.')
+
+
+def test_before_eucalyptus_3_3_an_administrators_zones_show_the_sizes(listing: FakeCloud, plan: Planner) -> None:
+    def rows(parameters: dict[str, str]) -> str:
+        states = {'vm types': 'free / max   cpu   ram  disk', 'm1.small': '0002 / 0004   1    128     2'}
+        states['m1.xlarge'] = '0000 / 0001   2   1024    10'
+        if parameters.get('ZoneName.1') != 'verbose':
+            return zones('one')
+        items = (f'<item><zoneName>|- {name}</zoneName><zoneState>{text}</zoneState></item>' for name, text in states.items())
+        return f'<availabilityZoneInfo><item><zoneName>one</zoneName></item>{"".join(items)}</availabilityZoneInfo>'
+
+    listing.on('DescribeInstanceTypes', NO_SUCH_REQUEST)
+    listing.on('DescribeAvailabilityZones', rows)
+    assert plan(instance_type='')['build']['instance_type'] == 'm1.xlarge'
+    assert 'm1.small (128 MiB) has less memory' in plan(instance_type='m1.small')['msg']
 
 
 # --- files

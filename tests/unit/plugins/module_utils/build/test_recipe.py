@@ -239,7 +239,7 @@ HASH = 'sha256:' + 64 * 'a'
         ({'login_prompt': ''}, ['image_build_login_prompt must not be empty']),
         ({'boot_test': 'maybe'}, ["image_build_boot_test must be true or false, not 'maybe'"]),
         ({'when_busy': 'hurry'}, ["image_build_when_busy must be refuse or wait, not 'hurry'"]),
-        ({'instance_type': ''}, ['image_build_instance_type must not be empty']),
+        ({'memory': 0}, ['image_build_memory must be 1 or more (MiB), not 0']),
         ({'zone': 'my zone'}, ['image_build_zone must be printable ASCII without blanks']),
         ({'directory': 's3://x'}, ['image_build_directory must be a path']),
     ],
