@@ -84,7 +84,7 @@ WAYS: dict[str, tuple[Way, ...]] = {
             f'modules=network-console network-console/password={PASSWORD} network-console/password-again={PASSWORD} '
             'debian-installer/exit/poweroff=true',
             f'{SSH} installer@{ADDRESS}',
-            'confirm that the installation is complete; the installer then powers off',
+            'confirm the last message, if there is one; the installer powers off',
         ),
     ),
     'yast': (Way('VNC', 5901, f'vnc=1 VNCPassword={PASSWORD}', VIEWER, f'let it reboot; {REBOOT}', longest=8),),
