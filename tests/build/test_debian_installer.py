@@ -13,9 +13,11 @@ from .conftest import ANSWERS
 from .test_failures import fails
 
 IMAGES = Path('/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64')
+# DHCP in the lab names no name server, so without one here the installer would ask.
 BOOT_PARAMS = """\
 auto=true priority=critical url={{ image_build_answer_file_url }} hostname=obedient domain=lab interface=auto
-netcfg/dhcp_timeout=60 DEBIAN_FRONTEND=text console=ttyS0"""
+netcfg/dhcp_timeout=60 netcfg/get_nameservers={{ image_build_guest_s3_url | urlsplit('hostname') }}
+DEBIAN_FRONTEND=text console=ttyS0"""
 
 
 @pytest.mark.long
