@@ -120,8 +120,8 @@ fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
 
-believe: ## Debian's own cloud-init in an installed system, with the lab's metadata and a key pair
-	@tools/setup tests
+believe: ## builds with installers that nobody here wrote (FAI, debian-installer), and Debian's cloud-init; MINUTES
+	@tools/setup believe
 	@pytest -q -m long tests/build
 
 races: ## two machines build the same image at once, 20 times; takes an hour

@@ -34,6 +34,7 @@ ENVIRONMENT = {
     'CI': 'true',
     'EUCALAB_STATE': str(STATE),
 }
+ANSWERS = Path(__file__).parent / 'answers'
 BUILD = ('ansible-playbook', str(ROOT / 'playbooks/build_image.yml'))
 
 
@@ -78,6 +79,31 @@ class BuildLab(Lab):
                 return True
             time.sleep(0.2)
         return False
+
+    def publish(self, name: str, kernel: Path, ramdisk: Path) -> dict:
+        """Publish an installer as the cloud's administrator; returns a tenant's variables for building with it."""
+        facts = self.facts()
+        variables = {
+            'image_build_name': name,
+            'image_build_connection': {'eucarc': facts['lab_admin_eucarc']},
+            'image_build_kernel': str(kernel),
+            'image_build_ramdisk': str(ramdisk),
+            'image_build_installer_permissions': {'public': True},
+        }
+        published = run('ansible-playbook', str(ROOT / 'playbooks/publish_installer.yml'), '-e', json.dumps(variables))
+        assert published.returncode == 0, published.stdout + published.stderr
+        return {
+            **dict(re.findall(r'(image_build_\w+_id): (e[kmr]i-\w+)', published.stdout)),
+            'image_build_connection': {'eucarc': facts['lab_tenant_eucarc']},
+            'image_build_guest_s3_url': f'{facts["lab_guest_endpoint"]}/services/objectstorage',
+            'image_build_directory': str(self.home / 'builds'),
+        }
+
+    def instance_type(self, memory: int) -> str:
+        """The smallest instance type with this much memory, in MB."""
+        listed = self.call('Action=DescribeInstanceTypes&Version=2014-10-01')[1]
+        sizes = re.findall(r'<name>([\w.]+)</name>.*?<memory>(\d+)</memory>', listed, re.DOTALL)
+        return min((int(size), name) for name, size in sizes if int(size) >= memory)[1]
 
     def requests(self) -> list[str]:
         """What the cloud has been asked, in order: EC2's actions, and the methods of object storage."""

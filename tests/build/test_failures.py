@@ -26,7 +26,7 @@ def fails(process: subprocess.CompletedProcess[str], *words: str) -> str:
     assert process.returncode != 0, said
     missing = [word for word in words if word not in said]
     assert not missing, f'{missing} not in:\n{said}'
-    assert 'Traceback' not in said, said
+    assert 'Traceback (most recent' not in said, said
     return said
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 from eucalab.installer import build, packages, systems
 from eucalab.installer.packages import BuildError
 from eucalab.installer.ramdisk import Ramdisk, libraries
+from tests.kit.paths import environment
+from tests.kit.waiting import wait_for
 
 
 class Apt:
@@ -76,6 +79,32 @@ def test_what_a_killed_build_left_is_removed_and_not_taken_for_a_product(apt: Ap
     build.build(tmp_path)
     assert 'debian' in apt.built
     assert not (tmp_path / '.build-killed').exists() and not (tmp_path / '.debian-half').exists()
+
+
+def test_fai_is_built_only_by_name(apt: Apt, tmp_path: Path) -> None:
+    build.build(tmp_path)
+    assert 'fai' not in apt.built and 'fai' not in build.outdated(tmp_path)
+    build.build(tmp_path, ['fai'])
+    assert apt.built[-1] == 'fai' and build.outdated(tmp_path, ['fai']) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs root, to mount')
+def test_the_processes_and_mounts_of_a_killed_fai_build_end_with_it(tmp_path: Path) -> None:
+    seconds = f'8{os.getpid()}'  # no other test sleeps for so long
+    command = f'mount -t tmpfs none {tmp_path}; touch {tmp_path}/mounted; exec sleep {seconds}'
+    program = f'from pathlib import Path; from eucalab.installer import fai; fai._run(Path("/"), "sh", "-c", {command!r})'
+
+    def sleeps() -> bool:
+        return any(_command_line(process) == f'sleep\0{seconds}\0' for process in Path('/proc').glob('[0-9]*'))
+
+    builder = subprocess.Popen([sys.executable, '-c', program], env=environment())
+    try:
+        wait_for('the command runs', sleeps, 20)
+        assert not list(tmp_path.iterdir())  # mounted only for the command
+    finally:
+        builder.kill()
+        builder.wait()
+    wait_for('the command has ended', lambda: not sleeps(), 20)
 
 
 def test_complete_products_are_enough_when_apt_has_no_lists(apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +206,13 @@ def test_without_a_debian_12_archive_in_apts_sources_nothing_is_guessed(apt_get:
 def test_the_builder_names_no_host() -> None:
     files = [path for path in systems.SOURCES.rglob('*') if path.is_file() and '__pycache__' not in path.parts]
     assert [path for path in files if re.search(rb'://[a-z0-9-]+\.[a-z]', path.read_bytes())] == []
+
+
+def _command_line(process: Path) -> str:
+    try:
+        return (process / 'cmdline').read_text()
+    except OSError:  # it has ended
+        return ''
 
 
 def _empty(path: Path) -> Path:

@@ -15,7 +15,9 @@ from .packages import BuildError
 def main() -> int:
     parser = argparse.ArgumentParser(prog='eucalab.installer', description='Build installer and systems in the cache.')
     parser.add_argument('command', choices=['build', 'check'], help='build outdated products, or only list them')
-    parser.add_argument('--only', action='append', choices=list(PRODUCTS), help='build only this product; may be repeated')
+    parser.add_argument(
+        '--only', action='append', choices=list(PRODUCTS), help='only this product; may be repeated; by default all but fai'
+    )
     arguments = parser.parse_args()
     set_umask()
     try:

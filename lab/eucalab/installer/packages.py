@@ -19,8 +19,8 @@ class BuildError(Exception):
     """A problem that stops the build; the message includes its solution."""
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a command and return its standard output. When this process is interrupted, the command is ended.
+def run(*command: str | Path, cwd: Path | None = None, stop: int = signal.SIGTERM) -> str:
+    """Run a command and return its standard output. When this process is interrupted, the command gets the signal ``stop``.
 
     :raises BuildError: with the last lines of the command's output
     """
@@ -42,7 +42,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
         output, errors = process.communicate()
     except BaseException:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+            os.killpg(process.pid, stop)
         process.wait()
         raise
     if process.returncode:

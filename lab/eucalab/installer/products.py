@@ -22,3 +22,8 @@ def ramdisk(cache: Path) -> Path:
 def system(cache: Path, name: str) -> Path:
     """The archive of one of :data:`SYSTEMS`, from which the installer installs it."""
     return cache / name / 'rootfs.tar'
+
+
+def fai(cache: Path) -> Path:
+    """The directory with FAI's kernel, initial ramdisk, live image and repository; built only by ``--only fai``."""
+    return cache / 'fai'

@@ -11,18 +11,24 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from . import drivers, packages
+from . import drivers, fai, packages
 from .ramdisk import Ramdisk, gzip, libraries
 
 SOURCES = Path(__file__).parent
 BUSYBOX = Path('/usr/bin/busybox')
 # Folders with the files of each product. All products also depend on this package's Python files.
-FOLDERS = {'installer': ('ramdisk', 'shared'), 'busybox': ('busybox', 'installed', 'shared'), 'debian': ('debian', 'installed')}
+FOLDERS = {
+    'installer': ('ramdisk', 'shared'),
+    'busybox': ('busybox', 'installed', 'shared'),
+    'debian': ('debian', 'installed'),
+    'fai': ('fai',),
+}
 # Packages of each product. It is outdated when their versions, the kernel's or this package's files change.
 PACKAGES = {
     'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata'),
     'busybox': ('busybox-static', 'dropbear-bin'),
     'debian': ('busybox-static', 'libc6', 'systemd', 'apt', 'ifupdown', 'wget'),
+    'fai': ('fai-server', 'fai-doc', 'fai-nfsroot', 'dracut-network', 'libc6', *fai.REPOSITORY),
 }
 
 

@@ -236,8 +236,13 @@ AGAMA = [
     *_known('Agama', FAILED, 'Failed to retrieve profile from URL', 'Could not start the installation'),
     *_known('Agama', FAILED, 'Cannot perform the installation as the settings are not'),
 ]
-# FAI's lib/subroutines, lib/get-config-dir* and lib/task_sysinfo.
+# FAI's lib/subroutines, lib/get-config-dir* and lib/task_sysinfo; setup-storage's Sizes.pm, Parser.pm, Commands.pm, Init.pm.
 FAI = [
+    *_known(
+        'FAI', FAILED, 'Insufficient space available for partition', 'is too small - at least', 'No matching disk_config found'
+    ),
+    *_known('FAI', FAILED, 'This system does not have a physical disk', 'INTERNAL ERROR in setup-storage'),
+    *_known('FAI', FAILED, "Sorry, can't create a partition of", 'setup-storage failed, but', 'Cannot satisfy pre-depends for'),
     *_known('FAI', FAILED, 'FATAL ERROR. Installation stopped.', 'Error in task', 'Problems accessing the config space'),
     *_known('FAI', FAILED, 'Partitioning tool did not create', 'FAI: installation aborted.', 'missing in config space.'),
     *_known('FAI', FAILED, 'No URL defined for the config space', 'Error in get-config-dir'),

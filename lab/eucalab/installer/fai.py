@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FAI, an installer that nobody here wrote, made by its own programs (Debian's package fai-server)."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+from . import packages
+
+SOURCES = Path(__file__).parent / 'fai'
+EXAMPLE = Path('/usr/share/doc/fai-doc/examples/simple')
+# All that an installation may ask for, beyond FAI's base system.
+REPOSITORY = ('linux-image-cloud-amd64', 'grub-pc', 'initramfs-tools', 'wget', 'zstd')
+# fai-make-nfsroot(8), nfsroot.conf(5)
+NFSROOT_CONF = """\
+FAI_DEBOOTSTRAP="bookworm {mirror}"
+FAI_DEBOOTSTRAP_OPTS=
+FAI_ROOTPW='*'
+NFSROOT={work}/nfsroot
+TFTPROOT={work}/tftp
+NFSROOT_HOOKS={work}/hooks
+FAI_CONFIGDIR={work}/config
+"""
+
+
+def installer(_kernel: Path, out: Path) -> None:
+    """``vmlinuz``, ``initrd``, the live image ``squash.img``, and ``packages``, a repository of what it installs."""
+    work = out.parent / 'fai-work'
+    etc, nfsroot = work / 'etc', work / 'nfsroot'
+    _configure(work)
+    _configuration_space(work / 'config')
+    _run(work, 'fai-make-nfsroot', '-C', etc, '-v', '-z', '-g', '-f')
+    _run(work, SOURCES / 'make-repository', nfsroot / 'var/tmp/base.tar.zst', etc / 'apt/sources.list', *REPOSITORY)
+    # They need not be in the live image, which is downloaded into memory.
+    for pattern, name in (('vmlinuz-*', 'vmlinuz'), ('initrd.img-*', 'initrd')):
+        shutil.move(next((nfsroot / 'boot').glob(pattern)), out / name)
+        (out / name).chmod(0o644)
+    _run(work, 'env', f'TMPDIR={work}', 'fai-cd', '-f', '-C', etc, '-g', '/etc/fai/grub.cfg', '-M', '-S', out / 'squash.img')
+    shutil.move(work / 'packages', out)
+
+
+def _configure(work: Path) -> None:
+    """FAI's configuration, which its programs read instead of /etc/fai."""
+    sources = packages.debian_sources()
+    mirror = next(uri for _deb, uri, release, _main in map(str.split, sources.splitlines()) if release == 'bookworm')
+    for folder in ('etc/apt', 'hooks'):
+        (work / folder).mkdir(parents=True)
+    (work / 'etc/apt/sources.list').write_text(sources)
+    (work / 'etc/nfsroot.conf').write_text(NFSROOT_CONF.format(mirror=mirror, work=work))
+    (work / 'etc/fai.conf').touch()
+    shutil.copy(SOURCES / 'NFSROOT', work / 'etc')
+
+
+def _configuration_space(space: Path) -> None:
+    """FAI's own example, without its classes of hosts and their packages: the answer file has these."""
+    if not EXAMPLE.is_dir():
+        raise packages.BuildError(f'{EXAMPLE} is missing: run tools/setup believe')
+    shutil.copytree(EXAMPLE, space, symlinks=True)
+    (space / 'class/50-host-classes').unlink()
+    for file in [*(space / 'package_config').iterdir(), *(space / 'basefiles').iterdir()]:
+        file.unlink()
+    shutil.copy(SOURCES / '50-answer.sh', space / 'class')
+
+
+def _run(work: Path, *command: str | Path) -> None:
+    """Run a command that mounts file systems. When this process ends, the command's processes and mounts do so as well."""
+    packages.run(
+        *('setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount-proc', '--pid', '--fork', '--kill-child'),
+        # TMPDIR would be taken for a path in the chroot.
+        *('env', '-u', 'TMPDIR', 'DEBIAN_FRONTEND=noninteractive'),
+        *command,
+        cwd=work,
+        stop=signal.SIGKILL,
+    )
