@@ -55,17 +55,33 @@ def test_a_rule_in_the_form_of_before_2009_is_the_same_rule(lab_api: Lab, group:
     assert permissions(lab_api, group) == []
 
 
-def test_a_group_may_be_the_source_of_another_which_keeps_it_from_being_deleted(lab_api: Lab, group: str) -> None:
+def test_a_group_may_be_the_source_of_another_whose_rule_outlives_it(lab_api: Lab, group: str) -> None:
     ec2 = lab_api.ec2()
     other = ec2.create_security_group(GroupName=f'{group}-source', Description='s')['GroupId']
     rule = {'IpProtocol': 'udp', 'FromPort': 53, 'ToPort': 53, 'UserIdGroupPairs': [{'GroupName': f'{group}-source'}]}
     ec2.authorize_security_group_ingress(GroupName=group, IpPermissions=[rule])
     (pair,) = permissions(lab_api, group)[0]['UserIdGroupPairs']
     assert (pair['GroupId'], pair['UserId']) == (other, lab_api.tenant.number)
-    with refused('InvalidGroup.InUse'):
-        ec2.delete_security_group(GroupId=other)
-    ec2.delete_security_group(GroupName=group)
     ec2.delete_security_group(GroupId=other)
+    assert permissions(lab_api, group)[0]['UserIdGroupPairs'] == [pair]
+
+
+def test_the_sources_of_one_permission_are_one_rule_which_is_revoked_whole(lab_api: Lab, group: str) -> None:
+    """Up to 4.4; Amazon's cloud has a rule per source."""
+    ec2 = lab_api.ec2()
+    both = {**SSH, 'IpRanges': [{'CidrIp': '192.0.2.0/25'}, {'CidrIp': '192.0.2.128/25'}]}
+    ec2.authorize_security_group_ingress(GroupName=group, IpPermissions=[both])
+    ec2.revoke_security_group_ingress(GroupName=group, IpPermissions=[{**SSH, 'IpRanges': both['IpRanges'][:1]}])
+    assert [permission['IpRanges'] for permission in permissions(lab_api, group)] == [both['IpRanges']]
+    ec2.revoke_security_group_ingress(GroupName=group, IpPermissions=[both])
+    assert permissions(lab_api, group) == []
+
+
+def test_networks_beside_groups_in_a_permission_are_ignored(lab_api: Lab, group: str) -> None:
+    ec2 = lab_api.ec2()
+    ec2.authorize_security_group_ingress(GroupName=group, IpPermissions=[{**SSH, 'UserIdGroupPairs': [{'GroupName': group}]}])
+    (permission,) = permissions(lab_api, group)
+    assert permission['IpRanges'] == [] and [pair['GroupName'] for pair in permission['UserIdGroupPairs']] == [group]
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,17 @@ import sqlite3
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """``cidr`` is set, or ``account`` and ``group`` (an id)."""
+    """What one permission of a request became: its networks, or its groups: account, id and name, which outlive them."""
 
     protocol: str  # tcp, udp, icmp
     low: int
     high: int
-    cidr: str | None = None
-    account: str | None = None
-    group: str | None = None
+    cidrs: tuple[str, ...] = ()
+    groups: tuple[tuple[str, str, str], ...] = ()
 
 
 def rules_of(row: sqlite3.Row) -> list[Rule]:
-    return [Rule(*fields) for fields in json.loads(row['rules'])]
+    return [
+        Rule(protocol, low, high, tuple(cidrs), tuple((account, group, name) for account, group, name in groups))
+        for protocol, low, high, cidrs, groups in json.loads(row['rules'])
+    ]

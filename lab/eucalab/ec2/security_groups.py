@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Security groups of a cloud without VPC, as ``NetworkGroupManager`` of 4.4 keeps them.
 
-A rule is one protocol, one range of ports and one source. DescribeSecurityGroups lists one permission per rule.
+A rule is what one permission of a request became, with all its sources: another permission with only some of them is
+another rule. DescribeSecurityGroups lists one permission per rule.
 """
 
 from __future__ import annotations
@@ -88,11 +89,9 @@ def delete_security_group(cloud: Cloud, caller: Caller, request: dict[str, Any])
 
 
 def _in_use(cloud: Cloud, row: sqlite3.Row) -> bool:
+    """By instances. A rule of another group keeps nothing: it has the group's name and id, no reference (NetworkPeer)."""
     instances = cloud.store.rows("SELECT groups FROM instances WHERE account = ? AND state != 'terminated'", row['account'])
-    if any(row['name'] in json.loads(instance['groups']) for instance in instances):
-        return True
-    others = cloud.store.rows('SELECT * FROM security_groups WHERE id != ?', row['id'])
-    return any(rule.group == row['id'] for other in others for rule in rules_of(other))
+    return any(row['name'] in json.loads(instance['groups']) for instance in instances)
 
 
 @action('AuthorizeSecurityGroupIngress')
@@ -148,11 +147,11 @@ def group_id(identifier: str) -> str:
 def _wanted(cloud: Cloud, caller: Caller, request: dict[str, Any], must_exist: bool) -> list[Rule]:
     rules: list[Rule] = []
     for permission in _permissions(request):
-        sources = [{'cidr': _cidr(one.get('CidrIp') or '')} for one in permission.get('IpRanges') or []]
-        sources += [_source(cloud, caller, pair, must_exist) for pair in permission.get('UserIdGroupPairs') or []]
-        if sources:  # without one the permission is passed over (EUCA-5934)
-            protocol, low, high = _ports(permission)
-            rules += [Rule(protocol, low, high, **source) for source in sources]
+        groups = tuple(_source(cloud, caller, pair, must_exist) for pair in permission.get('UserIdGroupPairs') or [])
+        # Networks beside groups are ignored (IpPermissionTypeAsNetworkRule).
+        cidrs = () if groups else tuple(_cidr(one.get('CidrIp') or '') for one in permission.get('IpRanges') or [])
+        if groups or cidrs:  # without a source the permission is passed over (EUCA-5934)
+            rules.append(Rule(*_ports(permission), cidrs, groups))
     return rules
 
 
@@ -209,7 +208,8 @@ def _cidr(text: str) -> str:
         raise ApiError('InvalidPermission.Malformed', f'Invalid IP range: {text}') from None
 
 
-def _source(cloud: Cloud, caller: Caller, pair: dict[str, Any], must_exist: bool) -> dict[str, str]:
+def _source(cloud: Cloud, caller: Caller, pair: dict[str, Any], must_exist: bool) -> tuple[str, str, str]:
+    """Account, id and name of a group that a rule names."""
     account = pair.get('UserId') or caller.account
     if pair.get('GroupId'):
         row = by_id(cloud, group_id(pair['GroupId']))
@@ -218,12 +218,12 @@ def _source(cloud: Cloud, caller: Caller, pair: dict[str, Any], must_exist: bool
     else:
         raise failure('Group ID or Group Name required.')
     if row is not None:
-        return {'account': row['account'], 'group': row['id']}
+        return row['account'], row['id'], row['name']
     if must_exist:
         raise ApiError(
             'InvalidGroup.NotFound', f"The security group '{pair.get('GroupName') or pair.get('GroupId')}' does not exist"
         )
-    return {'account': account, 'group': ''}  # equal to no rule
+    return account, '', ''  # equal to no rule
 
 
 @action('DescribeSecurityGroups')
@@ -253,18 +253,16 @@ def _describe(cloud: Cloud, row: sqlite3.Row, tagged: dict[str, str]) -> dict[st
         'GroupName': row['name'],
         'GroupId': row['id'],
         'Description': row['description'],
-        'IpPermissions': [_permission(cloud, rule) for rule in rules_of(row)],
+        'IpPermissions': [_permission(rule) for rule in rules_of(row)],
         'Tags': tags.as_list(tagged),
     }
 
 
-def _permission(cloud: Cloud, rule: Rule) -> dict[str, Any]:
-    described: dict[str, Any] = {'IpProtocol': rule.protocol, 'FromPort': rule.low, 'ToPort': rule.high}
-    if rule.cidr is not None:
-        return {**described, 'UserIdGroupPairs': [], 'IpRanges': [{'CidrIp': rule.cidr}]}
-    source = by_id(cloud, rule.group or '')
-    pair = {'UserId': rule.account, 'GroupId': rule.group, 'GroupName': source['name'] if source else None}
-    return {**described, 'UserIdGroupPairs': [pair], 'IpRanges': []}
+def _permission(rule: Rule) -> dict[str, Any]:
+    pairs = [{'UserId': account, 'GroupId': identifier, 'GroupName': name} for account, identifier, name in rule.groups]
+    ranges = [{'CidrIp': cidr} for cidr in rule.cidrs]
+    ports = {'FromPort': rule.low, 'ToPort': rule.high}
+    return {'IpProtocol': rule.protocol, **ports, 'UserIdGroupPairs': pairs, 'IpRanges': ranges}
 
 
 def for_launch(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[str]:

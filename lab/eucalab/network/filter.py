@@ -75,21 +75,19 @@ def _chain(identifier: str, rules: list[Rule], inside: dict[str, list[str]]) -> 
 
 
 def _accepted(rule: Rule, inside: dict[str, list[str]]) -> Iterator[str]:
-    """The rule as nft has it; none when its source is a group without instances."""
-    if rule.cidr is not None:
-        source = f'ip saddr {rule.cidr} '
-    elif inside.get(rule.group or ''):
-        source = f'ip saddr {_set(inside[rule.group or ""])} '
-    else:
-        return
+    """The rule as nft has it, once per source; a group without instances is none."""
+    groups = [_set(inside[identifier]) for _, identifier, _ in rule.groups if inside.get(identifier)]
+    for source in (*rule.cidrs, *groups):
+        yield f'ip saddr {source} {_traffic(rule)} accept'
+
+
+def _traffic(rule: Rule) -> str:
     if rule.protocol != 'icmp':
         ports = str(rule.low) if rule.low == rule.high else f'{rule.low}-{rule.high}'
-        yield f'{source}{rule.protocol} dport {ports} accept'
-    elif rule.low == -1:
-        yield f'{source}ip protocol icmp accept'
-    else:
-        code = '' if rule.high == -1 else f' icmp code {rule.high}'
-        yield f'{source}icmp type {rule.low}{code} accept'
+        return f'{rule.protocol} dport {ports}'
+    if rule.low == -1:
+        return 'ip protocol icmp'
+    return f'icmp type {rule.low}' + ('' if rule.high == -1 else f' icmp code {rule.high}')
 
 
 def _name(identifier: str) -> str:
