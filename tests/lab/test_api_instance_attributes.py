@@ -44,6 +44,17 @@ def test_user_data_and_type_of_a_stopped_instance_can_be_changed(lab_api: Lab, i
     assert shown['InstanceType'] == 'm1.large'
 
 
+def test_kernel_and_ramdisk_of_a_stopped_instance_can_be_changed(lab_api: Lab, instance: str) -> None:
+    set_state(lab_api, instance, 'stopped')
+    ec2, boot = lab_api.ec2(), lab_api.published_boot()
+    ec2.modify_instance_attribute(InstanceId=instance, Kernel={'Value': boot['KernelId']})
+    ec2.modify_instance_attribute(InstanceId=instance, Ramdisk={'Value': boot['RamdiskId']})
+    (shown,) = ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances']
+    assert (shown['KernelId'], shown['RamdiskId']) == (boot['KernelId'], boot['RamdiskId'])
+    with refused('InvalidAMIID.NotFound', boot['RamdiskId']):
+        ec2.modify_instance_attribute(InstanceId=instance, Kernel={'Value': boot['RamdiskId']})
+
+
 def test_what_the_boot_needs_cannot_be_changed_while_the_instance_runs(lab_api: Lab, instance: str) -> None:
     set_state(lab_api, instance, 'running')
     with refused('IncorrectInstanceState', "not in the 'stopped' state"):

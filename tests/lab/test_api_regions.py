@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 
+import pytest
+
 from tests.kit.lab import Lab
 from tests.kit.refusals import refused
 
@@ -72,3 +74,41 @@ def test_only_the_administrator_sees_how_many_instances_of_a_type_fit(lab_api: L
     query = 'Action=DescribeInstanceTypes&Availability=true&Version=2014-10-01'
     assert 'AuthFailure' in lab_api.call(query)[1]
     assert '<available>' in lab_api.call(query, lab_api.admin)[1]
+
+
+@pytest.mark.parametrize(
+    'action, member',
+    [
+        ('describe_conversion_tasks', 'ConversionTasks'),
+        ('describe_export_tasks', 'ExportTasks'),
+        ('describe_internet_gateways', 'InternetGateways'),
+        ('describe_network_interfaces', 'NetworkInterfaces'),
+        ('describe_placement_groups', 'PlacementGroups'),
+        ('describe_reserved_instances', 'ReservedInstances'),
+        ('describe_route_tables', 'RouteTables'),
+        ('describe_spot_instance_requests', 'SpotInstanceRequests'),
+        ('describe_subnets', 'Subnets'),
+        ('describe_vpcs', 'Vpcs'),
+    ],
+)
+def test_what_a_cloud_without_vpc_has_not_is_described_as_empty(lab_api: Lab, action: str, member: str) -> None:
+    assert getattr(lab_api.ec2(), action)()[member] == []
+
+
+def test_an_id_of_a_vpc_is_not_found(lab_api: Lab) -> None:
+    with refused('InvalidSubnetID.NotFound', "The subnet ID 'subnet-12345678' does not exist"):
+        lab_api.ec2().describe_subnets(SubnetIds=['subnet-12345678'])
+
+
+def test_only_the_administrator_gets_the_verbose_rows_of_a_zone(lab_api: Lab) -> None:
+    rows = lab_api.ec2(lab_api.admin).describe_availability_zones(ZoneNames=['verbose'])['AvailabilityZones']
+    assert [row['ZoneName'] for row in rows[:2]] == ['one', '|- vm types']
+    assert any(re.fullmatch(r'\|- m1\.small', row['ZoneName']) for row in rows)
+    assert [row['ZoneName'] for row in lab_api.ec2().describe_availability_zones(ZoneNames=['verbose'])['AvailabilityZones']] == [
+        'one'
+    ]
+
+
+def test_a_volume_has_no_attributes_as_in_4_4(lab_api: Lab) -> None:
+    status, body = lab_api.call('Action=DescribeVolumeAttribute&VolumeId=vol-12345678&Attribute=autoEnableIO')
+    assert (status, '<return>true</return>' in body) == (200, True)
