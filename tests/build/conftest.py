@@ -116,6 +116,7 @@ class BuildLab(Lab):
             "SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')",
             "SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
             "FROM images, json_each(images.block_devices) WHERE images.state = 'available')",
+            "SELECT id, name FROM security_groups WHERE name != 'default'",
             "SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%' OR bucket LIKE 'builds-%'",
         )
         return [tuple(row) for query in queries for row in self.rows(query)]

@@ -67,7 +67,7 @@ class Build:
         }
         with self.output.open('wb') as file:
             self.process = subprocess.Popen(
-                ['ansible-playbook', '-v', str(ROOT / 'playbooks/build_image.yml'), '-e', json.dumps(variables)],
+                ['ansible-playbook', '-vvv', str(ROOT / 'playbooks/build_image.yml'), '-e', json.dumps(variables)],
                 env=settings,
                 cwd=directory,
                 stdout=file,
@@ -113,6 +113,10 @@ class Build:
     def ended(self, seconds: float = 90) -> int:
         self.until('the playbook ends', lambda: self.process.poll() is not None, seconds)
         return self.process.returncode
+
+    def passwords(self) -> list[Path]:
+        """The files with passwords that the role made."""
+        return list(self.directory.glob('builds/*/remote-password'))
 
     def groups(self) -> list[dict[str, Any]]:
         groups = self.lab.ec2().describe_security_groups()['SecurityGroups']
@@ -170,7 +174,7 @@ def test_the_way_to_the_installer_is_open_for_one_address_until_the_installation
 
     installer.listen()
     build.until('the command is printed', lambda: COMMAND in build.said())
-    (file,) = build.directory.glob('builds/*/remote-password')
+    (file,) = build.passwords()
     assert f'Password: cat {file}' in build.said()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     password = file.read_text().split()[0]
@@ -193,7 +197,7 @@ def test_the_way_to_the_installer_is_open_for_one_address_until_the_installation
     assert build.ended() != 0
     assert 'failed at: test the image' in build.said()
     assert build.left() == []
-    # All that was printed or kept, with -v.
+    # All that was printed or kept, with -vvv.
     kept = [build.said(), *(path.read_text() for path in build.directory.glob('builds/*/*') if path.is_file())]
     assert not [text for text in kept if password in text]
     assert any('inst.vncpassword=(hidden)' in text for text in kept)
@@ -201,24 +205,27 @@ def test_the_way_to_the_installer_is_open_for_one_address_until_the_installation
 
 def test_after_ctrl_c_the_group_is_removed_with_everything_else(start: Callable[..., Build], installer: socket.socket) -> None:
     installer.listen()
-    build = start(image_build_remote_password='MyOwn+12')
+    build = start()
     build.until('the command is printed', lambda: COMMAND in build.said())
     assert len(build.groups()) == 1
-    assert 'inst.vncpassword=MyOwn+12 ' in build.user_data(build.instance()['id'])
+    assert len(build.passwords()) == 1
     os.killpg(build.process.pid, signal.SIGINT)
     build.ended(30)
     build.until('nothing is left', lambda: not build.left(), 60)
-    assert 'MyOwn+12' not in build.said()
+    assert build.passwords() == []
 
 
 def test_an_installer_that_never_listens_fails_the_build_and_the_group_is_removed(start: Callable[..., Build]) -> None:
-    build = start(image_build_remote_timeout=3)
+    build = start(image_build_remote_timeout=3, image_build_remote_password='MyOwn+12')
+    build.until('the installer runs', lambda: 'is running' in build.said())
+    assert 'inst.vncpassword=MyOwn+12 ' in build.user_data(build.instance()['id'])
+    assert build.passwords() == []
     assert build.ended() != 0
     said = re.sub(r'\s+', ' ', build.said())
     assert f'port {PORT} of {ADDRESS} has accepted no connection within' in said
     assert 'Everything that it created was removed.' in said
     assert build.left() == []
-    assert not list(build.directory.glob('builds/*/remote-password'))
+    assert 'MyOwn+12' not in build.said()
 
 
 def test_a_build_whose_person_cannot_be_known_creates_nothing(start: Callable[..., Build]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import CLEANING, BuildInProgress, Claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
@@ -17,6 +18,8 @@ TIMEOUT = 600
 # For one look. A resource that appeared after the look may hold one that it found: an image, for example, its snapshot.
 LOOK_TIMEOUT = 60
 PAUSE = 3
+# Beside the log; roles/image_build/vars/main.yml names it as well.
+PASSWORD_FILE = 'remote-password'
 
 Print = t.Callable[[str], None]
 
@@ -47,6 +50,7 @@ class CleanUp:
         self.claim.owner.state = CLEANING
         removed = 'its answer file' if self.keep else 'everything that it created'
         show(f'\nbuild {self.name}: interrupted; removing {removed} (log: {self.log})')
+        Path(self.log).with_name(PASSWORD_FILE).unlink(missing_ok=True)
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
         while quiet < 2 and time.monotonic() < deadline and self.wanted() and not self.lost:
