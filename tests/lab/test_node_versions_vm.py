@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from test_hook_vm import add_instance, install_hook
-from test_node_vm import Node, calls, request, virsh
+from test_node_vm import Node, calls, ebs_instance, request, virsh
 
 from tests.kit.waiting import wait_for
 from tests.lab.node_support import INSTALLER, guest_kernel, guest_ramdisk, scratch_lab
@@ -82,3 +82,29 @@ def test_an_instance_boots_with_its_parameters_gets_a_volume_reboots_and_ends(no
         f'euca-nc-post-detach {folder}/{DETACHED[play].format(volume)}',
         f'euca-nc-pre-clean {folder}',
     ]
+
+
+def test_a_killed_node_of_3_1_adopts_its_guest_and_attaches_its_volumes_again_after_a_reboot() -> None:
+    with scratch_lab(play='3.1') as lab:
+        lab.add_hook('recorder', RECORDER)
+        node = Node(lab)
+        try:
+            instance, _root = ebs_instance(lab, 'booted from the volume', power_off=False)
+            node.wait_state(instance, 'running')
+            node.wait_console(instance, 'booted from the volume')
+            folder = lab.instance(instance)['instance_path']
+            assert calls(lab)[2:] == [f'euca-nc-pre-boot {folder}'], 'no hook for the root volume'
+            volume = lab.add_volume(1 << 20)
+            lab.attach(instance, volume)
+            wait_for('the report', lambda: lab.attachment(volume)['node_state'] == 'attached')
+            assert f'{volume}.raw' in virsh('dumpxml', instance) and '<serial>' not in virsh('dumpxml', instance)
+            node.kill()
+            node.start()
+            wait_for('adoption', lambda: f'euca-nc-pre-adopt {folder}' in calls(lab))
+            wait_for('the report', lambda: 'adopted' in (lab.config.log / 'node.log').read_text())
+            lab.store.execute("UPDATE instances SET state = 'running' WHERE id = ?", instance)
+            domain = virsh('domid', instance)
+            request(lab, instance, 'reboot')
+            assert virsh('domid', instance) != domain and f'{volume}.raw' in virsh('dumpxml', instance)
+        finally:
+            node.end()
