@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml
 from lxml import etree
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import domain_xml
 from eucalab.node import home, hooks, instance_xml, stylesheet
 from eucalab.node.model import Instance, Settings, Vbr, write_owned
 from tests.lab.node_support import ScratchLab, scratch_lab
