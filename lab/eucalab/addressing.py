@@ -62,5 +62,5 @@ class Addressing:
 
 
 def card(instance: str) -> str:
-    """The name of a guest's interface in the lab's namespace."""
-    return GUEST_CARDS + instance
+    """The name of a guest's interface in the lab's namespace, with 8 digits of the id (euca_truncate_interfaceid in 5)."""
+    return GUEST_CARDS + instance[: len('i-') + 8]

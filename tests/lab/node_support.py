@@ -8,6 +8,7 @@ import base64
 import contextlib
 import dataclasses
 import email.utils
+import functools
 import gzip
 import hashlib
 import hmac
@@ -61,7 +62,7 @@ class Objects:
 
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self.endpoint = f'http://127.0.0.1:{self.server.server_address[1]}'
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()  # seconds until it sees its end
 
     def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         path = handler.path
@@ -184,24 +185,24 @@ class ScratchLab:
 
 
 @contextlib.contextmanager
-def scratch_lab(pace: float = 0.02) -> Iterator[ScratchLab]:
+def scratch_lab(pace: float = 0.02, play: str = '4.4') -> Iterator[ScratchLab]:
     """A lab below /var/tmp: the hook's and the hypervisor's users cannot enter pytest's own directories."""
     root = Path(tempfile.mkdtemp(prefix='eucalab-test-', dir='/var/tmp'))
     root.chmod(0o755)
     objects = Objects()
     try:
         with labs_below(root):
-            yield from _scratch_lab(objects, pace)
+            yield from _scratch_lab(objects, pace, play)
     finally:
         objects.close()
         shutil.rmtree(root)
 
 
-def _scratch_lab(objects: Objects, pace: float) -> Iterator[ScratchLab]:
-    config = Config('tnode', 18774, pace=pace, accel='tcg', nodes=(NODE,), endpoint=objects.endpoint)
+def _scratch_lab(objects: Objects, pace: float, play: str) -> Iterator[ScratchLab]:
+    config = Config('tnode', 18774, pace=pace, play=play, accel='tcg', nodes=(NODE,), endpoint=objects.endpoint)
     config.make_directories()
     config.save()
-    key = rsa.generate_private_key(65537, 2048)
+    key = cloud_key()
     (config.keys / 'cloud-key.pem').write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
     )
@@ -216,6 +217,12 @@ def _scratch_lab(objects: Objects, pace: float) -> Iterator[ScratchLab]:
         store.close()
         if os.geteuid() == 0:  # only root's nodes have libvirt run
             shared.release(config)
+
+
+@functools.cache
+def cloud_key() -> rsa.RSAPrivateKey:
+    """One for all labs of a test run: making a key takes half a second."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 def make_bundle(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from eucalab.node import hooks
 from eucalab.node.model import NodeError
+from eucalab.versions.nodes import NODES
 from tests.lab.node_support import ScratchLab, scratch_lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='hooks run as another user')
@@ -28,8 +30,8 @@ def lab() -> Iterator[ScratchLab]:
         yield scratch
 
 
-def enabled(lab: ScratchLab) -> hooks.Hooks:
-    node_hooks = hooks.Hooks(lab.settings.home, 'nobody')
+def enabled(lab: ScratchLab, play: str = '4.4') -> hooks.Hooks:
+    node_hooks = hooks.Hooks(lab.settings.home, 'nobody', NODES[play].hooks_by_shell)
     node_hooks.enable()
     return node_hooks
 
@@ -47,6 +49,20 @@ def test_a_hook_gets_event_home_and_parameter_with_every_special_character_intac
     enabled(lab).call(hooks.PRE_BOOT, "/a b/$(id);'")
     lines = (lab.settings.home / 'drop/arguments').read_text().splitlines()
     assert lines == ['3', 'euca-nc-pre-boot', str(lab.settings.home), "/a b/$(id);'"]
+
+
+OLD = pytest.mark.parametrize('play', ['3.1', '3.4'])
+NEW = pytest.mark.parametrize('play', ['4.4', '5'])
+
+
+@OLD
+def test_until_3_4_the_shell_divides_an_unquoted_parameter_and_an_empty_one_is_missing(lab: ScratchLab, play: str) -> None:
+    lab.add_hook('h', '#!/bin/sh\nprintf "%s\\n" "$#" "$@" > "$2/drop/arguments"\n')
+    enabled(lab, play).call(hooks.PRE_BOOT, '/a b')
+    lines = (lab.settings.home / 'drop/arguments').read_text().splitlines()
+    assert lines == ['4', 'euca-nc-pre-boot', str(lab.settings.home), '/a', 'b']
+    enabled(lab, play).call(hooks.PRE_CLEAN, '')
+    assert (lab.settings.home / 'drop/arguments').read_text().splitlines()[0] == '2'
 
 
 def test_an_empty_parameter_is_still_a_third_argument(lab: ScratchLab) -> None:
@@ -112,6 +128,7 @@ def test_dotfiles_backups_and_links_are_run_plain_files_and_directories_are_not(
     assert marks(lab) == {'hidden', 'hook.1', 'linked'}
 
 
+@NEW
 @pytest.mark.parametrize(
     'text, how',
     [
@@ -121,10 +138,42 @@ def test_dotfiles_backups_and_links_are_run_plain_files_and_directories_are_not(
         ('#!/no/such/interpreter\n', 'status 255'),
     ],
 )
-def test_every_unsuccessful_end_refuses_the_event_and_names_the_hook(lab: ScratchLab, text: str, how: str) -> None:
+def test_every_unsuccessful_end_refuses_the_event_and_names_the_hook(lab: ScratchLab, text: str, how: str, play: str) -> None:
     lab.add_hook('culprit', text)
     with pytest.raises(hooks.HookFailed, match=f'hook culprit ended with {how} on euca-nc-pre-boot'):
-        enabled(lab).call(hooks.PRE_BOOT, '/x')
+        enabled(lab, play).call(hooks.PRE_BOOT, '/x')
+
+
+@OLD
+@pytest.mark.parametrize(
+    'text, how',
+    [
+        ('#!/bin/sh\nexit 1\n', 'status 1'),
+        ('#!/bin/sh\nexit 150\n', 'status 150'),
+        ('#!/bin/sh\nkill -9 $$\n', None),
+        ('#!/no/such/interpreter\n', 'status 12[67]'),
+    ],
+)
+def test_until_3_4_a_hook_that_a_signal_ended_has_succeeded(lab: ScratchLab, text: str, how: str | None, play: str) -> None:
+    lab.add_hook('culprit', text)
+    with pytest.raises(hooks.HookFailed, match=f'culprit ended with {how} on') if how else contextlib.nullcontext():
+        enabled(lab, play).call(hooks.PRE_BOOT, '/x')
+
+
+@OLD
+def test_until_3_4_after_a_status_from_100_the_last_hook_decides(lab: ScratchLab, play: str) -> None:
+    names = ['a', 'b']
+    for name in names:
+        lab.add_hook(name, 'placeholder')
+    # The directory has an order of its own.
+    first, last = (name for name in os.listdir(lab.settings.home / 'etc/eucalyptus/nc-hooks') if name in names)
+    lab.add_hook(first, '#!/bin/sh\nexit 150\n')
+    lab.add_hook(last, mark('last'))
+    enabled(lab, play).call(hooks.PRE_BOOT, '/x')
+    assert marks(lab) == {'last'}
+    lab.add_hook(last, '#!/bin/sh\nexit 1\n')
+    with pytest.raises(hooks.HookFailed, match=f'hook {last} ended with status 1'):
+        enabled(lab, play).call(hooks.PRE_BOOT, '/x')
 
 
 def test_a_script_without_an_interpreter_line_is_run_by_the_shell(lab: ScratchLab) -> None:

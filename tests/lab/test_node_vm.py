@@ -198,7 +198,7 @@ def test_an_instance_boots_from_its_root_volume_as_soon_as_that_is_made(bare_nod
     folder = lab.instance(instance)['instance_path']
     assert f'euca-nc-pre-attach {folder}/{volume}-libvirt.xml' in calls(lab)
     domain = virsh('dumpxml', instance)
-    serials = (f'euca-{volume}-dev-sda', f'euca-{data}-dev-sdb', 'euca-bdm-ephemeral0-dev-vdc')
+    serials = ('euca-bdm-ebs1-dev-vda', f'euca-{data}-dev-sdb', 'euca-bdm-ephemeral0-dev-vdc')
     assert re.findall('<serial>(euca-.*)</serial>', domain) == list(serials)
     assert Path(f'{folder}/vdc.blocks').stat().st_size == 5 << 30 and file_system(Path(f'{folder}/vdc.blocks')) == ''
     assert '<kernel>' not in Path(f'{folder}/instance-libvirt.xml').read_text()

@@ -9,9 +9,9 @@ import sqlite3
 
 from ..cloud.store import Store
 from . import hooks, volume_xml
-from .instance_xml import write_instance_xml
+from .checkpoint import save
 from .lifecycle import Lifecycle
-from .model import Instance, NodeError, VolumeOfInstance, device_name, volume_serial
+from .model import LIBVIRT, Instance, NodeError, VolumeOfInstance, device_name
 
 # A request without an answer yet. The start of an instance attaches its root volume.
 WANTED = """
@@ -51,31 +51,36 @@ class Attachments:
         file = self._settings.config.volume_file(volume_id)
         if not file.exists():
             raise NodeError(f'the volume has no file {file}')
-        text = volume_xml.volume_xml(volume_id, device, file)
         try:
+            text = volume_xml.volume_xml(instance, volume_id, device, self._settings)
             text = volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
             self._hypervisor.attach(instance.id, text)
         except NodeError:
-            instance.volume_file(volume_id).unlink(missing_ok=True)
+            self._remove_files(instance, volume_id)
             raise
         self._keep(instance, volume_id, VolumeOfInstance(volume_id, device, text))
 
     def _detach(self, row: sqlite3.Row, instance: Instance) -> None:
         volume_id = row['volume_id']
-        self._hypervisor.detach(instance.id, volume_serial(volume_id, device_name(row['device'])))
-        path = instance.volume_file(volume_id)
+        text = volume_xml.attached_xml(instance, volume_id, device_name(row['device']), self._settings)
+        self._hypervisor.detach(instance.id, text)
         try:
-            self._hooks.call(hooks.POST_DETACH, path)
+            self._hooks.call(hooks.POST_DETACH, instance.volume_file(volume_id, instance.shape.detach_suffix))
         except hooks.HookFailed as error:
             log.warning('%s: ignored: %s', instance.id, error)
-        path.unlink(missing_ok=True)
+        self._remove_files(instance, volume_id)
         self._keep(instance, volume_id, None)
+
+    @staticmethod
+    def _remove_files(instance: Instance, volume_id: str) -> None:
+        for suffix in ('.xml', LIBVIRT):
+            instance.volume_file(volume_id, suffix).unlink(missing_ok=True)
 
     def _keep(self, instance: Instance, volume_id: str, volume: VolumeOfInstance | None) -> None:
         instance.volumes = [other for other in instance.volumes if other.id != volume_id]
         if volume is not None:
             instance.volumes.append(volume)
-        write_instance_xml(instance, self._settings)
+        save(instance, self._settings)
 
     @staticmethod
     def _report(store: Store, row: sqlite3.Row, state: str, reason: str | None) -> None:

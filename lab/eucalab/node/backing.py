@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from ..cloud.instance_types import GIB, SWAP_BYTES, is_partition
 from ..cloud.store import Store
 from . import disks, hooks, volume_xml
 from .fetch import ImageCache
-from .model import Instance, NodeError, Settings, Vbr, VolumeOfInstance, device_name, make_directory, volume_serial
+from .model import Instance, NodeError, Settings, Vbr, VolumeOfInstance, device_name, make_directory
 from .storage import SERVICE_PATH, SYSTEM_ACCOUNT, ObjectReader
 
 VOLUME_WAIT = 900  # seconds, not paced: the disk decides how long copying a big snapshot takes
@@ -33,7 +34,7 @@ class Backing:
         self._pause = pause
 
     def create(self, instance: Instance) -> None:
-        """Fill the instance directory and ``instance.vbrs``, ``.disks``, ``.volumes``. NodeError on every failure."""
+        """Fill the instance directory and ``instance.vbrs`` and ``.volumes``. NodeError on every failure."""
         self._make_directories(instance)
         if instance.root_type == 'ebs':
             self._volumes(instance)
@@ -44,78 +45,88 @@ class Backing:
 
     def _make_directories(self, instance: Instance) -> None:
         owner = self._settings.owner
-        for path in (self._settings.instances, instance.path.parent.parent, instance.path.parent, instance.path):
+        for path in (self._settings.instances, instance.path.parent.parent, instance.path.parent):
             make_directory(path, owner, 0o711)
+        make_directory(instance.path, owner, instance.shape.directory_mode)
 
     def _partitioned_disk(self, instance: Instance) -> None:
-        disk, disk_size = instance.path / 'vda.blocks', instance.disk_gib * GIB
-        with self._open(instance, instance.row['image_id'], 'image') as image:
-            size = disks.size_of(image)
-            ephemeral = (disk_size - size - SWAP_BYTES) // 4096 * 4096  # RunInstances has checked that it is large enough
+        name, disk_size = instance.shape.root_disk, instance.disk_gib * GIB
+        record, image = self._open(instance, instance.row['image_id'], 'image', f'{name}1')
+        with image:
+            ephemeral = (disk_size - record.size - SWAP_BYTES) // 4096 * 4096  # RunInstances has checked that it is large enough
+            disk = self._blob(instance, name)
             disks.compose_disk(disk, image, ephemeral, SWAP_BYTES)
-        self._add_disk(instance, 'vda')
         for kind in ('kernel', 'ramdisk'):
             if image_id := instance.row[f'{kind}_id']:
-                with self._open(instance, image_id, kind) as image:
-                    disks.copy_file(image, instance.path / f'{kind}.blocks')
-                self._own_and_link(instance, kind)
-        instance.vbrs.append(_own_record(instance, 'ephemeral', 'sda2', ephemeral, 'ext3'))
-        instance.vbrs.append(_own_record(instance, 'swap', 'sda3', SWAP_BYTES, 'none'))
-        instance.vbrs.append(
-            Vbr('fulldisk', 'vda', disk.stat().st_size, id='', location='', backing=str(instance.path / 'link-to-vda'))
-        )
+                record, image = self._open(instance, image_id, kind, 'none')
+                with image:
+                    disks.copy_file(image, self._blob(instance, kind))
+                record.backing = self._own(instance, kind)
+        instance.vbrs.append(_own_record(instance, 'ephemeral', f'{name}2', ephemeral, 'ext3'))
+        instance.vbrs.append(_own_record(instance, 'swap', f'{name}3', SWAP_BYTES, 'none'))
+        composed = Vbr(instance.shape.composed_type, name, disk.stat().st_size, id='', location='', bus=instance.shape.bus)
+        composed.backing = self._own(instance, name)
+        instance.vbrs.append(composed)
 
     def _whole_disk(self, instance: Instance) -> None:
         """An image with its own partition table and boot loader, and an ephemeral disk if the type has room left."""
-        with self._open(instance, instance.row['image_id'], 'image') as image:
-            disks.copy_file(image, instance.path / 'vda.blocks')
-            left = (instance.disk_gib * GIB - disks.size_of(image)) // 4096 * 4096
-        self._add_disk(instance, 'vda')
+        name = instance.shape.root_disk
+        record, image = self._open(instance, instance.row['image_id'], 'image', name)
+        with image:
+            disks.copy_file(image, self._blob(instance, name))
+        record.backing = self._own(instance, name)
+        left = (instance.disk_gib * GIB - record.size) // 4096 * 4096
         if left > 0:
             self._ephemeral_disk(instance, 'sdb', left, 'ext3')
 
     def _ephemeral_disk(self, instance: Instance, device: str, size: int, file_system: str) -> None:
-        name = f'v{device.removeprefix("x")[1:]}'  # USE_VIRTIO_DISK=1: the first letter becomes v
-        disks.make_ephemeral(instance.path / f'{name}.blocks', size, file_system)
-        self._add_disk(instance, name)
-        instance.vbrs.append(_own_record(instance, 'ephemeral', name, size, file_system))
+        name = instance.shape.disk_name(device)
+        disks.make_ephemeral(self._blob(instance, name), size, file_system)
+        record = _own_record(instance, 'ephemeral', name, size, file_system)
+        record.backing = self._own(instance, name)
+        instance.vbrs.append(record)
 
-    def _add_disk(self, instance: Instance, name: str) -> None:
-        instance.disks.append((name, self._own_and_link(instance, name)))
+    def _blob(self, instance: Instance, name: str) -> Path:
+        """The file of a disk, the kernel or the ramdisk."""
+        if instance.shape.links:
+            return instance.path / f'{name}.blocks'
+        # The blobstore's name: the image, and a hash of its origin.
+        image_id = instance.row[f'{name}_id'] if name in ('kernel', 'ramdisk') else instance.row['image_id'].replace('emi', 'dsk')
+        return instance.path / f'{image_id}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.blocks'
 
-    def _own_and_link(self, instance: Instance, name: str) -> Path:
-        """Give a file to the node controller's user; return the symbolic link that instance files are named by."""
-        file, link = instance.path / f'{name}.blocks', instance.path / f'link-to-{name}'
+    def _own(self, instance: Instance, name: str) -> str:
+        """Give the file to the node controller's user; return the path by which instance files name it."""
+        file = self._blob(instance, name)
         disks.own(file, self._settings.owner)
+        if not instance.shape.links:
+            return str(file)
+        link = instance.path / f'link-to-{name}'
         link.unlink(missing_ok=True)
         link.symlink_to(file.name)
-        return link
+        return str(link)
 
-    def _open(self, instance: Instance, image_id: str, kind: str) -> BinaryIO:
-        """An image from the cache, recorded among the instance's block devices."""
+    def _open(self, instance: Instance, image_id: str, kind: str, device: str) -> tuple[Vbr, BinaryIO]:
+        """An image from the cache, and its record among the instance's block devices."""
         self._pause(0)
         image = self._image(image_id)
         file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'])
         url = f'{self._settings.config.endpoint}{SERVICE_PATH}/{image["location"]}'
         machine = kind == 'image'
-        partition = machine and is_partition(image['root_device_name'])
-        device = 'none' if not machine else 'sda1' if partition else 'vda'
-        instance.vbrs.append(
-            Vbr(
-                kind,
-                device,
-                disks.size_of(file),
-                id=image_id,
-                type_name='machine' if machine else kind,
-                location=url,
-                partition=int(partition),
-                bus='virtio' if machine else 'ide',
-                prepared_location=url,
-                backing=str(instance.path / f'link-to-{device if machine else kind}'),
-                serial=f'euca-bdm-{"machine" if machine else kind}-dev-{device}',
-            )
+        record = Vbr(
+            kind,
+            device,
+            disks.size_of(file),
+            id=image_id,
+            type_name='machine' if machine else kind,
+            location=url,
+            partition=int(is_partition(device)),
+            bus=instance.shape.bus if machine else 'ide',
+            prepared_location=url,
+            backing=str(instance.path / f'link-to-{device}'),
+            serial=f'euca-bdm-{"machine" if machine else kind}-dev-{device}',
         )
-        return file
+        instance.vbrs.append(record)
+        return record, file
 
     def _image(self, image_id: str) -> sqlite3.Row:
         row = self._store.row('SELECT * FROM images WHERE id = ?', image_id)
@@ -152,12 +163,17 @@ class Backing:
             self._ephemeral_disk(instance, device_name(row['device']), instance.disk_gib * GIB, 'none')
 
     def _add_volume(self, instance: Instance, volume_id: str, device: str, is_root: bool) -> None:
-        file = self._settings.config.volume_file(volume_id)
-        text = volume_xml.volume_xml(volume_id, device, file)
-        # The hook can read this file, but the node keeps its own text (vbr.c), so an edit is lost.
-        volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
+        shape, file = instance.shape, self._settings.config.volume_file(volume_id)
+        if is_root:
+            device = shape.disk_name(device)
+        serial = f'euca-bdm-ebs1-dev-{device}' if is_root else f'euca-{volume_id}-dev-{device}'
+        text = str(file)
+        if shape.volume_script:
+            text = volume_xml.script_xml(file, device, serial)
+            # The hook can read this file, but the node keeps its own text (vbr.c), so an edit is lost.
+            volume_xml.announce(instance, volume_id, text, self._settings, self._hooks)
+            instance.volumes.append(VolumeOfInstance(volume_id, device, text))
         location = f'sc://{volume_id},none'
-        instance.volumes.append(VolumeOfInstance(volume_id, device, text))
         instance.vbrs.append(
             Vbr(
                 'ebs',
@@ -166,10 +182,11 @@ class Backing:
                 id=instance.row['image_id'] if is_root else 'none',
                 type_name='ebs',
                 location=location,
-                disk=len(instance.volumes) - 1,
+                disk=len(instance.vbrs),
+                bus=shape.bus,
                 backing=text,
                 prepared_location=location,
-                serial=volume_serial(volume_id, device),
+                serial=serial,
             )
         )
 
@@ -200,6 +217,7 @@ def _own_record(instance: Instance, kind: str, device: str, size: int, file_syst
         format=file_system,
         disk=ord(device.removesuffix(digits)[-1]) - ord('a'),
         partition=int(digits or 0),
+        bus=instance.shape.bus,
         backing=str(instance.path / f'link-to-{device}'),
         serial=f'euca-bdm-{name}-dev-{device}',
     )

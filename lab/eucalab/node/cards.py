@@ -27,6 +27,8 @@ def prepare(xml: str, instance: Instance, settings: Settings) -> tuple[str, Plug
         interface.set('type', 'ethernet')
         for source in interface.findall('source'):
             interface.remove(source)
+        if interface.find('target') is None:  # up to 4.0 libvirt chose the name
+            etree.SubElement(interface, 'target', dev=card(instance.id))
     return etree.tostring(root, encoding='unicode'), plug(instance, settings)
 
 

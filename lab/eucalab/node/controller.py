@@ -14,9 +14,9 @@ from collections.abc import Callable
 from ..cloud.store import Store
 from . import cards, hooks
 from .attachments import Attachments
+from .checkpoint import restore, save
 from .home import prepare_home
 from .hypervisor import Hypervisor, HypervisorGone
-from .instance_xml import restore, write_instance_xml
 from .lifecycle import Lifecycle, report
 from .model import Cancelled, Instance, NodeError, Settings
 from .power import Power
@@ -66,7 +66,7 @@ class Controller:
     def __init__(self, settings: Settings, stop: threading.Event) -> None:
         self.settings = settings
         self.stop = stop
-        self.hooks = hooks.Hooks(settings.home, settings.config.hook_user)
+        self.hooks = hooks.Hooks(settings.home, settings.config.hook_user, settings.shape.hooks_by_shell)
         self.hypervisor = Hypervisor(self.hooks)
         self._lifecycle = Lifecycle(settings, self.hooks, self.hypervisor)
         self._attachments = Attachments(self._lifecycle)
@@ -132,7 +132,7 @@ class Controller:
             return False
         restore(instance)
         instance.state = 'Running'
-        write_instance_xml(instance, self.settings)
+        save(instance, self.settings)
         self._running[instance.id] = instance
         report(store, self.settings, instance.id, 'running')
         log.info('%s adopted', instance.id)

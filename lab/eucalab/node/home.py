@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 from .model import Settings, make_directory
-from .stylesheet import SHIPPED
+from .stylesheet import shipped
 
 CONFIGURATION = """\
 EUCALYPTUS="{home}"
@@ -32,8 +30,9 @@ def prepare_home(settings: Settings) -> None:
             )
         )
     if not settings.stylesheet.exists():
-        shutil.copyfile(SHIPPED, settings.stylesheet)
+        settings.stylesheet.write_bytes(shipped(settings.shape))
         settings.stylesheet.chmod(0o644)
+    (etc / 'eucalyptus-version').write_text(f'{settings.shape.release}\n')
     # The hypervisor's user must be able to enter all of them.
     make_directory(settings.home / 'var/log/eucalyptus', settings.owner, 0o755)
     for path in (settings.home / 'var/lib/eucalyptus', settings.instances, settings.instances / 'work', settings.cache):

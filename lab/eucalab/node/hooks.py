@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running the executables in etc/eucalyptus/nc-hooks by the rules of a 4.x node controller (node/hooks.c)."""
+"""Running the executables in etc/eucalyptus/nc-hooks by the rules of the played node controller (node/hooks.c)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ POST_DETACH = 'euca-nc-post-detach'
 HOOK_UMASK = 0o117
 # Blocked in every thread (init in node/handlers.c), and the mask survives exec, so alarms in hooks have no effect.
 BLOCKED = {signal.SIGUSR1, signal.SIGALRM}
+# Until 3.4 a hook with such a status does not keep the next ones from running, but the status of the last one decides.
+RESERVED = 100
 
 log = logging.getLogger('eucalab.node.hooks')
 
@@ -43,8 +45,10 @@ class HookFailed(NodeError):
 class Hooks:
     """The hooks of one node. Call :meth:`enable` once when the node starts."""
 
-    def __init__(self, home: Path, user: str) -> None:
+    def __init__(self, home: Path, user: str, by_shell: bool = False) -> None:
+        """``by_shell``: as until 3.4, a line for the shell instead of arguments."""
         self.home = home
+        self._by_shell = by_shell
         self.directory = home / 'etc/eucalyptus/nc-hooks'
         self._account = pwd.getpwnam(user)
         self._groups = os.getgrouplist(user, self._account.pw_gid)
@@ -58,9 +62,7 @@ class Hooks:
         self._enabled = self.directory.is_dir()
         if not self._enabled:
             log.warning('no directory %s: hooks are off until this node is started again', self.directory)
-        elif subprocess.run(
-            ['test', '-x', str(self.directory)], env=self.environment(), check=False, **self._identity()
-        ).returncode:
+        elif not self._may_enter():
             raise NodeError(
                 f'no hook can run: the user {self._account.pw_name} cannot enter {self.directory}.'
                 ' Make it and the directories above it accessible (chmod a+x) and start the node again'
@@ -74,11 +76,15 @@ class Hooks:
         """Run every hook for an event; HookFailed at the first that fails; the others are then not run. No time limit."""
         if not self._enabled:
             return
+        failed = ''
         for path in self._executables(event):
             status = self._run(path, event, str(parameter))
-            if status != 0:
-                how = f'signal {-status}' if status < 0 else f'status {status}'
-                raise HookFailed(f'hook {path.name} ended with {how} on {event}')
+            how = f'signal {-status}' if status < 0 else f'status {status}'
+            failed = f'hook {path.name} ended with {how} on {event}' if status else ''
+            if failed and not (self._by_shell and status >= RESERVED):
+                break
+        if failed:
+            raise HookFailed(failed)
 
     def _executables(self, event: str) -> Iterator[Path]:
         """Regular files with any x bit, dotfiles and backups too, symlinks followed, in the directory's own order."""
@@ -99,17 +105,25 @@ class Hooks:
         """The exit status, negative for a signal; 255 when it cannot be executed (the forked child's exit(-1))."""
         arguments = [str(path), event, str(self.home), parameter]
         log.debug('executing %s', ' '.join(arguments))
+        status = self._run_line(arguments) if self._by_shell else self._run_program(arguments)
+        if status:
+            log.error('cmd %s failed: %s', arguments, status)
+        return status
+
+    def _run_line(self, arguments: list[str]) -> int:
+        """As system() runs it: there are no quotes, so a blank divides a path. WEXITSTATUS of a killed hook is 0, a success."""
+        # exec: the /bin/sh of EL, bash, replaces itself by its last command.
+        return max(0, self._execute(['/bin/sh', '-c', f'exec {" ".join(arguments)}']))
+
+    def _run_program(self, arguments: list[str]) -> int:
         try:
-            status = self._execute(arguments)
+            return self._execute(arguments)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 log.error('cmd %s failed: %s', arguments, error)
                 return 255
             # execvp runs a file without a #! line in the shell.
-            status = self._execute(['/bin/sh', *arguments])
-        if status:
-            log.error('cmd %s failed: %s', arguments, status)
-        return status
+            return self._execute(['/bin/sh', *arguments])
 
     def _execute(self, arguments: list[str]) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)

@@ -127,37 +127,36 @@ class Hypervisor:
                     raise NodeError(f'libvirt cannot end the domain: {error}') from error
 
     def attach(self, name: str, xml: str) -> None:
-        """Plug a disk into the running domain; no error when a disk with its serial number is there already."""
-        serial = etree.fromstring(xml).findtext('serial') or ''
+        """Plug a disk into the running domain; no error when it is there already."""
         with self.connection() as connection:
             domain = self._domain(connection, name)
             try:
-                if find_disk(domain.XMLDesc(), serial) is None:
+                if find_disk(domain.XMLDesc(), xml) is None:
                     domain.attachDeviceFlags(xml, LIVE)
             except libvirt.libvirtError as error:
                 raise NodeError(f'libvirt cannot attach the volume: {error}') from error
 
-    def detach(self, name: str, serial: str) -> None:
-        """Unplug the disk with this serial number and wait until the guest has released it."""
+    def detach(self, name: str, xml: str) -> None:
+        """Unplug this disk and wait until the guest has released it."""
         with self.connection() as connection:
             domain = self._domain(connection, name)
             try:
-                disk = find_disk(domain.XMLDesc(), serial)
+                disk = find_disk(domain.XMLDesc(), xml)
                 if disk is not None:
                     domain.detachDeviceFlags(disk, LIVE)
             except libvirt.libvirtError as error:
                 raise NodeError(f'libvirt cannot detach the volume: {error}') from error
         deadline = time.monotonic() + DETACH_SECONDS
-        while self._has_disk(name, serial):
+        while self._has_disk(name, xml):
             if time.monotonic() > deadline:
                 raise NodeError(f'the guest did not release the volume within {DETACH_SECONDS} seconds')
             time.sleep(0.2)
 
-    def _has_disk(self, name: str, serial: str) -> bool:
+    def _has_disk(self, name: str, xml: str) -> bool:
         with self.connection() as connection:
             domain = _lookup(connection, name)
             try:
-                return domain is not None and find_disk(domain.XMLDesc(), serial) is not None
+                return domain is not None and find_disk(domain.XMLDesc(), xml) is not None
             except libvirt.libvirtError:
                 return False  # it ended in this moment
 
@@ -178,9 +177,18 @@ def _lookup(connection: libvirt.virConnect, name: str) -> libvirt.virDomain | No
         raise
 
 
-def find_disk(domain_xml: str, serial: str) -> str | None:
-    """The XML of the domain's disk with this serial number."""
+def find_disk(domain_xml: str, disk_xml: str) -> str | None:
+    """The domain's own XML of this disk, recognised by its target and its file."""
+    try:
+        wanted = _identity(etree.fromstring(disk_xml.encode()))
+    except etree.XMLSyntaxError as error:
+        raise NodeError(f'the XML of the volume, which hooks may change, is broken: {error}') from error
     for disk in etree.fromstring(domain_xml).findall('devices/disk'):
-        if disk.findtext('serial') == serial:
+        if _identity(disk) == wanted:
             return etree.tostring(disk, with_tail=False).decode()
     return None
+
+
+def _identity(disk: etree._Element) -> tuple[str | None, str | None]:
+    target, source = disk.find('target'), disk.find('source')
+    return (None if target is None else target.get('dev'), None if source is None else source.get('file'))

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from ..cloud.store import Store
 from . import cards, hooks
 from .backing import Backing
+from .checkpoint import save
 from .fetch import ImageCache
 from .hypervisor import Hypervisor, Plug
 from .instance_xml import write_instance_xml
 from .model import Cancelled, Instance, NodeError, Settings, write_owned
-from .stylesheet import libvirt_xml
+from .stylesheet import transform
 
 CREATE_TRIES = 5
-SETTLE = 10.0  # seconds at pace 1 that 4.2 and later sleep before they create the domain
 log = logging.getLogger('eucalab.node')
 
 
@@ -42,18 +42,18 @@ class Lifecycle:
         report(store, self.settings, instance.id, 'staging', path=str(instance.path))
         Backing(self.settings, store, self._cache, self.hooks, pause).create(instance)
         write_instance_xml(instance, self.settings)
-        write_owned(instance.libvirt_file, libvirt_xml(instance, self.settings), 0o644, self.settings.owner)
+        write_owned(instance.libvirt_file, transform(instance.xml_file, self.settings), 0o644, self.settings.owner)
         pause(0)
         self.hooks.call(hooks.PRE_BOOT, instance.path)
         pause(0)
         xml = instance.libvirt_file.read_text()
         instance.state = 'Booting'
-        write_instance_xml(instance, self.settings)
+        save(instance, self.settings)
         report(store, self.settings, instance.id, 'booting')
-        pause(SETTLE * self.settings.pace)
+        pause(self.settings.shape.boot_delay * self.settings.pace)
         self._create(*cards.prepare(xml, instance, self.settings), pause)
         instance.state, instance.boot_time = 'Running', time.time()
-        write_instance_xml(instance, self.settings)
+        save(instance, self.settings)
         report(store, self.settings, instance.id, 'running')
         log.info('%s runs', instance.id)
 

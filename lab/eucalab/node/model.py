@@ -14,10 +14,12 @@ from pathlib import Path
 
 from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
 from ..config import Config
-from ..versions import PLAYED, NodeShape
+from ..versions import NodeShape
+from ..versions.nodes import NODES
 
 # The node's buffer for user data ends after this many base64 characters (CHAR_BUFFER_SIZE * 32 with its NUL).
 USER_DATA_LIMIT = 16383
+LIBVIRT = '-libvirt.xml'  # end of the names of files with a volume's disk for libvirt
 
 
 class NodeError(Exception):
@@ -46,7 +48,7 @@ class Settings:
 
     @property
     def shape(self) -> NodeShape:
-        return PLAYED[self.config.play].node
+        return NODES[self.config.play]
 
     @property
     def stylesheet(self) -> Path:
@@ -96,6 +98,11 @@ class Vbr:
     prepared_location: str = ''
     serial: str = ''
 
+    @property
+    def is_disk(self) -> bool:
+        """Whether it is a disk of the guest, and not a kernel, a ramdisk or a partition of a disk."""
+        return self.guest_device != 'none' and not self.partition
+
 
 @dataclasses.dataclass
 class VolumeOfInstance:
@@ -103,10 +110,6 @@ class VolumeOfInstance:
     device: str  # sdf
     libvirt_xml: str
     state: str = 'attached'
-
-    @property
-    def serial(self) -> str:
-        return volume_serial(self.id, self.device)
 
 
 @dataclasses.dataclass
@@ -120,7 +123,6 @@ class Instance:
     bridge: str = 'user'  # of its network card; user is QEMU's user networking
     vbrs: list[Vbr] = dataclasses.field(default_factory=list)
     volumes: list[VolumeOfInstance] = dataclasses.field(default_factory=list)
-    disks: list[tuple[str, Path]] = dataclasses.field(default_factory=list)  # target name, file
     state: str = 'Staging'
     boot_time: float = 0
 
@@ -171,15 +173,22 @@ class Instance:
 
     @property
     def kernel(self) -> Path | None:
-        return self.path / 'link-to-kernel' if any(v.type == 'kernel' for v in self.vbrs) else None
+        return self._backing('kernel')
 
     @property
     def ramdisk(self) -> Path | None:
-        return self.path / 'link-to-ramdisk' if any(v.type == 'ramdisk' for v in self.vbrs) else None
+        return self._backing('ramdisk')
+
+    def _backing(self, kind: str) -> Path | None:
+        return next((Path(record.backing) for record in self.vbrs if record.type == kind), None)
 
     @property
     def xml_file(self) -> Path:
         return self.path / 'instance.xml'
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / self.shape.state_file
 
     @property
     def libvirt_file(self) -> Path:
@@ -189,14 +198,9 @@ class Instance:
     def console(self) -> Path:
         return self.path / 'console.log'
 
-    def volume_file(self, volume_id: str) -> Path:
-        """The hot-plug XML of a volume, which pre-attach hooks may change."""
-        return self.path / f'{volume_id}-libvirt.xml'
-
-
-def volume_serial(volume_id: str, device: str) -> str:
-    """The serial number that a volume's disk shows; virtio cuts it to 20 characters in the guest."""
-    return f'euca-{volume_id}-dev-{device}'
+    def volume_file(self, volume_id: str, suffix: str) -> Path:
+        """A file about a volume: vol-X.xml describes it, vol-X-libvirt.xml is the disk for libvirt."""
+        return self.path / f'{volume_id}{suffix}'
 
 
 def device_name(device: str) -> str:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rebooting, switching off and on the running guests of a node (rebooting_thread, find_and_stop_instance, find_and_start_instance).
 
-The instance stays "running" for the cloud, and no hook is called. A guest starts again from the XML of its running domain, so it
-has what it was booted with, and the volumes that were attached since.
+The instance stays "running" for the cloud, and no hook is called. Since 3.3 a guest starts again from the XML of its running
+domain, so it has what it was booted with, and the volumes that were attached since.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sqlite3
 import time
 
 from ..cloud.store import Store
-from . import cards
-from .instance_xml import write_instance_xml
+from . import cards, volume_xml
+from .checkpoint import save
 from .lifecycle import Lifecycle
 from .model import Instance, NodeError, write_owned
 
@@ -59,11 +59,22 @@ class Power:
         )
 
     def _reboot(self, instance: Instance) -> None:
+        if instance.shape.reboot_from_file:
+            self._reboot_from_file(instance)
+            return
         xml = self._hypervisor.live_xml(instance.id)
         instance.state, instance.boot_time = 'Booting', time.time()
-        write_instance_xml(instance, self._settings)
+        save(instance, self._settings)
         self._shut_down(instance)
         self._start(instance, xml)
+
+    def _reboot_from_file(self, instance: Instance) -> None:
+        """Until 3.2 a guest gets no chance to shut down, and boots what its file says by now, which a hook may have restored."""
+        self._hypervisor.destroy(instance.id)
+        self._hypervisor.create(*cards.prepare(instance.libvirt_file.read_text(), instance, self._settings))
+        for volume in instance.volumes:
+            self._hypervisor.attach(instance.id, volume_xml.volume_xml(instance, volume.id, volume.device, self._settings))
+        log.info('%s runs again', instance.id)
 
     def _switch_off(self, instance: Instance) -> None:
         if self._hypervisor.runs(instance.id):
@@ -87,5 +98,5 @@ class Power:
     def _start(self, instance: Instance, xml: str) -> None:
         self._hypervisor.create(xml, cards.plug(instance, self._settings))
         instance.state = 'Running'
-        write_instance_xml(instance, self._settings)
+        save(instance, self._settings)
         log.info('%s runs again', instance.id)

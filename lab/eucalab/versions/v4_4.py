@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .node_shape import NodeShape
+from . import nodes
 from .played import Played
 
 _FILTERS = 'Filter.N.*'
@@ -97,5 +97,5 @@ VERSION = Played(
     known=_KNOWN,
     aliases=_ALIASES,
     image_name=r'[A-Za-z0-9()./_-]{3,128}',
-    node=NodeShape(libvirt_file='instance-libvirt.xml'),
+    node=nodes.V4_4,
 )

@@ -16,9 +16,12 @@ import urllib.parse
 GIB = 1 << 30
 PROOF_MARK = 'installation-proof: key='
 REPORT_MARK = 'boot-report: address='
-# A volume's id as a guest can see it: virtio keeps 20 characters of the serial number euca-vol-XXXXXXXX-dev-sdf, which
-# Eucalyptus gives its volumes from 4.1 on (tools/connect_iscsitarget_main.pl).
+# A volume's id as a guest can see it: virtio keeps 20 characters of the serial number, which is euca-vol-XXXXXXXX-dev-sdf from
+# 4.1 on (tools/connect_iscsitarget_main.pl) and vol-XXXXXXXX-dev-sdf in 3.4 and 4.0 (node/xml.c, gen_volume_xml).
 SERIAL_ID = 15
+# From 4.1 on, the number of a disk that the instance was launched with, as its root volume. It does not name the volume
+# (storage/vbr.c, vbr_parse: euca-bdm-ebs1-dev-vda).
+LAUNCHED_WITH = 'euca-bdm-'
 # Base64 of a fragment: one long line, or the lines of base64(1) and PEM, perhaps indented.
 BASE64 = re.compile(r'[A-Za-z0-9+/]{60,}(?:\s+[A-Za-z0-9+/]{4,})*')
 COMMENTS = re.compile(r'^[ \t]*#.*$|<!--[\s\S]*?-->', re.MULTILINE)
@@ -73,10 +76,10 @@ def disk_of(found: re.Match[str]) -> dict[str, t.Any]:
 def wrong_disk(disk: dict[str, t.Any], volume_id: str, gib: int | None) -> str | None:
     """Return why the disk is not the volume of that id and size, None if it is or may be.
 
-    Where the cloud gives disks no serial number (Eucalyptus up to 4.0), the size alone decides.
+    Where the cloud gives the disk no serial number (Eucalyptus up to 3.3), or one without the volume's id, the size alone decides.
     """
     named = f'{disk["device"] or "a disk"}, serial number {disk["serial"] or "none"}, {disk["bytes"]} bytes'
-    if disk['serial']:
+    if disk['serial'] and LAUNCHED_WITH not in disk['serial']:
         return None if volume_id[:SERIAL_ID] in disk['serial'] else f'{named}; the volume is {volume_id}'
     if disk['bytes'] is not None and gib and disk['bytes'] != gib * GIB:
         return f'{named}; the volume {volume_id} has {gib * GIB} bytes'

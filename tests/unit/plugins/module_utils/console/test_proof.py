@@ -57,6 +57,12 @@ def test_a_proof_that_another_message_cuts_proves_nothing() -> None:
         (LINE.replace('euca-vol-1a2b3c4d-de', 'none'), 'vol-ffffffff', 4, None),
         (LINE.replace('euca-vol-1a2b3c4d-de', 'none'), 'vol-ffffffff', 5, 'has 5368709120 bytes'),
         (LINE.replace('euca-vol-1a2b3c4d-de', 'none'), 'vol-ffffffff', None, None),
+        # Eucalyptus 3.4 and 4.0, which have upper-case ids
+        (LINE.replace('euca-vol-1a2b3c4d-de', 'vol-1A2B3C4D-dev-vdb'), 'vol-1A2B3C4D', 4, None),
+        (LINE.replace('euca-vol-1a2b3c4d-de', 'vol-1A2B3C4D-dev-vdb'), 'vol-FFFFFFFF', 4, 'the volume is vol-FFFFFFFF'),
+        # the root volume of an instance that installs itself
+        (LINE.replace('euca-vol-1a2b3c4d-de', 'euca-bdm-ebs1-dev-vd'), 'vol-ffffffff', 4, None),
+        (LINE.replace('euca-vol-1a2b3c4d-de', 'euca-bdm-ebs1-dev-vd'), 'vol-ffffffff', 5, 'has 5368709120 bytes'),
     ],
 )
 def test_the_disk_must_be_the_volume(line, volume_id, gib, problem) -> None:
