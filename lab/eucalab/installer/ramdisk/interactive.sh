@@ -2,21 +2,27 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Without a kickstart, the installer asks its questions on all its terminals. The installation itself is the business of process
-# 1, so a terminal that disappears does not end it. Its messages are also in a log, for terminals that are not the console.
+# 1, so a terminal that disappears does not end it. Its messages are on the serial line, which the cloud shows as the console
+# output, and in a log, which the other terminals show.
 
 interactive() { # returns when $WORK/ks.cfg has the answers
-    mkfifo "$WORK/output"
-    tee "$WORK/log" < "$WORK/output" > /dev/console &
-    exec > "$WORK/output" 2>&1
-    step 'no kickstart (inst.ks=URL) among the boot parameters: this installation is interactive'
-    network_console
     active=$(cat /sys/class/tty/console/active)
+    set -- /dev/null
     for device in $active; do
-        case $device in tty[0-9]*) continue ;; esac
-        terminal "$device" 'the serial line' "$([ "$device" = "${active##* }" ] && echo yes)"
+        case $device in tty[0-9]*) ;; *) set -- "/dev/$device" ;; esac
     done
+    ln -s "$1" "$WORK/console"
+    mkfifo "$WORK/output"
+    tee "$WORK/log" < "$WORK/output" > "$WORK/console" &
+    exec > "$WORK/output" 2>&1
+    step 'no kickstart (inst.ks=URL) among the boot parameters: asking'
+    network_console
+    [ "$1" = /dev/null ] || terminal "$1" 'the serial line' yes
     # The kernel has virtual terminals without a video card as well, on a dummy device.
-    if cat /sys/class/vtconsole/*/name | grep -qv dummy; then terminal tty1 'the display' no; fi
+    if cat /sys/class/vtconsole/*/name | grep -qv dummy; then
+        clear > /dev/tty1
+        terminal /dev/tty1 'the display' no
+    fi
     until [ -e "$WORK/ks.cfg" ]; do
         # Nobody else removes a lead whose process is gone, so that nobody removes the next one by mistake.
         if [ -e "$WORK/lead" ] && read -r process _ < "$WORK/lead" && [ ! -d "/proc/$process" ]; then rm "$WORK/lead"; fi
@@ -24,9 +30,9 @@ interactive() { # returns when $WORK/ks.cfg has the answers
     done
 }
 
-terminal() { # DEVICE NAME yes|no, whether it is the console
+terminal() { # DEVICE NAME yes|no, whether it shows the messages of process 1
     while [ ! -e "$WORK/finished" ]; do
-        setsid -c "$LIB/questions" "$2" "$3" < "/dev/$1" > "/dev/$1" 2>&1
+        setsid -c "$LIB/questions" "$2" "$3" <> "$1" >&0 2>&1
         sleep 1
     done &
 }
