@@ -24,21 +24,18 @@ def log_in(command: str, password: str, transcript: Path) -> pexpect.spawn[str]:
     return session
 
 
-def answer(session: pexpect.spawn[str], disk: str, password: str, name: str) -> None:
-    """Answer all questions but the last one, the confirmation."""
-    for question, text in (
-        (FIRST, disk),
-        ('Root password: ', password),
-        ('Root password again: ', password),
-        (r'Host name \(.*\): ', name),
-    ):
+def answer(session: pexpect.spawn[str], serial: str, password: str, name: str) -> None:
+    """Answer all questions but the last one, the confirmation. ``serial`` begins the serial number of the disk."""
+    session.expect(FIRST)
+    session.sendline(disk_with(serial, str(session.before)))
+    for question, text in (('Root password: ', password), ('Root password again: ', password), (r'Host name \(.*\): ', name)):
         session.expect(question)
         session.sendline(text)
     session.expect(LAST)
 
 
-def volume_disk(shown: str, volume_id: str) -> str:
-    """The disk that is shown with a serial number of this volume."""
-    found = re.search(rf'(\w+): \d+ MiB, serial number euca-{volume_id}', shown)
+def disk_with(serial: str, shown: str) -> str:
+    """The number of the disk that the installer shows with such a serial number."""
+    found = re.search(rf'(\d)\) \w+: \d+ MiB, serial number {serial}', shown)
     assert found, shown
     return found[1]

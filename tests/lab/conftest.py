@@ -76,9 +76,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start machines: with a command line the installer, without one from the disk."""
     started = []
 
-    def run(
-        cmdline: str | None = None, *attached: Path, mac: str = 'd0:0d:00:00:00:01', ssh_port: int | None = None
-    ) -> Machine:
+    def run(cmdline: str | None = None, *attached: Path, mac: str = 'd0:0d:00:00:00:01', ssh_port: int | None = None) -> Machine:
         options = []
         for number, disk in enumerate(attached):
             options += ['-drive', f'file={disk},if=none,id=disk{number},format=raw,cache=unsafe']
