@@ -24,8 +24,8 @@ from tests.kit.ports import free_port
 STATES, NAME = Path('/var/tmp'), 'build'
 STATE = STATES / f'eucalab-build-{os.getpid()}'
 EUCALAB = (sys.executable, '-m', 'eucalab')
-# Nothing of the caller's environment gets in, least of all an eucarc.
-ENVIRONMENT = {
+# Nothing of the caller's environment gets in, least of all an eucarc. The exception is the place of the built installer.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key == 'EUCALAB_CACHE'} | {
     'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
     'HOME': os.environ.get('HOME', '/root'),
     'LC_ALL': 'C.UTF-8',

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from eucalab.config import cache_root
 from tests.kit.command import Place
 from tests.kit.lab import Lab, labs_below
+from tests.lab.installer_support import Machine, Mirror, Start
 
 
 @pytest.fixture(scope='session')
@@ -59,3 +61,39 @@ def place() -> Iterator[Place]:
 def slow_api(make_lab_api: Callable[..., Lab]) -> Lab:
     """For tests of every state: states change only by ``poll`` and ``age``."""
     return make_lab_api('slow', pace=1000.0)
+
+
+@pytest.fixture(scope='session')
+def mirror() -> Iterator[Mirror]:
+    running = Mirror()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start machines: with a command line the installer, without one from the disk."""
+    started = []
+
+    def run(cmdline: str | None = None, *attached: Path, mac: str = 'd0:0d:00:00:00:01', ssh_port: int | None = None) -> Machine:
+        options = []
+        for number, disk in enumerate(attached):
+            options += ['-drive', f'file={disk},if=none,id=disk{number},format=raw,cache=unsafe']
+            options += ['-device', f'virtio-blk-pci,drive=disk{number}']
+        if cmdline is not None:
+            installer = cache_root() / 'installer'
+            options += [
+                '-kernel',
+                str(installer / 'vmlinuz'),
+                '-initrd',
+                str(installer / 'initrd'),
+                '-append',
+                f'console=ttyS0 no_timer_check loglevel=4 {cmdline}',
+            ]
+        started.append(Machine(tmp_path, options, mac, ssh_port))
+        return started[-1]
+
+    yield run
+    for machine in started:
+        machine.end()

@@ -18,6 +18,9 @@ class Ramdisk:
     def __init__(self) -> None:
         self._entries: dict[str, tuple[int, bytes]] = {}
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._entries
+
     def directory(self, path: str, mode: int = 0o755) -> None:
         self._add(path, stat.S_IFDIR | mode, b'')
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import shlex
 import shutil
@@ -25,7 +26,7 @@ FOLDERS = {
 }
 # Packages of each product. It is outdated when their versions, the kernel's or this package's files change.
 PACKAGES = {
-    'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata'),
+    'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata', 'dropbear-bin'),
     'busybox': ('busybox-static', 'dropbear-bin'),
     'debian': ('busybox-static', 'libc6', 'systemd', 'apt', 'ifupdown', 'wget'),
     'fai': ('fai-server', 'fai-doc', 'fai-nfsroot', 'dracut-network', 'libc6', *fai.REPOSITORY),
@@ -36,10 +37,10 @@ def installer(kernel: Path, out: Path) -> None:
     """``vmlinuz`` and ``initrd`` of the installer."""
     disk = _base_ramdisk(kernel)
     disk.file('init', (SOURCES / 'ramdisk/init').read_bytes(), 0o755)
-    disk.link('sbin/install-from', '/init')
     for part in sorted((SOURCES / 'ramdisk').glob('*.sh')) + [SOURCES / 'ramdisk/kickstart.awk']:
         disk.file(f'lib/installer/{part.name}', part.read_bytes())
-    disk.file('lib/installer/disk-links', (SOURCES / 'ramdisk/disk-links').read_bytes(), 0o755)
+    for name in ('disk-links', 'questions'):
+        disk.file(f'lib/installer/{name}', (SOURCES / 'ramdisk' / name).read_bytes(), 0o755)
     disk.file('etc/udhcpc/default.script', (SOURCES / 'shared/udhcpc.script').read_bytes(), 0o755)
     disk.file('etc/mdev.conf', (SOURCES / 'ramdisk/mdev.conf').read_bytes())
     disk.file('etc/mke2fs.conf', Path('/etc/mke2fs.conf').read_bytes())
@@ -47,6 +48,7 @@ def installer(kernel: Path, out: Path) -> None:
         disk.program(_program(name), f'usr/sbin/{name}')
     for name in ('mbr.bin', 'gptmbr.bin'):
         disk.file(f'lib/installer/{name}', Path('/usr/lib/syslinux/mbr', name).read_bytes())
+    disk.file('lib/installer/ssh.tar.xz', _ssh_server(disk))
     packages.unpack('tzdata', out.parent / 'tzdata')
     disk.file('lib/installer/zoneinfo.tar.gz', _time_zones(out.parent / 'tzdata/usr/share/zoneinfo'))
     (out / 'initrd').write_bytes(disk.compressed())
@@ -186,6 +188,18 @@ def _program(name: str) -> Path:
     if not path:
         raise packages.BuildError(f'{name} is not installed: run make setup')
     return Path(path)
+
+
+def _ssh_server(disk: Ramdisk) -> bytes:
+    """The SSH server and its libraries, except those in ``disk``. Packed, as an unattended installation has no use for it."""
+    programs = [_program('dropbear'), _program('dropbearkey')]
+    files = {file for program in programs for file in (str(program), *libraries(program))}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode='w', format=tarfile.USTAR_FORMAT, dereference=True) as tar:
+        for file in sorted(files):
+            if file.lstrip('/') not in disk:
+                tar.add(file, filter=lambda member: _as_root(member, {member.name: 0o755}))
+    return lzma.compress(buffer.getvalue())
 
 
 def _time_zones(tree: Path) -> bytes:

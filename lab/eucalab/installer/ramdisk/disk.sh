@@ -29,14 +29,6 @@ disk_wait() { # PATH or nothing for any
     return 1
 }
 
-disk_list() { # the disks that one can install to, on one line
-    list=
-    for candidate in /sys/block/[sv]d* /sys/block/xvd* /sys/block/nvme*; do
-        [ -e "$candidate" ] && [ "$(cat "$candidate/ro")" = 0 ] && list="$list ${candidate##*/}"
-    done
-    printf '%s' "${list# }"
-}
-
 disk_partition() { # sets separator (vda1, nvme0n1p1) and boot_mount, where the boot loader's files lie
     case $disk in *[0-9]) separator=p ;; *) separator='' ;; esac
     boot_record=mbr.bin linux=83 swap=82 bootable=bootable

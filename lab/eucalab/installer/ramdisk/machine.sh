@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The machine that the installer runs on: kernel file systems, drivers, boot parameters, network, and the person at its console.
+# The machine that the installer runs on: kernel file systems, drivers, boot parameters and network.
 
 machine_start() {
     mount -t proc proc /proc
@@ -55,21 +55,4 @@ network_up() {
     done
     if [ "${card:-lo}" = lo ]; then fail 'no network card'; fi
     fail 'no answer to DHCP'
-}
-
-# Without a kickstart the installation is interactive: a shell on the serial console and on the screen, which VNC shows.
-interactive() {
-    for console in $(cat /sys/class/tty/console/active) tty1; do
-        if [ "$console" = tty0 ] || [ ! -c "/dev/$console" ]; then continue; fi
-        {
-            say 'no kickstart (inst.ks=URL) among the boot parameters: the installation is interactive.'
-            say "Type 'install-from URL' to install from a kickstart, or install by hand with sfdisk, mke2fs, wget, tar and extlinux;"
-            say "'poweroff -f' ends it."
-        } > "/dev/$console"
-        while :; do
-            setsid -c sh -l < "/dev/$console" > "/dev/$console" 2>&1
-            sleep 1
-        done &
-    done
-    stay
 }

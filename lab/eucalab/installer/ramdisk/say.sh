@@ -25,7 +25,6 @@ fail() {
 }
 
 stay() {
-    [ $$ -eq 1 ] || exit 1   # started by hand: back to the person's shell
     while :; do sleep 3600; done
 }
 
