@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http
 import inspect
 import logging
 import re
@@ -17,6 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import http_exceptions, web
@@ -25,12 +27,13 @@ from .cloud import cluster_controller
 from .cloud.context import Cloud
 from .cloud.store import Store
 from .config import Config, set_umask
-from .ec2 import bootstrap, genuine
+from .ec2 import bootstrap
 from .ec2.families import load_actions
+from .ec2.registry import Reply
 from .errors import LabError
 from .network import service as network
-from .protocol import auth
-from .protocol.errors import ApiError, S3Error, TransportError
+from .protocol import auth, internal_form
+from .protocol.errors import ApiError, S3Error, TransportError, lacking
 from .protocol.wire import BindError, Ec2Wire, error_body
 from .s3 import bodies, service, signature, xml
 from .versions import PLAYED
@@ -47,22 +50,22 @@ class Server:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.actions = load_actions()
-        self.wire = Ec2Wire(cloud.played.newest_api)
-        self.query_services: dict[str, Operation] = {
-            **dict.fromkeys(cloud.played.ec2_paths, self._ec2),
-            bootstrap.PATH: self._bootstrap,
-        }
+        self.requests, self.replies = cloud.played.requests, cloud.played.replies
+        self.authentication = auth.Authentication(cloud.store, self.requests)
+        self.wire = Ec2Wire(self.requests.model, self.replies.lacks)
+        self.query_services: dict[str, Operation] = dict.fromkeys(self.requests.paths, self._ec2)
+        if cloud.played.storage.bootstrap_namespace is not None:
+            self.query_services[bootstrap.PATH] = self._bootstrap
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition('?')[0]
         operation = self.query_services.get(path.removesuffix('/'))
         if operation is not None:
             return await self._query(request, path, operation)
-        for prefix in self.cloud.played.s3_paths:
+        for prefix in self.cloud.played.storage.paths:
             if path == prefix or path.startswith(prefix + '/'):
                 return await self._s3(request, prefix, path)
-        # No pipeline accepts it: a 404 without a body.
-        return web.Response(status=404)
+        return _no_pipeline()
 
     async def _query(self, request: web.Request, path: str, operation: Operation) -> web.Response:
         """A request of the query protocol: authenticate it, run it, turn errors into replies."""
@@ -70,19 +73,22 @@ class Server:
         body = await request.read()
         parameters = _parameters(request, body)
         action = parameters.get('Action', '?')
-        if 'Version' not in parameters:
-            return web.Response(status=404)
+        if any(name not in parameters for name in self.requests.required):
+            return _no_pipeline()
         try:
-            caller = auth.authenticate(self.cloud.store, _http_request(request, path), parameters, body, time.time())
+            caller = self.authentication.caller(_http_request(request, path), parameters, body, time.time())
+            if self.requests.drops_empty:
+                parameters = {name: value for name, value in parameters.items() if value}
             content = await operation(caller, parameters, request_id)
             response = web.Response(body=content, content_type='application/xml', charset='UTF-8')
         except ApiError as error:
-            response, refusal = _ec2_error(error.status, error.code, error.message, request_id), str(error)
+            status, code, message = self.cloud.played.errors.reply(action, error.status, error.code, error.message)
+            response, refusal = _ec2_error(status, code, message, request_id), f'{code}: {message}'
         except TransportError as error:
-            status_line = f'{error.status} {"Bad Request" if error.status == 400 else "Forbidden"}'
+            status = self.requests.bind_status if error.status == 400 else error.status
+            code = f'{status} {http.HTTPStatus(status).phrase}'
             # The genuine server repeats the message as request id.
-            response = _ec2_error(error.status, status_line, error.message, error.message)
-            refusal = f'{status_line}: {error.for_log}'
+            response, refusal = _ec2_error(status, code, error.message, error.message), f'{code}: {error.for_log}'
         except Exception as error:
             # A bug of the lab, or a full disk: reported in the form of Eucalyptus' unexpected errors.
             log.exception('%s', action)
@@ -94,24 +100,36 @@ class Server:
     async def _ec2(self, caller: auth.Caller, parameters: dict[str, str], request_id: str) -> bytes:
         action, version = parameters.pop('Action', ''), parameters.pop('Version')
         if not re.fullmatch(r'\d{4}-\d\d-\d\d', version):
-            version = self.cloud.played.newest_api
-        if action not in self.actions or action not in self.cloud.played.known:
-            genuine.check(self.cloud.played.name, action)
-            raise TransportError(400, f'Failed to construct message of type {action}')
-        unknown = self.cloud.played.unknown_parameters(action, list(parameters))
+            version = self.requests.newest_api
+        if action not in self.actions or action not in self.requests.known:
+            if action in self.requests.other_actions:
+                raise lacking(f'the action {action}, which Eucalyptus {self.cloud.played.name} has')
+            raise _no_message(action, version)
+        unknown = self.requests.unknown_parameters(action, list(parameters))
         if unknown:
             raise BindError([(name, parameters[name]) for name in unknown])
-        parameters = self.cloud.played.canonical(action, parameters)
-        reply = self.actions[action](self.cloud, caller, self.wire.parse(action, parameters))
-        if inspect.isawaitable(reply):
-            reply = await reply
-        return self.wire.serialise(action, version, request_id, reply)
+        request = self.wire.parse(action, self.requests.canonical(action, parameters))
+        reply = await self._run(action, caller, request)
+        content = self.wire.serialise(action, version, request_id, reply)
+        form = self.replies.internal_form
+        return content if form is None or version in form.known_apis else internal_form.rewrite(content, action, form)
+
+    async def _run(self, action: str, caller: auth.Caller, request: dict[str, Any]) -> Reply:
+        if action in self.requests.stubs:
+            return {}
+        try:
+            reply = self.actions[action](self.cloud, caller, request)
+            return await reply if inspect.isawaitable(reply) else reply
+        except ApiError as error:
+            if not self.cloud.played.errors.is_only_false(action, error.code):
+                raise
+            return {'Return': False}
 
     async def _bootstrap(self, caller: auth.Caller, parameters: dict[str, str], request_id: str) -> bytes:
         action = parameters.pop('Action', '')
         del parameters['Version']
         if action != bootstrap.ACTION:
-            raise TransportError(400, f'Failed to construct message of type {action}')
+            raise _no_message(action, 'eucalyptus')
         unknown = bootstrap.unknown_parameters(list(parameters))
         if unknown:
             raise BindError([(name, parameters[name]) for name in unknown])
@@ -120,8 +138,11 @@ class Server:
     async def _s3(self, request: web.Request, prefix: str, path: str) -> web.StreamResponse:
         request_id, refusal = str(uuid.uuid4()), ''
         try:
-            caller = signature.authenticate(self.cloud.store, _http_request(request, path), prefix, time.time())
+            caller = self._s3_caller(request, prefix, path)
             response = await service.handle(self.cloud, caller, request, path[len(prefix) :])
+        except TransportError as error:
+            code = f'{error.status} {http.HTTPStatus(error.status).phrase}'
+            response, refusal = _ec2_error(error.status, code, error.message, error.message), f'{code}: {error.message}'
         except S3Error as error:
             response, refusal = _s3_error(request, error, request_id), str(error)
         except (ConnectionError, web.HTTPException):
@@ -131,6 +152,17 @@ class Server:
             response = _s3_error(request, S3Error(500, 'InternalError', str(error)), request_id)
         _log_reply(f'{request.method} {path}', response.status, refusal)
         return response
+
+    def _s3_caller(self, request: web.Request, prefix: str, path: str) -> auth.Caller | None:
+        rules = self.cloud.played.storage
+        try:
+            return signature.authenticate(self.cloud.store, _http_request(request, path), prefix, time.time(), rules)
+        except S3Error as error:
+            if rules.refusal == 'query':
+                raise TransportError(error.status, error.message) from None
+            if rules.refusal == 'denied':
+                raise S3Error(403, 'AccessDenied', 'Access Denied', Entity=error.message) from None
+            raise
 
 
 def _log_reply(request: str, status: int, *details: str) -> None:
@@ -153,6 +185,17 @@ def _query(request: web.Request) -> list[tuple[str, str]]:
 
 def _http_request(request: web.Request, path: str) -> auth.HttpRequest:
     return auth.HttpRequest(request.method, path, _query(request), request.headers)
+
+
+def _no_pipeline() -> web.Response:
+    """The reply of NioServerHandler when no pipeline accepts a request."""
+    return _ec2_error(404, '404 Not Found', 'unknown', 'unknown')
+
+
+def _no_message(action: str, version: str) -> TransportError:
+    namespace = f'ec2_amazonaws_com_doc_{version.replace("-", "_")}'
+    message = f'Failed to find corresponding class mapping for element: {action} in namespace: {namespace}'
+    return TransportError(400, message)
 
 
 def _ec2_error(status: int, code: str, message: str, request_id: str) -> web.Response:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 import hmac
 import secrets
 import time
@@ -21,6 +22,7 @@ import botocore.session
 from eucalab.cloud.accounts import ADMIN, TENANT, Credentials
 from eucalab.cloud.keys import cloud_certificate
 from eucalab.config import Config
+from eucalab.versions import PLAYED, Played
 
 # One for all clients: it keeps the API models, which take a second to load.
 SESSION = botocore.session.Session()
@@ -43,11 +45,15 @@ class Clients:
 
     @property
     def ec2_url(self) -> str:
-        return f'{self.config.endpoint}/services/compute'
+        return self.config.endpoint + self.played.requests.paths[0]
 
     @property
     def s3_url(self) -> str:
-        return f'{self.config.endpoint}/services/objectstorage'
+        return self.config.endpoint + self.played.storage.paths[0]
+
+    @property
+    def played(self) -> Played:
+        return PLAYED[self.config.play]
 
     @property
     def admin(self) -> Credentials:
@@ -60,10 +66,10 @@ class Clients:
     def options(self, port: int | None = None, account: str = ADMIN) -> dict[str, str]:
         """Connection options for the collection's modules. A proxy in between has another ``port``."""
         user = self.accounts[account]
-        url = f'http://127.0.0.1:{port or self.config.port}/services'
+        url = f'http://127.0.0.1:{port or self.config.port}'
         return {
-            'ec2_url': f'{url}/compute',
-            's3_url': f'{url}/objectstorage',
+            'ec2_url': url + self.played.requests.paths[0],
+            's3_url': url + self.played.storage.paths[0],
             'access_key': user.access_key,
             'secret_key': user.secret_key,
             'account_id': user.number,
@@ -75,7 +81,7 @@ class Clients:
     def ec2(
         self, account: Credentials | None = None, api_version: str | None = '2014-10-01', signature: str = 'v2', **overrides: Any
     ) -> Any:
-        return self._client(
+        client = self._client(
             'ec2',
             account,
             api_version=api_version,
@@ -83,6 +89,15 @@ class Clients:
             **overrides,
             config=botocore.config.Config(signature_version=signature, retries={'max_attempts': 0}),
         )
+        if self.played.replies.internal_form:
+            client.meta.events.register('before-call.ec2', self._ask_in_a_known_version)
+        if self.played.requests.refuses_replays:
+            client.meta.events.register('before-call.ec2', _wait_for_another_second)
+        return client
+
+    def _ask_in_a_known_version(self, params: dict[str, Any], **_: Any) -> None:
+        """botocore has no model that is as old as this cloud, which answers other versions in its internal form."""
+        params['body']['Version'] = self.played.requests.newest_api
 
     def s3(self, account: Credentials | None = None, signature: str = 's3', **overrides: Any) -> Any:
         config = botocore.config.Config(
@@ -105,15 +120,15 @@ class Clients:
             **{'aws_access_key_id': account.access_key, 'aws_secret_access_key': account.secret_key, **options},
         )
 
-    def call(self, query: str, account: Credentials | None = None, path: str = '/services/compute') -> tuple[int, str]:
+    def call(self, query: str, account: Credentials | None = None, path: str | None = None) -> tuple[int, str]:
         """Send one EC2 request by hand, signed with version 2; returns status and body."""
-        account = account or self.tenant
+        account, path = account or self.tenant, path or self.played.requests.paths[0]
         parameters = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         parameters = {
-            'Version': '2014-10-01',
+            'Version': self.played.requests.newest_api if self.played.replies.internal_form else '2014-10-01',
             'SignatureVersion': '2',
             'SignatureMethod': 'HmacSHA256',
-            'Timestamp': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+            'Timestamp': f'{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}',
             'AWSAccessKeyId': account.access_key,
             **parameters,
         }
@@ -170,8 +185,21 @@ class Clients:
             'RamdiskId': self.register(self.admin, 'ramdisk', 'boot-files'),
         }
         for image in ids.values():
-            self.ec2(self.admin).modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
+            # The form of before 2010 is the only one that every version has.
+            self.ec2(self.admin).modify_image_attribute(
+                ImageId=image, Attribute='launchPermission', OperationType='add', UserGroups=['all']
+            )
         return ids
+
+
+_LAST_SENT: dict[str, float] = {}
+
+
+def _wait_for_another_second(params: dict[str, Any], **_: Any) -> None:
+    """Signatures of version 2 have whole seconds, so an equal request in the same second is a replay."""
+    body = repr(sorted(params['body'].items()))
+    time.sleep(max(0.0, _LAST_SENT.get(body, 0) + 1.05 - time.time()))
+    _LAST_SENT[body] = time.time()
 
 
 def sign_path_as_sent(request: Any, **_: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from eucalab.config import cache_root
+from eucalab.versions import PLAYED
 from tests.kit.command import Place
 from tests.kit.lab import Lab, labs_below
 from tests.lab.installer_support import Machine, Mirror, Start
@@ -41,6 +42,18 @@ def make_lab_api() -> Iterator[Callable[..., Lab]]:
 def lab_api(make_lab_api: Callable[..., Lab]) -> Lab:
     """One lab for all tests that do not touch other tests' resources. Pace 0.02: polls every 0.2 s, snapshots take 0.6 s."""
     return make_lab_api('shared')
+
+
+@pytest.fixture(scope='session')
+def clouds(make_lab_api: Callable[..., Lab]) -> dict[str, Lab]:
+    """One lab of each version."""
+    return {play: make_lab_api('version-' + play.replace('.', '-'), play=play) for play in PLAYED}
+
+
+@pytest.fixture(params=list(PLAYED))
+def cloud(request: pytest.FixtureRequest, clouds: dict[str, Lab]) -> Lab:
+    """The test runs on each version."""
+    return clouds[request.param]
 
 
 @pytest.fixture(scope='module')

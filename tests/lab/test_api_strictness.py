@@ -65,12 +65,14 @@ def test_ec2_answers_at_all_its_paths(lab_api: Lab, path: str) -> None:
 
 
 @pytest.mark.parametrize('path', ['/', '/services/Nowhere', '/services/computer'])
-def test_any_other_path_is_404_without_an_answer(lab_api: Lab, path: str) -> None:
-    assert lab_api.call('Action=DescribeVolumes', path=path) == (404, '')
+def test_any_other_path_is_404_with_an_error_that_has_no_details(lab_api: Lab, path: str) -> None:
+    status, body = lab_api.call('Action=DescribeVolumes', path=path)
+    assert (status, '<Code>404 Not Found</Code><Message>unknown</Message>' in body) == (404, True)
 
 
 def test_a_request_without_a_version_finds_nobody(lab_api: Lab) -> None:
-    assert lab_api.fetch(urllib.request.Request(lab_api.ec2_url, b'Action=DescribeVolumes')) == (404, '')
+    status, body = lab_api.fetch(urllib.request.Request(lab_api.ec2_url, b'Action=DescribeVolumes'))
+    assert (status, '<Code>404 Not Found</Code>' in body) == (404, True)
 
 
 def test_a_get_request_serves_as_well(lab_api: Lab) -> None:
@@ -86,7 +88,7 @@ def test_a_get_request_serves_as_well(lab_api: Lab) -> None:
     assert ec2.make_request('DescribeVolumes', {}, verb='GET').status == 200
 
 
-@pytest.mark.parametrize('action', sorted(PLAYED['4.4'].known))
+@pytest.mark.parametrize('action', sorted(PLAYED['4.4'].requests.known))
 @pytest.mark.parametrize(
     'rest',
     [
@@ -160,7 +162,7 @@ def test_malformed_ids_have_their_own_errors(lab_api: Lab) -> None:
 
 
 def test_an_unknown_filter_is_refused(lab_api: Lab) -> None:
-    with refused('InvalidParameterValue', "'colour'"):
+    with refused('InternalFailure', "'colour'", status=500):
         lab_api.ec2().describe_volumes(Filters=[{'Name': 'colour', 'Values': ['blue']}])
 
 

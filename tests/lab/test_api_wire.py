@@ -21,7 +21,7 @@ CLIENTS = ('2014-10-01', '2016-09-15', '2016-11-15')
 
 @pytest.fixture(scope='module')
 def wire() -> Ec2Wire:
-    return Ec2Wire(PLAYED['4.4'].newest_api)
+    return Ec2Wire(PLAYED['4.4'].requests.newest_api)
 
 
 def model(version: str) -> ServiceModel:
@@ -81,7 +81,7 @@ def test_requests_are_read_as_they_were_meant(wire: Ec2Wire, version: str, actio
     serialiser = botocore.serialize.create_serializer('ec2', include_validation=False)
     body = serialiser.serialize_to_request(request_, model(version).operation_model(action))['body']
     parameters = {name: str(value) for name, value in body.items() if name not in ('Action', 'Version')}
-    assert not PLAYED['4.4'].unknown_parameters(action, list(parameters))
+    assert not PLAYED['4.4'].requests.unknown_parameters(action, list(parameters))
     assert wire.parse(action, parameters) == request_
 
 

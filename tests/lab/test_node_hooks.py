@@ -14,7 +14,7 @@ import pytest
 
 from eucalab.node import hooks
 from eucalab.node.model import NodeError
-from eucalab.versions.nodes import NODES
+from eucalab.versions import PLAYED
 from tests.lab.node_support import ScratchLab, scratch_lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='hooks run as another user')
@@ -31,7 +31,7 @@ def lab() -> Iterator[ScratchLab]:
 
 
 def enabled(lab: ScratchLab, play: str = '4.4') -> hooks.Hooks:
-    node_hooks = hooks.Hooks(lab.settings.home, 'nobody', NODES[play].hooks_by_shell)
+    node_hooks = hooks.Hooks(lab.settings.home, 'nobody', PLAYED[play].node.hooks_by_shell)
     node_hooks.enable()
     return node_hooks
 

@@ -19,7 +19,6 @@ from .instances import bury, release_volumes, set_state
 log = logging.getLogger(__name__)
 
 POLL = 10  # a cluster controller asks its nodes this often
-SETTLE = 40  # VmInstances.VM_STATE_SETTLE_TIME: a report of teardown counts only after this
 TERMINATED_SHOWN = 3600  # VmInstances.TERMINATED_TIME; not paced
 TICK = 0.25  # of the storage controller's clock; not paced
 # A guest's address in QEMU's user networking, the same for all.
@@ -86,7 +85,7 @@ def _teardown(cloud: Cloud, row: sqlite3.Row) -> None:
                 "UPDATE attachments SET state = 'attached', node_state = 'attached' WHERE instance_id = ? AND state = 'attaching'",
                 row['id'],
             )
-        elif cloud.now() > row['state_since'] + SETTLE * cloud.config.pace:
+        elif cloud.now() > row['state_since'] + cloud.played.instances.settle * cloud.config.pace:
             set_state(cloud, row['id'], 'stopping' if row['root_device_type'] == 'ebs' else 'shutting-down', reason)
 
 

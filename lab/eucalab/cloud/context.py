@@ -26,8 +26,8 @@ class Cloud:
         return time.time()
 
     def new_id(self, prefix: str) -> str:
-        """A new id in the cloud's form: ``vol-1a2b3c4d``. Eucalyptus 4.x uses lower-case letters."""
-        return f'{prefix}-{secrets.token_hex(4)}'
+        """A new id in the cloud's form: ``vol-1a2b3c4d``."""
+        return f'{prefix}-{secrets.randbits(32):{self.played.replies.id_form}}'
 
     def forget_tags(self, resource_id: str) -> None:
         """Delete the tags of a resource that no longer exists."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..config import Config, cache_root
 from ..installer import products
+from ..versions import PLAYED
 from . import keys
 from .accounts import ADMIN, TENANT, Credentials
 from .mirror import BUCKET
@@ -19,8 +20,8 @@ from .mirror import BUCKET
 FOLDERS = {ADMIN: 'admin', TENANT: 'tenant'}
 EUCARC = """\
 EUCA_KEY_DIR=$(cd $(dirname ${{BASH_SOURCE:-$0}}); pwd -P)
-export EC2_URL={endpoint}/services/compute
-export S3_URL={endpoint}/services/objectstorage
+export EC2_URL={endpoint}{ec2_path}
+export S3_URL={endpoint}{s3_path}
 export EC2_PRIVATE_KEY=${{EUCA_KEY_DIR}}/euca2-{folder}-pk.pem
 export EC2_CERT=${{EUCA_KEY_DIR}}/euca2-{folder}-cert.pem
 export EUCALYPTUS_CERT=${{EUCA_KEY_DIR}}/cloud-cert.pem
@@ -50,7 +51,13 @@ def _write_credentials(config: Config, folder: Path, user: Credentials) -> None:
     _write(
         folder / 'eucarc',
         EUCARC.format(
-            endpoint=config.endpoint, folder=folder.name, number=user.number, access_key=user.access_key, secret_key=user.secret_key
+            endpoint=config.endpoint,
+            ec2_path=PLAYED[config.play].requests.paths[0],
+            s3_path=PLAYED[config.play].storage.paths[0],
+            folder=folder.name,
+            number=user.number,
+            access_key=user.access_key,
+            secret_key=user.secret_key,
         ),
         0o600,
     )
@@ -70,6 +77,7 @@ def _inventory(config: Config) -> str:
 
 
 def _facts(config: Config) -> str:
+    guest_s3_url = config.guest_endpoint + PLAYED[config.play].storage.paths[0]
     facts = {
         'lab_name': config.name,
         'lab_endpoint': config.endpoint,
@@ -81,7 +89,8 @@ def _facts(config: Config) -> str:
         'lab_tenant_eucarc': str(config.home / 'tenant/eucarc'),
         'lab_installer_kernel': str(products.kernel(cache_root())),
         'lab_installer_ramdisk': str(products.ramdisk(cache_root())),
-        'lab_mirror_url': f'{config.guest_endpoint}/services/objectstorage/{BUCKET}',
+        'lab_guest_s3_url': guest_s3_url,
+        'lab_mirror_url': f'{guest_s3_url}/{BUCKET}',
     }
     # A JSON string is a YAML string.
     return '---\n' + ''.join(f'{name}: {json.dumps(value)}\n' for name, value in facts.items())

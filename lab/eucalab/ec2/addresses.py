@@ -45,7 +45,7 @@ def release_address(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
 @action('AssociateAddress')
 def associate_address(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     """The instance loses the address that it has; an instance that has this one gets another."""
-    identifier = ids.instance_id(request['InstanceId']) if request.get('InstanceId') else None
+    identifier = ids.instance_id(cloud, request['InstanceId']) if request.get('InstanceId') else None
     with cloud.store.transaction():
         row = _find(cloud, caller, request, 'associate address')
         if identifier is None:

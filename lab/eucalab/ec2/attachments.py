@@ -14,14 +14,12 @@ from ..protocol.errors import ApiError, failure
 from . import ids, volumes
 from .registry import Reply, action
 
-_DEVICE = re.compile(r'[a-zA-Z\d/]{3,10}')
-
 
 @action('AttachVolume')
 async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     device = request.get('Device')
-    volume_id, instance_id = _volume_and_instance(request)
-    if not device or not _DEVICE.fullmatch(device):
+    volume_id, instance_id = _volume_and_instance(cloud, request)
+    if not device or not re.fullmatch(cloud.played.volumes.device, device):
         raise ApiError('InvalidParameterValue', f'Value ({device or "null"}) for parameter device is invalid.')
     copy = cloud.copies.get(volume_id)
     if copy is not None:
@@ -35,25 +33,29 @@ async def attach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
         _check_free(cloud, volume, instance, device)
         now = cloud.now()
         running = instance['state'] == 'running'
+        at_once = not running and cloud.played.volumes.attaches_at_once
         # To a stopped instance a volume is attached at once: no node is involved (VmInstances.addPersistentVolume).
+        # Older versions ask the node that the instance is not on.
         cloud.store.insert(
             'attachments',
             volume_id=volume_id,
             instance_id=instance_id,
             device=device,
-            is_root=int(not running and device == instance['root_device_name']),
-            state='attaching' if running else 'attached',
+            is_root=int(at_once and device == instance['root_device_name']),
+            state='attached' if at_once else 'attaching',
             state_since=now,
             attached=now,
-            node_state=None if running else 'attached',
+            node_state=None if running else 'attached' if at_once else 'failed',
+            node_reason=None if running or at_once else f'the instance is {instance["state"]}',
         )
     row = cloud.store.one('SELECT * FROM attachments WHERE volume_id = ?', volume_id)
     return {**volumes.describe_attachment(row), 'State': 'attaching'}
 
 
-def _volume_and_instance(request: dict[str, Any]) -> tuple[str, str]:
-    volume_id = ids.volume_id(request.get('VolumeId'))
+def _volume_and_instance(cloud: Cloud, request: dict[str, Any]) -> tuple[str, str]:
+    volume_id = ids.volume_id(cloud, request.get('VolumeId'))
     return volume_id, ids.normalise(
+        cloud,
         request.get('InstanceId'),
         'i',
         lambda bad: ApiError('InvalidParameterValue', f"Value ({bad}) for parameter instanceId is invalid. Expected: 'i-...'."),
@@ -73,7 +75,7 @@ def _check_free(cloud: Cloud, volume: sqlite3.Row, instance: sqlite3.Row, device
         raise ApiError('InvalidParameterValue', f'Already have an ephemeral device attached to: {device}')
     if volumes.attachment_of(cloud, volume['id']) is not None:
         raise ApiError('VolumeInUse', f'Volume already attached: {volume["id"]}')
-    if instance['state'] not in ('running', 'stopped'):
+    if cloud.played.volumes.attaches_at_once and instance['state'] not in ('running', 'stopped'):
         raise ApiError('IncorrectState', f"Instance '{instance['id']}' is not 'running'")
     if volume['state'] != 'available':
         # The storage controller has no token for a volume that it does not have (GetVolumeToken).
@@ -82,14 +84,14 @@ def _check_free(cloud: Cloud, volume: sqlite3.Row, instance: sqlite3.Row, device
 
 @action('DetachVolume')
 def detach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    volume_id = ids.volume_id(request.get('VolumeId'))
+    volume_id = ids.volume_id(cloud, request.get('VolumeId'))
     volumes.find_volume(cloud, caller, volume_id, f'detach volume {volume_id}')
     with cloud.store.transaction():
         row = volumes.attachment_of(cloud, volume_id)
         if row is None:
             raise ApiError('IncorrectState', f'Volume is not attached: {volume_id}')
         instance = cloud.store.one('SELECT * FROM instances WHERE id = ?', row['instance_id'])
-        _check_detachable(request, row, instance)
+        _check_detachable(cloud, request, row, instance)
         reply = {**volumes.describe_attachment(row), 'State': 'detaching'}
         if instance['state'] == 'stopped':
             cloud.store.execute('DELETE FROM attachments WHERE volume_id = ?', volume_id)
@@ -100,14 +102,14 @@ def detach_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     return reply
 
 
-def _check_detachable(request: dict[str, Any], row: sqlite3.Row, instance: sqlite3.Row) -> None:
-    if row['is_root'] and instance['state'] != 'stopped':
+def _check_detachable(cloud: Cloud, request: dict[str, Any], row: sqlite3.Row, instance: sqlite3.Row) -> None:
+    if row['is_root'] and instance['state'] in cloud.played.volumes.root_kept_in:
         raise ApiError(
             'IncorrectState',
             f'Cannot detach root volume {row["volume_id"]} from EBS backed instance '
             f'{instance["id"]} when instance state is {instance["state"]}',
         )
-    if request.get('InstanceId') and _volume_and_instance(request)[1] != instance['id']:
+    if request.get('InstanceId') and _volume_and_instance(cloud, request)[1] != instance['id']:
         raise ApiError('InvalidAttachment.NotFound', f'Volume is not attached to instance: {request["InstanceId"]}')
     if request.get('Device') and request['Device'] != row['device']:
         raise failure(f'Volume is not attached to device: {request["Device"]}')

@@ -11,9 +11,8 @@ from typing import Any
 
 from ..cloud.context import Cloud
 from ..protocol.auth import Caller
-from ..protocol.errors import ApiError, failure
+from ..protocol.errors import ApiError, failure, lacking
 from . import ids, image_access, images, instances
-from .genuine import lacking
 from .registry import Reply, action
 
 
@@ -78,9 +77,11 @@ def describe_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, An
     row = image_access.find_modifiable(cloud, caller, request, 'describe image attribute')
     attribute, reply = request.get('Attribute'), {'ImageId': row['id']}
     if attribute == 'launchPermission':
+        grantees = image_access.launch_permissions(cloud, row['id'])
+        if cloud.played.images.shows_caller:
+            grantees = [one for one in grantees if one == image_access.EVERYBODY] + [caller.account]
         reply['LaunchPermissions'] = [
-            {'Group': grantee} if grantee == image_access.EVERYBODY else {'UserId': grantee}
-            for grantee in image_access.launch_permissions(cloud, row['id'])
+            {'Group': grantee} if grantee == image_access.EVERYBODY else {'UserId': grantee} for grantee in grantees
         ]
     elif attribute == 'description':
         reply['Description'] = {'Value': row['description'] or ''}
@@ -116,7 +117,7 @@ def _block_devices(row: sqlite3.Row) -> list[dict[str, Any]]:
 
 @action('DescribeInstanceAttribute')
 def describe_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    identifier, attribute = ids.instance_id(request.get('InstanceId')), request.get('Attribute')
+    identifier, attribute = ids.instance_id(cloud, request.get('InstanceId')), request.get('Attribute')
     if attribute is None:
         raise ApiError(' MissingParameter', 'Attribute parameter is required')
     row = ids.visible(cloud, caller, 'instances', identifier)

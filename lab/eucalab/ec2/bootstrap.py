@@ -48,7 +48,7 @@ def describe_service_certificates(cloud: Cloud, parameters: dict[str, str], requ
         'certificateFingerprintDigest': digest,
     }
     items = filters.apply([item], _request_filters(parameters), _FILTERS)
-    return _reply(items, request_id, cloud.played.bootstrap_namespace)
+    return _reply(items, request_id, cloud.played.storage.bootstrap_namespace or '')
 
 
 def _request_filters(parameters: dict[str, str]) -> list[dict[str, Any]]:

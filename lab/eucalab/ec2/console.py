@@ -19,16 +19,17 @@ HEAD, TAIL = 4096, 64 << 10
 
 @action('GetConsoleOutput')
 def get_console_output(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    identifier = ids.instance_id(request.get('InstanceId'))
+    identifier = ids.instance_id(cloud, request.get('InstanceId'))
     row = cloud.store.row('SELECT * FROM instances WHERE id = ?', identifier)
-    if row is None:
+    strict = cloud.played.instances.console_needs_running
+    if row is None or (row['state'] == 'terminated' and not strict):
         raise ApiError('InvalidInstanceID.NotFound', f"The instance ID '{identifier}' does not exist")
     if row['account'] != caller.account and not caller.is_admin:
         raise failure(f'Permission denied for vm: {identifier}')
-    if row['state'] != 'running':
+    if row['state'] != 'running' and strict:
         raise failure(f'Instance {identifier} is not in a running state.')
     output = b''
-    if row['instance_path']:
+    if row['instance_path'] and row['state'] == 'running':
         path = Path(row['instance_path'])
         output = _read(path / 'console.append.log', 0, HEAD) + _tail(path / 'console.log')
     return {'InstanceId': identifier, 'Timestamp': cloud.now(), 'Output': base64.b64encode(output).decode()}

@@ -17,37 +17,49 @@ _ID = re.compile(r'([a-z]+)-([0-9a-fA-F]{8}|[0-9a-fA-F]{17})')
 VERBOSE = 'verbose'
 
 
-def normalise(identifier: str | None, prefix: str | None, error: Callable[[str], ApiError]) -> str:
-    """The id in lower case; ``error(identifier)`` is raised when it is not a ``prefix-`` id (any prefix when None)."""
+def normalise(cloud: Cloud, identifier: str | None, prefix: str | None, error: Callable[[str], ApiError]) -> str:
+    """The id as rows have it; ``error(identifier)`` is raised when it is not a ``prefix-`` id (any prefix when None).
+
+    A version that does not parse ids knows no id of another form.
+    """
+    if not cloud.played.replies.parses_ids:
+        return identifier or ''
     match = _ID.fullmatch(identifier or '')
     if match is None or (prefix is not None and match.group(1) != prefix):
         raise error(identifier or '')
     return f'{match.group(1)}-{match.group(2).lower()}'
 
 
-def instance_id(identifier: str | None) -> str:
-    return normalise(identifier, 'i', lambda bad: ApiError('InvalidInstanceID.Malformed', f'Invalid id: "{bad}"'))
+def folded(cloud: Cloud, identifier: str) -> str:
+    """An id of any form, for a comparison with the ids of rows."""
+    return identifier.lower() if cloud.played.replies.parses_ids else identifier
 
 
-def volume_id(identifier: str | None) -> str:
+def instance_id(cloud: Cloud, identifier: str | None) -> str:
+    return normalise(cloud, identifier, 'i', lambda bad: ApiError('InvalidInstanceID.Malformed', f'Invalid id: "{bad}"'))
+
+
+def volume_id(cloud: Cloud, identifier: str | None) -> str:
     return normalise(
+        cloud,
         identifier,
         'vol',
         lambda bad: ApiError('InvalidParameterValue', f"Value ({bad}) for parameter volume is invalid. Expected: 'vol-...'."),
     )
 
 
-def snapshot_id(identifier: str | None) -> str:
+def snapshot_id(cloud: Cloud, identifier: str | None) -> str:
     return normalise(
+        cloud,
         identifier,
         'snap',
         lambda bad: ApiError('InvalidParameterValue', f"Value ({bad}) for parameter snapshotId is invalid. Expected: 'snap-...'."),
     )
 
 
-def image_id(identifier: str | None) -> str:
+def image_id(cloud: Cloud, identifier: str | None) -> str:
     return normalise(
-        identifier, None, lambda bad: ApiError('InvalidParameterValue', f'Value ({bad}) for parameter image is invalid.')
+        cloud, identifier, None, lambda bad: ApiError('InvalidParameterValue', f'Value ({bad}) for parameter image is invalid.')
     )
 
 
@@ -59,8 +71,10 @@ def visible(cloud: Cloud, caller: Caller, table: str, identifier: str) -> sqlite
     return None
 
 
-def missing(code: str, what: str, requested: Iterable[str], found: Iterable[str]) -> None:
-    """Raise the NotFound error for requested ids that were not found."""
+def missing(cloud: Cloud, action: str, code: str, what: str, requested: Iterable[str], found: Iterable[str]) -> None:
+    """Raise the NotFound error for requested ids that were not found, in a version whose action does that."""
+    if action in cloud.played.replies.ignores_unknown:
+        return
     absent = sorted(set(requested) - set(found))
     if len(absent) == 1:
         raise ApiError(code, f"The {what} '{absent[0]}' does not exist")

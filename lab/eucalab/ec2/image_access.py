@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any
 
@@ -33,9 +34,9 @@ def find_usable(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.Row | 
 
 def find_modifiable(cloud: Cloud, caller: Caller, request: dict[str, Any], purpose: str) -> sqlite3.Row:
     identifier = request.get('ImageId') or ''
-    if not identifier.startswith(('emi-', 'eki-', 'eri-')):
+    if cloud.played.images.id and not re.fullmatch(cloud.played.images.id, identifier):
         raise failure(f'Invalid id: "{identifier}"')
-    row = cloud.store.row('SELECT * FROM images WHERE id = ?', ids.image_id(identifier))
+    row = cloud.store.row('SELECT * FROM images WHERE id = ?', ids.image_id(cloud, identifier))
     if row is None:
         raise ApiError('InvalidAMIID.NotFound', f"The image ID '{identifier}' does not exist")
     if row['account'] != caller.account and not caller.is_admin:

@@ -59,6 +59,7 @@ def create_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply
 def _instance(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> sqlite3.Row:
     requested = request.get('InstanceId')
     identifier = ids.normalise(
+        cloud,
         requested,
         'i',
         lambda bad: ApiError('InvalidParameterValue', f"Value ({bad}) for parameter instanceId is invalid. Expected: 'i-...'."),

@@ -20,9 +20,9 @@ from .registry import Reply, action
 @action('DescribeImages')
 def describe_images(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     requested = list(request.get('ImageIds') or [])
-    all_states = caller.is_admin and ids.VERBOSE in requested
+    all_states = cloud.played.images.shows_deregistered or (caller.is_admin and ids.VERBOSE in requested)
     requested = [
-        ids.normalise(identifier, None, _malformed)
+        ids.normalise(cloud, identifier, None, _malformed)
         for identifier in requested
         if not (caller.is_admin and identifier == ids.VERBOSE)
     ]
@@ -38,8 +38,20 @@ def describe_images(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
         and (all_states or row['state'] != 'deregistered')
     ]
     images = filters.apply(images, request.get('Filters'), _FILTERS, lambda item: tagged.get(item[0]['ImageId'], {}))
-    ids.missing('InvalidAMIID.NotFound', 'image', requested, [image['ImageId'] for image, _owner in images])
+    ids.missing(
+        cloud, 'DescribeImages', 'InvalidAMIID.NotFound', 'image', requested, [image['ImageId'] for image, _owner in images]
+    )
+    if cloud.played.images.shows_deregistered:
+        _remove_deregistered(cloud)
     return {'Images': [image for image, _owner in images]}
+
+
+def _remove_deregistered(cloud: Cloud) -> None:
+    """Remove images that no instance uses (ImageUtil.cleanDeregistered)."""
+    cloud.store.execute(
+        "DELETE FROM images WHERE state = 'deregistered' AND NOT EXISTS (SELECT 1 FROM instances"
+        ' WHERE images.id IN (instances.image_id, instances.kernel_id, instances.ramdisk_id))'
+    )
 
 
 def _malformed(identifier: str) -> ApiError:

@@ -8,7 +8,6 @@ import sqlite3
 from typing import Any
 
 from ..cloud.context import Cloud
-from ..cloud.instance_types import INSTANCE_TYPES
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError
 from ..protocol.wire import decode_base64
@@ -24,7 +23,7 @@ _IGNORED = ('EbsOptimized', 'InstanceInitiatedShutdownBehavior', 'SriovNetSuppor
 @action('ModifyInstanceAttribute')
 def modify_instance_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     """One attribute for each request; the first of those below applies."""
-    identifier = ids.instance_id(request.get('InstanceId'))
+    identifier = ids.instance_id(cloud, request.get('InstanceId'))
     row = ids.visible(cloud, caller, 'instances', identifier)
     if row is None:
         raise ApiError('InvalidInstanceID.NotFound', f"The instance ID '{identifier}' does not exist")
@@ -64,7 +63,7 @@ def _boot_record(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> dict[
     """The column that the request changes."""
     if 'InstanceType' in request:
         name = request['InstanceType'].get('Value')
-        if name not in INSTANCE_TYPES:
+        if name not in cloud.played.types.offered:
             raise ApiError('InvalidInstanceAttributeValue', f"The instanceType '{name}' is invalid.")
         return {'instance_type': name}
     for member, kind in (('Kernel', 'kernel'), ('Ramdisk', 'ramdisk')):
@@ -76,7 +75,7 @@ def _boot_record(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> dict[
 
 
 def _boot_image(cloud: Cloud, caller: Caller, identifier: str | None, kind: str) -> str:
-    row = image_access.find_usable(cloud, caller, (identifier or '').lower())
+    row = image_access.find_usable(cloud, caller, ids.folded(cloud, identifier or ''))
     if row is None or row['type'] != kind or row['state'] != 'available':
         raise ApiError('InvalidAMIID.NotFound', f'Image id ({identifier}) not found')
     return str(row['id'])
@@ -96,10 +95,12 @@ def describe_instance_status(cloud: Cloud, caller: Caller, request: dict[str, An
     """The running instances, or with IncludeAllInstances all of them."""
     requested = list(request.get('InstanceIds') or [])
     everybody = caller.is_admin and bool(requested)
-    requested = [ids.instance_id(identifier) for identifier in requested if identifier != ids.VERBOSE]
+    requested = [ids.instance_id(cloud, identifier) for identifier in requested if identifier != ids.VERBOSE]
     rows = cloud.store.rows('SELECT * FROM instances WHERE account = ? OR ? ORDER BY launched', caller.account, everybody)
     rows = [row for row in rows if not requested or row['id'] in requested]
-    ids.missing('InvalidInstanceID.NotFound', 'instance ID', requested, [row['id'] for row in rows])
+    ids.missing(
+        cloud, 'DescribeInstanceStatus', 'InvalidInstanceID.NotFound', 'instance ID', requested, [row['id'] for row in rows]
+    )
     rows = [row for row in rows if row['state'] == 'running' or request.get('IncludeAllInstances')]
     return {'InstanceStatuses': filters.apply([_status(row) for row in rows], request.get('Filters'), OF_STATUSES)}
 

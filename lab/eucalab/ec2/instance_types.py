@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..cloud.context import Cloud
-from ..cloud.instance_types import INSTANCE_TYPES
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError
 from .registry import Reply, action
@@ -19,12 +18,13 @@ def describe_instance_types(cloud: Cloud, caller: Caller, request: dict[str, Any
     """Names that do not exist are left out, without an error. No type of a default 4.4 has ephemeral disks of its own."""
     if request.get('Availability') and not caller.is_admin:
         raise ApiError('AuthFailure', 'Not permitted to access availability')
-    requested = request.get('InstanceTypes') or list(INSTANCE_TYPES)
-    return {'InstanceTypes': [_describe(cloud, name, request) for name in INSTANCE_TYPES if name in requested]}
+    offered = cloud.played.types.offered
+    requested = request.get('InstanceTypes') or list(offered)
+    return {'InstanceTypes': [_describe(cloud, name, request) for name in offered if name in requested]}
 
 
 def _describe(cloud: Cloud, name: str, request: dict[str, Any]) -> dict[str, Any]:
-    kind = INSTANCE_TYPES[name]
+    kind = cloud.played.types.offered[name]
     most = capacity(cloud, kind)
     status = {'Name': name, 'ZoneName': cloud.config.zone, 'Max': most, 'Available': most}
     return {

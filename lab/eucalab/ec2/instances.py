@@ -25,7 +25,7 @@ CODES = {'pending': 0, 'running': 16, 'shutting-down': 32, 'terminated': 48, 'st
 def describe_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     asked = list(request.get('InstanceIds') or [])
     everybody = caller.is_admin and ids.VERBOSE in asked
-    asked = [ids.instance_id(identifier) for identifier in asked if identifier != ids.VERBOSE]
+    asked = [ids.instance_id(cloud, identifier) for identifier in asked if identifier != ids.VERBOSE]
     rows = cloud.store.rows(
         'SELECT * FROM instances WHERE account = ? OR ? ORDER BY launched, launch_index', caller.account, everybody
     )
@@ -34,7 +34,7 @@ def describe_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
     tagged = tags.of_account(cloud, caller.account)
     described = [(row, describe(cloud, row, tagged.get(row['id'], {}))) for row in rows]
     described = filters.apply(described, request.get('Filters'), OF_INSTANCES, lambda item: tagged.get(item[0]['id'], {}))
-    ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, [row['id'] for row, _ in described])
+    ids.missing(cloud, 'DescribeInstances', 'InvalidInstanceID.NotFound', 'instance ID', asked, [row['id'] for row, _ in described])
     return {'Reservations': list(_reservations(described))}
 
 
@@ -56,7 +56,8 @@ def reservation(row: sqlite3.Row, instances: list[dict[str, Any]]) -> dict[str, 
 
 def groups(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, str]]:
     found = ((name, security_groups.by_name(cloud, row['account'], name)) for name in json.loads(row['groups']))
-    return [{'GroupId': group['id'], 'GroupName': name} for name, group in found if group is not None]
+    by_name = cloud.played.replies.groups_by_name
+    return [{'GroupId': name if by_name else group['id'], 'GroupName': name} for name, group in found if group is not None]
 
 
 def block_devices(cloud: Cloud, row: sqlite3.Row) -> list[dict[str, Any]]:
@@ -114,10 +115,10 @@ def _change(row: sqlite3.Row, new: str) -> dict[str, Any]:
     return {'InstanceId': row['id'], 'PreviousState': state(row['state']), 'CurrentState': state(new)}
 
 
-def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[sqlite3.Row]:
-    asked = [ids.instance_id(identifier) for identifier in request.get('InstanceIds') or []]
+def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any], operation: str) -> list[sqlite3.Row]:
+    asked = [ids.instance_id(cloud, identifier) for identifier in request.get('InstanceIds') or []]
     found = {row['id']: row for row in (ids.visible(cloud, caller, 'instances', one) for one in asked) if row}
-    ids.missing('InvalidInstanceID.NotFound', 'instance ID', asked, found)
+    ids.missing(cloud, operation, 'InvalidInstanceID.NotFound', 'instance ID', asked, found)
     return list(found.values())
 
 
@@ -125,7 +126,7 @@ def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[sqlit
 def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     changes = []
     with cloud.store.transaction():
-        rows = _lookup(cloud, caller, request)
+        rows = _lookup(cloud, caller, request, 'TerminateInstances')
         for row in rows:
             if row['protected']:
                 raise ApiError('OperationNotPermitted', f'Termination protection enabled for instance {row["id"]}')
@@ -148,7 +149,9 @@ def terminate_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -
 
 @action('StopInstances')
 def stop_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    rows = _lookup(cloud, caller, request)
+    rows = _lookup(cloud, caller, request, 'StopInstances')
+    if not cloud.played.instances.refuses_stop:
+        rows = [row for row in rows if row['root_device_type'] == 'ebs']
     for row in rows:
         if row['root_device_type'] != 'ebs':
             raise ApiError(
@@ -168,7 +171,7 @@ def start_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
     """Start stopped instances. The reply omits instances in any other state, without an error."""
     changes = []
     with cloud.store.transaction():
-        for row in _lookup(cloud, caller, request):
+        for row in _lookup(cloud, caller, request, 'StartInstances'):
             if row['state'] != 'stopped':
                 continue
             root = cloud.store.row('SELECT 1 FROM attachments WHERE instance_id = ? AND is_root', row['id'])
@@ -196,7 +199,7 @@ def reboot_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
     rows, absent, denied = [], [], []
     for identifier in request.get('InstanceIds') or []:
         try:
-            identifier = ids.instance_id(identifier)
+            identifier = ids.instance_id(cloud, identifier)
         except ApiError as error:
             raise failure(error.message) from None  # the genuine action keeps the message alone
         row = cloud.store.row('SELECT * FROM instances WHERE id = ?', identifier)

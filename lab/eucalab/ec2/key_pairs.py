@@ -84,7 +84,7 @@ def describe_key_pairs(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
     rows = cloud.store.rows('SELECT * FROM key_pairs WHERE account = ? OR ? ORDER BY name', caller.account, everybody)
     rows = [row for row in rows if not requested or row['name'] in requested]
     rows = filters.apply(rows, request.get('Filters'), _FILTERS)
-    ids.missing('InvalidKeyPair.NotFound', 'key pair', requested, [row['name'] for row in rows])
+    ids.missing(cloud, 'DescribeKeyPairs', 'InvalidKeyPair.NotFound', 'key pair', requested, [row['name'] for row in rows])
     return {'KeyPairs': [{'KeyName': row['name'], 'KeyFingerprint': row['fingerprint']} for row in rows]}
 
 

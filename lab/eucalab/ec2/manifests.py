@@ -13,7 +13,7 @@ from lxml import etree
 
 from ..cloud import accounts
 from ..cloud.context import Cloud
-from ..protocol.auth import find_caller
+from ..protocol.auth import Caller, find_caller
 from ..protocol.errors import ApiError, failure
 from ..s3 import access
 
@@ -31,6 +31,7 @@ class Manifest:
     architecture: str
     kernel_id: str | None
     ramdisk_id: str | None
+    name: str  # of the image
     size: int  # bytes of the image itself
     root_device: str  # the device of its mapping ``ami``, /dev/sda1; empty without one
 
@@ -40,6 +41,13 @@ def split_location(location: str) -> tuple[str, str]:
     if len(bucket) < 2 or not slash or not key:
         raise failure(f'Invalid image location: {location}')
     return bucket, key
+
+
+def check_bucket(cloud: Cloud, caller: Caller, location: str) -> None:
+    bucket, _key = split_location(location)
+    row = cloud.store.row('SELECT owner FROM buckets WHERE name = ?', bucket)
+    if row is None or row['owner'] != caller.account:
+        raise failure('Image registration failed: you must own the bucket containing the image.')
 
 
 def named_type(location: str) -> str | None:
@@ -53,7 +61,7 @@ def read(cloud: Cloud, location: str) -> Manifest:
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True)
         root = etree.fromstring(content, parser)
-        return _interpret(root, location, content)
+        return _interpret(cloud, root, location, content)
     except (etree.XMLSyntaxError, ValueError):
         raise _unreadable(location) from None
 
@@ -86,13 +94,13 @@ def _content(cloud: Cloud, location: str) -> bytes:
     return path.read_bytes()
 
 
-def _interpret(root: etree._Element, location: str, content: bytes) -> Manifest:
+def _interpret(cloud: Cloud, root: etree._Element, location: str, content: bytes) -> Manifest:
     def text(path: str) -> str | None:
         found = root.xpath(f'string({path})')
         return str(found) or None
 
     name = location.rsplit('/', 1)[-1]
-    kind = _type(text, location)
+    kind = _type(text, location, cloud.played.images.reads_type)
     architecture = text('/manifest/machine_configuration/architecture') or 'i386'
     check_architecture(architecture)
     machine = kind == 'machine'
@@ -106,6 +114,7 @@ def _interpret(root: etree._Element, location: str, content: bytes) -> Manifest:
         architecture=architecture,
         kernel_id=kernel,
         ramdisk_id=text('/manifest/machine_configuration/ramdisk_id') if machine else None,
+        name=text('/manifest/image/name') or name.removesuffix('.manifest.xml'),
         size=int(text('/manifest/image/size') or -1),
         root_device=_device(text("/manifest/machine_configuration/block_device_mapping/mapping[virtual = 'ami']/device")),
     )
@@ -115,8 +124,8 @@ def _device(name: str | None) -> str:
     return '/dev/' + name.removeprefix('/dev/') if name else ''
 
 
-def _type(text: Callable[[str], str | None], location: str) -> str:
-    declared = text('/manifest/image/type')
+def _type(text: Callable[[str], str | None], location: str, reads_type: bool) -> str:
+    declared = text('/manifest/image/type') if reads_type else None
     for kind in ('kernel', 'ramdisk'):
         marker = text(f'/manifest/machine_configuration/{kind}_id')
         if declared == kind or marker in ('yes', 'true') or named_type(location) == kind:

@@ -11,12 +11,12 @@ from typing import Any
 
 from ..cloud import scheduling
 from ..cloud.context import Cloud
-from ..cloud.instance_types import DEFAULT, GIB, INSTANCE_TYPES, LEAST_EPHEMERAL, SWAP_BYTES, InstanceType, is_partition
+from ..cloud.instance_types import GIB, LEAST_EPHEMERAL, SWAP_BYTES, is_partition
 from ..protocol.auth import Caller
-from ..protocol.errors import ApiError, failure, unauthorized
+from ..protocol.errors import ApiError, failure, lacking, unauthorized
 from ..protocol.wire import decode_base64
-from . import block_devices, ids, image_access, instances, key_pairs, manifests, security_groups, volumes
-from .genuine import lacking
+from ..versions import InstanceType
+from . import block_devices, ids, image_access, instances, kernels, key_pairs, manifests, security_groups, tags, volumes
 from .registry import Reply, action
 
 PER_NODE = 50  # instances
@@ -25,18 +25,28 @@ USER_DATA_KIB = 16  # cloud.vmstate.user_data_max_size_kb
 
 @action('RunInstances')
 def run_instances(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
+    if not cloud.played.instances.client_token:
+        request.pop('ClientToken', None)
     earlier = _earlier_launch(cloud, caller, request.get('ClientToken'))
     if earlier:
         return _reply(cloud, earlier)
+    tagged = tags.specified(request, 'instance', 'volume')
     columns = _common_columns(cloud, caller, request)
     image = cloud.store.one('SELECT * FROM images WHERE id = ?', columns['image_id'])
     devices = _devices(cloud, caller, request, image)
     with cloud.store.transaction():
-        for index in range(_count(cloud, request, INSTANCE_TYPES[columns['instance_type']])):
+        for index in range(_count(cloud, request, cloud.played.types.offered[columns['instance_type']])):
             _insert(cloud, columns, index, devices)
-    return _reply(
-        cloud, cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
-    )
+        rows = cloud.store.rows('SELECT * FROM instances WHERE reservation = ? ORDER BY launch_index', columns['reservation'])
+        _tag(cloud, caller, rows, tagged)
+    return _reply(cloud, rows)
+
+
+def _tag(cloud: Cloud, caller: Caller, rows: list[sqlite3.Row], tagged: dict[str, dict[str, str]]) -> None:
+    for row in rows:
+        tags.put(cloud, caller, row['id'], tagged.get('instance', {}))
+        for volume in cloud.store.rows('SELECT volume_id FROM attachments WHERE instance_id = ?', row['id']):
+            tags.put(cloud, caller, volume['volume_id'], tagged.get('volume', {}))
 
 
 def _earlier_launch(cloud: Cloud, caller: Caller, token: str | None) -> list[sqlite3.Row]:
@@ -51,10 +61,10 @@ def _earlier_launch(cloud: Cloud, caller: Caller, token: str | None) -> list[sql
 def _common_columns(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """Values shared by all instances of the launch, checked in the order of the genuine server."""
     _check_supported(request)
-    instance_type, type_name = _instance_type(request)
+    instance_type, type_name = _instance_type(cloud, request)
     zone = _zone(cloud, request)
     image = _image(cloud, caller, request, instance_type, type_name)
-    user_data = _user_data(request)
+    user_data = _user_data(cloud, request)
     _check_key_pair(cloud, caller, request.get('KeyName'))
     groups = security_groups.for_launch(cloud, caller, request)
     kernel, ramdisk = _kernel_and_ramdisk(cloud, caller, request, image)
@@ -71,7 +81,7 @@ def _common_columns(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> di
         'instance_type': type_name,
         'zone': zone,
         'key_name': request.get('KeyName'),
-        'protected': int(request.get('DisableApiTermination', False)),
+        'protected': int(cloud.played.instances.protects and request.get('DisableApiTermination', False)),
         'user_data': user_data,
         'node_user_data': user_data,
         'groups': json.dumps(groups),
@@ -132,15 +142,16 @@ def _count(cloud: Cloud, request: dict[str, Any], instance_type: InstanceType) -
     return min(most, available)
 
 
-def _instance_type(request: dict[str, Any]) -> tuple[InstanceType, str]:
-    name = request.get('InstanceType') or DEFAULT
-    if name not in INSTANCE_TYPES:
+def _instance_type(cloud: Cloud, request: dict[str, Any]) -> tuple[InstanceType, str]:
+    types = cloud.played.types
+    name = request.get('InstanceType') or types.default
+    if name not in types.offered:
         raise failure(f'Failed to lookup instance type: {name}')
-    return INSTANCE_TYPES[name], name
+    return types.offered[name], name
 
 
 def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type: InstanceType, type_name: str) -> sqlite3.Row:
-    identifier = ids.image_id(request.get('ImageId'))
+    identifier = ids.image_id(cloud, request.get('ImageId'))
     row = cloud.store.row("SELECT * FROM images WHERE id = ? AND type = 'machine'", identifier)
     if row is None:
         raise ApiError('InvalidAMIID.NotFound', f'Failed to lookup image named: {identifier}')
@@ -150,7 +161,8 @@ def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type:
         )
     if image_access.find_usable(cloud, caller, identifier) is None:
         raise unauthorized(f'{identifier}: permission denied.')
-    if row['root_device_type'] != 'ebs' and row['size'] > instance_type.disk * GIB:
+    room = instance_type.disk * GIB - (0 if cloud.played.instances.size_may_equal_disk else 1)
+    if row['root_device_type'] != 'ebs' and row['size'] > room:
         raise ApiError(
             'InvalidParameterCombination',
             f'Unable to run instance {identifier} in which the size {row["size"]} bytes of the instance is'
@@ -170,24 +182,26 @@ def _check_room(image: sqlite3.Row, instance_type: InstanceType, type_name: str)
         )
 
 
-def _user_data(request: dict[str, Any]) -> str:
+def _user_data(cloud: Cloud, request: dict[str, Any]) -> str:
     text = request.get('UserData') or ''
     data = decode_base64(text)
     if data is None:
         raise ApiError('InvalidParameterValue', 'User data decoding error.')
-    if len(data) > USER_DATA_KIB * 1024:
+    if cloud.played.instances.user_data_limited and len(data) > USER_DATA_KIB * 1024:
         raise ApiError('InvalidParameterValue', f'User data may not exceed {USER_DATA_KIB} KB')
     return base64.b64encode(data).decode()
 
 
 def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], image: sqlite3.Row) -> tuple[str | None, str | None]:
     """Ids from the request, otherwise from the image; only for images that need them (Emis.determineKernelId)."""
+    if cloud.played.images.default_kernel:
+        return kernels.of_launch(cloud, caller, request, image)
     if image['root_device_type'] == 'ebs' or image['virtualization_type'] != 'paravirtual':
         return None, None
     chosen = []
     for member, column, kind in (('KernelId', 'kernel_id', 'kernel'), ('RamdiskId', 'ramdisk_id', 'ramdisk')):
         identifier = request.get(member) or image[column]
-        row = cloud.store.row('SELECT * FROM images WHERE id = ?', ids.image_id(identifier))
+        row = cloud.store.row('SELECT * FROM images WHERE id = ?', ids.image_id(cloud, identifier))
         if row is None or row['state'] == 'deregistered':
             raise failure(f'Failed to lookup {kind} image information: {identifier}')
         if row['type'] != kind:
@@ -201,7 +215,11 @@ def _kernel_and_ramdisk(cloud: Cloud, caller: Caller, request: dict[str, Any], i
 def _check_manifest(cloud: Cloud, identifier: str) -> None:
     """Since 4.1 a manifest that was written over after registration makes the image unusable."""
     row = cloud.store.one('SELECT location, manifest_sha256 FROM images WHERE id = ?', identifier)
-    if row['manifest_sha256'] and manifests.sha256(cloud, row['location']) != row['manifest_sha256']:
+    if (
+        cloud.played.images.manifest_kept
+        and row['manifest_sha256']
+        and manifests.sha256(cloud, row['location']) != row['manifest_sha256']
+    ):
         raise failure(f'Image manifest was changed after registration for: {identifier}')
 
 

@@ -128,7 +128,7 @@ def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> sqlite3.Ro
     if name is not None:
         row = by_name(cloud, caller.account, name)
     elif identifier is not None:
-        row = by_id(cloud, group_id(identifier))
+        row = by_id(cloud, group_id(cloud, identifier))
         if row is not None and row['account'] != caller.account and not caller.is_admin:
             row = None
     else:
@@ -138,9 +138,9 @@ def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> sqlite3.Ro
     return row
 
 
-def group_id(identifier: str) -> str:
+def group_id(cloud: Cloud, identifier: str) -> str:
     return ids.normalise(
-        identifier, 'sg', lambda bad: ApiError('InvalidGroupId.Malformed', f'Invalid id: "{bad}" (expecting "sg-...")')
+        cloud, identifier, 'sg', lambda bad: ApiError('InvalidGroupId.Malformed', f'Invalid id: "{bad}" (expecting "sg-...")')
     )
 
 
@@ -212,7 +212,7 @@ def _source(cloud: Cloud, caller: Caller, pair: dict[str, Any], must_exist: bool
     """Account, id and name of a group that a rule names."""
     account = pair.get('UserId') or caller.account
     if pair.get('GroupId'):
-        row = by_id(cloud, group_id(pair['GroupId']))
+        row = by_id(cloud, group_id(cloud, pair['GroupId']))
     elif pair.get('GroupName'):
         row = by_name(cloud, account, pair['GroupName'])
     else:
@@ -232,7 +232,7 @@ def describe_security_groups(cloud: Cloud, caller: Caller, request: dict[str, An
     names, identifiers = list(request.get('GroupNames') or []), list(request.get('GroupIds') or [])
     everybody = caller.is_admin and (ids.VERBOSE in names + identifiers or bool(identifiers))
     names = [name for name in names if name != ids.VERBOSE]
-    identifiers = [group_id(one) for one in identifiers if one != ids.VERBOSE]
+    identifiers = [group_id(cloud, one) for one in identifiers if one != ids.VERBOSE]
     rows = cloud.store.rows(
         'SELECT * FROM security_groups WHERE account = ? OR ? ORDER BY account, name', caller.account, everybody
     )
@@ -242,8 +242,8 @@ def describe_security_groups(cloud: Cloud, caller: Caller, request: dict[str, An
     groups = [_describe(cloud, row, tagged.get(row['id'], {})) for row in rows]
     groups = filters.apply(groups, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['GroupId'], {}))
     found = [group['GroupName'] for group in groups] + [group['GroupId'] for group in groups]
-    ids.missing('InvalidGroup.NotFound', 'security group', identifiers, found)
-    ids.missing('InvalidGroup.NotFound', 'security group', names, found)
+    ids.missing(cloud, 'DescribeSecurityGroups', 'InvalidGroup.NotFound', 'security group', identifiers, found)
+    ids.missing(cloud, 'DescribeSecurityGroups', 'InvalidGroup.NotFound', 'security group', names, found)
     return {'SecurityGroups': groups}
 
 
@@ -270,7 +270,7 @@ def for_launch(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[st
     names, identifiers = request.get('SecurityGroups') or [], request.get('SecurityGroupIds') or []
     default_group(cloud, caller.account)
     rows = {name: by_name(cloud, caller.account, name) for name in names}
-    rows.update({one: by_id(cloud, group_id(one)) for one in identifiers})
+    rows.update({one: by_id(cloud, group_id(cloud, one)) for one in identifiers})
     for asked, row in rows.items():
         if row is None or row['account'] != caller.account:
             raise ApiError('InvalidGroup.NotFound', f"The security group '{asked}' does not exist")

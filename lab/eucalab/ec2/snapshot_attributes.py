@@ -10,9 +10,8 @@ from typing import Any
 
 from ..cloud.context import Cloud
 from ..protocol.auth import Caller
-from ..protocol.errors import ApiError, failure
+from ..protocol.errors import ApiError, failure, lacking
 from . import ids
-from .genuine import lacking
 from .registry import Reply, action
 
 EVERYBODY = 'all'
@@ -73,7 +72,7 @@ def reset_snapshot_attribute(cloud: Cloud, caller: Caller, request: dict[str, An
 
 
 def _find(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> sqlite3.Row:
-    row = ids.visible(cloud, caller, 'snapshots', ids.snapshot_id(request.get('SnapshotId')))
+    row = ids.visible(cloud, caller, 'snapshots', ids.snapshot_id(cloud, request.get('SnapshotId')))
     if row is None:
         raise ApiError('InvalidSnapshot.NotFound', f"The snapshot '{request['SnapshotId']}' does not exist.")
     return row

@@ -18,19 +18,23 @@ from .registry import Reply, action
 
 @action('CreateSnapshot')
 async def create_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    volume_id = ids.volume_id(request.get('VolumeId'))
+    volume_id = ids.volume_id(cloud, request.get('VolumeId'))
     volume = cloud.store.row('SELECT * FROM volumes WHERE id = ? AND account = ?', volume_id, caller.account)
     if volume is None:
         raise ApiError('InvalidVolume.NotFound', f"Volume not found '{request.get('VolumeId')}'")
     if volume['state'] != 'available':
         raise failure(f'Volume not ready for snapshot: {volume_id}')
-    identifier = storage_controller.take_snapshot(cloud, volume, request.get('Description'))
-    return _describe(cloud.store.one('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, {})
+    tagged = tags.specified(request, 'snapshot').get('snapshot', {})
+    description = request.get('Description') if cloud.played.volumes.keeps_description else None
+    identifier = storage_controller.take_snapshot(cloud, volume, description)
+    with cloud.store.transaction():
+        tags.put(cloud, caller, identifier, tagged)
+    return _describe(cloud.store.one('SELECT * FROM snapshots WHERE id = ?', identifier), caller.account_name, tagged)
 
 
 @action('DeleteSnapshot')
 def delete_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    identifier = ids.snapshot_id(request.get('SnapshotId'))
+    identifier = ids.snapshot_id(cloud, request.get('SnapshotId'))
     row = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier)
     if row is None:
         raise ApiError('InvalidSnapshot.NotFound', f"The snapshot '{request['SnapshotId']}' does not exist.")
@@ -53,9 +57,14 @@ def _registered(cloud: Cloud, identifier: str) -> bool:
 
 @action('DescribeSnapshots')
 def describe_snapshots(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    requested = [ids.snapshot_id(identifier) for identifier in request.get('SnapshotIds') or [] if identifier != ids.VERBOSE]
-    owners = {caller.account if owner == 'self' else owner for owner in request.get('OwnerIds') or []}
+    requested = [ids.snapshot_id(cloud, identifier) for identifier in request.get('SnapshotIds') or [] if identifier != ids.VERBOSE]
+    rules = cloud.played.volumes
+    owners = {caller.account if owner == 'self' else owner for owner in request.get('OwnerIds') or [] if rules.owners}
     restorers = {caller.account if user == 'self' else user for user in request.get('RestorableByUserIds') or []}
+    if restorers and rules.restorable_by == 'nothing':
+        return {'Snapshots': []}
+    if rules.restorable_by == 'ignored':
+        restorers = set()
     rows = [
         row
         for row in cloud.store.rows('SELECT * FROM snapshots ORDER BY started')
@@ -69,7 +78,9 @@ def describe_snapshots(cloud: Cloud, caller: Caller, request: dict[str, Any]) ->
     tagged = tags.of_account(cloud, caller.account)
     snapshots = [_describe(row, names[row['account']], tagged.get(row['id'], {})) for row in rows]
     snapshots = filters.apply(snapshots, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['SnapshotId'], {}))
-    ids.missing('InvalidSnapshot.NotFound', 'snapshot', requested, [item['SnapshotId'] for item in snapshots])
+    ids.missing(
+        cloud, 'DescribeSnapshots', 'InvalidSnapshot.NotFound', 'snapshot', requested, [item['SnapshotId'] for item in snapshots]
+    )
     return {'Snapshots': snapshots}
 
 

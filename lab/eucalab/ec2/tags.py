@@ -12,7 +12,6 @@ from ..protocol.errors import ApiError
 from . import filters, ids, image_access
 from .registry import Reply, action
 
-MOST = 10  # per resource
 _RESERVED = ('aws:', 'euca:')
 # Prefix of the id → table, the resource type that DescribeTags shows, and the wording of NotFound.
 _KINDS = {
@@ -40,23 +39,43 @@ def as_list(tags: dict[str, str] | None) -> list[dict[str, str]]:
 
 @action('CreateTags')
 def create_tags(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    wanted = {tag.get('Key', ''): tag.get('Value', '') for tag in request.get('Tags') or []}
-    for key, value in wanted.items():
-        _check(key, value)
+    wanted = _checked(request.get('Tags'))
     with cloud.store.transaction():
         for resource in _resources(cloud, caller, request):
-            for key, value in wanted.items():
-                cloud.store.execute(
-                    'INSERT INTO tags VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
-                    resource,
-                    caller.account,
-                    key,
-                    value,
-                )
-            count = cloud.store.one('SELECT count(*) FROM tags WHERE resource_id = ? AND account = ?', resource, caller.account)[0]
-            if count > MOST:
-                raise ApiError('TagLimitExceeded', 'The maximum number of Tags for a resource has been reached.')
+            put(cloud, caller, resource, wanted)
     return {}
+
+
+def specified(request: dict[str, Any], *kinds: str) -> dict[str, dict[str, str]]:
+    """The tags of resources that the request creates, by resource type (TagSpecification). ApiError for any other type."""
+    wanted: dict[str, dict[str, str]] = {}
+    for one in request.get('TagSpecifications') or []:
+        kind = one.get('ResourceType') or ''
+        if kind not in kinds:
+            raise ApiError('InvalidParameterValue', f'Invalid resource type: {kind}')
+        wanted.setdefault(kind, {}).update(_checked(one.get('Tags')))
+    return wanted
+
+
+def put(cloud: Cloud, caller: Caller, resource: str, wanted: dict[str, str]) -> None:
+    for key, value in wanted.items():
+        cloud.store.execute(
+            'INSERT INTO tags VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+            resource,
+            caller.account,
+            key,
+            value,
+        )
+    count = cloud.store.one('SELECT count(*) FROM tags WHERE resource_id = ? AND account = ?', resource, caller.account)[0]
+    if count > cloud.played.replies.most_tags:
+        raise ApiError('TagLimitExceeded', 'The maximum number of Tags for a resource has been reached.')
+
+
+def _checked(tags: list[dict[str, str]] | None) -> dict[str, str]:
+    wanted = {tag.get('Key', ''): tag.get('Value', '') for tag in tags or []}
+    for key, value in wanted.items():
+        _check(key, value)
+    return wanted
 
 
 def _check(key: str, value: str) -> None:
@@ -71,7 +90,7 @@ def _check(key: str, value: str) -> None:
 def _resources(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> list[str]:
     found = []
     for identifier in request.get('Resources') or []:
-        resource = ids.normalise(identifier, None, lambda bad: ApiError('InvalidID', f"The ID '{bad}' is not valid"))
+        resource = ids.normalise(cloud, identifier, None, lambda bad: ApiError('InvalidID', f"The ID '{bad}' is not valid"))
         kind = _KINDS.get(resource.split('-')[0])
         if kind is None:
             raise ApiError('InvalidID', f"The ID '{resource}' is not valid")

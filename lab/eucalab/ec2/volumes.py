@@ -20,22 +20,25 @@ MOST_GIB, MOST_TOTAL_GIB = 100, 500
 @action('CreateVolume')
 def create_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     size: int | None = request.get('Size')
+    tagged = tags.specified(request, 'volume').get('volume', {})
     if size is None and not request.get('SnapshotId'):
         raise failure('One of size or snapshotId is required as a parameter.')
     snapshot_id, snapshot_size = None, 0
     if request.get('SnapshotId'):
-        snapshot = _usable_snapshot(cloud, caller, ids.snapshot_id(request['SnapshotId']))
+        snapshot = _usable_snapshot(cloud, caller, ids.snapshot_id(cloud, request['SnapshotId']))
         snapshot_id, snapshot_size = snapshot['id'], snapshot['size']
-        if size is not None and size < snapshot_size:
+        if cloud.played.volumes.checks_size and size is not None and size < snapshot_size:
             raise failure('Volume size cannot be less than snapshot size')
-    if size is not None and size <= 0:
+    if cloud.played.volumes.checks_size and size is not None and size <= 0:
         raise failure(f'Failed to create volume because the parameter size ({size}) must be greater than zero.')
     zone = request.get('AvailabilityZone')
     if zone != cloud.config.zone:
         raise ApiError('InvalidZone.NotFound', f"The zone '{zone}' does not exist.")
-    volume = insert_volume(cloud, caller.account, size or snapshot_size, snapshot_id)
+    with cloud.store.transaction():
+        volume = insert_volume(cloud, caller.account, size or snapshot_size, snapshot_id)
+        tags.put(cloud, caller, volume, tagged)
     row = cloud.store.one('SELECT * FROM volumes WHERE id = ?', volume)
-    return _describe(row, None, {})
+    return _describe(row, None, tagged)
 
 
 def _usable_snapshot(cloud: Cloud, caller: Caller, identifier: str) -> sqlite3.Row:
@@ -76,7 +79,7 @@ def _check_room(cloud: Cloud, identifier: str, size: int) -> None:
 
 @action('DeleteVolume')
 def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    identifier = ids.volume_id(request.get('VolumeId'))
+    identifier = ids.volume_id(cloud, request.get('VolumeId'))
     row = find_volume(cloud, caller, identifier, 'delete volume')
     attachment = attachment_of(cloud, identifier)
     if attachment is not None:
@@ -112,7 +115,7 @@ def attachment_of(cloud: Cloud, identifier: str) -> sqlite3.Row | None:
 def describe_volumes(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     requested = list(request.get('VolumeIds') or [])
     everybody = caller.is_admin and ids.VERBOSE in requested
-    requested = [ids.volume_id(identifier) for identifier in requested if identifier != ids.VERBOSE]
+    requested = [ids.volume_id(cloud, identifier) for identifier in requested if identifier != ids.VERBOSE]
     rows = cloud.store.rows('SELECT * FROM volumes WHERE account = ? OR ? ORDER BY created', caller.account, everybody)
     if requested:
         rows = [row for row in rows if row['id'] in requested]
@@ -120,7 +123,7 @@ def describe_volumes(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> R
     tagged = tags.of_account(cloud, caller.account)
     volumes = [_describe(row, attachments.get(row['id']), tagged.get(row['id'], {})) for row in rows]
     volumes = filters.apply(volumes, request.get('Filters'), _FILTERS, lambda item: tagged.get(item['VolumeId'], {}))
-    ids.missing('InvalidVolume.NotFound', 'volume', requested, [item['VolumeId'] for item in volumes])
+    ids.missing(cloud, 'DescribeVolumes', 'InvalidVolume.NotFound', 'volume', requested, [item['VolumeId'] for item in volumes])
     return {'Volumes': volumes}
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..cloud.context import Cloud
-from ..cloud.instance_types import INSTANCE_TYPES
 from ..protocol.auth import Caller
 from ..protocol.errors import ApiError
 from . import filters, ids
@@ -44,7 +43,7 @@ def describe_availability_zones(cloud: Cloud, caller: Caller, request: dict[str,
 def _capacity(cloud: Cloud) -> list[tuple[str, str]]:
     """The rows below a zone that administrators alone see, as ClusterEndpoint writes them in every version."""
     rows = []
-    for name, one in INSTANCE_TYPES.items():
+    for name, one in cloud.played.types.offered.items():
         free = capacity(cloud, one)
         rows.append((name, f'{free:04} / {free:04}  {one.cpu:2}   {one.memory:4}  {one.disk:4}'))
     return [('vm types', 'free / max   cpu   ram  disk'), *rows]
@@ -52,7 +51,7 @@ def _capacity(cloud: Cloud) -> list[tuple[str, str]]:
 
 @action('DescribeRegions')
 def describe_regions(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    region = {'RegionName': 'eucalyptus', 'Endpoint': f'{cloud.config.endpoint}/services/compute/'}
+    region = {'RegionName': 'eucalyptus', 'Endpoint': f'{cloud.config.endpoint}{cloud.played.requests.paths[0]}/'}
     names = request.get('RegionNames') or []
     regions = [region] if not names or region['RegionName'] in names else []
     lookups = {'region-name': lambda item: item['RegionName'], 'endpoint': lambda item: item['Endpoint']}

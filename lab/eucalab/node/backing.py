@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..cloud.instance_types import GIB, SWAP_BYTES, is_partition
+from ..cloud.keys import cloud_certificate
 from ..cloud.store import Store
 from . import disks, hooks, volume_xml
 from .fetch import ImageCache
 from .model import Instance, NodeError, Settings, Vbr, VolumeOfInstance, device_name, make_directory
-from .storage import SERVICE_PATH, SYSTEM_ACCOUNT, ObjectReader
+from .storage import SYSTEM_ACCOUNT, ObjectReader
 
 VOLUME_WAIT = 900  # seconds, not paced: the disk decides how long copying a big snapshot takes
 
@@ -109,8 +110,8 @@ class Backing:
         """An image from the cache, and its record among the instance's block devices."""
         self._pause(0)
         image = self._image(image_id)
-        file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'])
-        url = f'{self._settings.config.endpoint}{SERVICE_PATH}/{image["location"]}'
+        file = self._cache.open(self._reader(), image['location'], image['manifest_sha256'], self._signers(image['account']))
+        url = f'{self._settings.config.endpoint}{self._settings.played.storage.paths[0]}/{image["location"]}'
         machine = kind == 'image'
         record = Vbr(
             kind,
@@ -146,7 +147,15 @@ class Backing:
             user['access_key'],
             user['secret_key'],
             lambda seconds: self._pause(seconds * self._settings.pace),
+            self._settings.played.storage.paths[0],
         )
+
+    def _signers(self, account: str) -> list[bytes] | None:
+        """Certificates whose signature an image of the account may have. None if signatures do not count."""
+        if not self._settings.played.storage.checks_signature:
+            return None
+        rows = self._store.rows('SELECT certificate FROM users WHERE account = ? AND certificate IS NOT NULL', account)
+        return [cloud_certificate(self._settings.config).read_bytes(), *(row['certificate'].encode() for row in rows)]
 
     def _volumes(self, instance: Instance) -> None:
         """The root volume and those of the launch's mappings: all are in the domain from the beginning."""

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from .disks import own
-from .manifest import MANIFEST_LIMIT, Manifest, read_manifest
+from .manifest import MANIFEST_LIMIT, Manifest, check_signature, read_manifest
 from .model import NodeError, Settings
 from .storage import CHUNK, ObjectReader
 
@@ -38,16 +38,21 @@ class ImageCache:
     def __init__(self, settings: Settings, limit: int = CACHE_BYTES) -> None:
         self._folder, self._owner = settings.cache, settings.owner
         self._private_key = settings.config.keys / 'cloud-key.pem'
+        self._parts_in_root = settings.played.storage.parts_in_root
         self._limit = limit
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def open(self, reader: ObjectReader, location: str, sha256: str | None) -> BinaryIO:
+    def open(self, reader: ObjectReader, location: str, sha256: str | None, signers: list[bytes] | None = None) -> BinaryIO:
         """The image of the manifest at ``location``, for the caller to read and close; downloaded when it is not here.
 
         ``sha256`` is the digest of the manifest at the image's registration: a manifest changed since is refused.
+        ``signers`` are certificates in PEM form: the manifest must have the signature of one of them.
         """
-        manifest = read_manifest(reader.read(location, MANIFEST_LIMIT), location, self._private_key)
+        text = reader.read(location, MANIFEST_LIMIT)
+        if signers is not None:
+            check_signature(text, location, signers)
+        manifest = read_manifest(text, location, self._private_key, self._parts_in_root)
         if sha256 and manifest.sha256 != sha256:
             raise NodeError(f'manifest {location} was changed after its image was registered')
         with self._guard:

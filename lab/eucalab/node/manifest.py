@@ -9,6 +9,9 @@ import hashlib
 import re
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from lxml import etree
@@ -21,7 +24,7 @@ HEX_KEY = re.compile(rb'[0-9a-fA-F]{32}')
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    location: str  # bucket and key; parts are stored beside their manifest
+    location: str  # bucket and key
     sha1: str
 
 
@@ -38,14 +41,34 @@ class Manifest:
     parts: tuple[Part, ...]
 
 
-def read_manifest(text: bytes, location: str, private_key: Path) -> Manifest:
-    """Parse and decrypt. NodeError if anything makes the bundle unusable."""
+def check_signature(text: bytes, location: str, signers: list[bytes]) -> None:
+    """NodeError unless one of the certificates belongs to the key that signed the manifest (``WalrusImageManager``)."""
+    parts = [re.search(rf'<{tag}>.*</{tag}>'.encode(), text, re.DOTALL) for tag in ('machine_configuration', 'image')]
+    signature = re.search(rb'<signature>([0-9a-fA-F]*)</signature>', text)
+    signed = b''.join(part.group() for part in parts if part)
+    for signer in signers:
+        key = x509.load_pem_x509_certificate(signer).public_key()
+        assert isinstance(key, rsa.RSAPublicKey)
+        try:
+            key.verify(bytes.fromhex(signature.group(1).decode() if signature else ''), signed, padding.PKCS1v15(), hashes.SHA1())
+        except (InvalidSignature, ValueError):
+            continue
+        return
+    raise NodeError(f'manifest {location} has no valid signature of its owner')
+
+
+def read_manifest(text: bytes, location: str, private_key: Path, parts_in_root: bool = False) -> Manifest:
+    """Parse and decrypt. NodeError if anything makes the bundle unusable.
+
+    parts_in_root: parts are looked up in the bucket by their bare names, wherever the manifest is.
+    """
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:
         root = etree.fromstring(text, parser)
     except etree.XMLSyntaxError as error:
         raise NodeError(f'manifest {location} is not XML: {error}') from error
-    return _Reader(root, location, private_key).manifest(hashlib.sha256(text).hexdigest())
+    folder = location.split('/', 1)[0] if parts_in_root else location.rsplit('/', 1)[0]
+    return _Reader(root, location, private_key).manifest(hashlib.sha256(text).hexdigest(), folder)
 
 
 class _Reader:
@@ -54,8 +77,7 @@ class _Reader:
         self._location = location
         self._private_key = private_key
 
-    def manifest(self, sha256: str) -> Manifest:
-        folder = self._location.rsplit('/', 1)[0]
+    def manifest(self, sha256: str, folder: str) -> Manifest:
         return Manifest(
             location=self._location,
             sha256=sha256,

@@ -10,12 +10,11 @@ import os
 import pwd
 import sqlite3
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
-from ..cloud.instance_types import INSTANCE_TYPES, InstanceType
 from ..config import Config
-from ..versions import NodeShape
-from ..versions.nodes import NODES
+from ..versions import PLAYED, InstanceType, NodeShape, Played
 
 # The node's buffer for user data ends after this many base64 characters (CHAR_BUFFER_SIZE * 32 with its NUL).
 USER_DATA_LIMIT = 16383
@@ -47,8 +46,12 @@ class Settings:
         return self.config.pace
 
     @property
+    def played(self) -> Played:
+        return PLAYED[self.config.play]
+
+    @property
     def shape(self) -> NodeShape:
-        return NODES[self.config.play]
+        return self.played.node
 
     @property
     def stylesheet(self) -> Path:
@@ -120,6 +123,7 @@ class Instance:
     path: Path
     hypervisor: str
     shape: NodeShape
+    types: Mapping[str, InstanceType]
     bridge: str = 'user'  # of its network card; user is QEMU's user networking
     vbrs: list[Vbr] = dataclasses.field(default_factory=list)
     volumes: list[VolumeOfInstance] = dataclasses.field(default_factory=list)
@@ -129,7 +133,7 @@ class Instance:
     @classmethod
     def from_row(cls, row: sqlite3.Row, settings: Settings) -> Instance:
         path = settings.instances / 'work' / row['user_id'] / row['id']
-        return cls(row, path, settings.hypervisor, settings.shape, settings.bridge)
+        return cls(row, path, settings.hypervisor, settings.shape, settings.played.types.offered, settings.bridge)
 
     @property
     def id(self) -> str:
@@ -167,7 +171,7 @@ class Instance:
     @property
     def _type(self) -> InstanceType:
         try:
-            return INSTANCE_TYPES[self.row['instance_type']]
+            return self.types[self.row['instance_type']]
         except KeyError:
             raise NodeError(f'this node has no instance type {self.row["instance_type"]}') from None
 

@@ -22,7 +22,6 @@ from typing import IO
 from ..host import direct
 from .model import NodeError
 
-SERVICE_PATH = '/services/objectstorage'
 # The account whose reads the canned ACL aws-exec-read allows.
 SYSTEM_ACCOUNT = '(eucalyptus)aws-exec-read'
 TRIES = 4
@@ -39,9 +38,10 @@ class ObjectReader:
     access_key: str
     secret_key: str
     wait: Callable[[float], None] = time.sleep
+    service_path: str = '/services/objectstorage'
 
     def url(self, location: str) -> str:
-        return f'{self.endpoint}{SERVICE_PATH}/{urllib.parse.quote(location)}'
+        return f'{self.endpoint}{self.service_path}/{urllib.parse.quote(location)}'
 
     def read(self, location: str, limit: int) -> bytes:
         """A complete small object. NodeError when it is longer than ``limit`` bytes or cannot be read."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Authentication of EC2 requests by their signature, as in Eucalyptus 4.4.
+"""Authentication of EC2 requests by their signature, by the rules of the played version.
 
 Sources: ``Hmacv2LoginModule``, ``Hmacv4LoginModule``, ``QueryTimestampHandler``.
 
@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from ..cloud.store import Store
+from ..versions import Requests
 from .errors import TransportError
 
 FUTURE_SECONDS = 20  # StackConfiguration.CLOCK_SKEW_SEC
@@ -59,19 +60,35 @@ def find_caller(store: Store, access_key: str) -> Caller | None:
     return Caller(row['account'], row['account_name'], row['user_id'], row['name'], bool(row['is_admin']), row['secret_key'])
 
 
-def authenticate(store: Store, request: HttpRequest, parameters: dict[str, str], body: bytes, now: float) -> Caller:
-    """The caller of an EC2 request. Removes the signature's parameters from ``parameters``.
+class Authentication:
+    """Finds the callers of EC2 requests, and remembers the signatures that it has seen."""
 
-    TransportError (403) when the signature or its time is invalid.
-    """
-    if request.headers.get('Authorization', '').startswith(V4_ALGORITHM):
-        return _authenticate_v4(store, request, body, now)
-    if parameters.get('SignatureVersion') == '2':
-        return _authenticate_v2(store, request, parameters, now)
-    raise TransportError(403, 'Authorization parameters not found')
+    def __init__(self, store: Store, rules: Requests) -> None:
+        self._store, self._rules = store, rules
+        self._seen: dict[str, float] = {}  # signature and time
+
+    def caller(self, request: HttpRequest, parameters: dict[str, str], body: bytes, now: float) -> Caller:
+        """The caller of a request. Removes the signature's parameters from ``parameters``.
+
+        TransportError (403) when the signature or its time is invalid.
+        """
+        if 'v4' in self._rules.signatures and request.headers.get('Authorization', '').startswith(V4_ALGORITHM):
+            return _authenticate_v4(self._store, request, body, now)
+        if parameters.get('SignatureVersion') != '2':
+            raise TransportError(403, 'Authorization parameters not found')
+        if self._rules.refuses_replays:
+            self._refuse_replay(parameters.get('Signature', ''), now)
+        return _authenticate_v2(self._store, self._rules, request, parameters, now)
+
+    def _refuse_replay(self, signature: str, now: float) -> None:
+        """SecurityContext.enqueueSignature, before anything else is looked at."""
+        self._seen = {one: seen for one, seen in self._seen.items() if now - seen < PAST_SECONDS}
+        if signature in self._seen:
+            raise TransportError(403, 'Message replay detected.  Same signature was used within the last 15 minutes')
+        self._seen[signature] = now
 
 
-def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, str], now: float) -> Caller:
+def _authenticate_v2(store: Store, rules: Requests, request: HttpRequest, parameters: dict[str, str], now: float) -> Caller:
     methods = {'HmacSHA1': hashlib.sha1, 'HmacSHA256': hashlib.sha256}
     method = methods.get(parameters.get('SignatureMethod', ''))
     if method is None:
@@ -79,22 +96,26 @@ def _authenticate_v2(store: Store, request: HttpRequest, parameters: dict[str, s
     if 'AWSAccessKeyId' not in parameters:
         raise TransportError(403, 'Missing required parameter: AWSAccessKeyId')
     _check_v2_time(parameters, now)
-    caller = _known_caller(store, parameters['AWSAccessKeyId'])
+    caller = find_caller(store, parameters['AWSAccessKeyId'])
+    if caller is None:
+        raise TransportError(403, rules.unknown_key)
     signed = sorted((name, value) for name, value in parameters.items() if name != 'Signature')
     # Clients differ in these, and the genuine server tries all: port in the host, the path as sent or in lower case
     # without its last slash, * encoded or not.
     host = request.headers.get('Host', '').lower()
-    paths = (request.path, request.path.removesuffix('/').lower())
+    paths = [request.path] + ([request.path.removesuffix('/').lower()] if rules.tries_other_paths else [])
     given = ''.join(parameters.get('Signature', '').split())
     for name, path, safe in itertools.product((host, host.split(':')[0]), paths, ('-_.~', '-_.~*')):
         query = '&'.join(f'{quote(key, safe=safe)}={quote(value, safe=safe)}' for key, value in signed)
+        if rules.encodes_tilde:
+            query = query.replace('~', '%7E')
         text = '\n'.join((request.method, name, path, query))
         digest = hmac.new(caller.secret_key.encode(), text.encode(), method).digest()
         if same_signature(base64.b64encode(digest).decode(), given):
             for parameter in _V2_PARAMETERS:
                 parameters.pop(parameter, None)
             return caller
-    raise TransportError(403, 'Signature validation failed')
+    raise TransportError(403, rules.wrong_signature)
 
 
 def same_signature(computed: str, given: str) -> bool:

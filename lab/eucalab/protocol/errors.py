@@ -22,6 +22,11 @@ def unauthorized(message: str) -> ApiError:
     return ApiError('UnauthorizedOperation', message, 403)
 
 
+def lacking(what: str) -> ApiError:
+    """The refusal of a request that only the lab cannot fulfil. It is a 501, because clients repeat requests after a 500."""
+    return ApiError('NotImplemented', f'The lab lacks {what}.', 501)
+
+
 class TransportError(Exception):
     """A request refused before it was parsed as a message: the reply's code is the HTTP status line (NioServerHandler)."""
 

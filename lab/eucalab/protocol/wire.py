@@ -11,6 +11,7 @@ import base64
 import binascii
 import datetime
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import botocore.loaders
@@ -34,9 +35,11 @@ class BindError(TransportError):
 class Ec2Wire:
     """Reads and writes one API version. Loading its model takes tenths of a second: make one and keep it."""
 
-    def __init__(self, api_version: str) -> None:
+    def __init__(self, api_version: str, lacks: Mapping[str, frozenset[str]] | None = None) -> None:
+        """lacks: members of the model that replies do not have, by shape."""
         data = botocore.loaders.Loader().load_service_model('ec2', 'service-2', api_version)
         self._model = ServiceModel(extended(data), 'ec2')
+        self._lacks = lacks or {}
 
     def parse(self, action: str, parameters: dict[str, str]) -> dict[str, Any]:
         """The request as a dictionary in botocore's member names. BindError for a value that is not of its type."""
@@ -52,11 +55,38 @@ class Ec2Wire:
             f'<requestId>{request_id}</requestId>'
         ]
         if shape and shape.members and reply:
-            _write_members(out, shape, reply)
+            self._write_members(out, shape, reply)
         else:
             out.append(f'<return>{"true" if reply.get("Return", True) else "false"}</return>')
         out.append(f'</{action}Response>')
         return ''.join(out).encode()
+
+    def _write_members(self, out: list[str], shape: StructureShape, values: dict[str, Any]) -> None:
+        lacks = self._lacks.get(shape.name, frozenset())
+        for member, member_shape in shape.members.items():
+            value = values.get(member)
+            if value is not None and member not in lacks:
+                self._write(out, member_shape.serialization.get('name', member), member_shape, value)
+        unknown = set(values) - set(shape.members)
+        if unknown:
+            raise AssertionError(f'{shape.name} has no {sorted(unknown)}')
+
+    def _write(self, out: list[str], name: str, shape: Shape, value: Any) -> None:
+        if isinstance(shape, ListShape):
+            item = shape.member.serialization.get('name', 'item')
+            flat = shape.serialization.get('flattened')
+            if not flat:
+                out.append(f'<{name}>')
+            for element in value:
+                self._write(out, name if flat else item, shape.member, element)
+            if not flat:
+                out.append(f'</{name}>')
+        elif isinstance(shape, StructureShape):
+            out.append(f'<{name}>')
+            self._write_members(out, shape, value)
+            out.append(f'</{name}>')
+        else:
+            out.append(f'<{name}>{escape(_text(shape, value))}</{name}>')
 
 
 def error_body(code: str, message: str, request_id: str) -> bytes:
@@ -116,34 +146,6 @@ def _scalar(shape: Shape, name: str, text: str) -> Any:
         # Eucalyptus' reaction is unknown. Stored, the value would break every reply that contains it.
         raise ApiError('InvalidParameterValue', f'Value for parameter {name} has characters that XML does not allow.')
     return text
-
-
-def _write_members(out: list[str], shape: StructureShape, values: dict[str, Any]) -> None:
-    for member, member_shape in shape.members.items():
-        value = values.get(member)
-        if value is not None:
-            _write(out, member_shape.serialization.get('name', member), member_shape, value)
-    unknown = set(values) - set(shape.members)
-    if unknown:
-        raise AssertionError(f'{shape.name} has no {sorted(unknown)}')
-
-
-def _write(out: list[str], name: str, shape: Shape, value: Any) -> None:
-    if isinstance(shape, ListShape):
-        item = shape.member.serialization.get('name', 'item')
-        flat = shape.serialization.get('flattened')
-        if not flat:
-            out.append(f'<{name}>')
-        for element in value:
-            _write(out, name if flat else item, shape.member, element)
-        if not flat:
-            out.append(f'</{name}>')
-    elif isinstance(shape, StructureShape):
-        out.append(f'<{name}>')
-        _write_members(out, shape, value)
-        out.append(f'</{name}>')
-    else:
-        out.append(f'<{name}>{escape(_text(shape, value))}</{name}>')
 
 
 def _text(shape: Shape, value: Any) -> str:

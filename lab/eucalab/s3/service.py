@@ -33,6 +33,8 @@ _METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {'uploads': (('GE
 async def handle(cloud: Cloud, caller: Caller | None, request: web.Request, raw_resource: str) -> web.StreamResponse:
     """Answer one request; raw_resource is the path below the service's, still encoded."""
     bucket, _, key = (unquote(part) for part in raw_resource.lstrip('/').partition('/'))
+    for name in cloud.played.storage.lacks & set(request.query):
+        raise S3Error(501, 'NotImplemented', f'{name} is not implemented')
     _refuse_subresources(request, key)
     if not bucket:
         if request.method == 'GET':

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Authentication of object storage requests: all methods of Eucalyptus 4.4 (``S3Authentication``).
+"""Authentication of object storage requests, by the rules of the played version (``S3Authentication`` in 4.4).
 
 Version 2 and version 4, each in the Authorization header or in a presigned URL; a request with neither is anonymous.
 """
@@ -26,6 +26,7 @@ from ..protocol.auth import (
     v4_signature,
 )
 from ..protocol.errors import S3Error
+from ..versions import Storage
 
 SKEW_SECONDS = 900  # ObjectStorageProperties.EXPIRATION_LIMIT
 PRESIGNED_GRACE = 20  # StackConfiguration.CLOCK_SKEW_SEC, added to the life of a version 4 URL
@@ -61,7 +62,7 @@ _SUBRESOURCES = frozenset(
 )
 
 
-def authenticate(store: Store, request: HttpRequest, service_path: str, now: float) -> Caller | None:
+def authenticate(store: Store, request: HttpRequest, service_path: str, now: float, rules: Storage) -> Caller | None:
     """The caller, or None for an anonymous request. S3Error (403) for an invalid signature.
 
     service_path: the part of the path that belongs to the service (/services/objectstorage): version 2 may sign with or without it.
@@ -69,13 +70,16 @@ def authenticate(store: Store, request: HttpRequest, service_path: str, now: flo
     header = request.headers.get('Authorization', '')
     query = dict(request.query)
     small = {name.lower(): value for name, value in request.query}
+    v4 = 'v4' in rules.signatures
+    if header.startswith(V4_ALGORITHM) and not v4:
+        raise _denied(rules.v4_refusal)
     if header.startswith(V4_ALGORITHM):
         return _v4_header(store, request, header, now)
     if header.startswith('AWS'):
         return _v2_header(store, request, header, service_path, now)
     if header:
         raise S3Error(403, 'AccessDenied', 'Malformed or unexpected format for Authentication header')
-    if 'x-amz-algorithm' in small or 'x-amz-date' in small:
+    if v4 and ('x-amz-algorithm' in small or 'x-amz-date' in small):
         return _v4_presigned(store, request, small, now)
     if 'AWSAccessKeyId' in query:
         return _v2_presigned(store, request, query, service_path, now)

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from . import v4_4
+from . import v3_1, v3_4, v4_4, v5
 from .node_shape import NodeShape
-from .played import Played
+from .played import Played, Requests
+from .replies import InternalForm
+from .rules import Storage
+from .types import InstanceType
 
-PLAYED = {version.name: version for version in (v4_4.VERSION,)}
+PLAYED = {version.name: version for version in (v3_1.VERSION, v3_4.VERSION, v4_4.VERSION, v5.VERSION)}
 
-__all__ = ['PLAYED', 'NodeShape', 'Played']
+__all__ = ['PLAYED', 'InstanceType', 'InternalForm', 'NodeShape', 'Played', 'Requests', 'Storage']

@@ -100,5 +100,3 @@ V4_4 = NodeShape(
     vnc_line=" <graphics type='vnc' port='-1' autoport='yes' keymap='en-us'/> ",
 )
 V5 = dataclasses.replace(V4_4, release='5.1.0', stylesheet=f'{V4_4.stylesheet} smbios rng append')
-
-NODES = {'3.1': V3_1, '3.4': V3_4, '4.4': V4_4, '5': V5}

@@ -1,11 +1,15 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Eucalyptus 4.4, as its branch maint-4.4."""
+"""Eucalyptus 4.4."""
 
 from __future__ import annotations
 
 from . import nodes
-from .played import Played
+from .errors import Errors
+from .played import Played, Requests
+from .replies import Replies
+from .rules import Images, Instances, Storage, Volumes
+from .types import Types, table
 
 _FILTERS = 'Filter.N.*'
 _PAGES = 'MaxResults NextToken'
@@ -88,14 +92,157 @@ _KNOWN = {
     'TerminateInstances': 'InstanceId.N',
 }
 
+# Actions of this version that the lab lacks, from ec2-2016-09-15-binding.xml and the files that it includes.
+_OTHER_ACTIONS = """
+    AcceptReservedInstancesExchangeQuote AcceptVpcPeeringConnection AssignPrivateIpAddresses AssociateDhcpOptions
+    AssociateRouteTable AttachClassicLinkVpc AttachInternetGateway AttachNetworkInterface AttachVpnGateway
+    AuthorizeSecurityGroupEgress BundleInstance CancelBundleTask CancelConversionTask CancelExportTask CancelImportTask
+    CancelReservedInstancesListing CancelSpotFleetRequests CancelSpotInstanceRequests ConfirmProductInstance CopyImage
+    CopySnapshot CreateCustomerGateway CreateDhcpOptions CreateFlowLogs CreateInstanceExportTask CreateInternetGateway
+    CreateNatGateway CreateNetworkAcl CreateNetworkAclEntry CreateNetworkInterface CreatePlacementGroup
+    CreateReservedInstancesListing CreateRoute CreateRouteTable CreateSpotDatafeedSubscription CreateSubnet CreateVpc
+    CreateVpcEndpoint CreateVpcPeeringConnection CreateVpnConnection CreateVpnConnectionRoute CreateVpnGateway
+    DeleteCustomerGateway DeleteDhcpOptions DeleteFlowLogs DeleteInternetGateway DeleteNatGateway DeleteNetworkAcl
+    DeleteNetworkAclEntry DeleteNetworkInterface DeletePlacementGroup DeleteRoute DeleteRouteTable
+    DeleteSpotDatafeedSubscription DeleteSubnet DeleteVpc DeleteVpcEndpoints DeleteVpcPeeringConnection
+    DeleteVpnConnection DeleteVpnConnectionRoute DeleteVpnGateway DescribeBundleTasks DescribeClassicLinkInstances
+    DescribeConversionTasks DescribeCustomerGateways DescribeDhcpOptions DescribeExportTasks DescribeFlowLogs
+    DescribeImportImageTasks DescribeImportSnapshotTasks DescribeInternetGateways DescribeMovingAddresses
+    DescribeNatGateways DescribeNetworkAcls DescribeNetworkInterfaceAttribute DescribeNetworkInterfaces
+    DescribePlacementGroups DescribePrefixLists DescribeReservedInstances DescribeReservedInstancesListings
+    DescribeReservedInstancesModifications DescribeReservedInstancesOfferings DescribeRouteTables
+    DescribeSecurityGroupReferences DescribeSpotDatafeedSubscription DescribeSpotFleetInstances
+    DescribeSpotFleetRequestHistory DescribeSpotFleetRequests DescribeSpotInstanceRequests DescribeSpotPriceHistory
+    DescribeStaleSecurityGroups DescribeSubnets DescribeVolumeStatus DescribeVpcAttribute DescribeVpcClassicLink
+    DescribeVpcClassicLinkDnsSupport DescribeVpcEndpointServices DescribeVpcEndpoints DescribeVpcPeeringConnections
+    DescribeVpcs DescribeVpnConnections DescribeVpnGateways DetachClassicLinkVpc DetachInternetGateway
+    DetachNetworkInterface DetachVpnGateway DisableVgwRoutePropagation DisableVpcClassicLink
+    DisableVpcClassicLinkDnsSupport DisassociateRouteTable EnableVgwRoutePropagation EnableVolumeIO EnableVpcClassicLink
+    EnableVpcClassicLinkDnsSupport GetConsoleScreenshot GetPasswordData GetReservedInstancesExchangeQuote ImportImage
+    ImportInstance ImportSnapshot ImportVolume MigrateInstances ModifyInstancePlacement ModifyInstanceTypeAttribute
+    ModifyNetworkInterfaceAttribute ModifyReservedInstances ModifySpotFleetRequest ModifySubnetAttribute
+    ModifyVolumeAttribute ModifyVpcAttribute ModifyVpcEndpoint ModifyVpcPeeringConnectionOptions MonitorInstances
+    MoveAddressToVpc PurchaseReservedInstancesOffering RejectVpcPeeringConnection ReplaceNetworkAclAssociation
+    ReplaceNetworkAclEntry ReplaceRoute ReplaceRouteTableAssociation ReportInstanceStatus RequestSpotFleet
+    RequestSpotInstances ResetInstanceAttribute ResetNetworkInterfaceAttribute RestoreAddressToClassic
+    RevokeSecurityGroupEgress UnassignPrivateIpAddresses UnmonitorInstances
+"""
+# Name, processors, MB, GB, network interfaces.
+_TYPES = """
+    m1.small 1 256 5 2
+    t1.micro 1 256 5 2
+    m1.medium 1 512 10 2
+    c1.medium 2 512 10 2
+    m1.large 2 512 10 3
+    m1.xlarge 2 1024 10 4
+    c1.xlarge 2 2048 10 4
+    m2.xlarge 2 2048 10 4
+    m3.xlarge 4 2048 15 4
+    m2.2xlarge 2 4096 30 4
+    m3.2xlarge 4 4096 30 4
+    cc1.4xlarge 8 3072 60 4
+    m2.4xlarge 8 4096 60 8
+    hi1.4xlarge 8 6144 120 8
+    cc2.8xlarge 16 6144 120 8
+    cg1.4xlarge 16 12288 200 8
+    cr1.8xlarge 16 16384 240 8
+    hs1.8xlarge 48 119808 24000 8
+"""
 VERSION = Played(
     name='4.4',
-    newest_api='2016-09-15',
-    ec2_paths=('/services/compute', '/services/Eucalyptus'),
-    s3_paths=('/services/objectstorage', '/services/Walrus'),
-    bootstrap_namespace='http://msgs.eucalyptus.com/4.4.2',
-    known=_KNOWN,
-    aliases=_ALIASES,
-    image_name=r'[A-Za-z0-9()./_-]{3,128}',
+    branch='maint-4.4',
+    requests=Requests(
+        sources=(
+            'ComputeQueryPipeline.java',
+            'QueryPipeline.java',
+            'HmacHandler.java',
+            'Hmacv2LoginModule.java',
+            'Hmacv4LoginModule.java',
+            'ComputeQueryBinding.java',
+            'BaseQueryBinding.java',
+            'ComputeMessages.groovy',
+            'VmControl.groovy',
+            'VmImages.groovy',
+            'VmBlockDevice.groovy',
+        ),
+        paths=('/services/compute', '/services/Eucalyptus'),
+        required=('Version',),
+        signatures=('v2', 'v4'),
+        refuses_replays=False,
+        tries_other_paths=True,
+        encodes_tilde=False,
+        wrong_signature='Signature validation failed',
+        unknown_key='The AWS Access Key Id you provided does not exist in our records',
+        newest_api='2016-09-15',
+        model='2016-09-15',
+        bind_status=400,
+        drops_empty=False,
+        known=_KNOWN,
+        other_actions=frozenset(_OTHER_ACTIONS.split()),
+        stubs=frozenset(),
+        aliases=_ALIASES,
+    ),
+    errors=Errors(sources=('ComputeErrorHandler.java', 'NioServerHandler.java')),
+    replies=Replies(
+        sources=('RestfulMarshallingHandler.java', 'DefaultCryptoProvider.java', 'ResourceIdentifiers.java', 'TagManager.java'),
+        id_form='08x',
+        parses_ids=True,
+        most_tags=10,
+    ),
+    images=Images(
+        sources=('ImageManager.java', 'ImageManifests.java', 'Images.java', 'Emis.java'),
+        id='e[mkr]i-.*',
+        name=r'[A-Za-z0-9()./_-]{3,128}',
+        name_required=True,
+        names_unique=True,
+        bucket_owned=False,
+        manifest_owned=True,
+        reads_type=True,
+        one_admin_message=False,
+        needs_kernel=True,
+        default_kernel=False,
+        size_limited=True,
+        checks_mappings=True,
+        root_device='/dev/sda',
+        partition_is_disk=True,
+        snapshot_architecture=None,
+        snapshot_virtualization='hvm',
+        shows_deregistered=False,
+        manifest_kept=True,
+        shows_caller=False,
+    ),
+    instances=Instances(
+        sources=('VmControl.java', 'VerifyMetadata.java', 'VmStateCallback.java'),
+        client_token=True,
+        user_data_limited=True,
+        size_may_equal_disk=True,
+        console_needs_running=True,
+        protects=True,
+        refuses_stop=True,
+        settle=40,
+    ),
+    types=Types(sources=('VmTypes.java',), default='m1.small', offered=table(_TYPES)),
+    volumes=Volumes(
+        sources=('VolumeManager.java', 'SnapshotManager.java'),
+        device=r'[a-zA-Z\d/]{3,10}',
+        attaches_at_once=True,
+        root_kept_in=frozenset({'pending', 'running', 'stopping', 'shutting-down'}),
+        checks_size=True,
+        keeps_description=True,
+        owners=True,
+        restorable_by='explicit',
+        others_deletable=True,
+    ),
+    storage=Storage(
+        sources=('ObjectStorageAuthenticationHandler.java', 'S3Authentication.java', 'EmpyreanService.java'),
+        paths=('/services/objectstorage', '/services/Walrus'),
+        signatures=('v2', 'v4'),
+        v4_refusal='',
+        refusal='coded',
+        lacks=frozenset(),
+        parts_in_root=False,
+        checks_signature=False,
+        bootstrap_namespace='http://msgs.eucalyptus.com/4.4.2',
+    ),
     node=nodes.V4_4,
 )

@@ -16,8 +16,9 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
 
-# An unknown request: the binding of Eucalyptus 3 and 4 fails with the first text, other services answer with one of the codes.
-UNKNOWN_REQUEST = 'failed to construct message'
+# An unknown request: the binding of Eucalyptus fails with the first text (BindingManager, all versions), other services answer
+# with one of the codes.
+UNKNOWN_REQUEST = 'failed to find corresponding class mapping'
 UNKNOWN_CODES = ('InvalidAction', 'UnknownOperation', 'UnsupportedOperation', 'NotImplemented', 'ActionNotImplemented')
 
 

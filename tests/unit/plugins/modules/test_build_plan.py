@@ -45,7 +45,10 @@ INPUTS: dict[str, t.Any] = {
     'directory': '/builds',
 }
 ANSWER_FILE = {'path': '/srv/x.ks.j2', 'sha256': 'abc', 'reports': True, 'proves': True}
-NO_SUCH_REQUEST = error('400 Bad Request', 'Failed to construct message of type DescribeInstanceTypes')
+NO_SUCH_REQUEST = error(
+    '400 Bad Request',
+    'Failed to find corresponding class mapping for element: DescribeInstanceTypes in namespace: ec2_amazonaws_com_doc_2014_10_01',
+)
 
 
 def items(*names: str, element: str) -> str:
