@@ -133,7 +133,7 @@ class ScratchLab:
             'image_id': 'emi-00000001',
             'kernel_id': 'eki-00000001',
             'ramdisk_id': 'eri-00000001',
-            'instance_type': 'm1.small',
+            'instance_type': self.settings.played.types.default,
             'zone': 'one',
             'root_device_type': 'instance-store',
             'groups': json.dumps(['sg-1a2b3c4d']),

@@ -203,7 +203,8 @@ def test_a_domain_with_kernel_has_the_elements_of_the_genuine_one(lab: ScratchLa
 
 
 def test_a_domain_with_kernel_has_the_values_that_hooks_edit(lab: ScratchLab) -> None:
-    made = paravirtual(lab, instance_type='m1.xlarge')
+    name, kind = list(lab.settings.played.types.offered.items())[3]
+    made = paravirtual(lab, instance_type=name)
     root = domain(lab, made)
     assert root.get('type') == 'qemu' and root.findtext('name') == made.id
     assert root.findtext('description') == f'Eucalyptus instance {made.id}'
@@ -212,7 +213,7 @@ def test_a_domain_with_kernel_has_the_values_that_hooks_edit(lab: ScratchLab) ->
     assert root.findtext('os/cmdline') == 'root=/dev/vda1 console=ttyS0'
     actions = [root.findtext(f'on_{event}') for event in ('poweroff', 'reboot', 'crash')]
     assert actions == ['destroy', 'restart', 'destroy']
-    assert root.findtext('vcpu') == '2' and root.findtext('memory') == '1048576'
+    assert root.findtext('vcpu') == str(kind.cpu) and root.findtext('memory') == str(kind.memory * 1024)
     assert root.find('devices/disk/target').attrib == {'bus': 'virtio', 'dev': 'vda'}
     assert root.find('devices/interface').get('type') == 'user'
     assert root.find('devices/interface/mac').get('address') == made.row['mac']

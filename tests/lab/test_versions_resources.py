@@ -427,3 +427,7 @@ def test_instance_types_are_those_of_a_new_cloud(cloud: Lab) -> None:
     capacity = {zone['ZoneName'].removeprefix('|- '): zone['State'].split() for zone in zones}
     assert [int(number) for number in capacity[name][-2:]] == [memory, disk]
     assert ('m1.small' in capacity) == (cloud.played.name != '5')
+    if cloud.played.name == '5':
+        query = 'Action=RunInstances&ImageId=emi-00000000&MinCount=1&MaxCount=1&InstanceType=m1.small'
+        status, code, message = answer(cloud, query)
+        assert (status, code) == (403, 'UnauthorizedOperation') and 'Not authorized to allocate vm type m1.small' in message

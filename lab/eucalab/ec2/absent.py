@@ -44,12 +44,14 @@ def _never(member: str, cloud: Cloud, caller: Caller, request: dict[str, Any]) -
     return {member: []}
 
 
-def _without_vpc(member: str, requested: str, code: str, what: str, cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    ids.missing(code, what, request.get(requested) or [], [])
+def _without_vpc(
+    operation: str, member: str, requested: str, code: str, what: str, cloud: Cloud, caller: Caller, request: dict[str, Any]
+) -> Reply:
+    ids.missing(cloud, operation, code, what, request.get(requested) or [], [])
     return {member: []}
 
 
 for _name, _member in _NEVER.items():
     action(_name)(functools.partial(_never, _member))
 for _name, _values in _VPC.items():
-    action(_name)(functools.partial(_without_vpc, *_values))
+    action(_name)(functools.partial(_without_vpc, _name, *_values))

@@ -61,7 +61,7 @@ def _earlier_launch(cloud: Cloud, caller: Caller, token: str | None) -> list[sql
 def _common_columns(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """Values shared by all instances of the launch, checked in the order of the genuine server."""
     _check_supported(request)
-    instance_type, type_name = _instance_type(cloud, request)
+    instance_type, type_name = _instance_type(cloud, caller, request)
     zone = _zone(cloud, request)
     image = _image(cloud, caller, request, instance_type, type_name)
     user_data = _user_data(cloud, request)
@@ -142,9 +142,11 @@ def _count(cloud: Cloud, request: dict[str, Any], instance_type: InstanceType) -
     return min(most, available)
 
 
-def _instance_type(cloud: Cloud, request: dict[str, Any]) -> tuple[InstanceType, str]:
+def _instance_type(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> tuple[InstanceType, str]:
     types = cloud.played.types
     name = request.get('InstanceType') or types.default
+    if name in types.disabled:
+        raise unauthorized(f'Not authorized to allocate vm type {name} for {caller.account_name}:{caller.user_name}')
     if name not in types.offered:
         raise failure(f'Failed to lookup instance type: {name}')
     return types.offered[name], name

@@ -82,7 +82,7 @@ async def complete(cloud: Cloud, caller: Caller | None, request: web.Request, bu
         body.discard()
         raise
     bodies.remove(cloud, old + [part['file'] for part in ended])
-    where = f'{cloud.config.endpoint}{cloud.played.s3_paths[0]}/{bucket_name}/{key}'
+    where = f'{cloud.config.endpoint}{cloud.played.storage.paths[0]}/{bucket_name}/{key}'
     which = [('Location', where), ('Bucket', bucket_name), ('Key', key), ('ETag', etag)]
     return buckets.reply_xml('CompleteMultipartUploadResult', which)
 

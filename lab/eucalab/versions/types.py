@@ -27,6 +27,7 @@ class Types:
     sources: tuple[str, ...]
     default: str
     offered: Mapping[str, InstanceType]  # in the order in which the cloud lists them: by disk, memory, processors and name
+    disabled: frozenset[str] = frozenset()
 
 
 def table(text: str) -> dict[str, InstanceType]:

@@ -38,7 +38,9 @@ _KNOWN = {
     'DescribeInstanceAttribute': 'InstanceId',
     'DescribeInstances': 'InstanceId.N',
     'DescribeKeyPairs': 'KeyName.N',
+    'DescribePlacementGroups': 'PlacementGroupSet.N',
     'DescribeRegions': 'RegionName.N',
+    'DescribeReservedInstances': 'InstanceIds.N',
     'DescribeSecurityGroups': 'GroupName.N GroupId.N',
     'DescribeSnapshotAttribute': 'SnapshotId',
     'DescribeSnapshots': 'SnapshotId.N Owner.N RestorableBy.N',
@@ -84,8 +86,7 @@ _WORDS = (
 # Actions of this version that the lab lacks, from 2012-05-01-binding.xml and the files that it includes.
 _OTHER_ACTIONS = """
     BundleInstance CancelBundleTask ConfirmProductInstance CreatePlacementGroup DeletePlacementGroup DescribeBundleTasks
-    DescribePlacementGroups DescribeReservedInstances DescribeReservedInstancesOfferings GetPasswordData MonitorInstances
-    ResetInstanceAttribute UnmonitorInstances
+    DescribeReservedInstancesOfferings GetPasswordData MonitorInstances ResetInstanceAttribute UnmonitorInstances
 """
 # Name, processors, MB, GB, network interfaces.
 _TYPES = """

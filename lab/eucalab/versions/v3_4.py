@@ -43,7 +43,9 @@ _KNOWN = {
     'DescribeInstanceTypes': 'Verbose Availability InstanceType.N',
     'DescribeInstances': f'InstanceId.N {_FILTERS}',
     'DescribeKeyPairs': f'KeyName.N {_FILTERS}',
+    'DescribePlacementGroups': 'PlacementGroupSet.N',
     'DescribeRegions': f'RegionName.N {_FILTERS}',
+    'DescribeReservedInstances': 'InstanceIds.N',
     'DescribeSecurityGroups': f'GroupName.N GroupId.N {_FILTERS}',
     'DescribeSnapshotAttribute': 'SnapshotId',
     'DescribeSnapshots': f'SnapshotId.N Owner.N RestorableBy.N {_FILTERS}',
@@ -94,9 +96,8 @@ _CODED = (
 # Actions of this version that the lab lacks, from 2013-08-15-binding.xml and the files that it includes.
 _OTHER_ACTIONS = """
     BundleInstance CancelBundleTask ConfirmProductInstance CreatePlacementGroup DeletePlacementGroup DescribeBundleTasks
-    DescribePlacementGroups DescribeReservedInstances DescribeReservedInstancesListings
-    DescribeReservedInstancesModifications DescribeReservedInstancesOfferings DescribeSpotInstanceRequests GetPasswordData
-    MonitorInstances ResetInstanceAttribute UnmonitorInstances
+    DescribeReservedInstancesListings DescribeReservedInstancesModifications DescribeReservedInstancesOfferings
+    DescribeSpotInstanceRequests GetPasswordData MonitorInstances ResetInstanceAttribute UnmonitorInstances
 """
 # Name, processors, MB, GB, network interfaces.
 _TYPES = """
