@@ -91,7 +91,7 @@ class Server:
             response, refusal = _ec2_error(status, code, error.message, error.message), f'{code}: {error.for_log}'
         except Exception as error:
             # A bug of the lab, or a full disk: reported in the form of Eucalyptus' unexpected errors.
-            log.exception('%s', action)
+            log.exception('%r', action)
             response = _ec2_error(500, 'InternalError', f'Error processing request: {error}', request_id)
         duration = f'{(time.perf_counter() - started) * 1000:.1f} ms'
         _log_reply(action, response.status, duration, refusal)

@@ -162,7 +162,7 @@ def test_malformed_ids_have_their_own_errors(lab_api: Lab) -> None:
 
 
 def test_an_unknown_filter_is_refused(lab_api: Lab) -> None:
-    with refused('InternalFailure', "'colour'", status=500):
+    with refused('InternalFailure', "The filter 'colour' is invalid.", status=500):
         lab_api.ec2().describe_volumes(Filters=[{'Name': 'colour', 'Values': ['blue']}])
 
 

@@ -172,7 +172,7 @@ def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: Lab, big_snapsho
 def test_images_are_registered_from_snapshots_and_keep_them(lab_api: Lab) -> None:
     ec2, made = lab_api.ec2(), snapshot(lab_api, volume(lab_api, Size=1))
     mapping = [{'DeviceName': '/dev/sda1', 'Ebs': {'SnapshotId': made}}]
-    image = ec2.register_image(Name='from-a-snapshot', RootDeviceName='/dev/sda1', BlockDeviceMappings=mapping)['ImageId']
+    image = ec2.register_image(Name='registered-from-a-snapshot', RootDeviceName='/dev/sda1', BlockDeviceMappings=mapping)['ImageId']
     described = ec2.describe_images(ImageIds=[image])['Images'][0]
     # /dev/sda1 is taken for /dev/sda; nothing said about the architecture means i386.
     assert (described['RootDeviceType'], described['RootDeviceName'], described['Architecture']) == ('ebs', '/dev/sda', 'i386')
@@ -259,3 +259,13 @@ def test_tags(lab_api: Lab) -> None:
     with refused('TagLimitExceeded'):
         ec2.create_tags(Resources=[identifier], Tags=[{'Key': f'key{number}', 'Value': 'x'} for number in range(10)])
     assert len(ec2.describe_tags(Filters=only)['Tags']) == 1
+
+
+def test_every_volume_is_ok_and_those_of_others_are_not_found(lab_api: Lab) -> None:
+    ec2, identifier = lab_api.ec2(), volume(lab_api, Size=1)
+    (status,) = ec2.describe_volume_status(VolumeIds=[identifier])['VolumeStatuses']
+    assert (status['VolumeId'], status['VolumeStatus']['Status'], status['AvailabilityZone']) == (identifier, 'ok', 'one')
+    assert ec2.describe_volume_status(Filters=[{'Name': 'volume-status.status', 'Values': ['impaired']}])['VolumeStatuses'] == []
+    assert lab_api.ec2(lab_api.admin).describe_volume_status(VolumeIds=[identifier])['VolumeStatuses'] == [status]
+    with refused('InvalidVolume.NotFound', 'vol-12345678'):
+        ec2.describe_volume_status(VolumeIds=['vol-12345678'])

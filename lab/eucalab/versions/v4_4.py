@@ -64,6 +64,7 @@ _KNOWN = {
     'DescribeVpcs': f'VpcId.N {_FILTERS}',
     'DescribeVolumes': f'VolumeId.N {_FILTERS} {_PAGES}',
     'DescribeVolumeAttribute': 'VolumeId Attribute',
+    'DescribeVolumeStatus': f'VolumeId.N {_FILTERS} {_PAGES}',
     'DetachVolume': 'VolumeId InstanceId Device Force',
     'DisassociateAddress': 'PublicIp AssociationId',
     'GetConsoleOutput': 'InstanceId InstanceId.1',
