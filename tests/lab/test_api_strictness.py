@@ -161,11 +161,6 @@ def test_malformed_ids_have_their_own_errors(lab_api: Lab) -> None:
         ec2.deregister_image(ImageId='ami-12345678')
 
 
-def test_an_unknown_filter_is_refused(lab_api: Lab) -> None:
-    with refused('InternalFailure', "The filter 'colour' is invalid.", status=500):
-        lab_api.ec2().describe_volumes(Filters=[{'Name': 'colour', 'Values': ['blue']}])
-
-
 def test_ids_are_accepted_in_capital_letters(lab_api: Lab) -> None:
     with refused('InvalidVolume.NotFound', 'vol-abcdef12'):
         lab_api.ec2().describe_volumes(VolumeIds=['vol-ABCDEF12'])
