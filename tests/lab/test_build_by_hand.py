@@ -205,9 +205,10 @@ def test_the_way_to_the_installer_is_open_for_one_address_until_the_installation
 
 def test_after_ctrl_c_the_group_is_removed_with_everything_else(start: Callable[..., Build], installer: socket.socket) -> None:
     installer.listen()
-    build = start()
+    build = start(image_build_security_groups=['default'])
     build.until('the command is printed', lambda: COMMAND in build.said())
-    assert len(build.groups()) == 1
+    (group,) = build.groups()
+    assert json.loads(build.instance()['groups']) == [group['GroupName'], 'default']
     assert len(build.passwords()) == 1
     os.killpg(build.process.pid, signal.SIGINT)
     build.ended(30)
