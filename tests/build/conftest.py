@@ -55,9 +55,9 @@ class BuildLab(Lab):
         """What playbooks/lab.yml wrote for building ``system``."""
         return yaml.safe_load((self.home / f'build-{system}.yml').read_text())
 
-    def build(self, variables: dict, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def build(self, variables: dict, *words: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
         """ansible-playbook build_image.yml with these variables."""
-        return run(*BUILD, '-e', json.dumps(variables), *words, **environment)
+        return run(*BUILD, '-e', json.dumps(variables), *words, timeout=timeout, **environment)
 
     def start_build(self, variables: dict, output: Path) -> subprocess.Popen[bytes]:
         """A build that goes on by itself and writes into ``output``: a pipe would be full some day, and stay open as long as a
