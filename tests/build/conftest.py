@@ -99,12 +99,6 @@ class BuildLab(Lab):
             'image_build_directory': str(self.home / 'builds'),
         }
 
-    def instance_type(self, memory: int) -> str:
-        """The smallest instance type with this much memory, in MB."""
-        listed = self.call('Action=DescribeInstanceTypes&Version=2014-10-01')[1]
-        sizes = re.findall(r'<name>([\w.]+)</name>.*?<memory>(\d+)</memory>', listed, re.DOTALL)
-        return min((int(size), name) for name, size in sizes if int(size) >= memory)[1]
-
     def requests(self) -> list[str]:
         """What the cloud has been asked, in order: EC2's actions, and the methods of object storage."""
         return re.findall(r'eucalab\.server INFO (\w+) (?:/\S* )?\d{3}\b', (self.home / 'log/api.log').read_text())

@@ -45,7 +45,7 @@ def fixture_variables(lab) -> dict:
         'image_build_post': 'echo fai-lab > /etc/hostname',
         'image_build_root_password_hash': PASSWORD_HASH,
         'image_build_require_proof': True,
-        'image_build_instance_type': lab.instance_type(memory=512),
+        'image_build_memory': 512,
         'image_build_volume_size': 2,
     }
 
