@@ -55,9 +55,9 @@ class BuildLab(Lab):
         """What playbooks/lab.yml wrote for building ``system``."""
         return yaml.safe_load((self.home / f'build-{system}.yml').read_text())
 
-    def build(self, variables: dict, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def build(self, variables: dict, *words: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
         """ansible-playbook build_image.yml with these variables."""
-        return run(*BUILD, '-e', json.dumps(variables), *words, **environment)
+        return run(*BUILD, '-e', json.dumps(variables), *words, timeout=timeout, **environment)
 
     def start_build(self, variables: dict, output: Path) -> subprocess.Popen[bytes]:
         """A build that goes on by itself and writes into ``output``: a pipe would be full some day, and stay open as long as a
@@ -98,12 +98,6 @@ class BuildLab(Lab):
             'image_build_guest_s3_url': f'{facts["lab_guest_endpoint"]}/services/objectstorage',
             'image_build_directory': str(self.home / 'builds'),
         }
-
-    def instance_type(self, memory: int) -> str:
-        """The smallest instance type with this much memory, in MB."""
-        listed = self.call('Action=DescribeInstanceTypes&Version=2014-10-01')[1]
-        sizes = re.findall(r'<name>([\w.]+)</name>.*?<memory>(\d+)</memory>', listed, re.DOTALL)
-        return min((int(size), name) for name, size in sizes if int(size) >= memory)[1]
 
     def requests(self) -> list[str]:
         """What the cloud has been asked, in order: EC2's actions, and the methods of object storage."""

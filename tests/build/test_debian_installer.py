@@ -30,7 +30,7 @@ def test_it_obeys_its_boot_parameters_and_preseed_and_its_power_off_without_an_i
             'image_build_boot_params': ' '.join(BOOT_PARAMS.split()),
             'image_build_installer_options': ['no_timer_check', 'norandmaps'],
             'image_build_require_proof': True,
-            'image_build_instance_type': lab.instance_type(memory=1024),  # with 512 MB it asks whether to go on
+            'image_build_memory': 768,  # with 512 MB it asks whether to go on
             'image_build_volume_size': 1,
         }
     )

@@ -45,13 +45,13 @@ def fixture_variables(lab) -> dict:
         'image_build_post': 'echo fai-lab > /etc/hostname',
         'image_build_root_password_hash': PASSWORD_HASH,
         'image_build_require_proof': True,
-        'image_build_instance_type': lab.instance_type(memory=512),
+        'image_build_memory': 512,
         'image_build_volume_size': 2,
     }
 
 
 def test_fai_installs_a_system_that_boots_and_reports_and_the_same_inputs_are_not_built_again(lab, variables):
-    built = lab.build(variables)
+    built = lab.build(variables, timeout=7200)
     assert built.returncode == 0, built.stdout + built.stderr
     image = re.search(r'\bis (emi-[0-9a-f]+)', built.stdout)[1]
 
@@ -62,7 +62,8 @@ def test_fai_installs_a_system_that_boots_and_reports_and_the_same_inputs_are_no
         assert f'Calling task_{task}' in console
     # FAI was given the build's volume, although the instance has a disk of its own.
     proof = r'installation-proof: key=[0-9a-f]{10} disk=(vd[b-z]) serial=euca-vol-[0-9a-f]{8}-de bytes=2147483648 '
-    assert f'Using disk: {re.search(proof, console)[1]}' in console
+    disk = re.search(proof, console)[1]
+    assert re.findall(r'Executing: parted -s (\S+) mklabel', console) == [f'/dev/{disk}']
     assert console.count('Generating /boot/initrd.img') == 1
     test_console = (directory / 'boot-test-console.log').read_text()
     assert 'fai-lab login:' in test_console
