@@ -21,16 +21,17 @@ PASSWORD = 's3cret-network'
 REMOTE = f'modules=network-console network-console/password={PASSWORD}'
 DISKS = r'  1\) vda: 128 MiB, serial number none\n\nDisk to install on \(number or name\): \Z'
 
-LogIn = Callable[[int], 'pexpect.spawn[str]']
+LogIn = Callable[..., 'pexpect.spawn[str]']
 
 
 @pytest.fixture
 def log_in(tmp_path: Path) -> Iterator[LogIn]:
-    """Log in to the installer behind a port of this machine."""
+    """Log in to the installer behind a port of this machine, with more options of ssh."""
     sessions: list[pexpect.spawn[str]] = []
 
-    def run(port: int) -> pexpect.spawn[str]:
-        command = f'exec ssh -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -p {port} installer@127.0.0.1'
+    def run(port: int, *options: str) -> pexpect.spawn[str]:
+        words = ('-o UserKnownHostsFile=/dev/null', '-o LogLevel=ERROR', f'-p {port}', *options)
+        command = f'exec ssh {" ".join(words)} installer@127.0.0.1'
         sessions.append(questions.log_in(command, PASSWORD, tmp_path / f'session-{len(sessions)}'))
         sessions[-1].timeout = SILENCE_SECONDS
         return sessions[-1]
@@ -104,7 +105,8 @@ def test_one_terminal_leads_and_a_broken_connection_gives_the_questions_back(
     )
     machine.wait(r'installer: to answer by SSH: ssh installer@10\.0\.2\.15 \(host key SHA256:[\w+/]{43}\)\n')
     machine.wait(DISKS)
-    first, second = log_in(port), log_in(port)
+    log_in(port, '-T').expect('The questions need a terminal')
+    first, second, third = log_in(port), log_in(port), log_in(port)
     questions.answer(first, 'none', 'geheim', 'first')
     second.expect(r'The installation is led by another terminal: SSH from 10\.0\.2\.2\.')
     second.sendline('vda')
@@ -115,11 +117,13 @@ def test_one_terminal_leads_and_a_broken_connection_gives_the_questions_back(
     questions.answer(second, 'none', 'geheim', 'second')
     machine.wait(r'(?s)(?:SSH from 10\.0\.2\.2: asks for confirmation: disk vda\n.*){2}')
     second.sendline('yes')
-    second.expect('installer: success: disk=vda ')
-    second.expect('The installation is finished, and this machine powers off.')
-    second.expect(pexpect.EOF)
-    second.close()
-    assert second.exitstatus == 0, 'the connection was not closed in order'
+    machine.wait('installing to disk vda')
+    second.close(force=True)  # the installation no longer needs it
+    third.expect('installer: success: disk=vda ')
+    third.expect('The installation is finished, and this machine powers off.')
+    third.expect(pexpect.EOF)
+    third.close()
+    assert third.exitstatus == 0, 'the connection was not closed in order'
     machine.wait_for_power_off()
     assert len(re.findall('installer: success: disk=vda ', machine.console)) == 3
     transcripts = ''.join(file.read_text() for file in tmp_path.glob('session-*'))

@@ -15,6 +15,7 @@ interactive() { # returns when $WORK/ks.cfg has the answers
     mkfifo "$WORK/output"
     tee "$WORK/log" < "$WORK/output" > "$WORK/console" &
     exec > "$WORK/output" 2>&1
+    dmesg -n 4   # of the kernel, only errors among the questions
     step 'no kickstart (inst.ks=URL) among the boot parameters: asking'
     network_console
     [ "$1" = /dev/null ] || terminal "$1" 'the serial line' yes
