@@ -120,7 +120,7 @@ fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
 
-believe: ## builds with installers that nobody here wrote (FAI, debian-installer), and Debian's cloud-init; MINUTES
+believe: ## builds with installers that nobody here wrote (FAI, debian-installer), and Debian's cloud-init; 10 to 15 minutes
 	@tools/setup believe
 	@pytest -q -m long tests/build
 
