@@ -103,6 +103,12 @@ def test_only_versions_that_the_lab_can_imitate_are_offered(place: Place, lab: C
     assert place.run('status', '--name', lab.name).returncode == 0
 
 
+def test_a_lab_keeps_its_version_until_it_is_emptied(place: Place, lab: Config) -> None:
+    said = place.error('up', '--name', lab.name, '--play', '5')
+    assert 'imitates Eucalyptus 4.4' in said and f'eucalab reset --name {lab.name} --play 5' in said
+    assert place.run('status', '--name', lab.name).returncode == 0
+
+
 def test_an_unknown_version_in_the_configuration_is_reported(place: Place, damaged: Path) -> None:
     (damaged / 'config.json').write_text('{"play": "4.0"}')
     said = place.error('up', '--name', 'damaged')
