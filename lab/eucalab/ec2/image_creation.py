@@ -33,7 +33,7 @@ def create_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply
             'images',
             id=identifier,
             account=caller.account,
-            name=request['Name'],
+            name=request.get('Name'),
             description=request.get('Description'),
             type='machine',
             location=f'{caller.account}/{request["Name"]}',
