@@ -99,7 +99,7 @@ stage-hook:
 	@$(pytest) $(or $(ONLY),tests/hook)
 
 stage-lab:
-	@$(pytest) $(or $(ONLY),tests/lab)
+	@$(pytest) -m 'not long' $(or $(ONLY),tests/lab)
 
 stage-nodes:
 	@$(pytest) $(or $(ONLY),tests/nodes)
