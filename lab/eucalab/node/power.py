@@ -69,7 +69,7 @@ class Power:
         self._start(instance, xml)
 
     def _reboot_from_file(self, instance: Instance) -> None:
-        """Until 3.2 a guest gets no chance to shut down, and boots what its file says by now, which a hook may have restored."""
+        """Until 3.2 a guest gets no chance to shut down. It boots from its file, which a hook may have restored since."""
         self._hypervisor.destroy(instance.id)
         self._hypervisor.create(*cards.prepare(instance.libvirt_file.read_text(), instance, self._settings))
         for volume in instance.volumes:
