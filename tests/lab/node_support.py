@@ -71,7 +71,7 @@ class Objects:
         self.requests.append(path)
         text = f'GET\n\n\n{handler.headers["Date"]}\n{path}'.encode()
         signature = base64.b64encode(hmac.new(SECRET.encode(), text, hashlib.sha1).digest()).decode()
-        key = urllib.parse.unquote(path.removeprefix('/services/objectstorage/'))
+        key = urllib.parse.unquote(path.removeprefix('/services/objectstorage/').removeprefix('/services/Walrus/'))
         status, body = 200, self.contents.get(key, b'')
         email.utils.parsedate_to_datetime(handler.headers['Date'])
         if handler.headers['Authorization'] != f'AWS {ACCESS}:{signature}':
