@@ -355,3 +355,11 @@ def test_the_filter_has_a_chain_for_each_group_that_has_instances(desk: Desk) ->
         assert f'    {line}\n' in text
     assert chain.count('accept') >= 3 and text.count('chain sg_') == 2
     assert f'"vn_{web}" . {address}' in text and f'{desk.row(web)["public_ip"]} : {address}' in text
+
+
+def test_a_rule_for_icmp_that_no_packet_has_does_not_stop_the_filter(desk: Desk) -> None:
+    desk.launch()
+    for kind, code in ((-5, -1), (3, -5)):
+        permission = {'IpProtocol': 'icmp', 'FromPort': kind, 'ToPort': code, 'IpRanges': [{'CidrIp': '0.0.0.0/0'}]}
+        desk.call('AuthorizeSecurityGroupIngress', GroupName='default', IpPermissions=[permission])
+    assert '-5' not in filter.ruleset(desk.cloud)

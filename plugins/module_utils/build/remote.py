@@ -161,7 +161,7 @@ def _password_problems(values: Values, way: Way) -> list[str]:
 def password(value: str) -> str:
     """Check of the characters of a password; the rest of a sentence, or ''."""
     good = re.fullmatch('[A-Za-z0-9._+-]+', value)
-    return '' if good else 'must consist of letters, digits and . _ + -, which kernel and installers take as they are'
+    return '' if good else 'must consist of letters, digits and . _ + -, which kernels and installers read unchanged'
 
 
 def operator_cidr(value: str) -> str:
@@ -264,6 +264,11 @@ def admitted(cidr: str, endpoint: str) -> str:
             'says nothing about its address. Set it to the address from which you will connect to the installer.'
         )
     return f'{source}/32'
+
+
+def comes_from(cidr: str, address: str) -> bool:
+    """Whether this machine's packets to the address have a sender in the network. Raises OperatorAddressError."""
+    return ipaddress.ip_address(source_address(f'//{address}')) in ipaddress.ip_network(cidr)
 
 
 def source_address(endpoint: str) -> str:
