@@ -11,7 +11,7 @@ import sqlite3
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What one permission of a request became: its networks, or its groups: account, id and name, which outlive them."""
+    """A permission of a request, with its networks, or with account, id and name of its groups. It stays when a group is deleted."""
 
     protocol: str  # tcp, udp, icmp
     low: int
