@@ -11,7 +11,10 @@ import sqlite3
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A permission of a request, with its networks, or with account, id and name of its groups. It stays when a group is deleted."""
+    """A permission of a request: its networks, or account, id and name of its groups.
+
+    It is kept when such a group is deleted.
+    """
 
     protocol: str  # tcp, udp, icmp
     low: int

@@ -260,8 +260,8 @@ def admitted(cidr: str, endpoint: str) -> str:
     source = ipaddress.ip_address(source_address(endpoint))
     if source.is_loopback:
         raise OperatorAddressError(
-            'image_build_operator_cidr is empty, and the address of this machine is unknown, because it reaches the cloud through its '
-            'own loopback interface. Set the variable to the address from which you will connect to the installer.'
+            'image_build_operator_cidr is empty, and the address of this machine is unknown, because it reaches the cloud through '
+            'its own loopback interface. Set the variable to the address from which you will connect to the installer.'
         )
     return f'{source}/32'
 
