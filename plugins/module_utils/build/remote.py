@@ -234,8 +234,8 @@ def _notes(values: Values, command: str, source: str, end: str) -> list[str]:
         f'Password: {source}',
         f'Install on the disk of {values["volume_size"]} GiB. Its serial number contains {VOLUME} (Eucalyptus 4.1 and later).',
         'The installed system must have a login prompt on its serial console, ttyS0; the boot test waits for it.',
-        f'At the end, {end}. All of it must be done within {values["timeout"]} s (image_build_timeout).',
-        'No line on the console proves that it succeeded. The boot test decides whether the image is published.',
+        f'At the end, {end}. The installation must end within {values["timeout"]} s (image_build_timeout).',
+        'The image is published if it passes the boot test.',
     ]
 
 
@@ -260,8 +260,8 @@ def admitted(cidr: str, endpoint: str) -> str:
     source = ipaddress.ip_address(source_address(endpoint))
     if source.is_loopback:
         raise OperatorAddressError(
-            'image_build_operator_cidr is empty, and this machine reaches the cloud through its own loopback interface, which '
-            'says nothing about its address. Set it to the address from which you will connect to the installer.'
+            'image_build_operator_cidr is empty, and the address of this machine is unknown, because it reaches the cloud through '
+            'its own loopback interface. Set the variable to the address from which you will connect to the installer.'
         )
     return f'{source}/32'
 
@@ -280,5 +280,5 @@ def source_address(endpoint: str) -> str:
             return str(probe.getsockname()[0])
     except (OSError, ValueError) as error:
         raise OperatorAddressError(
-            f'The address from which this machine reaches {endpoint} is unknown ({error}). Set image_build_operator_cidr.'
+            f'The address from which this machine reaches {endpoint} is unknown ({error}). Set image_build_operator_cidr to it.'
         ) from error

@@ -103,7 +103,7 @@ def test_no_password_is_in_a_command_or_left_on_the_console(family: str, version
 
 def test_a_note_names_the_disk_the_end_the_limit_and_what_decides() -> None:
     notes = ' '.join(planned(volume_size=6, timeout=900)['notes'])
-    for words in ('disk of 6 GiB', 'VOLUME-ID', 'powers off', '900 s (image_build_timeout)', 'The boot test decides'):
+    for words in ('disk of 6 GiB', 'VOLUME-ID', 'powers off', '900 s (image_build_timeout)', 'the boot test'):
         assert words in notes
 
 
