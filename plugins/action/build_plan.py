@@ -27,7 +27,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import Systems, help_lines, read
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import Systems
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
 
 # The volume and the key exist only later, so the digest of the answer file is made with these.
@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
                 raise RecipeError(f'{", ".join(FILLED_IN)} are not for playbooks: the action plugin fills them in.')
             systems = Systems(Path(variables['role_path']), self._evaluate_in(variables), variables[NO_SYSTEM])
             if systems.os == catalogue.HELP:
-                return {'changed': False, 'systems': help_lines(systems.catalogue or read(Path(variables['role_path']), {}))}
+                return {'changed': False, 'systems': systems.help_lines()}
             system, trust, remarks = systems.chosen()
             variables = {**variables, SYSTEM: system}
             recipe = Recipe.read(self._evaluated(variables, entry_point), here, entry_point)
@@ -88,31 +88,31 @@ class ActionModule(ActionBase):
 
     def _evaluate_in(self, variables: dict[str, t.Any]) -> t.Callable[[str, t.Mapping[str, t.Any]], t.Any]:
         def evaluate(name: str, system: t.Mapping[str, t.Any]) -> t.Any:
-            return self._value(name, {**variables, SYSTEM: system})
+            values, problems = self._values({**variables, SYSTEM: system}, [name])
+            if problems:
+                raise RecipeError(problems[0])
+            return values[name]
 
         return evaluate
-
-    def _value(self, name: str, variables: dict[str, t.Any]) -> t.Any:
-        """The value of a variable. Raises RecipeError."""
-        try:
-            templar = self._templar.copy_with_new_env(available_variables=variables)
-            return templar.template(variables.get(name))
-        except AnsibleError as error:
-            raise RecipeError(f'{name} cannot be evaluated: {reason(error)}') from error
 
     def _evaluated(self, variables: dict[str, t.Any], entry_point: str) -> dict[str, t.Any]:
         """All variables with the role's prefix; those that are inputs, evaluated. Raises RecipeError."""
         found = {name: None for name in variables if name.startswith(PREFIX)}
-        problems = []
-        for one in inputs_of(entry_point):
-            try:
-                if one.variable in variables:
-                    found[one.variable] = self._value(one.variable, variables)
-            except RecipeError as error:
-                problems.append(str(error))
+        values, problems = self._values(variables, [one.variable for one in inputs_of(entry_point) if one.variable in variables])
         if problems:
             raise RecipeError(' '.join(problems))
-        return found
+        return {**found, **values}
+
+    def _values(self, variables: dict[str, t.Any], names: list[str]) -> tuple[dict[str, t.Any], list[str]]:
+        """The values of these variables, and a sentence for each that has none."""
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        values, problems = {}, []
+        for name in names:
+            try:
+                values[name] = templar.template(variables.get(name))
+            except AnsibleError as error:
+                problems.append(f'{name} cannot be evaluated: {reason(error)}')
+        return values, problems
 
     def _answer_file(self, recipe: Recipe, here: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Path, digest and facts of the answer file."""

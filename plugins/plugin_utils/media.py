@@ -182,7 +182,12 @@ def _newest(system: t.Mapping[str, t.Any], field: str, listed: t.Iterable[str]) 
     names = [name for name in listed if re.fullmatch(system[field], name)]
     if not names:
         raise MediaError(f'The checksums of {system["os"]} list no file with a name like {system[field]}.')
-    return max(names, key=lambda name: [int(number) for number in re.findall('[0-9]+', name)])
+    return max(names, key=_version)
+
+
+def _version(name: str) -> list[int]:
+    found = re.search(r'[0-9]+(\.[0-9]+)*', name)
+    return [int(number) for number in found[0].split('.')] if found else []
 
 
 def _unpacked(tar: tarfile.TarFile, name: str, cache: Path) -> tuple[str, str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import media
 
 # The order of the table.
 FILES = ('fedora', 'enterprise-linux', 'debian', 'ubuntu', 'suse', 'fai', 'lab')
-COLUMNS = ('name', 'installer', 'answer file', 'by hand', 'memory', 'processor', 'proof', 'note')
+COLUMNS = ('name', 'installer', 'answer file', 'by hand', 'memory', 'processor', 'proof')
 GIVEN = 'the checksum was given by the user'
 Evaluate = t.Callable[[str, t.Mapping[str, t.Any]], t.Any]
 
@@ -25,12 +26,17 @@ def read(role: Path, changes: t.Mapping[str, t.Any]) -> Catalogue:
     return Catalogue(files, changes)
 
 
-def help_lines(shown: Catalogue) -> list[str]:
-    """The table for a terminal."""
-    rows = [dict.fromkeys(COLUMNS, ''), *catalogue.table(shown)]
-    rows[0] = {name: name for name in COLUMNS}
-    widths = {name: max(len(row[name]) for row in rows) for name in COLUMNS}
-    return ['  '.join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in rows]
+def rows(role: Path, shown: Catalogue) -> list[dict[str, str]]:
+    """The rows of the table; see `catalogue.table`."""
+    return catalogue.table(shown, {path.name for path in (role / 'templates').iterdir()})
+
+
+def help_lines(role: Path, shown: Catalogue) -> list[str]:
+    """The table for a terminal, with the notes below."""
+    found = [{name: name for name in COLUMNS}, *rows(role, shown)]
+    widths = {name: max(len(row[name]) for row in found) for name in COLUMNS}
+    lines = ['  '.join(row[name].ljust(widths[name]) for name in COLUMNS).rstrip() for row in found]
+    return lines + [f'{row["name"]} {row["note"]}.' for row in found[1:] if row['note']]
 
 
 class Systems:
@@ -44,14 +50,21 @@ class Systems:
             changes = checks.converted('image_build_catalogue', 'dict', self._given('image_build_catalogue'))
         except checks.Unconverted as error:
             raise CatalogueError(f'image_build_catalogue {error}.') from error
-        self.catalogue = read(role, changes) if self.os or changes else None
+        self._role, self._changes = role, changes
 
     def _given(self, name: str) -> t.Any:
         return self._evaluate(name, self._no_system)
 
+    @functools.cached_property
+    def catalogue(self) -> Catalogue:
+        return read(self._role, self._changes)
+
+    def help_lines(self) -> list[str]:
+        return help_lines(self._role, self.catalogue)
+
     def chosen(self) -> tuple[dict[str, t.Any], dict[str, t.Any], list[str]]:
         """The system as the role's defaults use it, the media's trust by part, and remarks. Raises CatalogueError, MediaError."""
-        if not self.os or not self.catalogue:
+        if not self.os:
             return dict(self._no_system), {}, []
         mirror = str(self._given('image_build_mirror') or '').strip().rstrip('/')
         problem = checks.url(mirror) if mirror else ''

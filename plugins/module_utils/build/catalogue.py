@@ -224,8 +224,8 @@ def remarks(system: Entry) -> list[str]:
     return found
 
 
-def table(catalogue: Catalogue) -> list[dict[str, str]]:
-    """One row for each entry, with the columns of `-e image_build_os=help` and docs/systems.md."""
+def table(catalogue: Catalogue, templates: t.Container[str]) -> list[dict[str, str]]:
+    """One row for each entry, for `-e image_build_os=help` and docs/systems.md. ``templates`` are those that the role has."""
     rows = []
     for name in catalogue.names():
         entry = catalogue.entry(name)
@@ -235,7 +235,7 @@ def table(catalogue: Catalogue) -> list[dict[str, str]]:
                 'name': name,
                 'architectures': ', '.join(entry['architectures']),
                 'installer': entry['installer'],
-                'answer file': entry['answer_file'],
+                'answer file': entry['answer_file'] if entry['answer_file'] in templates else 'your own',
                 'by hand': way.interface if way else 'display',
                 'memory': str(entry['memory']),
                 'processor': entry['processor'],

@@ -10,11 +10,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.eucalyptus.cloud.plugins.action.build_plan import ActionModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import recipe
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import DEFAULTS, NO_SYSTEM, ROLE
 
 try:
     from ansible.template import trust_as_template
@@ -24,8 +23,6 @@ except ImportError:  # up to ansible-core 2.18, every string is trusted
         return value
 
 
-ROLE = Path(recipe.__file__).resolve().parents[3] / 'roles/image_build'
-DEFAULTS = yaml.safe_load((ROLE / 'defaults/main.yml').read_text())
 GIVEN = {
     'image_build_name': 'debian-12',
     'image_build_kernel_id': 'eki-1a2b3c4d',
@@ -50,14 +47,16 @@ def fixture_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
 
     def plan(arguments: dict[str, t.Any] | None = None, **changes: t.Any) -> dict[str, t.Any]:
         variables = {**DEFAULTS, **GIVEN, **{f'image_build_{name}': value for name, value in changes.items()}}
-        variables = {name: trusted(value) for name, value in variables.items()}
+        variables = {name: trusted(value) for name, value in variables.items()} | {'__image_build_no_system': NO_SYSTEM}
         places = {'role_path': str(ROLE), 'playbook_dir': str(tmp_path / 'play'), 'ansible_search_path': [str(ROLE)]}
         loader = DataLoader()
         templar = Templar(loader=loader, variables={**variables, **places})
         task = types.SimpleNamespace(args=arguments or {}, async_val=0, check_mode=False, diff=False, collections=[])
         connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=str(tmp_path)))
         action = ActionModule(task, connection, types.SimpleNamespace(check_mode=False), loader, templar, None)
-        monkeypatch.setattr(action, '_execute_module', lambda name, sent, task_vars: {'name': name, 'invocation': {}, **sent})
+        monkeypatch.setattr(
+            action, '_execute_module', lambda name, sent, task_vars: {'name': name, 'build': {}, 'invocation': {}, **sent}
+        )
         return action.run(task_vars={**variables, **places})
 
     return plan
