@@ -197,7 +197,7 @@ def located(system: Entry, base: str, **found: str) -> Entry:
         'ramdisk': url(system['ramdisk']),
         'kernel_checksum': '',
         'ramdisk_checksum': '',
-        'install_url': url(system['tree']) or base,
+        'install_url': url(system['tree']).rstrip('/') or base,
         'boot_params': boot_params,
         **({'login_prompt': system['login_prompt']} if 'login_prompt' in system else {}),
         **found,
