@@ -67,7 +67,7 @@ class Systems:
         if not self.os:
             return dict(self._no_system), {}, []
         mirror = str(self._given('image_build_mirror') or '').strip().rstrip('/')
-        problem = checks.url(mirror) if mirror else ''
+        problem = checks.mirror(mirror) if mirror else ''
         if problem:
             raise CatalogueError(f'image_build_mirror {problem}.')
         system = catalogue.resolve(self.catalogue.entry(self.os), self.os, self._given('image_build_architecture'), mirror)

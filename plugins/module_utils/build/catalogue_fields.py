@@ -40,7 +40,7 @@ def _path(value: t.Any) -> str:
 
 
 def _base(value: t.Any) -> str:
-    return text(value) or (checks.url(value) if value else '')
+    return text(value) or (checks.mirror(value) if value else '')
 
 
 def _directory(value: t.Any) -> str:

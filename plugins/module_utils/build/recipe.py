@@ -71,7 +71,7 @@ class Input:
 SECONDS = checks.positive('seconds')
 INPUTS = (
     Input('os', 'str', NOT_KEYED, published=True),
-    Input('mirror', 'str', NOT_KEYED, checks.url, published=True),
+    Input('mirror', 'str', NOT_KEYED, checks.mirror, published=True),
     Input('keyring', 'str', NOT_KEYED, checks.path, published=True),
     Input('catalogue', 'dict', NOT_KEYED, published=True),
     Input('media_cache', 'path', NOT_KEYED, checks.path, needed=True, published=True),
