@@ -97,6 +97,9 @@ WAYS: dict[str, tuple[Way, ...]] = {
             f'choose Reboot; {REBOOT}',
         ),
     ),
+    # No boot parameter sets a password of subiquity. FAI asks nothing.
+    'subiquity': (),
+    'fai': (),
 }
 
 
@@ -128,9 +131,10 @@ def problems(values: Values) -> list[str]:
             'Anaconda offers VNC up to Fedora 41 and EL9, and RDP since.'
         )
     else:
+        reachable = ' or '.join(name for name, ways in WAYS.items() if ways)
         found.append(
             'image_build_answer_file is empty, so a person operates the installer, but there is no way to reach it. Set '
-            f'image_build_installer_family to {" or ".join(WAYS)}, or image_build_remote_interface to display.'
+            f'image_build_installer_family to {reachable}, or image_build_remote_interface to display.'
         )
     return found
 
