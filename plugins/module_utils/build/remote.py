@@ -233,7 +233,7 @@ def plan(values: Values, endpoint: str) -> dict[str, t.Any]:
 
 def _notes(values: Values, command: str, source: str, end: str) -> list[str]:
     return [
-        f'The installer {INSTANCE} waits for you. Paste this command:',
+        f'Connect to the installer {INSTANCE} with this command:',
         command,
         f'Password: {source}',
         f'Install on the disk of {values["volume_size"]} GiB. Its serial number contains {VOLUME} (Eucalyptus 4.1 and later).',
