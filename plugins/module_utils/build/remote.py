@@ -220,7 +220,8 @@ def plan(values: Values, endpoint: str) -> dict[str, t.Any]:
             'notes': _notes(values, display_command(values), "the vnc_password of the node's policy, if it has one", 'power off'),
         }
     way = way_of(values['installer_family'], values['kickstart_version'])
-    assert way, 'problems() has refused this'
+    if way is None:
+        raise AssertionError('problems() has refused this')
     return {
         'interface': way.interface,
         'port': way.port,
