@@ -172,7 +172,7 @@ def test_a_volume_smaller_than_its_snapshot_is_refused(lab_api: Lab, big_snapsho
 def test_images_are_registered_from_snapshots_and_keep_them(lab_api: Lab) -> None:
     ec2, made = lab_api.ec2(), snapshot(lab_api, volume(lab_api, Size=1))
     mapping = [{'DeviceName': '/dev/sda1', 'Ebs': {'SnapshotId': made}}]
-    image = ec2.register_image(Name='from-a-snapshot', RootDeviceName='/dev/sda1', BlockDeviceMappings=mapping)['ImageId']
+    image = ec2.register_image(Name='kept-snapshot', RootDeviceName='/dev/sda1', BlockDeviceMappings=mapping)['ImageId']
     described = ec2.describe_images(ImageIds=[image])['Images'][0]
     # /dev/sda1 is taken for /dev/sda; nothing said about the architecture means i386.
     assert (described['RootDeviceType'], described['RootDeviceName'], described['Architecture']) == ('ebs', '/dev/sda', 'i386')
