@@ -120,9 +120,9 @@ fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
 
-believe: ## builds with installers that nobody here wrote (FAI, debian-installer), and Debian's cloud-init; MINUTES
+believe: ## installers that nobody here wrote (FAI, debian-installer), Debian's cloud-init, guests of each version; MINUTES
 	@tools/setup believe
-	@pytest -q -m long tests/build
+	@pytest -q -m long tests/build tests/lab
 
 races: ## two machines build the same image at once, 20 times; takes an hour
 	@tools/setup tests

@@ -28,7 +28,7 @@ from tests.kit.command import eucalab
 from tests.kit.lab import Lab, labs_below
 from tests.kit.ports import free_port
 from tests.kit.waiting import wait_for
-from tests.lab.node_support import make_bundle
+from tests.lab.node_support import make_bundle, signed
 
 FILE_SYSTEM_BYTES = 64 << 20
 GUEST_SECONDS = 240  # until a guest has booted on a busy machine
@@ -73,13 +73,21 @@ class GuestLab(Lab):
                 body = body.replace(b'<user>000000000001</user>', f'<user>{self.admin.number}</user>'.encode())
                 body = body.replace(b'<type>machine</type>', f'<type>{kind}</type>'.encode())
                 body = body.replace(b'</architecture>', f'</architecture>{settings}'.encode())
+                body = signed(body, self._admin_key())
             s3.put_object(Bucket='busybox', Key=name.removeprefix('busybox/'), Body=body, ACL='aws-exec-read')
         ec2 = self.ec2(self.admin)
         image = ec2.register_image(Name=kind, ImageLocation=f'busybox/{kind}.manifest.xml', Architecture='x86_64', **options)[
             'ImageId'
         ]
-        ec2.modify_image_attribute(ImageId=image, LaunchPermission={'Add': [{'Group': 'all'}]})
+        # As 3.1 knows it, too.
+        ec2.modify_image_attribute(ImageId=image, Attribute='launchPermission', OperationType='add', UserGroups=['all'])
         return str(image)
+
+    def _admin_key(self) -> rsa.RSAPrivateKey:
+        assert self.admin.private_key is not None
+        key = load_pem_private_key(self.admin.private_key.read_bytes(), None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
 
     def run(self, image: str, **options: Any) -> str:
         """Run an instance; returns its id."""

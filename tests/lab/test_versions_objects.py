@@ -5,22 +5,21 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import shutil
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from eucalab.cloud import keys
 from eucalab.node.fetch import ImageCache
 from eucalab.node.model import NodeError
 from eucalab.node.storage import ObjectReader
 from tests.kit.lab import Lab
-from tests.lab.node_support import ACCESS, SECRET, ScratchLab, make_bundle, scratch_lab
+from tests.lab.node_support import ACCESS, SECRET, ScratchLab, make_bundle, scratch_lab, signed
 
 OLD = ('3.1', '3.4')
 
@@ -105,13 +104,6 @@ def test_parts_are_looked_up_in_the_root_of_the_bucket_on_3_x(lab: ScratchLab) -
         else:
             with pytest.raises(NodeError, match='part.00'):
                 fetch(lab, contents, manifest)
-
-
-def signed(manifest: bytes, key: rsa.RSAPrivateKey) -> bytes:
-    parts = [re.search(f'<{tag}>.*</{tag}>'.encode(), manifest, re.DOTALL) for tag in ('machine_configuration', 'image')]
-    text = b''.join(part.group() for part in parts if part)
-    signature = key.sign(text, padding.PKCS1v15(), hashes.SHA1()).hex().encode()
-    return re.sub(b'<signature>.*</signature>', b'<signature>' + signature + b'</signature>', manifest)
 
 
 def test_a_node_of_3_x_needs_a_manifest_that_its_owner_signed(lab: ScratchLab) -> None:

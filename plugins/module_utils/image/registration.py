@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, look, read_reply
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import SYSTEM, plan_tags, read_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import stem_of
@@ -165,7 +165,7 @@ def registered(cloud: Cloud, *owners: str) -> list[Resource]:
     reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
         raise CloudError('DescribeImages failed: the answer was cut short in transit.', 'DescribeImages')
-    return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]
+    return [image for image in read_reply(cloud, IMAGE, reply) if image['state'] not in IMAGE.gone]
 
 
 def is_of(image: Resource, request: dict[str, t.Any]) -> bool:
