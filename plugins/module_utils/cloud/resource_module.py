@@ -17,7 +17,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     remove,
     request_removal,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG, NoTags, plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG, NoTags, found_by_id_only, plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, in_state
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
@@ -38,7 +38,6 @@ class ResourceModule(CloudModule):
     fixed: t.ClassVar[tuple[str, ...]] = ()  # options that cannot be changed on an existing resource
     # Such options that not every Eucalyptus reports; a missing value counts as the same.
     fixed_if_reported: t.ClassVar[tuple[str, ...]] = ()
-    name_is_tag: t.ClassVar[bool] = True
     atomic = True
 
     def __init_subclass__(cls) -> None:
@@ -52,13 +51,13 @@ class ResourceModule(CloudModule):
             **cls.options,
         }
         cls.identifying = (cls.kind.id, 'name', *cls.identifying)
-        if not cls.name_is_tag:
+        if not cls.kind.tag_named:
             cls.rules = {'required_one_of': [cls.identifying], **cls.rules}
 
     def find(self) -> Resource | None:
         resource_id, name = self.params[self.kind.id], self.params['name']
         found = find_one(self.cloud, self.kind, resource_id, name)
-        if found is None and resource_id is None and self.name_is_tag:
+        if found is None and resource_id is None and self.kind.tag_named:
             self._check_can_be_named()
         self.id: str = found[self.kind.id] if found else ''
         return found
@@ -71,10 +70,7 @@ class ResourceModule(CloudModule):
                 raise ModuleError(f'One of {", ".join(self.identifying[:-1])} and {self.identifying[-1]} is required.')
         elif given or self.params['state'] == self.absent:
             way_out = f' To {self.verb} a new {noun}, omit {" and ".join(given)}, and keep the ID that the task returns.'
-            raise NoTags(
-                f'This cloud has no tags (Eucalyptus before 3.3), so {noun}s are found by ID only: set {self.kind.id}.'
-                + ('' if self.params['state'] == self.absent else way_out)
-            )
+            raise NoTags(found_by_id_only(noun, self.kind.id) + ('' if self.params['state'] == self.absent else way_out))
 
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)
@@ -88,7 +84,7 @@ class ResourceModule(CloudModule):
         else:
             self.check_same(found)
             self.plan_change(plan, found)
-        name = self.params['name'] if self.name_is_tag else None
+        name = self.params['name'] if self.kind.tag_named else None
         plan_tags(plan, self.cloud, lambda: self.id, {**self.params, 'name': name})
         plan.result_from(self.wait_present)
         return plan

@@ -34,6 +34,7 @@ class Kind:
     failed: frozenset[str] = frozenset({'failed', 'error'})  # states that no waiting changes
     gone: frozenset[str] = frozenset()  # states of a removed resource that is still listed
     removed: str = 'deleted'  # the last of these
+    tag_named: bool = False  # whether its name is its tag Name
     born: str = ''  # the key of the time of its creation
     empty: Resource = field(default_factory=dict)  # a resource without values, on which predictions are based
 
@@ -248,6 +249,7 @@ VOLUME = Kind(
     remove='delete_volume',
     ready=('available', 'in-use'),
     gone=DELETED,
+    tag_named=True,
     born='created',
     empty=read_volume({'VolumeId': None}),
 )
@@ -260,6 +262,7 @@ SNAPSHOT = Kind(
     own_only={'OwnerIds': ['self']},
     ready=('completed',),
     gone=DELETED,
+    tag_named=True,
     born='started',
     empty=read_snapshot({'SnapshotId': None}),
 )
@@ -273,6 +276,7 @@ INSTANCE = Kind(
     failed=frozenset(),
     gone=frozenset({'terminated', 'shutting-down'}),
     removed='terminated',
+    tag_named=True,
     born='launched',
     empty=read_instance({'InstanceId': None}),
 )

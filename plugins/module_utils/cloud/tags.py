@@ -20,6 +20,11 @@ class NoTags(CollectionError):
     """The cloud has no tags, and therefore no names of volumes, snapshots and instances."""
 
 
+def found_by_id_only(title: str, option: str) -> str:
+    """The sentence about resources ('volume') whose name would be a tag."""
+    return f'This cloud has no tags (Eucalyptus before 3.3), so {title}s are found by ID only: set {option}.'
+
+
 class InvalidTag(CollectionError):
     """A tag that every cloud refuses. Raised before a resource is created that would then lack it."""
 
