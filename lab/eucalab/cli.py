@@ -203,6 +203,11 @@ def _memory(config: Config) -> Iterator[Store]:
 
 def _stop_what_changed(before: Config, config: Config) -> None:
     """Stop the processes if their configuration changed, so that they start with the new one."""
+    if before.play != config.play:
+        raise LabError(
+            f'lab {config.name} imitates Eucalyptus {before.play}, and its resources are those of that version.'
+            f' Empty it for another version with: eucalab reset --name {config.name} --play {config.play}'
+        )
     if before != config:
         gone = set(before.nodes) - set(config.nodes)
         if gone and _instances(before):

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module build_plan: reads and checks the role's variables and renders the answer file."""
+"""The controller's half of the module build_plan: the system of the catalogue, the role's variables and the answer file.
+
+When a build is necessary, it also fetches the installer's files, so that a mirror that lacks them is noticed before anything is
+created.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import catalogue
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     PREFIX,
     PROOF_KEY_PLACEHOLDER,
@@ -21,11 +26,15 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     inputs_of,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import Systems
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
 
 # The volume and the key exist only later, so the digest of the answer file is made with these.
 PLACEHOLDERS = {f'{PREFIX}volume_id': VOLUME_PLACEHOLDER, f'{PREFIX}proof_key': PROOF_KEY_PLACEHOLDER}
 FILLED_IN = ('inputs', 'here', 'answer_file')
+SYSTEM, NO_SYSTEM = f'__{PREFIX}system', f'__{PREFIX}no_system'
+SHA256 = 'sha256:'
 
 
 class ActionModule(ActionBase):
@@ -42,37 +51,84 @@ class ActionModule(ActionBase):
         try:
             if set(FILLED_IN) & set(arguments):
                 raise RecipeError(f'{", ".join(FILLED_IN)} are not for playbooks: the action plugin fills them in.')
+            systems = Systems(Path(variables['role_path']), self._evaluate_in(variables), variables[NO_SYSTEM])
+            if systems.os == catalogue.HELP:
+                return {'changed': False, 'systems': systems.help_lines()}
+            system, trust, remarks = systems.chosen()
+            variables = {**variables, SYSTEM: system}
             recipe = Recipe.read(self._evaluated(variables, entry_point), here, entry_point)
             arguments |= {'inputs': recipe.without_secrets(), 'here': here}
             if entry_point == 'main':
                 arguments['answer_file'] = self._answer_file(recipe, here, variables)
+            result: dict[str, t.Any] = self._execute_module('eucalyptus.cloud.build_plan', arguments, task_vars=variables)
+            result.pop('invocation', None)
+            if not result.get('failed'):
+                self._add_media(result, recipe, system, trust)
+                if not result['build'].get('image'):
+                    result['warnings'] = [*result.get('warnings', []), *remarks]
         except CollectionError as error:
             return {'failed': True, 'msg': str(error)}
-        result: dict[str, t.Any] = self._execute_module('eucalyptus.cloud.build_plan', arguments, task_vars=variables)
-        result.pop('invocation', None)
         return result
+
+    def _add_media(self, result: dict[str, t.Any], recipe: Recipe, system: dict[str, t.Any], trust: dict[str, str]) -> None:
+        """Add the system to the result, with its media and how far they were verified; fetch them for a build."""
+        build = result['build']
+        build |= {'system': system, 'media': {}}
+        for part, verified in trust.items():
+            source, checksum = recipe.source(part), recipe[f'{part}_checksum'].strip()
+            build['media'][part] = {'source': source, 'checksum': checksum, 'trust': verified}
+            # Another machine than this one fetches them itself.
+            if build.get('image') or getattr(self._connection, 'transport', '') != 'local' or not checksum.startswith(SHA256):
+                continue
+            try:
+                cache = Path(recipe['media_cache']).expanduser()
+                build[f'{part}_src'] = str(fetch(source, checksum.removeprefix(SHA256).lower(), cache))
+            except FetchFailed as error:
+                raise RecipeError(f'{PREFIX}{part}: {error} {PREFIX}mirror selects another mirror.') from error
+
+    def _evaluate_in(self, variables: dict[str, t.Any]) -> t.Callable[[str, t.Mapping[str, t.Any]], t.Any]:
+        def evaluate(name: str, system: t.Mapping[str, t.Any]) -> t.Any:
+            values, problems = self._values({**variables, SYSTEM: system}, [name])
+            if problems:
+                raise RecipeError(problems[0])
+            return values[name]
+
+        return evaluate
 
     def _evaluated(self, variables: dict[str, t.Any], entry_point: str) -> dict[str, t.Any]:
         """All variables with the role's prefix; those that are inputs, evaluated. Raises RecipeError."""
         found = {name: None for name in variables if name.startswith(PREFIX)}
-        problems = []
-        for one in inputs_of(entry_point):
-            if one.variable not in variables:
-                continue
-            try:
-                found[one.variable] = self._templar.template(variables[one.variable])
-            except AnsibleError as error:
-                problems.append(f'{one.variable} cannot be evaluated: {reason(error)}')
+        values, problems = self._values(variables, [one.variable for one in inputs_of(entry_point) if one.variable in variables])
         if problems:
             raise RecipeError(' '.join(problems))
-        return found
+        return {**found, **values}
+
+    def _values(self, variables: dict[str, t.Any], names: list[str]) -> tuple[dict[str, t.Any], list[str]]:
+        """The values of these variables, and a sentence for each that has none."""
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        values, problems = {}, []
+        for name in names:
+            try:
+                values[name] = templar.template(variables.get(name))
+            except AnsibleError as error:
+                problems.append(f'{name} cannot be evaluated: {reason(error)}')
+        return values, problems
 
     def _answer_file(self, recipe: Recipe, here: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Path, digest and facts of the answer file."""
         if not recipe['answer_file']:
             return {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), **facts_of('')}
         playbook, own = variables['playbook_dir'], f'{variables["role_path"]}/templates'
-        path = find_template(recipe['answer_file'], [here, playbook, f'{playbook}/templates', own])
+        system, name = variables[SYSTEM], recipe['answer_file']
+        try:
+            path = find_template(name, [here, playbook, f'{playbook}/templates', own])
+        except RecipeError as error:
+            if name != system['answer_file']:
+                raise
+            raise RecipeError(
+                f'{PREFIX}answer_file: the collection has no answer file for {system["os"]} yet. Set it to your own for its '
+                f'installer, {system["installer_family"]}, or to an empty string for an installation by hand. ({error})'
+            ) from error
         if os.path.dirname(path) == own:
             problems = recipe.template_problems()
             if problems:

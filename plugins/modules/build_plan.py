@@ -10,10 +10,11 @@ module: build_plan
 short_description: Check the inputs of an image build and look for its finished image
 version_added: 0.1.0
 description:
-  - The first task of role P(eucalyptus.cloud.image_build#role). It takes the role's variables, renders the answer file on the
-    controller, checks both, derives the key of the build and looks for the image that an earlier build of the same inputs made.
+  - The first task of role P(eucalyptus.cloud.image_build#role). It takes the role's variables, finds the system in the catalogue
+    with verified checksums of its media, renders the answer file on the controller, checks all of them, derives the key of the
+    build and looks for the image that an earlier build of the same inputs made.
   - If that image exists, its description, tags and launch permissions are updated. If it does not, the module compares every input
-    that names a resource of the cloud with what the cloud lists.
+    that names a resource of the cloud with what the cloud lists, and kernel and ramdisk are fetched into the controller's cache.
   - No task that creates anything runs before this one, so wrong inputs are refused before anything has changed, and also in check
     mode.
 author:
@@ -101,10 +102,23 @@ build:
     boot_test_instance_type:
       description: Instance type of the boot test.
       type: str
+    system:
+      description: The catalogue's entry of the system, as the role's defaults use it; without a system, mostly empty.
+      type: dict
+    media:
+      description:
+        - For C(kernel) and C(ramdisk), as far as they come from the catalogue, their C(source), their C(checksum), and how far it
+          was verified (C(trust)).
+      type: dict
     answer_file:
       description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), and whether the
         installed system reports its first boot (C(reports)) and the installation proves its success (C(proves)).
       type: dict
+systems:
+  description: The table of the catalogue, line by line.
+  returned: with C(image_build_os=help), instead of everything else
+  type: list
+  elements: str
 actions:
   description: Changes made to the finished image, or in check mode those that would be made.
   returned: always

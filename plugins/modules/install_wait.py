@@ -89,6 +89,12 @@ options:
     description: Maximum time until O(port) accepts a connection, in seconds.
     type: int
     default: 1200
+  port_cidr:
+    description:
+      - Network from which connections to O(port) are allowed. If this host's address is not in it, the module does not try to
+        connect and prints O(announce) at once.
+      - Without it, this host must be able to connect.
+    type: str
 extends_documentation_fragment:
   - eucalyptus.cloud.console
   - eucalyptus.cloud.connection
@@ -180,6 +186,7 @@ install:
 import re
 import time
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, VOLUME, Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import judgement
@@ -217,6 +224,7 @@ class InstallWait(CloudModule):
         'address': {'type': 'str'},
         'port': {'type': 'int', 'default': 0},
         'port_timeout': {'type': 'int', 'default': 1200},
+        'port_cidr': {'type': 'str'},
         'poll_interval': {'type': 'int', 'default': 2},
         'progress_file': {'type': 'path'},
     }
@@ -275,8 +283,7 @@ class InstallWait(CloudModule):
             self.volume,
             must_prove=not self.params['interactive'],
         )
-        params = self.params
-        listener = Listener(params['address'], params['port'], params['port_timeout'], params['announce'], report)
+        listener = self._listener(report)
         installation.read(follower.poll())
         while (verdict := installation.judge() or listener.look()) is None:
             time.sleep(self.params['poll_interval'])
@@ -298,6 +305,17 @@ class InstallWait(CloudModule):
             self.extra_result[self.key] = result
             raise ModuleError(self._complaint(result))
         return result
+
+    def _listener(self, report: Report) -> Listener:
+        params = self.params
+        port, allowed = params['port'], params['port_cidr']
+        if port and allowed and not remote.comes_from(allowed, params['address']):
+            report.note(
+                f'Only {allowed} may connect to port {port}, so this host cannot see when the installer is ready. '
+                'Repeat the command until it answers.'
+            )
+            port = 0
+        return Listener(params['address'], port, params['port_timeout'], params['announce'], report)
 
     def _warn(self, console: Console, installation: judgement.Installation) -> None:
         if console.problem:

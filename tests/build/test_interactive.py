@@ -15,12 +15,8 @@ import pexpect
 import pytest
 
 from tests.kit import questions
-from tests.kit.paths import ROOT
 from tests.kit.waiting import wait_for
 
-from .conftest import run
-
-NODES = ROOT / 'playbooks/node_controllers.yml'
 START_SECONDS = 600  # from the start of the build to the installer's first question, on a busy machine
 ROOT_PASSWORD = 'geheim-oncemore'
 
@@ -103,8 +99,6 @@ class Display:
 
 @pytest.mark.long
 def test_a_person_installs_on_the_display_of_the_hypervisor(lab, tmp_path: Path, builds: list[Build]):
-    allowed = run('ansible-playbook', '-i', str(lab.home / 'inventory.ini'), '-e', 'nc_hooks_vnc=true', str(NODES))
-    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
     build = Build(lab, tmp_path, 'by-vnc', image_build_remote_interface='display', image_build_display_listen='127.0.0.1')
     builds.append(build)
     instance = build.shows(r'virsh vncdisplay (i-[0-9a-f]+)')[1]

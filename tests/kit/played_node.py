@@ -16,7 +16,8 @@ from .lab import Lab
 CONSOLE = 'a console of a played node\r\n'
 # What the API requests, and the node's answer.
 _ANSWERS = (
-    "UPDATE instances SET node_state = 'running', instance_path = :path WHERE state = 'pending' AND node_state IS NULL",
+    "UPDATE instances SET node_state = 'running', instance_path = :path WHERE state = 'pending' AND node_state IS NULL"
+    " AND id NOT IN (SELECT instance_id FROM attachments JOIN volumes ON id = volume_id WHERE volumes.state = 'creating')",
     "UPDATE instances SET node_state = 'teardown' WHERE state IN ('shutting-down', 'stopping')",
     "UPDATE attachments SET node_state = 'attached' WHERE state = 'attaching' AND node_state IS NULL",
     "UPDATE attachments SET node_state = 'detached' WHERE state = 'detaching'",

@@ -79,7 +79,7 @@ class GuestLab(Lab):
         image = ec2.register_image(Name=kind, ImageLocation=f'busybox/{kind}.manifest.xml', Architecture='x86_64', **options)[
             'ImageId'
         ]
-        # As 3.1 knows it, too.
+        # In the form that 3.1 accepts.
         ec2.modify_image_attribute(ImageId=image, Attribute='launchPermission', OperationType='add', UserGroups=['all'])
         return str(image)
 

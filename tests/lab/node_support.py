@@ -8,7 +8,6 @@ import base64
 import contextlib
 import dataclasses
 import email.utils
-import functools
 import gzip
 import hashlib
 import hmac
@@ -34,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from eucalab.cloud import keys
 from eucalab.cloud.store import Store
 from eucalab.config import Config, cache_root
 from eucalab.host import guests, shared
@@ -43,6 +43,7 @@ from tests.kit.lab import labs_below
 NODE = 'node1'
 ACCESS, SECRET = 'SYSTEMACCESSKEY00001', 'system-secret'
 INSTALLER = cache_root() / 'installer'
+PAIR: dict[str, bytes] = {}  # the cloud's key and certificate, by the names of their files
 
 
 class Objects:
@@ -70,7 +71,7 @@ class Objects:
         self.requests.append(path)
         text = f'GET\n\n\n{handler.headers["Date"]}\n{path}'.encode()
         signature = base64.b64encode(hmac.new(SECRET.encode(), text, hashlib.sha1).digest()).decode()
-        key = urllib.parse.unquote(path.removeprefix('/services/objectstorage/'))
+        key = urllib.parse.unquote(path.split('/', 3)[3])  # behind /services/objectstorage or, on 3.x, /services/Walrus
         status, body = 200, self.contents.get(key, b'')
         email.utils.parsedate_to_datetime(handler.headers['Date'])
         if handler.headers['Authorization'] != f'AWS {ACCESS}:{signature}':
@@ -103,9 +104,11 @@ class ScratchLab:
         return Settings(self.config, NODE)
 
     def put_image(self, image_id: str, data: bytes, **bundle: object) -> dict[str, bytes]:
-        """Bundle bytes and register them; returns the objects by key."""
+        """Bundle bytes, signed by the cloud, and register them; returns the objects by key."""
         kind = {'eki': 'kernel', 'eri': 'ramdisk', 'emi': 'machine'}[image_id[:3]]
-        objects = make_bundle(f'images/{image_id}/disk', data, self.key, **bundle)
+        prefix = f'images/{image_id}-disk' if self.settings.played.storage.parts_in_root else f'images/{image_id}/disk'
+        objects = make_bundle(prefix, data, self.key, **bundle)
+        objects[f'{prefix}.manifest.xml'] = signed(objects[f'{prefix}.manifest.xml'], self.key)
         self.objects.contents.update(objects)
         self.store.insert(
             'images',
@@ -113,7 +116,7 @@ class ScratchLab:
             account='000000000001',
             name=image_id,
             type=kind,
-            location=f'images/{image_id}/disk.manifest.xml',
+            location=f'{prefix}.manifest.xml',
             architecture='x86_64',
             virtualization_type='paravirtual',
             root_device_type='instance-store',
@@ -203,10 +206,7 @@ def _scratch_lab(objects: Objects, pace: float, play: str) -> Iterator[ScratchLa
     config = Config('tnode', 18774, pace=pace, play=play, accel='tcg', nodes=(NODE,), endpoint=objects.endpoint)
     config.make_directories()
     config.save()
-    key = cloud_key()
-    (config.keys / 'cloud-key.pem').write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-    )
+    key = _cloud_keys(config)
     store = Store(config.database)
     store.insert('accounts', number='000000000009', name='(eucalyptus)aws-exec-read', is_admin=0)
     store.insert('users', user_id='SYSTEM', account='000000000009', name='admin', access_key=ACCESS, secret_key=SECRET)
@@ -220,10 +220,17 @@ def _scratch_lab(objects: Objects, pace: float, play: str) -> Iterator[ScratchLa
             shared.release(config)
 
 
-@functools.cache
-def cloud_key() -> rsa.RSAPrivateKey:
-    """One for all labs of a test run: making a key takes half a second."""
-    return rsa.generate_private_key(65537, 2048)
+def _cloud_keys(config: Config) -> rsa.RSAPrivateKey:
+    """Give the lab its cloud's key and certificate, the same to all labs of a test run: making a key takes half a second."""
+    paths = (keys.cloud_key(config), keys.cloud_certificate(config))
+    for path in paths:
+        if path.name in PAIR:
+            path.write_bytes(PAIR[path.name])
+    keys.create_cloud_keys(config)
+    PAIR.update({path.name: path.read_bytes() for path in paths})
+    key = serialization.load_pem_private_key(PAIR[paths[0].name], None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
 
 
 def make_bundle(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Eucalyptus has and the lab has not is refused with that reason, and the log has every refusal."""
+"""Requests that Eucalyptus supports and the lab does not are refused with that reason, and the log has every refusal."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Build:
             'image_build_directory': str(directory / 'builds'),
             'image_build_installer_family': 'anaconda',
             'image_build_kickstart_version': 'F41',
-            'image_build_operator_cidr': '192.0.2.7',
+            'image_build_operator_cidr': '127.0.0.1',
             **changes,
         }
         self.output = directory / 'output'
@@ -167,7 +167,7 @@ def test_the_way_to_the_installer_is_open_for_one_address_until_the_installation
     build.until('the installer runs', lambda: 'i-' in build.said() and build.groups() and 'is running' in build.said())
     (group,) = build.groups()
     rules = [(rule['IpProtocol'], rule['FromPort'], rule['ToPort'], rule['IpRanges']) for rule in group['IpPermissions']]
-    assert rules == [('tcp', PORT, PORT, [{'CidrIp': '192.0.2.7/32'}])]
+    assert rules == [('tcp', PORT, PORT, [{'CidrIp': '127.0.0.1/32'}])]
     instance = build.instance()
     assert json.loads(instance['groups']) == [group['GroupName']]
     assert COMMAND not in build.said()

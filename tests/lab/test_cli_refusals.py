@@ -96,15 +96,23 @@ def test_a_port_that_is_taken_stops_nothing(place: Place, lab: Config) -> None:
 
 
 def test_only_versions_that_the_lab_can_imitate_are_offered(place: Place, lab: Config) -> None:
-    done = place.run('up', '--name', lab.name, '--play', '3.1')
-    assert done.returncode == 2 and re.search("--play: invalid choice: '3.1' \\(choose from '?4.4'?\\)", done.stderr)
+    done = place.run('up', '--name', lab.name, '--play', '4.0')
+    assert done.returncode == 2 and re.search(
+        "--play: invalid choice: '4.0' \\(choose from '?3.1'?, '?3.4'?, '?4.4'?, '?5'?\\)", done.stderr
+    )
+    assert place.run('status', '--name', lab.name).returncode == 0
+
+
+def test_a_lab_keeps_its_version_until_it_is_emptied(place: Place, lab: Config) -> None:
+    said = place.error('up', '--name', lab.name, '--play', '5')
+    assert 'imitates Eucalyptus 4.4' in said and f'eucalab reset --name {lab.name} --play 5' in said
     assert place.run('status', '--name', lab.name).returncode == 0
 
 
 def test_an_unknown_version_in_the_configuration_is_reported(place: Place, damaged: Path) -> None:
-    (damaged / 'config.json').write_text('{"play": "3.1"}')
+    (damaged / 'config.json').write_text('{"play": "4.0"}')
     said = place.error('up', '--name', 'damaged')
-    assert said == 'the lab cannot imitate Eucalyptus 3.1; choose a supported version: --play 4.4'
+    assert said == 'the lab cannot imitate Eucalyptus 4.0; choose one of its versions with --play: 3.1, 3.4, 4.4, 5'
 
 
 def test_an_interrupt_prints_the_labs_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

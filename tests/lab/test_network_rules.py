@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import dataclasses
@@ -29,7 +30,9 @@ from eucalab.cloud.store import Store
 from eucalab.config import Config
 from eucalab.ec2.families import load_actions
 from eucalab.ec2.instances import assign_addresses
-from eucalab.network import dhcp, filter, metadata
+from eucalab.errors import LabError
+from eucalab.host import namespaces
+from eucalab.network import dhcp, filter, metadata, service
 from eucalab.protocol.auth import Caller
 from eucalab.protocol.errors import ApiError
 from eucalab.versions import PLAYED
@@ -355,3 +358,28 @@ def test_the_filter_has_a_chain_for_each_group_that_has_instances(desk: Desk) ->
         assert f'    {line}\n' in text
     assert chain.count('accept') >= 3 and text.count('chain sg_') == 2
     assert f'"vn_{web}" . {address}' in text and f'{desk.row(web)["public_ip"]} : {address}' in text
+
+
+def test_a_filter_that_cannot_be_set_is_tried_again_and_logged_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = []
+
+    def fail(namespace: str, rules: str) -> None:
+        tries.append(namespace)
+        raise LabError('no nft')
+
+    monkeypatch.setattr(namespaces, 'apply', fail)
+    monkeypatch.setattr(service, 'LOOK_SECONDS', 0.01)
+    with contextlib.suppress(TimeoutError):
+        asyncio.run(asyncio.wait_for(service._follow(desk.cloud), 1))
+    assert len(tries) > 1
+    assert len(caplog.records) == 1
+
+
+def test_a_rule_for_icmp_that_no_packet_has_does_not_stop_the_filter(desk: Desk) -> None:
+    desk.launch()
+    for kind, code in ((-5, -1), (3, -5)):
+        permission = {'IpProtocol': 'icmp', 'FromPort': kind, 'ToPort': code, 'IpRanges': [{'CidrIp': '0.0.0.0/0'}]}
+        desk.call('AuthorizeSecurityGroupIngress', GroupName='default', IpPermissions=[permission])
+    assert '-5' not in filter.ruleset(desk.cloud)

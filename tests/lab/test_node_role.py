@@ -63,6 +63,7 @@ class Nodes:
     def instance(self, play: str, user_data: str, **columns: object) -> Instance:
         """An instance as the node has it when it calls pre-boot."""
         settings = self.settings[play]
+        columns = {'instance_type': settings.played.types.default, **columns}
         identifier = self.lab.add_instance(node_user_data=base64.b64encode(user_data.encode()).decode(), **columns)
         made = Instance.from_row(self.lab.store.row('SELECT * FROM instances WHERE id = ?', identifier), settings)
         for path in (made.path.parent, made.path):

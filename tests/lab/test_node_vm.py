@@ -240,7 +240,7 @@ def test_a_killed_node_adopts_its_running_guests_and_goes_on_serving_them(bare_n
 
 
 def request(lab: ScratchLab, instance: str, wanted: str) -> None:
-    """What the API writes for RebootInstances and CreateImage; returns when the node has answered."""
+    """Make a request as the API does for RebootInstances and CreateImage, and wait until the node has answered it."""
     lab.store.execute('INSERT OR REPLACE INTO guest_requests VALUES (?, ?, NULL)', instance, wanted)
     reply = wait_for('the answer', lambda: lab.store.row('SELECT node_state FROM guest_requests WHERE node_state IS NOT NULL'))
     assert reply['node_state'] == 'done'

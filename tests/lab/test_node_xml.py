@@ -14,6 +14,7 @@ import pytest
 from lxml import etree
 
 from eucalab.node import checkpoint, home, instance_xml, stylesheet, volume_xml
+from eucalab.node.hypervisor import find_disk
 from eucalab.node.model import Instance, NodeError, Settings, Vbr, VolumeOfInstance
 from tests.lab.node_outlines import DOMAIN, INSTANCE, outline, without_differences_of_the_lab
 from tests.lab.node_support import NODE, ScratchLab, scratch_lab
@@ -273,6 +274,11 @@ volume
 """
     )
     assert root.find('diskPath').get('targetDeviceName') == 'sdf'
+
+
+def test_a_volume_whose_xml_a_hook_has_broken_is_refused_with_that_reason() -> None:
+    with pytest.raises(NodeError, match='the XML of the volume, which hooks may change, is broken'):
+        find_disk('<domain/>', '<disk')
 
 
 VNC_LINES = {

@@ -21,6 +21,11 @@ GROUPS = {
 }
 
 
+def test_the_documentation_names_the_branches() -> None:
+    text = (ROOT / 'docs/lab.md').read_text()
+    assert [version.branch for version in PLAYED.values() if f'`{version.branch}`' not in text] == []
+
+
 @pytest.mark.parametrize('group', PLAYED['4.4'].sources)
 def test_the_documentation_names_the_files_that_a_group_was_read_from(group: str) -> None:
     cells = (', '.join(f'`{name}`' for name in version.sources[group]) for version in PLAYED.values())

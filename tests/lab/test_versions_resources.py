@@ -213,6 +213,12 @@ def test_restorable_by_and_owner_count_as_in_the_version(cloud: Lab, volume: str
     assert listed(OwnerIds=['123456789012']) == (cloud.played.name in OLD)
 
 
+def test_an_administrator_deletes_the_volumes_of_others_from_3_4_on(cloud: Lab) -> None:
+    made = cloud.ec2().create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    status, body = cloud.call(f'Action=DeleteVolume&VolumeId={made}', cloud.admin)
+    assert (status, 'true' in body.partition('<return>')[2]) == (200, cloud.played.name != '3.1')
+
+
 # Name, whether 3.1, 3.4, 4.4 and 5 accept it.
 NAMES = [
     ('debian-12', '3.1 3.4 4.4 5'),

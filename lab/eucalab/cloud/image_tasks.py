@@ -94,7 +94,7 @@ def _register(cloud: Cloud, task: sqlite3.Row, request: sqlite3.Row | None) -> N
 
 
 def _end(cloud: Cloud, task: sqlite3.Row, request: sqlite3.Row | None, sql: str, *values: object) -> None:
-    """Change the image as the statement says, and switch the guest on if it was switched off."""
+    """Change the image by the statement, and switch the guest on if it was switched off."""
     with cloud.store.transaction():
         cloud.store.execute(sql, *values)
         if request is None:

@@ -11,7 +11,10 @@ import sqlite3
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What one permission of a request became: its networks, or its groups: account, id and name, which outlive them."""
+    """A permission of a request: its networks, or account, id and name of its groups.
+
+    It is kept when such a group is deleted.
+    """
 
     protocol: str  # tcp, udp, icmp
     low: int

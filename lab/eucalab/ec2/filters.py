@@ -79,7 +79,7 @@ def _pattern(value: str) -> re.Pattern[str]:
 
 
 class _Value:
-    """One value of a filter. The type of what it is compared with decides how: only strings have wildcards."""
+    """One value of a filter, parsed for the type of the property that it is compared with. Only strings have wildcards."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -20,7 +20,7 @@ VERBOSE = 'verbose'
 def normalise(cloud: Cloud, identifier: str | None, prefix: str | None, error: Callable[[str], ApiError]) -> str:
     """The id as rows have it; ``error(identifier)`` is raised when it is not a ``prefix-`` id (any prefix when None).
 
-    A version that does not parse ids knows no id of another form.
+    For a version that does not parse ids, an id of another form is unknown.
     """
     if not cloud.played.replies.parses_ids:
         return identifier or ''

@@ -33,7 +33,7 @@ def create_image(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply
             'images',
             id=identifier,
             account=caller.account,
-            name=request['Name'],
+            name=request.get('Name'),
             description=request.get('Description'),
             type='machine',
             location=f'{caller.account}/{request["Name"]}',
@@ -82,7 +82,7 @@ def _instance(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> sqlite3.
 def _devices(
     cloud: Cloud, caller: Caller, request: dict[str, Any], instance: sqlite3.Row, source: sqlite3.Row
 ) -> list[dict[str, Any]]:
-    """Devices of the image besides the instance's volumes: those that the request adds, and ephemeral disks."""
+    """Devices of the image that are not volumes of the instance: ephemeral disks, and those that the request adds."""
     mappings = request.get('BlockDeviceMappings') or []
     used = {row['device'] for row in cloud.store.rows('SELECT device FROM attachments WHERE instance_id = ?', instance['id'])}
     for mapping in mappings:

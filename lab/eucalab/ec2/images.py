@@ -143,7 +143,7 @@ _FILTERS: dict[str, filters.Lookup] = {
     'root-device-name': _plain('RootDeviceName'),
     'root-device-type': _plain('RootDeviceType'),
     'state': _plain('State'),
-    # Images.FilterStringFunctions knows it of images from a bundle only.
+    # Images.FilterStringFunctions supports it for images from a bundle only.
     'virtualization-type': lambda item: item[0].get('VirtualizationType') if item[0].get('RootDeviceType') != 'ebs' else None,
     **filters.unsupported('hypervisor product-code product-code.type state-reason-code state-reason-message'),
 }

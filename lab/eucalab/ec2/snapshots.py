@@ -37,7 +37,7 @@ def delete_snapshot(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Re
     identifier = ids.snapshot_id(cloud, request.get('SnapshotId'))
     row = cloud.store.row('SELECT * FROM snapshots WHERE id = ?', identifier)
     if row is None:
-        raise ApiError('InvalidSnapshot.NotFound', f"The snapshot '{request['SnapshotId']}' does not exist.")
+        raise ApiError('InvalidSnapshot.NotFound', f"The snapshot '{identifier}' does not exist.")
     if row['account'] != caller.account and not caller.is_admin:
         raise unauthorized(f'Not authorized to delete snapshot {identifier} by {caller.user_name}')
     if row['state'] == 'pending':

@@ -80,6 +80,7 @@ def _check_room(cloud: Cloud, identifier: str, size: int) -> None:
 @action('DeleteVolume')
 def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
     identifier = ids.volume_id(cloud, request.get('VolumeId'))
+    _check_own(cloud, caller, identifier)
     row = find_volume(cloud, caller, identifier, 'delete volume')
     attachment = attachment_of(cloud, identifier)
     if attachment is not None:
@@ -90,6 +91,13 @@ def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
     else:
         start_deletion(cloud, identifier)
     return {}
+
+
+def _check_own(cloud: Cloud, caller: Caller, identifier: str) -> None:
+    """Where nobody may delete the volumes of others, they are unknown."""
+    own = cloud.store.row('SELECT 1 FROM volumes WHERE id = ? AND account = ?', identifier, caller.account)
+    if own is None and not cloud.played.volumes.others_deletable:
+        raise ApiError('InvalidVolume.NotFound', f"The volume '{identifier}' does not exist")
 
 
 def start_deletion(cloud: Cloud, identifier: str) -> None:

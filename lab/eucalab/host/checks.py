@@ -56,7 +56,9 @@ def values(config: Config) -> None:
     if not 0 <= config.pace < math.inf:
         raise LabError(f'{config.pace} is not a valid pace; choose a number that is not negative: --pace')
     if config.play not in PLAYED:
-        raise LabError(f'the lab cannot imitate Eucalyptus {config.play}; choose a supported version: --play {" or ".join(PLAYED)}')
+        raise LabError(
+            f'the lab cannot imitate Eucalyptus {config.play}; choose one of its versions with --play: {", ".join(PLAYED)}'
+        )
 
 
 def root() -> None:

@@ -23,7 +23,7 @@ def running(config: Config) -> dict[str, int]:
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
                 command = os.fsdecode((entry / 'cmdline').read_bytes())
-                name = re.search(r'\0guest=(i-[0-9a-f]{8}),', command)
+                name = re.search(r'\0guest=(i-[0-9a-fA-F]{8}),', command)
                 if name and f'{config.home.resolve()}/' in command:
                     found[name.group(1)] = int(entry.name)
     return found

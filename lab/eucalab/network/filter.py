@@ -76,6 +76,8 @@ def _chain(identifier: str, rules: list[Rule], inside: dict[str, list[str]]) -> 
 
 def _accepted(rule: Rule, inside: dict[str, list[str]]) -> Iterator[str]:
     """The rule as nft has it, once per source; a group without instances is none."""
+    if rule.low < -1 or rule.high < -1:  # of ICMP: 4.4 checks only the upper limit, and no packet has such a type or code
+        return
     groups = [_set(inside[identifier]) for _, identifier, _ in rule.groups if inside.get(identifier)]
     for source in (*rule.cidrs, *groups):
         yield f'ip saddr {source} {_traffic(rule)} accept'

@@ -45,15 +45,18 @@ async def run(cloud: Cloud, api: web.AppRunner) -> None:
 
 
 async def _follow(cloud: Cloud) -> None:
-    applied = ''
+    applied = failed = ''
     while True:
         try:
             wanted = filter.ruleset(cloud)
             if wanted != applied:
                 namespaces.apply(cloud.config.namespace, wanted)
                 applied = wanted
-        except Exception:
-            log.exception('the packet filter will be set again')
+            failed = ''
+        except Exception as error:
+            if str(error) != failed:  # ten times a second would fill the log
+                log.exception('the packet filter will be set again')
+            failed = str(error)
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -46,7 +46,7 @@ class Hooks:
     """The hooks of one node. Call :meth:`enable` once when the node starts."""
 
     def __init__(self, home: Path, user: str, by_shell: bool = False) -> None:
-        """``by_shell``: as until 3.4, a line for the shell instead of arguments."""
+        """``by_shell``: a hook is run as a line for the shell, as until 3.4, instead of with arguments."""
         self.home = home
         self._by_shell = by_shell
         self.directory = home / 'etc/eucalyptus/nc-hooks'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""instance.xml as a node controller writes it (node/xml.c, gen_instance_xml): the stylesheet's input, and the source of hooks.
+"""instance.xml as a node controller writes it (node/xml.c, gen_instance_xml): the stylesheet's input, and what hooks read.
 
 The shape of the played version determines the elements and attributes and their order. This module has their values.
 """
@@ -139,7 +139,7 @@ def _groups(element: etree._Element, instance: Instance) -> None:
 
 
 def _disks(element: etree._Element, instance: Instance) -> None:
-    """The disks that the node made itself, the root disk first; up to 4.0 volumes that are there from the beginning, too."""
+    """The disks that the node made itself, the root disk first, and up to 4.0 the volumes of the launch."""
     if instance.shape.xml.floppy:
         _elements(element, instance, 'floppyPath', {'floppyPath': ''})
     for record in sorted(instance.vbrs, key=lambda each: each.type != 'image'):

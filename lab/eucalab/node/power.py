@@ -37,7 +37,7 @@ class Power:
         return store.rows(WANTED, self._settings.node)
 
     def is_off(self, store: Store, instance_id: str) -> bool:
-        """Whether the cloud wants the guest switched off, so that its end is no failure."""
+        """Whether the cloud has requested that the guest is switched off, so that its end is no failure."""
         return store.row("SELECT 1 FROM guest_requests WHERE instance_id = ? AND wanted = 'off'", instance_id) is not None
 
     def serve(self, store: Store, row: sqlite3.Row, instance: Instance | None) -> None:
@@ -69,7 +69,7 @@ class Power:
         self._start(instance, xml)
 
     def _reboot_from_file(self, instance: Instance) -> None:
-        """Until 3.2 a guest gets no chance to shut down, and boots what its file says by now, which a hook may have restored."""
+        """Until 3.2 a guest gets no chance to shut down. It boots from its file, which a hook may have restored since."""
         self._hypervisor.destroy(instance.id)
         self._hypervisor.create(*cards.prepare(instance.libvirt_file.read_text(), instance, self._settings))
         for volume in instance.volumes:

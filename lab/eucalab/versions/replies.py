@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a version's replies contain, and in which form."""
+"""Content and form of a version's replies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 @dataclasses.dataclass(frozen=True)
 class InternalForm:
-    """The XML in which 3.1 answers a request with an API version that it does not know.
+    """The XML in which 3.1 answers a request with an unknown API version.
 
     It is the form of messages between the cloud's own services: elements are named for the fields of the message classes
     (``BindingCache.InternalSoapBindingGenerator``). A client that expects EC2's form finds only part of it.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a version allows with images, instances, volumes and objects, and what it does with them."""
+"""Rules of a version for images, instances, volumes and objects."""
 
 from __future__ import annotations
 
@@ -66,4 +66,6 @@ class Storage:
     lacks: frozenset[str]  # subresources
     parts_in_root: bool  # a manifest's parts are looked up by their bare names
     checks_signature: bool  # of a manifest, when an instance first needs the image
-    bootstrap_namespace: str | None  # of the bootstrap service, which tells the certificate; None: there is none
+    bootstrap_namespace: (
+        str | None
+    )  # of the bootstrap service, which returns the certificate; None if the version has no such service

@@ -117,6 +117,13 @@ def url(value: str) -> str:
     return '' if re.fullmatch(r'https?://[^/?#\s]+\S*', value, re.IGNORECASE) else 'must be an http(s) URL'
 
 
+def mirror(value: str) -> str:
+    """A URL that installers put into the installed system and messages show."""
+    if re.search('[@?#]', value):
+        return 'must be a URL without user, password and query, because installers and messages show it'
+    return url(value)
+
+
 def checksum(value: str) -> str:
     name, _colon, digits = value.strip().partition(':')
     if DIGESTS.get(name) == len(digits) and re.fullmatch('[0-9A-Fa-f]+', digits):

@@ -70,6 +70,11 @@ class Input:
 
 SECONDS = checks.positive('seconds')
 INPUTS = (
+    Input('os', 'str', NOT_KEYED, published=True),
+    Input('mirror', 'str', NOT_KEYED, checks.mirror, published=True),
+    Input('keyring', 'str', NOT_KEYED, checks.path, published=True),
+    Input('catalogue', 'dict', NOT_KEYED, published=True),
+    Input('media_cache', 'path', NOT_KEYED, checks.path, needed=True, published=True),
     Input('name', 'str', KEYED, checks.build_name, needed=True, published=True),
     Input('connection', 'dict', NOT_KEYED, published=True, private=True),
     Input('architecture', 'str', KEYED, checks.among(*checks.ARCHITECTURES), needed=True, published=True),

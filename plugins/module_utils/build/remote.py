@@ -97,6 +97,9 @@ WAYS: dict[str, tuple[Way, ...]] = {
             f'choose Reboot; {REBOOT}',
         ),
     ),
+    # No boot parameter sets a password of subiquity. FAI asks nothing.
+    'subiquity': (),
+    'fai': (),
 }
 
 
@@ -128,9 +131,10 @@ def problems(values: Values) -> list[str]:
             'Anaconda offers VNC up to Fedora 41 and EL9, and RDP since.'
         )
     else:
+        reachable = ' or '.join(name for name, ways in WAYS.items() if ways)
         found.append(
             'image_build_answer_file is empty, so a person operates the installer, but there is no way to reach it. Set '
-            f'image_build_installer_family to {" or ".join(WAYS)}, or image_build_remote_interface to display.'
+            f'image_build_installer_family to {reachable}, or image_build_remote_interface to display.'
         )
     return found
 
@@ -161,7 +165,7 @@ def _password_problems(values: Values, way: Way) -> list[str]:
 def password(value: str) -> str:
     """Check of the characters of a password; the rest of a sentence, or ''."""
     good = re.fullmatch('[A-Za-z0-9._+-]+', value)
-    return '' if good else 'must consist of letters, digits and . _ + -, which kernel and installers take as they are'
+    return '' if good else 'must consist of letters, digits and . _ + -, which kernels and installers read unchanged'
 
 
 def operator_cidr(value: str) -> str:
@@ -234,8 +238,8 @@ def _notes(values: Values, command: str, source: str, end: str) -> list[str]:
         f'Password: {source}',
         f'Install on the disk of {values["volume_size"]} GiB. Its serial number contains {VOLUME} (Eucalyptus 4.1 and later).',
         'The installed system must have a login prompt on its serial console, ttyS0; the boot test waits for it.',
-        f'At the end, {end}. All of it must be done within {values["timeout"]} s (image_build_timeout).',
-        'No line on the console proves that it succeeded. The boot test decides whether the image is published.',
+        f'At the end, {end}. The installation must end within {values["timeout"]} s (image_build_timeout).',
+        'The image is published if it passes the boot test.',
     ]
 
 
@@ -260,10 +264,15 @@ def admitted(cidr: str, endpoint: str) -> str:
     source = ipaddress.ip_address(source_address(endpoint))
     if source.is_loopback:
         raise OperatorAddressError(
-            'image_build_operator_cidr is empty, and this machine reaches the cloud through its own loopback interface, which '
-            'says nothing about its address. Set it to the address from which you will connect to the installer.'
+            'image_build_operator_cidr is empty, and the address of this machine is unknown, because it reaches the cloud through '
+            'its own loopback interface. Set the variable to the address from which you will connect to the installer.'
         )
     return f'{source}/32'
+
+
+def comes_from(cidr: str, address: str) -> bool:
+    """Whether this machine's packets to the address have a sender in the network. Raises OperatorAddressError."""
+    return ipaddress.ip_address(source_address(f'//{address}')) in ipaddress.ip_network(cidr)
 
 
 def source_address(endpoint: str) -> str:
@@ -275,5 +284,5 @@ def source_address(endpoint: str) -> str:
             return str(probe.getsockname()[0])
     except (OSError, ValueError) as error:
         raise OperatorAddressError(
-            f'The address from which this machine reaches {endpoint} is unknown ({error}). Set image_build_operator_cidr.'
+            f'The address from which this machine reaches {endpoint} is unknown ({error}). Set image_build_operator_cidr to it.'
         ) from error

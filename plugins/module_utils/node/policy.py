@@ -191,6 +191,8 @@ KEYS = (
             'Password of such a display, at most 8 characters. Keep it in a vault.',
             'With a password, only root and the group of the account that runs the node controller can read the policy file. '
             "The hook also writes the password to the instance's libvirt file.",
+            'From Eucalyptus 3.3 on, the display has no password any more after RebootInstances or CreateImage, because the node '
+            'then starts the instance from the description that libvirt gives, which omits passwords.',
         ],
     ),
     Key(

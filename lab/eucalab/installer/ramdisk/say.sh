@@ -25,6 +25,7 @@ fail() {
 }
 
 stay() {
+    [ $$ -eq 1 ] || exit 1   # only the machine's first process must not end
     while :; do sleep 3600; done
 }
 

@@ -5,27 +5,12 @@
 from __future__ import annotations
 
 import hashlib
-import types
 import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
-from ansible_collections.eucalyptus.cloud.plugins.action.build_plan import ActionModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import recipe
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import ROLE
 
-try:
-    from ansible.template import trust_as_template
-except ImportError:  # up to ansible-core 2.18, every string is trusted
-
-    def trust_as_template(value: str) -> str:
-        return value
-
-
-ROLE = Path(recipe.__file__).resolve().parents[3] / 'roles/image_build'
-DEFAULTS = yaml.safe_load((ROLE / 'defaults/main.yml').read_text())
 GIVEN = {
     'image_build_name': 'debian-12',
     'image_build_kernel_id': 'eki-1a2b3c4d',
@@ -37,28 +22,12 @@ GIVEN = {
 Planner = t.Callable[..., dict[str, t.Any]]
 
 
-def trusted(value: t.Any) -> t.Any:
-    return trust_as_template(value) if isinstance(value, str) else value
-
-
 @pytest.fixture(name='plan')
-def fixture_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planner:
-    """Run the action with these variables; its result is the module's arguments, or the refusal."""
-    (tmp_path / 'play').mkdir()
-    monkeypatch.setenv('PWD', str(tmp_path))
-    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+def fixture_plan(planner: Planner) -> Planner:
+    """Run the action with GIVEN and these variables; its result is the module's arguments, or the refusal."""
 
     def plan(arguments: dict[str, t.Any] | None = None, **changes: t.Any) -> dict[str, t.Any]:
-        variables = {**DEFAULTS, **GIVEN, **{f'image_build_{name}': value for name, value in changes.items()}}
-        variables = {name: trusted(value) for name, value in variables.items()}
-        places = {'role_path': str(ROLE), 'playbook_dir': str(tmp_path / 'play'), 'ansible_search_path': [str(ROLE)]}
-        loader = DataLoader()
-        templar = Templar(loader=loader, variables={**variables, **places})
-        task = types.SimpleNamespace(args=arguments or {}, async_val=0, check_mode=False, diff=False, collections=[])
-        connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=str(tmp_path)))
-        action = ActionModule(task, connection, types.SimpleNamespace(check_mode=False), loader, templar, None)
-        monkeypatch.setattr(action, '_execute_module', lambda name, sent, task_vars: {'name': name, 'invocation': {}, **sent})
-        return action.run(task_vars={**variables, **places})
+        return planner(GIVEN, arguments, **changes)
 
     return plan
 

@@ -75,6 +75,18 @@ def test_an_installer_that_never_listens_ends_the_build(cloud, clock, run):
     assert 'port needs address' in run('install_wait', instance_id='i-1', port=1)['msg']
 
 
+@pytest.mark.parametrize(('cidr', 'ended'), [('192.0.2.7/32', 'powered_off'), ('127.0.0.0/8', 'timeout')])
+def test_only_a_host_that_may_connect_waits_for_the_port(cloud, clock, run, tmp_path, cidr, ended):
+    cloud.on('DescribeInstances', *[RUNNING] * 9, ENDED)
+    cloud.on('GetConsoleOutput', console(HOOK))
+    progress = tmp_path / 'progress'
+    options = {'address': '127.0.0.1', 'port': 1, 'port_timeout': 4, 'port_cidr': cidr, 'announce': ['ssh x']}
+    result = run('install_wait', instance_id='i-1', interactive=True, progress_file=str(progress), **options)
+    assert result['install']['ended'] == ended
+    assert ('ssh x' in progress.read_text()) == (ended == 'powered_off')
+    assert ('Only 192.0.2.7/32 may connect to port 1' in progress.read_text()) == (ended == 'powered_off')
+
+
 def test_the_password_of_a_remote_interface_is_nowhere(cloud, clock, run, tmp_path):
     cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
     line = (

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import typing as t
-from pathlib import Path
 
 import pytest
-import yaml
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import leftovers, recipe
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import Effect, Recipe, RecipeError
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins import build_kit
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import DEFAULTS, ROLE, SPECS
 
-ROLE = Path(recipe.__file__).resolve().parents[3] / 'roles/image_build'
-SPECS = yaml.safe_load((ROLE / 'meta/argument_specs.yml').read_text())['argument_specs']
-DEFAULTS = yaml.safe_load((ROLE / 'defaults/main.yml').read_text())
 # Values of the defaults that are templates.
 EVALUATED = {
     'image_build_description': 'debian-12, installed by its own installer',
@@ -22,7 +19,7 @@ EVALUATED = {
     'image_build_directory': '/var/tmp/builds',
 }
 GIVEN = {
-    **DEFAULTS,
+    **build_kit.EVALUATED,
     **EVALUATED,
     'image_build_name': 'debian-12',
     'image_build_kernel_id': 'eki-1a2b3c4d',
@@ -51,8 +48,8 @@ def test_the_inputs_are_those_of_the_roles_documentation(entry_point: str) -> No
     assert {one.variable: one.kind for one in recipe.inputs_of(entry_point)} == documented
 
 
-def test_every_input_but_the_name_has_a_default() -> None:
-    assert {one.variable for one in recipe.INPUTS} == {*DEFAULTS, 'image_build_name'}
+def test_every_input_has_a_default() -> None:
+    assert {one.variable for one in recipe.INPUTS} == {*DEFAULTS}
 
 
 def test_the_documentation_names_the_inputs_that_make_a_new_image() -> None:

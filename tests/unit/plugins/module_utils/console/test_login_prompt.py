@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Lines
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import compile_patterns, first_match
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import NO_SYSTEM
 
-DEFAULTS = Path(__file__).parents[5] / 'roles/image_build/defaults/main.yml'
-PROMPT = compile_patterns([yaml.safe_load(DEFAULTS.read_text())['image_build_login_prompt']])
+PROMPT = compile_patterns([NO_SYSTEM['login_prompt']])
 
 
 def shown(raw: str) -> bool:

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A web server on loopback with files in memory, for HTTP and HTTPS, and a key that signs them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import http.server
+import ipaddress
+import ssl
+import subprocess
+import threading
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+Files = dict[str, bytes]  # by path; a value that begins with http is the target of a redirection
+
+
+@contextlib.contextmanager
+def serving(files: Files, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yield the server's base URL and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            content = files.get(self.path)
+            if content is None:
+                self.send_error(404)
+            elif content.startswith(b'http'):
+                self.send_response(302)
+                self.send_header('Location', content.decode())
+                self.end_headers()
+            else:
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        def log_message(self, *_arguments: t.Any) -> None:
+            """Print nothing."""
+
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f'{"https" if tls else "http"}://127.0.0.1:{server.server_address[1]}', asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def certificate(directory: Path) -> Path:
+    """A file with a key and a self-signed certificate of 127.0.0.1, made in the directory."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, '127.0.0.1')])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address('127.0.0.1'))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = directory / 'tls.pem'
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+class Signer:
+    """A key of its own, with its public half in ``keyring``."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(mode=0o700)
+        self._gpg = ['gpg', '--homedir', str(home), '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', '']
+        self._home = home
+        self._run('--quick-generate-key', 'Distribution <keys@example.com>', 'ed25519', 'sign', 'never')
+        self.keyring = home / 'keyring.gpg'
+        self.keyring.write_bytes(self._run('--export'))
+
+    def _run(self, *arguments: str, content: bytes = b'') -> bytes:
+        return subprocess.run([*self._gpg, *arguments], input=content, check=True, capture_output=True).stdout
+
+    def clear_signed(self, content: bytes) -> bytes:
+        return self._run('--clear-sign', content=content)
+
+    def detached(self, content: bytes) -> bytes:
+        return self._run('--armor', '--detach-sign', content=content)
+
+    def armored(self) -> bytes:
+        return self._run('--armor', '--export')
+
+    def close(self) -> None:
+        subprocess.run(['gpgconf', '--homedir', str(self._home), '--kill', 'all'], check=False)
