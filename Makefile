@@ -15,12 +15,13 @@ export no_proxy := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 eucalab := "$(venv)/bin/python" -m eucalab
 lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-# Two lanes of tests that take about as long. sanity, unit and integration share the tree, so they are one after the other.
-lanes := "lint sanity unit integration lab" "build nodes hook"
+# Three lanes, since the stages wait for guests and processes nearly half of their time. sanity and unit share the tree, so they
+# are one after the other.
+lanes := "build" "lint sanity unit lab" "integration nodes hook"
 # Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 
-.PHONY: help setup demo lab-up lab-down test unit sanity hook lab nodes integration build lint coverage bench fuzz believe races clean ready tree
+.PHONY: help setup demo lab-up lab-down test unit sanity hook lab nodes integration build lint test-matrix coverage bench fuzz believe races clean ready tree
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
@@ -55,7 +56,7 @@ lab: ready stage-lab ## tests of the lab (ONLY=tests/lab/...)
 
 nodes: ready stage-nodes ## deployments on twenty nodes over ssh (ONLY=tests/nodes/...)
 
-integration: ready stage-integration ## integration targets (ONLY=names of targets)
+integration: ready stage-integration ## integration targets, most of them on 4.4 with the newest ansible-core (ONLY=names of targets)
 
 build: ready stage-build ## complete builds in virtual machines (ONLY=tests/build/...)
 
@@ -104,8 +105,8 @@ stage-lab:
 stage-nodes:
 	@$(pytest) $(or $(ONLY),tests/nodes)
 
-stage-integration: tree
-	@cd "$(tree)" && ansible-test integration --python $(python) --color no $(ONLY)
+stage-integration:
+	@tools/matrix $(if $(ONLY),--targets "$(ONLY)" 4.4/newest,--slice)
 
 stage-build:
 	@pytest -q -n 2 --dist worksteal -m 'not long' $(or $(ONLY),tests/build)
@@ -115,6 +116,10 @@ bench fuzz: export PYTHONPATH := $(CURDIR):$(CURDIR)/lab:$(CURDIR)/playbooks/col
 bench: ## print the figures that the project watches
 	@tools/setup tests
 	@for bench in hook bundle nodes lab modules; do python -m tests.$$bench.bench; done
+
+test-matrix: ready ## every played version with every ansible-core and Python (ONLY="3.1 4.4/2.16"; BUILDS=1)
+	@tools/matrix --jobs 2 $(ONLY)
+	@[ -z "$(BUILDS)" ] || pytest -q -m long tests/lab/test_versions_vm.py
 
 fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests

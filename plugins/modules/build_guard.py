@@ -96,6 +96,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import guar
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import BuildInProgress, Claim, this_machine
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import ClaimStore, remove_claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.duty import CleanUp
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import tidy
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
@@ -199,6 +200,8 @@ class BuildGuardModule(CloudModule):
         _was_there, note = guard.dismiss(self._lock)
         try:
             if note:
+                self.cloud.for_build(note.rpartition('/')[0])
+                tidy(self.cloud)
                 remove_claim(self.cloud, note)
         except CollectionError as error:
             self.module.warn(f'The claim on the build could not be removed. It expires after 150 s. {error}')

@@ -168,6 +168,7 @@ class BuildPlan(CloudModule):
         self.contents = {**contents, 'answer_file': self.params['answer_file']['sha256']}
         self.build_key = self.recipe.key(self.contents)
         self.build |= self._derived()
+        self.cloud.for_build(self.build['image_name'])
         finished = [
             image
             for image in registration.registered(self.cloud)

@@ -242,8 +242,9 @@ class Image(CloudModule):
         **TAGS,
         **wait_options(600),
     }
+    identifying = ('image_id', 'name')
     rules = {
-        'required_one_of': [('image_id', 'name')],
+        'required_one_of': [identifying],
         'mutually_exclusive': [
             ('src', 'snapshot_id'),
             ('src', 'image_id'),

@@ -240,7 +240,7 @@ class Instance(ResourceModule):
         'vnc': {'type': 'bool', 'default': False},
         'user_data': {'type': 'raw', 'no_log': True},
     }
-    rules = {'required_one_of': [('instance_id', 'name', 'client_token')]}
+    identifying = ('client_token',)
     fixed_if_reported = ('image_id', 'kernel_id', 'ramdisk_id', 'instance_type', 'key_name', 'zone')
 
     def find(self) -> Resource | None:
@@ -260,11 +260,11 @@ class Instance(ResourceModule):
         return found[0] if found else None
 
     def plan_create(self, plan: Plan) -> None:
-        image_id, wanted = self.params['image_id'], self.params['name'] or self.params['client_token']
+        image_id = self.params['image_id']
         if self.params['state'] == 'stopped':
-            raise ModuleError(f'There is no instance {wanted} to stop.')
+            raise ModuleError(f'{self.not_found} It cannot be stopped.')
         if not image_id:
-            raise ModuleError(f'There is no instance {wanted}. To run one, set image_id.')
+            raise ModuleError(f'{self.not_found} To run one, set image_id.')
         request = {parameter: self.params[option] for option, parameter in SENT.items() if self.params[option]}
         if self.params['zone']:
             request['Placement'] = {'AvailabilityZone': self.params['zone']}

@@ -235,7 +235,6 @@ class SecurityGroup(ResourceModule):
         'purge_rules': {'type': 'bool', 'default': True},
     }
     fixed = ('name',)
-    name_is_tag = False
 
     def plan_create(self, plan: Plan) -> None:
         name, description = self.params['name'], self.params['description']

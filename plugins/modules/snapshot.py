@@ -125,7 +125,7 @@ class Snapshot(ResourceModule):
     def plan_create(self, plan: Plan) -> None:
         volume_id, description = self.params['volume_id'], self.params['description']
         if not volume_id:
-            raise ModuleError(f'There is no snapshot named {self.params["name"]}. To take it, set volume_id.')
+            raise ModuleError(f'{self.not_found} To take it, set volume_id.')
         volume = look(self.cloud, VOLUME, volume_id)
         if volume is None:
             raise ModuleError(f'There is no volume {volume_id} to take a snapshot of.')

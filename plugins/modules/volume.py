@@ -121,7 +121,7 @@ class Volume(ResourceModule):
     def plan_create(self, plan: Plan) -> None:
         size, snapshot_id = self.params['size'], self.params['snapshot_id']
         if size is None and not snapshot_id:
-            raise ModuleError(f'There is no volume named {self.params["name"]}. To create it, set size (in GiB) or snapshot_id.')
+            raise ModuleError(f'{self.not_found} To create it, set size (in GiB) or snapshot_id.')
         if size is not None and size < 1:
             raise ModuleError(f'size must be at least 1 GiB, not {size}.')
         zone = self._zone()

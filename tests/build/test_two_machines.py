@@ -2,60 +2,60 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two machines start the same build at once. They have the cloud in common, and no directory.
 
-RACES=20 repeats the first test; `make races` does that.
+RACES=20 repeats the test; `make races` does that.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kit.waiting import wait_for
+
 RACES = int(os.environ.get('RACES', '1'))
-
-
-def start_both(lab: Any, directory: Path, **variables: Any) -> list[tuple[int, str]]:
-    """Exit status and output of two playbooks that start together, each with a directory of its own."""
-    running = []
-    for name in ('one', 'two'):
-        (directory / name).mkdir()
-        output = directory / name / 'output'
-        own = {'image_build_directory': str(directory / name / 'builds'), 'image_build_boot_test': False}
-        running.append((lab.start_build({**lab.variables('busybox'), **own, **variables}, output), output))
-    try:
-        return [(build.wait(timeout=1500), output.read_text()) for build, output in running]
-    finally:
-        for build, _output in running:
-            build.kill()
-
-
-def images(lab: Any, name: str) -> list[str]:
-    return [row[0] for row in lab.rows("SELECT id FROM images WHERE state = 'available' AND name LIKE ?", f'{name}-%')]
+SECONDS = 600
 
 
 @pytest.mark.parametrize('race', range(RACES))
-def test_of_two_machines_exactly_one_builds_and_nothing_is_left(lab: Any, tmp_path: Path, race: int) -> None:
+def test_one_machine_builds_one_waits_for_its_image_and_who_does_not_wait_is_refused(lab: Any, tmp_path: Path, race: int) -> None:
     name = f'race-{race}'
-    results = start_both(lab, tmp_path, image_build_name=name)
-    assert sorted(status != 0 for status, _output in results) == [False, True], results
-    built = next(output for status, output in results if status == 0)
-    refused = next(output for status, output in results if status != 0)
-    assert images(lab, name)[0] in built
-    assert len(images(lab, name)) == 1
-    assert f'{name}-' in refused
-    for words in (' is being ', ', started 20', 'last seen', 'image_build_when_busy'):
-        assert words in refused
-    assert lab.settled() == []
+    common = {**lab.variables('busybox'), 'image_build_name': name, 'image_build_boot_test': False}
 
+    def on_machine(machine: str) -> dict:
+        return {**common, 'image_build_directory': str(tmp_path / machine)}
 
-def test_with_wait_the_second_machine_uses_the_image_of_the_first(lab: Any, tmp_path: Path) -> None:
-    results = start_both(lab, tmp_path, image_build_name='waiting', image_build_when_busy='wait')
-    assert [status for status, _output in results] == [0, 0], results
-    assert len(images(lab, 'waiting')) == 1
-    waited = [output for _status, output in results if 'Waiting for it to end' in output]
-    assert len(waited) == 1
-    assert 'nothing had to be done' in waited[0]
-    assert images(lab, 'waiting')[0] in waited[0]
+    outputs = {machine: tmp_path / f'{machine}.log' for machine in ('one', 'two')}
+    running = {
+        machine: lab.start_build({**on_machine(machine), 'image_build_when_busy': 'wait'}, output)
+        for machine, output in outputs.items()
+    }
+
+    def waiting() -> list[str]:
+        return [machine for machine, output in outputs.items() if 'Waiting for it to end' in output.read_text()]
+
+    try:
+        wait_for('one of them waits', waiting, SECONDS)
+        (waits,) = waiting()
+        (builds,) = running.keys() - {waits}
+        assert lab.installs(running[builds]), outputs[builds].read_text()
+        running[builds].send_signal(signal.SIGSTOP)  # it does not end before the others have been refused
+        elsewhere, here = lab.build(on_machine('three')), lab.build(on_machine(builds))
+        running[builds].send_signal(signal.SIGCONT)
+        statuses = [build.wait(timeout=1500) for build in running.values()]
+    finally:
+        for build in running.values():
+            build.kill()
+    assert statuses == [0, 0], [output.read_text() for output in outputs.values()]
+    (image,) = [row[0] for row in lab.rows("SELECT id FROM images WHERE state = 'available' AND name LIKE ?", f'{name}-%')]
+    assert image in outputs[builds].read_text()
+    waited = outputs[waits].read_text()
+    assert 'nothing had to be done' in waited and image in waited
+    for words in (f'{name}-', ' is being ', ', started 20', 'last seen', 'image_build_when_busy'):
+        assert words in elsewhere.stdout
+    assert 'is running on this machine' in here.stdout
+    assert elsewhere.returncode != 0 and here.returncode != 0
     assert lab.settled() == []

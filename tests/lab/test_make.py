@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,21 @@ def test_one_unit_test_can_be_run(checkout: Path) -> None:
 def test_one_file_of_each_suite_can_be_run(checkout: Path, target: str) -> None:
     (checkout / f'tests/{target}/test_chosen.py').write_text('def test_chosen():\n    pass\n')
     assert '1 passed' in make(checkout, target, f'ONLY=tests/{target}/test_chosen.py')
+
+
+def test_the_matrix_runs_targets_after_one_that_failed_and_names_it(checkout: Path) -> None:
+    (ROOT / '.venv/cores').mkdir(exist_ok=True)
+    (checkout / '.venv/cores').symlink_to(ROOT / '.venv/cores')
+    for name, task in {
+        'wrong': 'ansible.builtin.fail: {msg: as planned}',
+        'right': 'ansible.builtin.debug: {msg: reached}',
+    }.items():
+        target = checkout / 'tests/integration/targets' / name
+        (target / 'tasks').mkdir(parents=True)
+        (target / 'aliases').write_text('context/target\n')
+        (target / 'tasks/main.yml').write_text(f'- {task}\n')
+    words = ['make', 'integration', 'ONLY=wrong right']
+    done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode != 0
+    assert re.search(r'^4\.4 +2\.\d\S+ +3\.\S+ +\d+  FAILED in wrong$', done.stdout, re.MULTILINE), done.stdout + done.stderr
+    assert 'msg: reached' in done.stdout

@@ -12,7 +12,7 @@ import difflib
 import re
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import KEY_LENGTH, SYSTEM, VALUE_LENGTH
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG, KEY_LENGTH, SYSTEM, VALUE_LENGTH
 
 # XML, in which requests are answered, cannot contain them.
 CONTROL = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f]')
@@ -20,7 +20,6 @@ Check = t.Callable[[t.Any], str]
 
 ARCHITECTURES = ('i386', 'x86_64')
 DESCRIPTION_LENGTH = 255  # InvalidParameter beyond that, Eucalyptus 3.4 and later
-OWN_TAGS = 'eucalyptus.cloud/build'
 LARGEST = 2**31 - 1  # an integer in requests and time limits
 # Presigned URLs of S3 are valid for at most 7 days. Eucalyptus enforces that for version 4 signatures and sets no limit
 # for the version 2 signatures used here (S3Authentication.validateExpiresFromParams).
@@ -71,7 +70,7 @@ def tags(value: dict[str, t.Any]) -> str:
         if not key or key.startswith(SYSTEM) or len(key) >= KEY_LENGTH:
             limits = f'keys have 1 to {KEY_LENGTH - 1} characters and do not begin with {" or ".join(SYSTEM)}'
             return f'must not contain the tag {key[:KEY_LENGTH]!r}: {limits}'
-        if key.startswith(OWN_TAGS):
+        if key.startswith(BUILD_TAG):
             return f'must not contain the tag {key!r}: the role sets it itself'
         if isinstance(content, (dict, list)):
             return f'must give each tag one value; the value of {key!r} is a {type(content).__name__}'

@@ -5,7 +5,7 @@
 They carry the build's tag. Because tagging is a request of its own, a resource may not have the tag yet. Then an image is
 found by its name, as a security group always is, an instance by its client token, and a snapshot by its volume. A finished
 image also carries the build's key (the tag's key followed by ``-key``). It is never a leftover, nor is its snapshot.
-Eucalyptus 3.1 and 3.2 have no tags: there, only images, the security group and the answer file are found.
+Where the cloud has no tags, they are in the build's list in object storage (cloud/build_list.py).
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ class LeftoversRemain(CollectionError):
         self.leftovers = leftovers
 
 
+class Doubtful(CollectionError):
+    """Several resources may be that of an interrupted creation, and not all belong to the build."""
+
+
 def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None, answer_file_only: bool = False) -> list[Leftover]:
     """The resources with ``tag`` = ``name``, in the order of their removal. Raises CloudError.
 
@@ -60,6 +64,7 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
     found = _answer_file(cloud, bucket, name)
     if answer_file_only:
         return found
+    cloud.for_build(name)
     kept, volumes, token = set(), set(), f'{name[-TOKEN_LENGTH:]}.'
 
     def ours(kind: Kind, resource: Resource) -> bool:
@@ -78,8 +83,10 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
         )
 
     for kind in KINDS.values():
-        for resource in listing(cloud, kind):
-            is_ours = ours(kind, resource)
+        resources = listing(cloud, kind)
+        unlisted = _unlisted(cloud, kind, resources)
+        for resource in resources:
+            is_ours = ours(kind, resource) or resource[kind.id] in unlisted
             if kind is VOLUME and is_ours:
                 volumes.add(resource['volume_id'])  # also one that is only still listed leads to its snapshots
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
@@ -88,6 +95,27 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
                 found.append(_leftover(kind.title, resource[kind.id], resource['state']))
     # Volumes are last: without its volume, an untagged snapshot could not be found again.
     return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.title)
+
+
+def _unlisted(cloud: Cloud, kind: Kind, resources: list[Resource]) -> set[str]:
+    """The ids of those that an interrupted creation made, where the cloud has no tags. Raises Doubtful."""
+    build_list = cloud.build_list
+    notes = build_list.notes(kind.noun) if build_list else []
+    if build_list is None or build_list.build not in [note.build for note in notes]:
+        return set()
+    listed = build_list.listed_by_any()
+    found = {
+        resource[kind.id]: {note.build for note in notes if note.may_be(resource, resource[kind.id], resource.get(kind.born))}
+        for resource in resources
+        if resource[kind.id] not in listed and resource['state'] not in kind.gone
+    }
+    mine = {resource_id for resource_id, builds in found.items() if build_list.build in builds}
+    if len(mine) > 1 or any(found[resource_id] != {build_list.build} for resource_id in mine):
+        raise Doubtful(
+            f'{build_list.build} was interrupted while it created the {kind.title}. Which one it is cannot be decided: '
+            f'{", ".join(sorted(mine))}. Delete the unused ones, then run the build again.'
+        )
+    return mine
 
 
 def dead_claims(name: str, claim_ids: list[str]) -> list[Leftover]:
@@ -122,12 +150,27 @@ def plan_leftovers(
             plan.done = [action for action in plan.done if action not in map(_action, remaining)]
             names = ', '.join(f'{leftover["type"]} {leftover["id"]}' for leftover in remaining)
             raise LeftoversRemain(f'Could not be removed: {names}. ' + ' '.join(str(error) for _l, error in failures), remaining)
+        tidy(cloud)
         return found
 
     for position, leftover in enumerate(found):
         plan.remove(_action(leftover), functools.partial(attempt, leftover), after=found[position + 1 :])
     plan.result_from(conclude)
     return plan
+
+
+def tidy(cloud: Cloud) -> None:
+    """Remove from the list of the cloud's build the resources that no longer exist, and the notes of ended creations."""
+    build_list = cloud.build_list
+    if build_list is None:
+        return
+    known = {kind: listing(cloud, kind) for kind in KINDS.values() if kind is not SECURITY_GROUP}
+    existing = {one[kind.id] for kind, resources in known.items() for one in resources if one['state'] not in kind.gone}
+    build_list.forget(build_list.tags().keys() - existing)
+    for kind, resources in known.items():
+        notes = [note for note in build_list.notes(kind.noun) if note.build == build_list.build]
+        if notes and not _unlisted(cloud, kind, resources):
+            build_list.erase(kind.noun)
 
 
 def _action(leftover: Leftover) -> str:

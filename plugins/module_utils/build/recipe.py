@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import checks, remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import TOKEN_LENGTH
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
@@ -25,7 +26,6 @@ PREFIX = 'image_build_'
 RECIPE = 2
 # Facts that the role sets; they have the prefix of its inputs.
 OUTPUTS = ('result', 'installer')
-BUILD_TAG = checks.OWN_TAGS
 # Only a finished image carries it. build_leftovers relies on the name.
 KEY_TAG = f'{BUILD_TAG}-key'
 # The answer file's URL and the volume differ in each run, so the key is made with these.

@@ -14,6 +14,8 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.api_version import ApiVersion
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError, explain
 
@@ -46,6 +48,24 @@ class Cloud:
         self._connect_timeout = connect_timeout
         self._session: t.Any = None
         self._clients: dict[str, t.Any] = {}
+        self._version = ApiVersion()
+        self._build_list: BuildList | None = None
+
+    @property
+    def has_tags(self) -> bool:
+        """Eucalyptus 3.1 and 3.2 have no tags. Raises CloudError."""
+        if not self._version.known:
+            self.ec2('describe_regions')
+        return not self._version.old
+
+    def for_build(self, name: str) -> None:
+        """From now on, the resources that are read or created belong to this build."""
+        self._build_list = BuildList(self, name)
+
+    @property
+    def build_list(self) -> BuildList | None:
+        """The list that replaces the tags of a build's resources; None if there are tags, and without a build."""
+        return None if self._build_list is None or self.has_tags else self._build_list
 
     def ec2(self, operation: str, about: str = '', policy: retry.Policy | None = None, **parameters: t.Any) -> dict[str, t.Any]:
         """Send an EC2 request and return botocore's reply.
@@ -53,7 +73,11 @@ class Cloud:
         ``operation`` is botocore's name for it ('create_volume'), ``about`` the resource for messages ('volume vol-1').
         ``policy`` replaces the default one, which repeats reads. Raises CloudError.
         """
-        return self._send('ec2', operation, about, policy, parameters)
+        if not self._version.known and not retry.is_read(operation):
+            self.ec2('describe_regions')  # a change is sent once, so the version of its reply must be known before
+        was_old = self._version.old
+        reply = self._send('ec2', operation, about, policy, parameters)
+        return reply if self._version.old == was_old else self._send('ec2', operation, about, policy, parameters)
 
     def s3(self, operation: str, about: str = '', policy: retry.Policy | None = None, **parameters: t.Any) -> dict[str, t.Any]:
         """The same for object storage ('put_object')."""
@@ -111,6 +135,7 @@ class Cloud:
         client.meta.events.unregister('after-call.ec2.GetConsoleOutput', decode_console_output)
         # botocore signs requests for a bucket as /BUCKET/ but sends them to …/BUCKET, and Eucalyptus checks the latter.
         client.meta.events.register('before-sign.s3', _sign_as_sent)
+        self._version.watch(client)
         return client
 
     def _send(

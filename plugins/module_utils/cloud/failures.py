@@ -18,6 +18,8 @@ with contextlib.suppress(ImportError), without_collections():  # `client` report
 CREATES = ('create_volume', 'create_snapshot', 'run_instances', 'create_security_group', 'create_key_pair')
 GATEWAY = (502, 503, 504)
 WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch', '401'}
+# The code of a reply by no service: of a wrong path, or of a request that this version does not take for one to the service.
+NO_SERVICE = '404 Not Found'
 # OpenSSL's reasons when the server's first bytes are not TLS; the second since OpenSSL 3.2.
 NOT_TLS = ('wrong version number', 'record layer failure', 'packet length too long', 'unknown protocol')
 # (part of code and message in lower case, way out); the first match is used.
@@ -36,6 +38,10 @@ HINTS = (
     (
         'kernel id must be specified',
         'Set virtualization_type=hvm for a disk with its own boot loader, or kernel_id and ramdisk_id.',
+    ),
+    (
+        'failed to lookup kernel',
+        'The image has no kernel, and the cloud has no default one. Set kernel_id and ramdisk_id.',
     ),
     ('invalidgroup.inuse', 'Terminate the instances in the group first. With wait: true, the module waits for the last one.'),
     ('limitexceeded', 'Delete resources that are no longer needed, or ask the administrator for a higher quota.'),
@@ -64,6 +70,8 @@ class CloudError(CollectionError):
 
     @property
     def not_found(self) -> bool:
+        if self.code == NO_SERVICE:
+            return False
         return self.status == 404 or bool(self.code and (self.code.endswith('.NotFound') or self.code.startswith('NoSuch')))
 
 
@@ -80,6 +88,8 @@ def explain(credentials: Credentials, service: str, url: str, operation: str, ab
         reply = f'{code}: {text}' if text and text != code else code or f'HTTP status {status}'
         message = f'{head}: the cloud returned {reply}{"" if reply.endswith(".") else "."}'
         hint = _hint_for_code(code, text, status, origin)
+        if code == NO_SERVICE:
+            message, hint = _other_service(service, url, origin, head)
     else:
         message, hint = _no_reply(service, url, origin, head, error)
     lost = operation.startswith(CREATES) and _may_have_arrived(error, code, status)
@@ -92,11 +102,7 @@ def explain(credentials: Credentials, service: str, url: str, operation: str, ab
 def _no_reply(service: str, url: str, origin: str, head: str, error: Exception) -> tuple[str, str]:
     """Message and hint for a request without a reply of the cloud."""
     if isinstance(error, ResponseParserError):
-        return (
-            f"{head}: {url} is not a cloud's {service.upper()} service.",
-            f'Check {service}_url (from {origin}). Its path is /services/compute or /services/objectstorage, '
-            'on Eucalyptus 3 /services/Eucalyptus or /services/Walrus.',
-        )
+        return _other_service(service, url, origin, head)
     reason = _reason(error)
     if isinstance(error, SSLError):
         if any(part in str(error).lower().replace('_', ' ') for part in NOT_TLS):
@@ -117,6 +123,14 @@ def _no_reply(service: str, url: str, origin: str, head: str, error: Exception) 
             way_out + (' If the port requires TLS, begin it with https://.' if tls else ''),
         )
     return f'{head}: {error}.', ''
+
+
+def _other_service(service: str, url: str, origin: str, head: str) -> tuple[str, str]:
+    return (
+        f"{head}: {url} is not a cloud's {service.upper()} service.",
+        f'Check {service}_url (from {origin}). Its path is /services/compute or /services/objectstorage, '
+        'on Eucalyptus 3 /services/Eucalyptus or /services/Walrus.',
+    )
 
 
 def _may_have_arrived(error: Exception, code: str | None, status: int | None) -> bool:

@@ -8,6 +8,7 @@ import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, listing
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import NoTags, found_by_id_only
 
 
 class InfoModule(CloudModule):
@@ -20,4 +21,8 @@ class InfoModule(CloudModule):
         cls.options = {f'{cls.kind.noun}_ids': {'type': 'list', 'elements': 'str'}, 'name': {'type': 'str'}}
 
     def find(self) -> list[Resource]:
-        return listing(self.cloud, self.kind, self.params['name'], self.params[f'{self.kind.noun}_ids'])
+        name, ids = self.params['name'], f'{self.kind.noun}_ids'
+        found = listing(self.cloud, self.kind, name, self.params[ids])
+        if name is not None and not found and self.kind.tag_named and not self.cloud.has_tags:
+            raise NoTags(found_by_id_only(self.kind.title, ids))
+        return found

@@ -17,6 +17,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import clie
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -61,6 +62,7 @@ class CloudModule:
 
     options: t.ClassVar[dict[str, t.Any]] = {}
     rules: t.ClassVar[dict[str, t.Any]] = {}  # AnsibleModule's required_if, mutually_exclusive …
+    identifying: t.ClassVar[tuple[str, ...]] = ()  # options that identify the resource
     key: t.ClassVar[str]
     texts: t.ClassVar[tuple[str, ...]] = ()  # options of type raw whose value is a text
     revealing: t.ClassVar[tuple[str, ...]] = ()  # options with secrets in them that are not secret as a whole
@@ -110,6 +112,8 @@ class CloudModule:
         try:
             self._check_options()
             self.cloud = self._connect()
+            if build := (self.params.get('tags') or {}).get(BUILD_TAG):
+                self.cloud.for_build(str(build))
             plan = self.plan(self.find())
             resource = self.returned(plan.after if self.module.check_mode else self._apply(plan))
         except CollectionError as error:
@@ -122,11 +126,12 @@ class CloudModule:
 
     def _check_options(self) -> None:
         """Refuse values that no request can fulfil, before the first one is sent."""
-        identifying = {option for options in self.rules.get('required_one_of', []) for option in options}
         for option, spec in self.options.items():
             value = self.params[option]
-            if value == '' and (option in identifying or spec.get('required')):
-                raise ModuleError(f'{option} must not be empty.' + (' Omit the option instead.' if option in identifying else ''))
+            if value == '' and (option in self.identifying or spec.get('required')):
+                raise ModuleError(
+                    f'{option} must not be empty.' + (' Omit the option instead.' if option in self.identifying else '')
+                )
             if spec.get('type') == 'int' and option.endswith(SECONDS) and value is not None and value < 1:
                 raise ModuleError(f'{option} must be at least 1 second, not {value}.')
 

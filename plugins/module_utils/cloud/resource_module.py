@@ -12,11 +12,12 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     Kind,
     Resource,
     find_one,
+    listing,
     look,
     remove,
     request_removal,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG, NoTags, found_by_id_only, plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, in_state
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
@@ -37,7 +38,6 @@ class ResourceModule(CloudModule):
     fixed: t.ClassVar[tuple[str, ...]] = ()  # options that cannot be changed on an existing resource
     # Such options that not every Eucalyptus reports; a missing value counts as the same.
     fixed_if_reported: t.ClassVar[tuple[str, ...]] = ()
-    name_is_tag: t.ClassVar[bool] = True
     atomic = True
 
     def __init_subclass__(cls) -> None:
@@ -50,12 +50,27 @@ class ResourceModule(CloudModule):
             **wait_options(cls.wait_timeout),
             **cls.options,
         }
-        cls.rules = {'required_one_of': [(cls.kind.id, 'name')], **cls.rules}
+        cls.identifying = (cls.kind.id, 'name', *cls.identifying)
+        if not cls.kind.tag_named:
+            cls.rules = {'required_one_of': [cls.identifying], **cls.rules}
 
     def find(self) -> Resource | None:
-        found = find_one(self.cloud, self.kind, self.params[self.kind.id], self.params['name'])
+        resource_id, name = self.params[self.kind.id], self.params['name']
+        found = find_one(self.cloud, self.kind, resource_id, name)
+        if found is None and resource_id is None and self.kind.tag_named:
+            self._check_can_be_named()
         self.id: str = found[self.kind.id] if found else ''
         return found
+
+    def _check_can_be_named(self) -> None:
+        """Raise NoTags if only an id can identify a resource, and ModuleError if nothing identifies it although a name could."""
+        noun, given = self.kind.title, [option for option in self.identifying if self.params[option] is not None]
+        if self.cloud.has_tags or self.cloud.build_list:
+            if not given:
+                raise ModuleError(f'One of {", ".join(self.identifying[:-1])} and {self.identifying[-1]} is required.')
+        elif given or self.params['state'] == self.absent:
+            way_out = f' To {self.verb} a new {noun}, omit {" and ".join(given)}, and keep the ID that the task returns.'
+            raise NoTags(found_by_id_only(noun, self.kind.id) + ('' if self.params['state'] == self.absent else way_out))
 
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)
@@ -69,7 +84,7 @@ class ResourceModule(CloudModule):
         else:
             self.check_same(found)
             self.plan_change(plan, found)
-        name = self.params['name'] if self.name_is_tag else None
+        name = self.params['name'] if self.kind.tag_named else None
         plan_tags(plan, self.cloud, lambda: self.id, {**self.params, 'name': name})
         plan.result_from(self.wait_present)
         return plan
@@ -84,6 +99,12 @@ class ResourceModule(CloudModule):
     def check_removable(self, found: Resource) -> None:
         """Raise ModuleError if the cloud would refuse the removal."""
 
+    @property
+    def not_found(self) -> str:
+        """The sentence about the resource that was not found."""
+        wanted = next((self.params[option] for option in self.identifying if self.params[option]), '')
+        return f'There is no {self.kind.title} {wanted}.' if wanted else f'The {self.kind.title} does not exist yet.'
+
     def request_creation(
         self, plan: Plan, what: str, operation: str, about: str, request: dict[str, t.Any], **predicted: t.Any
     ) -> None:
@@ -95,9 +116,25 @@ class ResourceModule(CloudModule):
             # Without an id in the reply, the name serves as the id.
             self.id = reply.get('Instances', [reply])[0].get(self.kind.parameter) or self.params['name']
 
+        def send_and_list() -> None:
+            """The same where the cloud has no tags, so that the resource of a build can be found after any interruption."""
+            if not (build_list := self.cloud.build_list):
+                return send()
+            values = {option: given[option] for option in (*self.fixed, *self.fixed_if_reported) if given[option] is not None}
+            build_list.note(self.kind.noun, values, [one[self.kind.id] for one in listing(self.cloud, self.kind)])
+            try:
+                send()
+                build_list.put(self.id, {BUILD_TAG: build_list.build})
+            except CloudError as error:
+                if error.lost or self.id:
+                    raise
+                build_list.erase(self.kind.noun)
+                raise
+            build_list.erase(self.kind.noun)
+
         given = {option: self.params[option] for option in ('name', *self.fixed, *self.fixed_if_reported)}
         resource = {**self.kind.empty, **given, 'state': self.kind.ready[0], **predicted}
-        plan.step(f'{self.verb} {what}', send, self.undo_creation, **resource)
+        plan.step(f'{self.verb} {what}', send_and_list, self.undo_creation, **resource)
 
     def undo_creation(self) -> bool:
         """Remove the new resource, which could not be tagged. Returns False, after a warning, if it is left."""

@@ -34,6 +34,8 @@ class Kind:
     failed: frozenset[str] = frozenset({'failed', 'error'})  # states that no waiting changes
     gone: frozenset[str] = frozenset()  # states of a removed resource that is still listed
     removed: str = 'deleted'  # the last of these
+    tag_named: bool = False  # whether its name is its tag Name
+    born: str = ''  # the key of the time of its creation
     empty: Resource = field(default_factory=dict)  # a resource without values, on which predictions are based
 
     @property
@@ -60,7 +62,7 @@ def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
             return None
         raise
     # Eucalyptus 3 answers an unknown id with an empty list instead of an error.
-    return next((resource for resource in kind.read(reply) if resource[kind.id] == resource_id), None)
+    return next((resource for resource in read_reply(cloud, kind, reply) if resource[kind.id] == resource_id), None)
 
 
 def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[str] | None = None) -> list[Resource]:
@@ -69,10 +71,20 @@ def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[s
         found = [look(cloud, kind, resource_id) for resource_id in ids]
         return [resource for resource in found if resource and name in (None, resource['name'])]
     # Filters came with Eucalyptus 3.3, so the choice is made here.
-    resources = kind.read(cloud.ec2(kind.operation, f'the {kind.title}s', **kind.own_only))
+    resources = read_reply(cloud, kind, cloud.ec2(kind.operation, f'the {kind.title}s', **kind.own_only))
     if name is not None:
         resources = [resource for resource in resources if resource['name'] == name and resource['state'] not in kind.gone]
     return sorted(resources, key=lambda resource: resource[kind.id])
+
+
+def read_reply(cloud: Cloud, kind: Kind, reply: Resource) -> list[Resource]:
+    """The reply's resources; those of the cloud's build with their tags from its list, if the cloud has none."""
+    resources = kind.read(reply)
+    tags = cloud.build_list.tags() if cloud.build_list else {}
+    return [
+        {**resource, 'tags': own, 'name': resource['name'] or own.get('Name')} if (own := tags.get(resource[kind.id])) else resource
+        for resource in resources
+    ]
 
 
 def request_removal(cloud: Cloud, kind: Kind, resource_id: str) -> None:
@@ -237,6 +249,8 @@ VOLUME = Kind(
     remove='delete_volume',
     ready=('available', 'in-use'),
     gone=DELETED,
+    tag_named=True,
+    born='created',
     empty=read_volume({'VolumeId': None}),
 )
 SNAPSHOT = Kind(
@@ -248,6 +262,8 @@ SNAPSHOT = Kind(
     own_only={'OwnerIds': ['self']},
     ready=('completed',),
     gone=DELETED,
+    tag_named=True,
+    born='started',
     empty=read_snapshot({'SnapshotId': None}),
 )
 INSTANCE = Kind(
@@ -260,5 +276,7 @@ INSTANCE = Kind(
     failed=frozenset(),
     gone=frozenset({'terminated', 'shutting-down'}),
     removed='terminated',
+    tag_named=True,
+    born='launched',
     empty=read_instance({'InstanceId': None}),
 )

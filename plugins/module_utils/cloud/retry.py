@@ -67,9 +67,13 @@ READ = Policy(attempts=3, pause=1.1)
 TRANSFER = Policy(attempts=7, pause=0.5, growth=2.0, jitter=0.5, statuses=range(500, 600), codes=DAMAGED, malformed=True)
 
 
+def is_read(operation: str) -> bool:
+    """Whether botocore's ``operation`` ('describe_volumes') changes nothing."""
+    return operation.startswith(READ_OPERATIONS)
+
+
 def default_policy(operation: str) -> Policy:
-    """The policy of botocore's ``operation`` ('describe_volumes')."""
-    return READ if operation.startswith(READ_OPERATIONS) else ONCE
+    return READ if is_read(operation) else ONCE
 
 
 def _sleep(seconds: float) -> bool:

@@ -10,8 +10,19 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
+# The tag of a build's resources; its value is the build's name.
+BUILD_TAG = 'eucalyptus.cloud/build'
 SYSTEM = ('aws:', 'euca:')
 KEY_LENGTH, VALUE_LENGTH = 128, 256
+
+
+class NoTags(CollectionError):
+    """The cloud has no tags, and therefore no names of volumes, snapshots and instances."""
+
+
+def found_by_id_only(title: str, option: str) -> str:
+    """The sentence about resources ('volume') whose name would be a tag."""
+    return f'This cloud has no tags (Eucalyptus before 3.3), so {title}s are found by ID only: set {option}.'
 
 
 class InvalidTag(CollectionError):
@@ -39,6 +50,8 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
     wanted = wanted_tags(params)
     if wanted is None:
         return
+    if wanted and not cloud.has_tags and not cloud.build_list:
+        raise NoTags('This cloud has no tags (Eucalyptus before 3.3). Omit tags.')
     present = (plan.after or {}).get('tags') or {}
     missing = {key: value for key, value in wanted.items() if present.get(key) != value}
     for key, value in missing.items():
@@ -49,16 +62,30 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
     if missing:
         plan.step(
             f'set tags {", ".join(sorted(missing))}',
-            lambda: cloud.ec2('create_tags', resource_id(), Resources=[resource_id()], Tags=_list(missing)),
+            lambda: _set(cloud, resource_id(), missing, present),
             tags={**present, **missing},
         )
     if surplus:
         kept = {key: value for key, value in {**present, **missing}.items() if key not in surplus}
         plan.step(
             f'remove tags {", ".join(sorted(surplus))}',
-            lambda: cloud.ec2('delete_tags', resource_id(), Resources=[resource_id()], Tags=_list(surplus)),
+            lambda: _unset(cloud, resource_id(), surplus, kept),
             tags=kept,
         )
+
+
+def _set(cloud: Cloud, resource_id: str, tags: dict[str, str], present: dict[str, str]) -> None:
+    if cloud.build_list:
+        cloud.build_list.put(resource_id, {**present, **tags})
+    else:
+        cloud.ec2('create_tags', resource_id, Resources=[resource_id], Tags=_list(tags))
+
+
+def _unset(cloud: Cloud, resource_id: str, tags: dict[str, str], kept: dict[str, str]) -> None:
+    if cloud.build_list:
+        cloud.build_list.put(resource_id, kept)
+    else:
+        cloud.ec2('delete_tags', resource_id, Resources=[resource_id], Tags=_list(tags))
 
 
 def check_tag(key: str, value: str) -> None:

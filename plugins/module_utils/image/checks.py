@@ -18,6 +18,10 @@ class BootImageMissing(CollectionError):
     """The kernel or ramdisk of a machine image does not exist, or is not shared with this account."""
 
 
+class NoHvm(CollectionError):
+    """The cloud has no hvm images of files."""
+
+
 def check_may_register(cloud: Cloud, image_type: str) -> None:
     """Raise NotAdministrator when the account may not register a kernel or ramdisk.
 
@@ -49,3 +53,12 @@ def check_boot_images(cloud: Cloud, wanted: Wanted) -> None:
         if boot_image.lower() not in (image['image_id'].lower() for image in there):
             which = ', '.join(f'{image["image_id"]} ({image["name"]})' for image in there) or 'none'
             raise BootImageMissing(f'{kind}_id: this account can use no {kind} {boot_image}. Available: {which}.')
+
+
+def check_virtualization_type(cloud: Cloud, wanted: Wanted) -> None:
+    """Raise NoHvm if the cloud has no types of virtualization and one is required (the parameter is in 3.4 and later)."""
+    if wanted.virtualization_type == 'hvm' and not cloud.has_tags:
+        raise NoHvm(
+            'This cloud (Eucalyptus before 3.3) registers a file only as a paravirtual image, so nothing was uploaded. Omit '
+            'virtualization_type, and set kernel_id and ramdisk_id; or install onto a volume and register its snapshot.'
+        )

@@ -136,6 +136,9 @@ class Publication:
         if self._wanted.src:
             checks.check_may_register(self._cloud, self._wanted.type)
             checks.check_boot_images(self._cloud, self._wanted)
+            checks.check_virtualization_type(self._cloud, self._wanted)
+            if not self._cloud.has_tags:
+                self._request.pop('VirtualizationType', None)  # paravirtual, as all are there
             certificates = find_certificates(self._cloud.credentials, verify)
             self._bundle.seal(self._cloud.credentials.secret_key, certificates, self._wanted.part_size << 20)
             self._request['ImageLocation'] = self._bundle.location

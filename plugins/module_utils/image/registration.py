@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Kind, Resource, look, read_reply
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import SYSTEM, plan_tags, read_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import stem_of
@@ -69,7 +69,8 @@ def with_permissions(cloud: Cloud, image: Resource | None) -> Resource | None:
             raise
         return image  # perhaps another account's: our own account number is unknown
     grants = reply.get('LaunchPermissions') or []
-    accounts = sorted(grant['UserId'] for grant in grants if grant.get('UserId'))
+    # Eucalyptus 3.1 returns the caller's own account in their place (ImageManager.describeImageAttribute).
+    accounts = sorted(grant['UserId'] for grant in grants if grant.get('UserId')) if cloud.has_tags else None
     public = any(grant.get('Group') == EVERYBODY for grant in grants)
     return {**image, 'launch_permissions': {'public': public, 'accounts': accounts}}
 
@@ -89,8 +90,15 @@ def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wa
         after = after & {EVERYBODY} | {account.replace('-', '') for account in wanted['accounts']}
     predicted = {'public': EVERYBODY in after, 'accounts': sorted(after - {EVERYBODY})}
 
-    def grant(change: str, grantees: list[dict[str, str]]) -> None:
-        cloud.ec2('modify_image_attribute', f'image {image_id()}', ImageId=image_id(), LaunchPermission={change: grantees})
+    def grant(change: str, grants: t.Collection[str]) -> None:
+        everybody, accounts = [one for one in grants if one == EVERYBODY], sorted(one for one in grants if one != EVERYBODY)
+        if cloud.has_tags:
+            grantees = [{'Group': EVERYBODY}] * len(everybody) + [{'UserId': account} for account in accounts]
+            what: dict[str, t.Any] = {'LaunchPermission': {change: grantees}}
+        else:  # ModifyImageAttribute of 3.1 has only these parameters
+            what = {'Attribute': 'launchPermission', 'OperationType': change.lower()}
+            what |= {name: given for name, given in (('UserIds', accounts), ('UserGroups', everybody)) if given}
+        cloud.ec2('modify_image_attribute', f'image {image_id()}', ImageId=image_id(), **what)
 
     # One request adds or removes: Eucalyptus ignores removals beside additions.
     for change, description, grants in (
@@ -98,10 +106,9 @@ def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wa
         ('Remove', 'no longer let {} launch the image', before - after),
     ):
         if grants:
-            grantees = [{'Group': one} if one == EVERYBODY else {'UserId': one} for one in sorted(grants)]
             plan.step(
                 description.format(', '.join(sorted(grants)).replace(EVERYBODY, 'everybody')),
-                functools.partial(grant, change, grantees),
+                functools.partial(grant, change, grants),
                 launch_permissions=predicted,
             )
 
@@ -165,7 +172,7 @@ def registered(cloud: Cloud, *owners: str) -> list[Resource]:
     reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
         raise CloudError('DescribeImages failed: the answer was cut short in transit.', 'DescribeImages')
-    return [image for image in IMAGE.read(reply) if image['state'] not in IMAGE.gone]
+    return [image for image in read_reply(cloud, IMAGE, reply) if image['state'] not in IMAGE.gone]
 
 
 def is_of(image: Resource, request: dict[str, t.Any]) -> bool:

@@ -32,7 +32,8 @@ class FakeCloud:
     """
 
     def __init__(self) -> None:
-        self.replies: dict[str, list[Reply]] = {}
+        # Sent before a change that is the first request.
+        self.replies: dict[str, list[Reply]] = {'DescribeRegions': ['']}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.sent: list[t.Any] = []
         self.bodies: list[t.Any] = []  # of the requests in ``sent``

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a lab without virtual machines for as long as the tests run: the real API process, and a double of a node.
 
-``lab.py`` prints the lab's facts as JSON, starting the lab first if it is not running. It ends, and its state
+``lab.py VERSION`` prints the lab's facts as JSON, starting the lab first if it is not running. It ends, and its state
 is removed, when the process that runs the tests has ended: ansible-test, otherwise ansible-playbook. PYTHONPATH has the
 checkout and its lab.
 """
@@ -36,12 +36,13 @@ def main() -> None:
     try:
         lab = Lab.load(NAME)
     except FileNotFoundError:
-        lab = Lab.create(NAME, pace=PACE, nodes=(NODE,))
+        lab = Lab.create(NAME, play=sys.argv[1], pace=PACE, nodes=(NODE,))
         labfiles.write(lab.config, lab.accounts)
         supervise(lab.config.home, until)
     facts = {
         'endpoint': lab.config.endpoint,
         'zone': lab.config.zone,
+        'play': lab.config.play,
         'account': lab.tenant.number,
         'eucarc': str(lab.config.home / 'tenant/eucarc'),
         'admin_eucarc': str(lab.config.home / 'admin/eucarc'),
