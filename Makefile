@@ -55,7 +55,7 @@ lab: ready stage-lab ## tests of the lab (ONLY=tests/lab/...)
 
 nodes: ready stage-nodes ## deployments on twenty nodes over ssh (ONLY=tests/nodes/...)
 
-integration: ready stage-integration ## integration targets (ONLY=names of targets)
+integration: ready stage-integration ## integration targets (ONLY=names of targets, PLAY=3.1|3.4|4.4|5)
 
 build: ready stage-build ## complete builds in virtual machines (ONLY=tests/build/...)
 
@@ -105,6 +105,7 @@ stage-nodes:
 	@$(pytest) $(or $(ONLY),tests/nodes)
 
 stage-integration: tree
+	@[ -z "$(PLAY)" ] || echo "eucalab_play: '$(PLAY)'" > "$(tree)/tests/integration/integration_config.yml"
 	@cd "$(tree)" && ansible-test integration --python $(python) --color no $(ONLY)
 
 stage-build:
