@@ -25,6 +25,7 @@ PARTS = ('kernel', 'ramdisk')
 MISSING = (403, 404, 410)  # some mirrors answer 403 for a file that is not there
 SUMS_LINE = re.compile(r'([0-9a-f]{64}) [ *]?(?:\./)?(\S+)')
 RELEASE_LINE = re.compile(r' ([0-9a-f]{64}) +[0-9]+ (\S+)')
+SUITE = re.compile(r'^(?:Suite|Codename): *(\S+)', re.MULTILINE)
 REVIEWED = 'the checksum is in the catalogue'
 
 
@@ -144,7 +145,12 @@ def _by_release(system: t.Mapping[str, t.Any], base: str, sums_url: str, keyring
         url = f'{directory}Release'
         release = _get(url)
         key = signatures.check_detached(release, _get(f'{url}.gpg'), f'{url}.gpg', keyring)
-    listed = {name: digest for digest, name in RELEASE_LINE.findall(release.decode('utf-8', 'replace'))}
+    text = release.decode('utf-8', 'replace')
+    wanted = system['release'].rstrip('/').rpartition('/')[2]
+    if wanted not in SUITE.findall(text):
+        # The same keys sign all releases.
+        raise MediaError(f'{url} is signed, but for {" and ".join(SUITE.findall(text)) or "no release"} instead of {wanted}.')
+    listed = {name: digest for digest, name in RELEASE_LINE.findall(text)}
     name = system['checksums'].removeprefix(system['release'])
     if name not in listed:
         raise MediaError(f'{url} has no SHA-256 sum of {name}.')

@@ -51,7 +51,7 @@ def _good(arguments: list[str], url: str, keyring: str) -> str:
         capture_output=True,
         check=False,
     )
-    status: list[tuple[str, str]] = [(word, value) for word, value in STATUS.findall(done.stdout.decode('utf-8', 'replace'))]
+    status: list[tuple[str, str]] = STATUS.findall(done.stdout.decode('utf-8', 'replace'))
     # Release files have several signatures, of which an older keyring knows only some: then gpgv's exit status is not 0.
     # Keys of old releases have expired.
     valid = [value for word, value in status if word == 'VALIDSIG']

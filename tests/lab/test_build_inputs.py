@@ -230,3 +230,33 @@ def test_an_interrupted_module_leaves_no_file_with_its_arguments(tmp_path: Path,
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(20)
     assert [path.name for path in files] == ([] if pipelined else ['AnsiballZ_build_plan.py'])
+
+
+# --- the catalogue of systems
+
+
+def test_help_prints_the_systems_and_asks_the_cloud_nothing(lab_api: Lab, build: Build) -> None:
+    asked = len(requests(lab_api))
+    shown = build(os='help')
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert re.search(r'- fedora-41 +anaconda +kickstart\.cfg\.j2 +VNC +3072 +x86-64-v1 +checked', shown.stdout)
+    assert requests(lab_api)[asked:] == []
+
+
+def test_a_system_of_the_catalogue_decides_the_memory_of_its_instance(build: Build) -> None:
+    refused = build(os='rocky-9', instance_type='m1.small')
+    assert re.search(
+        r'image_build_instance_type: m1\.small \(\d+ MiB\) has less memory than image_build_memory, 3072 MiB\. These types have ',
+        one_line(refused),
+    )
+    planned = build('--check', os='rocky-9')
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert 'rocky-9 needs a processor of the level x86-64-v2' in one_line(planned)
+
+
+def test_an_unknown_system_is_refused_with_the_nearest_before_the_cloud_is_asked(lab_api: Lab, build: Build) -> None:
+    asked = len(requests(lab_api))
+    refused = build(os='debain-12')
+    assert refused.returncode != 0
+    assert 'image_build_os: debain-12 is not in the catalogue. Similar names are debian-12,' in one_line(refused)
+    assert requests(lab_api)[asked:] == []

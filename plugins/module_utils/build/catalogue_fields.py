@@ -56,7 +56,8 @@ def _pattern(value: t.Any) -> str:
 
 
 def _memory(value: t.Any) -> str:
-    return checks.positive('MiB')(value) if type(value) is int else f'must be a whole number of MiB, not {value!r}'
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return checks.positive('MiB')(value) if whole else f'must be a whole number of MiB, not {value!r}'
 
 
 def _architectures(value: t.Any) -> str:

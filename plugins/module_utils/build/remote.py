@@ -220,7 +220,8 @@ def plan(values: Values, endpoint: str) -> dict[str, t.Any]:
             'notes': _notes(values, display_command(values), "the vnc_password of the node's policy, if it has one", 'power off'),
         }
     way = way_of(values['installer_family'], values['kickstart_version'])
-    assert way, 'problems() has refused this'
+    if way is None:
+        raise AssertionError('problems() has refused this')
     return {
         'interface': way.interface,
         'port': way.port,
@@ -233,7 +234,7 @@ def plan(values: Values, endpoint: str) -> dict[str, t.Any]:
 
 def _notes(values: Values, command: str, source: str, end: str) -> list[str]:
     return [
-        f'The installer {INSTANCE} waits for you. Paste this command:',
+        f'Connect to the installer {INSTANCE} with this command:',
         command,
         f'Password: {source}',
         f'Install on the disk of {values["volume_size"]} GiB. Its serial number contains {VOLUME} (Eucalyptus 4.1 and later).',

@@ -54,11 +54,11 @@ def system(name: str, given: str = '', **changes: t.Any) -> dict[str, t.Any]:
     return catalogue.resolve(systems.read(ROLE, {name: changes}).entry(name), name, 'x86_64', given)
 
 
-def debian(signer: Signer, release: str = 'InRelease') -> Files:
+def debian(signer: Signer, release: str = 'InRelease', codename: str = 'bookworm') -> Files:
     boot = 'netboot/debian-installer/amd64'
     sums = f'{sha256(KERNEL)}  ./{boot}/linux\n{sha256(RAMDISK)}  ./{boot}/initrd.gz\n'.encode()
     text = (
-        'Origin: Debian\nSHA256:\n'
+        f'Origin: Debian\nSuite: oldstable\nCodename: {codename}\nSHA256:\n'
         f' {sha256(b"")} 0 main/installer-amd64/current/images/MD5SUMS\n'
         f' {sha256(sums)} {len(sums):8} main/installer-amd64/current/images/SHA256SUMS\n'
     ).encode()
@@ -107,6 +107,12 @@ def test_a_release_that_was_changed_after_it_was_signed_is_refused(signer: Signe
         f'The signature of {url}/dists/bookworm/InRelease is not good for the keyring {signer.keyring} (image_build_keyring): '
         'it is not the signature of this content.'
     )
+
+
+def test_the_signed_release_of_another_system_is_refused(signer: Signer, tmp_path: Path) -> None:
+    with serving(debian(signer, codename='bullseye')) as (url, _asked):
+        said = refusal(system('debian-12', url), signer.keyring, tmp_path)
+    assert said == f'{url}/dists/bookworm/InRelease is signed, but for oldstable and bullseye instead of bookworm.'
 
 
 def test_text_outside_of_the_signature_does_not_count(signer: Signer, tmp_path: Path) -> None:
