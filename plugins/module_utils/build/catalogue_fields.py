@@ -102,7 +102,7 @@ FIELDS = {
     'disk_label': Field('Disk label that the installer makes unless its answer file names one.', _among('msdos', 'gpt')),
     'network_names': Field('How the installed system names its network card.', text),
     'login_prompt': Field('Regular expression of the login prompt, if it is unusual.', _pattern, False),
-    'note': Field('What a user must know.', text, False),
+    'note': Field('Condition of use, as the end of a sentence that begins with the name.', text, False),
     'proof': Field('Level of proof.', _among(*PROOFS)),
 }
 LIKE = 'like'
