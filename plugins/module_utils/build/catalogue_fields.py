@@ -82,7 +82,7 @@ FIELDS = {
     'ramdisk': Field('Initial ramdisk, likewise.', _path),
     'kernel_sha256': Field('Reviewed SHA-256 sum of the kernel of a release that does not change.', _sha256, False),
     'ramdisk_sha256': Field('Reviewed SHA-256 sum of the ramdisk, likewise.', _sha256, False),
-    'trust': Field('Source of the checksums; see below.', _among(*TRUST)),
+    'trust': Field('Source of the checksums, as listed above.', _among(*TRUST)),
     'checksums': Field('File with the checksums below the mirror.', _path, False),
     'signature': Field('Detached signature of that file.', _path, False),
     'release': Field('Directory of the signed InRelease, which has the checksum of that file.', _directory, False),
