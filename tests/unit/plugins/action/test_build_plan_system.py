@@ -79,6 +79,11 @@ def test_a_necessary_build_gets_its_media_from_the_cache(plan: Planner, mirror: 
     }
 
 
+def test_a_build_on_another_host_downloads_there(plan: Planner, mirror: tuple[str, list[str]]) -> None:
+    assert 'kernel_src' not in plan(transport='ssh')['build']
+    assert mirror[1] == []
+
+
 def test_a_finished_image_needs_no_media(plan: Planner, mirror: tuple[str, list[str]]) -> None:
     result = plan(finished={'image_id': 'emi-1'}, os='fedora-41')
     assert (mirror[1], 'warnings' in result) == ([], False)
