@@ -130,7 +130,7 @@ class ActionModule(ActionBase):
                 f'installer, {system["installer_family"]}, or to an empty string for an installation by hand. ({error})'
             ) from error
         if os.path.dirname(path) == own:
-            problems = recipe.template_problems()
+            problems = recipe.template_problems(os.path.basename(path))
             if problems:
                 raise RecipeError(' '.join(problems))
         try:
