@@ -133,14 +133,14 @@ class ActionModule(ActionBase):
                 f'installer, {system["installer_family"]}, or to an empty string for an installation by hand. ({error})'
             ) from error
         if os.path.dirname(path) == own:
-            problems = recipe.template_problems(os.path.basename(path))
+            problems = recipe.template_problems()
             if problems:
                 raise RecipeError(' '.join(problems))
         try:
             text = render(self._templar, path, {**variables, **PLACEHOLDERS})
         except TemplateError as error:
             raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
-        checked = answer_checks.check(recipe['installer_family'], text, recipe['kickstart_version'])
+        checked = answer_checks.check(text, recipe['kickstart_version'])
         if checked.problems:
             raise RecipeError(f'{PREFIX}answer_file: {path}, as rendered, is wrong. {". ".join(checked.problems)}.')
         self._unchecked = checked.unchecked

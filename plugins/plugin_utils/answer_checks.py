@@ -40,15 +40,12 @@ FORMS = (
 )
 
 
-def check(family: str, text: str, version: str) -> Checked:
-    """Check an answer file. Its form decides for which installer; where that is unclear, ``family``.
-
-    ``version`` is the kickstart's, as pykickstart names it.
-    """
-    form = next((name for name, pattern in FORMS if re.search(pattern, text, re.MULTILINE)), family)
-    if form not in CHECKS:
-        return Checked([], ['it was not checked: its form is not that of an answer file for which a check exists'])
-    return CHECKS[form](text, version)
+def check(text: str, version: str) -> Checked:
+    """Check an answer file for the installer whose form it has. ``version`` is the kickstart's, as pykickstart names it."""
+    for form, pattern in FORMS:
+        if re.search(pattern, text, re.MULTILINE):
+            return CHECKS[form](text, version)
+    return Checked([], ['it was not checked: it has the form of no answer file for which a check exists'])
 
 
 def kickstart(text: str, version: str) -> Checked:

@@ -27,7 +27,13 @@ def problems(template: str, values: t.Mapping[str, t.Any]) -> list[str]:
     family = FAMILIES.get(template)
     if family is None:
         return []
-    return [*_source(template, family, values), *_packages(template, family, values), *_layout(values), *_old(family, values)]
+    return [
+        *_source(template, family, values),
+        *_packages(template, family, values),
+        *_layout(values),
+        *_old(family, values),
+        *_suse(template, family, values),
+    ]
 
 
 def _source(template: str, family: str, values: t.Mapping[str, t.Any]) -> list[str]:
@@ -47,7 +53,7 @@ def _packages(template: str, family: str, values: t.Mapping[str, t.Any]) -> list
 
 def has_boot(values: t.Mapping[str, t.Any]) -> bool:
     """Whether /boot is a partition of its own: no GRUB of these systems fails to read ext4, but some fail to read the rest."""
-    return values['disk_layout'] == 'lvm' or values['filesystem'] == 'xfs'
+    return bool(values['disk_layout'] == 'lvm' or values['filesystem'] == 'xfs')
 
 
 def _layout(values: t.Mapping[str, t.Any]) -> list[str]:
@@ -73,4 +79,19 @@ def _old(family: str, values: t.Mapping[str, t.Any]) -> list[str]:
         found.append(
             'image_build_cloud_init: RHEL6 has no package cloud-init. Use false; the image then fetches the key by itself.'
         )
+    return found
+
+
+def _suse(template: str, family: str, values: t.Mapping[str, t.Any]) -> list[str]:
+    found = []
+    if family in ('yast', 'agama') and values['package_mirror']:
+        found.append(
+            f'image_build_package_mirror: {template} cannot name one. The installer takes packages from image_build_mirror.'
+        )
+    if family == 'agama' and values['proxy']:
+        found.append(
+            f'image_build_proxy: {template} cannot name one. Add the boot parameter proxy=URL to image_build_installer_options.'
+        )
+    if family == 'yast' and values['os'].startswith('sles'):
+        found.append(f'image_build_answer_file: {template} does not select the modules of SLES 15. Use your own AutoYaST profile.')
     return found

@@ -70,7 +70,7 @@ class Input:
 
 SECONDS = checks.positive('seconds')
 INPUTS = (
-    Input('os', 'str', NOT_KEYED, published=True),
+    Input('os', 'str', ANSWER_FILE, published=True),
     Input('mirror', 'str', NOT_KEYED, checks.mirror, published=True),
     Input('keyring', 'str', NOT_KEYED, checks.path, published=True),
     Input('catalogue', 'dict', NOT_KEYED, published=True),
@@ -224,9 +224,9 @@ class Recipe:
             return [f'{PREFIX}boot_params, with {PREFIX}installer_options, cannot be used: {error}']
         return []
 
-    def template_problems(self, template: str) -> list[str]:
-        """Inputs that this template of the role (its file name) needs and lacks, or that its installer cannot obey."""
-        return answers.problems(template, self.values)
+    def template_problems(self) -> list[str]:
+        """Inputs that the role's own answer file needs and lacks, or that its installer cannot obey."""
+        return answers.problems(os.path.basename(self['answer_file']), self.values)
 
     # --- parts of the key
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import os
 import re
 import shutil
@@ -24,9 +25,17 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answ
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks, templates
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import EVALUATED, ROLE
+from lxml import etree
 
+YAST = 'http://www.suse.com/1.0/yast2ns'
 GOLDEN = Path(__file__).parent / 'golden'
-FORMS = {'kickstart': 'kickstart.cfg.j2', 'preseed': 'preseed.cfg.j2', 'autoinstall': 'user-data.j2'}
+FORMS = {
+    'kickstart': 'kickstart.cfg.j2',
+    'preseed': 'preseed.cfg.j2',
+    'autoinstall': 'user-data.j2',
+    'autoyast': 'autoyast.xml.j2',
+    'agama': 'agama.json.j2',
+}
 KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ ann@example.com'
 HASH = '$6$salt$ENGfQh2LykT/kSgvYcBGPq1'
 PLAIN: dict[str, t.Any] = {
@@ -71,6 +80,8 @@ VERSIONS = {
         'install_url': ['http://ftp.debian.org/debian', 'http://archive.debian.org/debian', 'http://archive.ubuntu.com/ubuntu']
     },
     'autoinstall': {},
+    'autoyast': {'os': ['leap-15.6', 'tumbleweed'], 'package_mirror': ['']},
+    'agama': {'os': ['leap-16.0', 'sles-16'], 'package_mirror': [''], 'proxy': ['']},
 }
 
 
@@ -129,6 +140,11 @@ def scripts(form: str, text: str) -> list[str]:
         return re.findall(r'^%(?:pre|post)\b.*\n([\s\S]*?)^%end', text, re.MULTILINE)
     if form == 'preseed':
         return [base64.b64decode(one).decode() for one in re.findall('echo ([A-Za-z0-9+/=]{60,})', text)]
+    if form == 'autoyast':
+        return [one.text for one in etree.fromstring(text.encode()).iter(f'{{{YAST}}}source')]
+    if form == 'agama':
+        content = json.loads(text)['scripts']
+        return [one['content'] for one in content['pre'] + content['post']]
     content = yaml.safe_load(text)['autoinstall']
     found = content['early-commands'] + content['late-commands']
     inner = [re.findall(r"<<'CLOUD-IMAGE'\n([\s\S]*?)^CLOUD-IMAGE$", one, re.MULTILINE) for one in found]
@@ -138,17 +154,13 @@ def scripts(form: str, text: str) -> list[str]:
 @pytest.mark.parametrize(('form', 'changes'), CASES)
 def test_each_combination_is_valid_and_proves_its_success(form: str, changes: dict[str, t.Any]) -> None:
     text = render(form, **changes)
-    checked = answer_checks.check('', text, changes.get('kickstart_version', ''))
+    checked = answer_checks.check(text, changes.get('kickstart_version', ''))
     assert checked.problems == []
     assert proof.proves(text)
     assert proof.reports(text) is changes['boot_report']
-    assert 'vol-1a2b3c4d' in '\n'.join(scripts(form, text))
-
-
-@pytest.mark.parametrize(('form', 'changes'), CASES)
-def test_the_scripts_of_each_combination_are_shell_scripts(form: str, changes: dict[str, t.Any]) -> None:
-    found = scripts(form, render(form, **changes))
+    found = scripts(form, text)
     assert len(found) >= 3
+    assert 'vol-1a2b3c4d' in found[0]
     for script in found:
         ended = subprocess.run(['/bin/sh', '-n'], input=script, text=True, capture_output=True, check=False)
         assert (ended.returncode, ended.stderr) == (0, '')
@@ -164,7 +176,9 @@ def test_shellcheck_has_nothing_to_say_about_the_scripts(form: str) -> None:
 
 
 def readable(form: str, text: str) -> str:
-    """With the scripts of a preseed file instead of their Base64."""
+    """With the scripts of a preseed file instead of their Base64, and with those of an Agama profile in lines."""
+    if form == 'agama':
+        return text.replace('\\n', '\n    | ')
     if form != 'preseed':
         return text
     for encoded in re.findall('echo ([A-Za-z0-9+/=]{60,})', text):
@@ -186,6 +200,21 @@ def test_the_answer_file_is_the_one_that_was_reviewed(form: str) -> None:
 # --- what a partition table must have
 
 
+def yast_layout(text: str) -> set[tuple[str, str]]:
+    parts = etree.fromstring(text.encode()).iter(f'{{{YAST}}}partition')
+    values = [{child.tag.rpartition('}')[2]: child.text for child in part} for part in parts]
+    return {(one['mount'], one['filesystem']) for one in values if 'mount' in one}
+
+
+def agama_layout(text: str) -> set[tuple[str, str]]:
+    storage = json.loads(text)['storage']
+    parts = [
+        *storage['drives'][0]['partitions'],
+        *(one for group in storage.get('volumeGroups', []) for one in group['logicalVolumes']),
+    ]
+    return {(one['filesystem']['path'], one['filesystem']['type']) for one in parts if 'filesystem' in one}
+
+
 @pytest.mark.parametrize('changes', pairwise({name: OPTIONS[name] for name in ('disk_layout', 'filesystem', 'swap')}))
 def test_the_layout_is_the_same_with_each_installer(changes: dict[str, t.Any]) -> None:
     boot = changes['disk_layout'] == 'lvm' or changes['filesystem'] == 'xfs'
@@ -204,6 +233,8 @@ def test_the_layout_is_the_same_with_each_installer(changes: dict[str, t.Any]) -
     assert mounts == expected
     named = [one['id'] for one in storage]
     assert all(one.get(key, named[0]) in named for one in storage for key in ('device', 'volume', 'volgroup'))
+    assert yast_layout(render('autoyast', **changes)) == expected
+    assert agama_layout(render('agama', **changes)) == expected
     recipe = re.search(r'expert_recipe string image :: ((?:.*\\\n)*.*)', render('preseed', **changes))
     assert recipe
     parts = recipe[1].replace('\\\n', ' ').split(' . ')
@@ -222,6 +253,8 @@ def test_the_layout_is_the_same_with_each_installer(changes: dict[str, t.Any]) -
 def test_the_same_inputs_reach_the_system_with_each_installer(form: str) -> None:
     text = render(form, **FULL)
     everything = text + '\n'.join(scripts(form, text))
+    if form == 'agama':  # which refuses it
+        everything += FULL['proxy']
     for value in (
         'de_DE.UTF-8',
         'Europe/Berlin',

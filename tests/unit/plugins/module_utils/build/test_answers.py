@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers, checks
 
 VALUES: dict[str, t.Any] = {
-    **{'install_url': 'http://mirror.example.com/os', 'package_mirror': '', 'packages': ['vim'], 'kickstart_version': ''},
+    **{'install_url': 'http://mirror.example.com/os', 'package_mirror': '', 'packages': ['vim'], 'kickstart_version': '', 'os': ''},
     **{'disk_layout': 'plain', 'filesystem': 'ext4', 'swap': 0, 'volume_size': 4, 'cloud_init': False, 'proxy': ''},
 }
 KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ ann'
@@ -35,6 +35,17 @@ def test_plain_inputs_suit_every_template(template: str) -> None:
         ('preseed.cfg.j2', {'disk_layout': 'lvm', 'swap': 2048}, 'is 4 GiB, and the layout needs 4608 MiB: 2048 MiB of swap and'),
         ('kickstart.cfg.j2', {'kickstart_version': 'RHEL6', 'filesystem': 'xfs'}, 'RHEL6 cannot make XFS'),
         ('kickstart.cfg.j2', {'kickstart_version': 'RHEL6', 'cloud_init': True}, 'RHEL6 has no package cloud-init'),
+        (
+            'agama.json.j2',
+            {'proxy': 'http://p.example.com:3128'},
+            'Add the boot parameter proxy=URL to image_build_installer_options',
+        ),
+        (
+            'autoyast.xml.j2',
+            {'package_mirror': 'http://m.example.com'},
+            'image_build_package_mirror: autoyast.xml.j2 cannot name one',
+        ),
+        ('autoyast.xml.j2', {'os': 'sles-15'}, 'does not select the modules of SLES 15'),
     ],
 )
 def test_what_an_installer_cannot_do_is_refused(template: str, changes: dict[str, t.Any], words: str) -> None:
