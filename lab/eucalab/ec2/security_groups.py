@@ -146,7 +146,7 @@ def group_id(cloud: Cloud, identifier: str) -> str:
 
 def _wanted(cloud: Cloud, caller: Caller, request: dict[str, Any], must_exist: bool) -> list[Rule]:
     rules: list[Rule] = []
-    for permission in _permissions(request):
+    for permission in _permissions(cloud, request):
         groups = tuple(_source(cloud, caller, pair, must_exist) for pair in permission.get('UserIdGroupPairs') or [])
         # Networks beside groups are ignored (IpPermissionTypeAsNetworkRule).
         cidrs = () if groups else tuple(_cidr(one.get('CidrIp') or '') for one in permission.get('IpRanges') or [])
@@ -155,7 +155,7 @@ def _wanted(cloud: Cloud, caller: Caller, request: dict[str, Any], must_exist: b
     return rules
 
 
-def _permissions(request: dict[str, Any]) -> list[dict[str, Any]]:
+def _permissions(cloud: Cloud, request: dict[str, Any]) -> list[dict[str, Any]]:
     """The permissions in today's form, also when they came in the form of before 2009 (``CidrIp=…``)."""
     old = {key: request[key] for key in ('CidrIp', 'IpProtocol', 'FromPort', 'ToPort') if request.get(key) is not None}
     pair = {key: request[key] for key in ('SourceSecurityGroupName', 'SourceSecurityGroupOwnerId') if request.get(key) is not None}
@@ -167,6 +167,8 @@ def _permissions(request: dict[str, Any]) -> list[dict[str, Any]]:
         if len(pair) < 2:
             raise failure('MissingParameter: both a source group and its owner must be set.')
         source = {'GroupName': pair['SourceSecurityGroupName'], 'UserId': pair['SourceSecurityGroupOwnerId']}
+        if cloud.played.replies.groups_by_name and 'IpProtocol' in old:  # IpPermissionType of 3.1 has the group beside its ports
+            return [{**old, 'UserIdGroupPairs': [source]}]
         everything = (('tcp', 1, 65535), ('udp', 1, 65535), ('icmp', -1, -1))
         return [
             {'IpProtocol': protocol, 'FromPort': low, 'ToPort': high, 'UserIdGroupPairs': [source]}

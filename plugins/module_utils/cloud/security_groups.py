@@ -197,7 +197,8 @@ SECURITY_GROUP = Kind(
 
 def in_use(error: CloudError) -> bool:
     """Whether a group could not be deleted because something uses it. The text is that of Eucalyptus up to 3.3."""
-    return error.code in ('InvalidGroup.InUse', 'DependencyViolation') or 'Failed to delete security group' in (error.text or '')
+    texts = ('Failed to delete security group', 'cannot be deleted because it is in use')
+    return error.code in ('InvalidGroup.InUse', 'DependencyViolation') or any(text in (error.text or '') for text in texts)
 
 
 def authorize(cloud: Cloud, group_id: str, rules: list[Rule]) -> None:
