@@ -17,6 +17,8 @@ options:
     description:
       - The resource's tag C(Name), by which the module finds it again.
       - If a resource with this name exists, no second one is created. If several exist, the task fails and lists them.
+      - Eucalyptus before 3.3 has no tags. There, a resource has no name, and only its ID identifies it. A task with neither name
+        nor ID creates a new one each time.
     type: str
 """
 

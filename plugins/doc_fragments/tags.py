@@ -12,7 +12,7 @@ options:
     description:
       - Tags to set. Other tags of the resource are left unchanged, unless O(purge_tags) is set.
       - A tag without a value gets an empty one.
-      - If omitted, no tag is changed. Eucalyptus 3.1 does not support tags.
+      - If omitted, no tag is changed. Eucalyptus before 3.3 has no tags, so the task fails there.
     type: dict
   purge_tags:
     description: Whether to remove the tags that are not in O(tags), except the cloud's own (C(aws:), C(euca:)).

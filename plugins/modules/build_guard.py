@@ -200,9 +200,9 @@ class BuildGuardModule(CloudModule):
         _was_there, note = guard.dismiss(self._lock)
         try:
             if note:
+                remove_claim(self.cloud, note)
                 self.cloud.for_build(note.rpartition('/')[0])
                 tidy(self.cloud)
-                remove_claim(self.cloud, note)
         except CollectionError as error:
             self.module.warn(f'The claim on the build could not be removed. It expires after 150 s. {error}')
         if self._log.exists() and not self._log.stat().st_size:

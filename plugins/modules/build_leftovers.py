@@ -18,7 +18,8 @@ description:
     answer file.
   - The module refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
-  - In Eucalyptus 3.1 and 3.2, which have no tags, the module finds only images, the security group and the answer file.
+  - On a cloud without tags (Eucalyptus before 3.3), a list in object storage leads to the resources. If a build was killed while
+    it created one, the module finds it by the request. If several resources match, the task fails and names them.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:

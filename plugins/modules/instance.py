@@ -27,12 +27,14 @@ options:
     choices: [running, stopped, terminated]
     default: running
   instance_id:
-    description: ID of an existing instance. One of O(instance_id), O(name) and O(client_token) is required.
+    description: ID of an existing instance. One of O(instance_id), O(name) and O(client_token) is required
+      where the cloud has tags.
     type: str
   name:
     description:
       - The instance's tag C(Name), by which the module finds it again. Terminated instances are ignored.
       - If several instances have this name, the task fails and lists them.
+      - Eucalyptus before 3.3 has no tags. There, an instance has no name, and only its ID identifies it.
     type: str
   client_token:
     description:

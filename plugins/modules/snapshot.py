@@ -21,7 +21,7 @@ options:
       - The cloud cannot delete a snapshot that is still V(pending). With O(wait) the module waits for it first.
         Otherwise the task fails.
   snapshot_id:
-    description: ID of an existing snapshot. One of O(snapshot_id) and O(name) is required.
+    description: ID of an existing snapshot. One of O(snapshot_id) and O(name) is required where the cloud has tags.
     type: str
   volume_id:
     description:

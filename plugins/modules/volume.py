@@ -17,7 +17,7 @@ author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:
   volume_id:
-    description: ID of an existing volume. One of O(volume_id) and O(name) is required.
+    description: ID of an existing volume. One of O(volume_id) and O(name) is required where the cloud has tags.
     type: str
   size:
     description:

@@ -164,10 +164,10 @@ def tidy(cloud: Cloud) -> None:
     build_list = cloud.build_list
     if build_list is None:
         return
-    known = {kind: listing(cloud, kind) for kind in KINDS.values() if kind is not SECURITY_GROUP}
-    existing = {one[kind.id] for kind, resources in known.items() for one in resources if one['state'] not in kind.gone}
+    known = [(kind, listing(cloud, kind)) for kind in KINDS.values() if kind is not SECURITY_GROUP]
+    existing = {one[kind.id] for kind, resources in known for one in resources if one['state'] not in kind.gone}
     build_list.forget(build_list.tags().keys() - existing)
-    for kind, resources in known.items():
+    for kind, resources in known:
         notes = [note for note in build_list.notes(kind.noun) if note.build == build_list.build]
         if notes and not _unlisted(cloud, kind, resources):
             build_list.erase(kind.noun)

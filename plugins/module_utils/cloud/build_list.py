@@ -14,10 +14,8 @@ import re
 import typing as t
 from datetime import datetime
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError
-
-if t.TYPE_CHECKING:
-    from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
 
 Tags = dict[str, str]
 BUCKET = 'builds'  # with the account's number appended
@@ -25,6 +23,14 @@ _ID = re.compile('[a-z]+-[0-9A-Fa-f]+')
 # A resource may be older than the note by the difference of the clocks of two of the cloud's services. It is younger by up
 # to the time that one request may take.
 _EARLIER, _LATER = 60.0, 300.0  # seconds
+
+
+class Storage(t.Protocol):
+    """The part of the class Cloud that the list needs."""
+
+    credentials: Credentials
+
+    def s3(self, operation: str, about: str = '', **parameters: t.Any) -> dict[str, t.Any]: ...
 
 
 class Note(t.NamedTuple):
@@ -44,7 +50,7 @@ class Note(t.NamedTuple):
 
 
 class BuildList:
-    def __init__(self, cloud: Cloud, build: str) -> None:
+    def __init__(self, cloud: Storage, build: str) -> None:
         self._cloud, self.build = cloud, build
         self._known: dict[str, Tags] | None = None
 

@@ -119,7 +119,8 @@ class ResourceModule(CloudModule):
         def send_and_list() -> None:
             """The same where the cloud has no tags, so that the resource of a build can be found after any interruption."""
             if not (build_list := self.cloud.build_list):
-                return send()
+                send()
+                return
             values = {option: given[option] for option in (*self.fixed, *self.fixed_if_reported) if given[option] is not None}
             build_list.note(self.kind.noun, values, [one[self.kind.id] for one in listing(self.cloud, self.kind)])
             try:

@@ -93,7 +93,7 @@ def plan_permissions(plan: Plan, cloud: Cloud, image_id: t.Callable[[], str], wa
     def grant(change: str, grants: t.Collection[str]) -> None:
         everybody, accounts = [one for one in grants if one == EVERYBODY], sorted(one for one in grants if one != EVERYBODY)
         if cloud.has_tags:
-            grantees = [{'Group': EVERYBODY}] * len(everybody) + [{'UserId': account} for account in accounts]
+            grantees = [{'UserId': account} for account in accounts] + [{'Group': one} for one in everybody]
             what: dict[str, t.Any] = {'LaunchPermission': {change: grantees}}
         else:  # ModifyImageAttribute of 3.1 has only these parameters
             what = {'Attribute': 'launchPermission', 'OperationType': change.lower()}

@@ -134,7 +134,30 @@ def test_what_changes_something_is_never_sent_twice(cloud, clock, ours):
     complaint(ours, 'create_volume', Size=1, AvailabilityZone='one')
     cloud.on('CreateVolume', error('ServiceUnavailable', 'later', 503), '<volumeId>vol-1</volumeId>')
     complaint(ours, 'create_volume', Size=1, AvailabilityZone='one')
-    assert len(cloud.requests) == 2
+    assert len(cloud.asked('CreateVolume')) == 2
+
+
+def test_replies_in_the_internal_form_of_old_versions_change_the_api_version(cloud, ours):
+    internal = '<?xml version="1.0"?><euca:DescribeVolumesResponseType xmlns:euca="urn:x"/>'
+    cloud.on('DescribeVolumes', (200, internal), '<volumeSet><item><volumeId>vol-1</volumeId></item></volumeSet>')
+    cloud.on('CreateVolume', '<volumeId>vol-2</volumeId>')
+    assert ours.ec2('describe_volumes')['Volumes'][0]['VolumeId'] == 'vol-1'
+    assert ours.ec2('create_volume', Size=1, AvailabilityZone='one')['VolumeId'] == 'vol-2'
+    versions = [parameters['Version'] for _action, parameters in cloud.requests]
+    assert (versions, ours.has_tags) == (['2014-10-01', '2012-05-01', '2012-05-01'], False)
+
+
+def test_a_change_is_preceded_by_a_read_that_reveals_the_form_of_replies(cloud, ours):
+    cloud.on('CreateVolume', '<volumeId>vol-1</volumeId>')
+    ours.ec2('create_volume', Size=1, AvailabilityZone='one')
+    assert [action for action, _parameters in cloud.requests] == ['DescribeRegions', 'CreateVolume']
+    assert ours.has_tags
+
+
+def test_a_reply_by_no_service_is_not_that_of_a_missing_resource(cloud, ours):
+    cloud.on('DescribeVolumes', error('404 Not Found', 'unknown', 404))
+    failure = complaint(ours, 'describe_volumes')
+    assert "is not a cloud's EC2 service. Check ec2_url" in str(failure)
 
 
 def test_a_request_refused_as_a_replay_is_sent_again_a_second_later(cloud, clock, ours):

@@ -38,6 +38,8 @@ def test_certificates_are_checked_as_the_options_say(cloud, monkeypatch, run, op
 
 def silent_cloud():
     class Silent:
+        build_list = None
+
         @staticmethod
         def ec2(_operation, _about='', **_parameters):
             return {}

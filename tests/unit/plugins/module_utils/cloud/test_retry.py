@@ -32,8 +32,8 @@ def bucket(host: str) -> Bucket:
     ('send', 'requests'),
     [
         (lambda host: account(host).ec2('describe_volumes'), 3),
-        (lambda host: account(host).ec2('create_volume', Size=1, AvailabilityZone='one'), 1),
-        (lambda host: account(host).ec2('terminate_instances', InstanceIds=['i-1']), 1),
+        (lambda host: account(host).ec2('create_volume', Size=1, AvailabilityZone='one'), 3),  # a read comes first
+        (lambda host: account(host).ec2('terminate_instances', InstanceIds=['i-1']), 3),
         (lambda host: account(host).s3('list_buckets'), 3),
         (lambda host: account(host).s3('put_object', Bucket='images', Key='answers', Body=b'x'), 1),
         (lambda host: bucket(host).ensure(), 7),

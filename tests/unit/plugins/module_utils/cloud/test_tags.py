@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import types
+
 import pytest
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import NoTags, plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
+CLOUD = types.SimpleNamespace(has_tags=True, build_list=None)
 PRESENT = {'Name': 'x', 'old': '1', 'euca:node': 'n', 'aws:y': 'z'}
 
 
 def words(params, present=None):
     plan = Plan({'tags': dict(PRESENT if present is None else present)})
-    plan_tags(plan, None, lambda: pytest.fail('nothing is to be asked while planning'), params)
+    plan_tags(plan, CLOUD, lambda: pytest.fail('nothing is to be asked while planning'), params)
     return plan.descriptions, plan.after['tags']
 
 
@@ -37,3 +40,10 @@ def test_a_changed_name_is_one_step():
 def test_a_tag_without_a_value_is_empty():
     assert words({'tags': {'new': None}}) == (['set tags new'], {**PRESENT, 'new': ''})
     assert words({'tags': {'new': None}}, present={'new': ''}) == ([], {'new': ''})
+
+
+def test_a_cloud_without_tags_refuses_them_before_anything_is_changed():
+    plan = Plan({'tags': {}})
+    with pytest.raises(NoTags, match=r'no tags \(Eucalyptus before 3\.3\)\. Omit tags\.'):
+        plan_tags(plan, types.SimpleNamespace(has_tags=False, build_list=None), str, {'tags': {'a': 'b'}})
+    assert not plan.changed
