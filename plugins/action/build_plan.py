@@ -26,6 +26,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     inputs_of,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import Systems
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
@@ -40,6 +41,7 @@ SHA256 = 'sha256:'
 class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_async = False
+    _unchecked: t.Sequence[str] = ()  # what could not be checked in the answer file
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
@@ -65,6 +67,7 @@ class ActionModule(ActionBase):
             if not result.get('failed'):
                 self._add_media(result, recipe, system, trust)
                 if not result['build'].get('image'):
+                    remarks += [f'{PREFIX}answer_file: {remark}.' for remark in self._unchecked]
                     result['warnings'] = [*result.get('warnings', []), *remarks]
         except CollectionError as error:
             return {'failed': True, 'msg': str(error)}
@@ -137,6 +140,10 @@ class ActionModule(ActionBase):
             text = render(self._templar, path, {**variables, **PLACEHOLDERS})
         except TemplateError as error:
             raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
+        checked = answer_checks.check(text, recipe['kickstart_version'])
+        if checked.problems:
+            raise RecipeError(f'{PREFIX}answer_file: {path}, as rendered, is wrong. {". ".join(checked.problems)}.')
+        self._unchecked = checked.unchecked
         facts = facts_of(text)
         facts['reports'] = facts['reports'] and recipe['boot_report']
         return {'path': path, 'sha256': hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest(), **facts}

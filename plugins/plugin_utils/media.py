@@ -230,9 +230,11 @@ def _get(url: str, same_host: bool = False) -> bytes:
             raise NotThere(f'{url} (the server answered {error.code})') from error
         raise MediaError(f'{url} cannot be fetched: the server answered {error.code} {error.reason}.') from error
     except (OSError, ValueError) as error:
+        # A mirror cannot replace the distribution's own host.
+        mirror = '' if same_host else 'image_build_mirror to a mirror that this machine reaches, or '
         raise MediaError(
-            f'{url} cannot be fetched: {getattr(error, "reason", error)}. Set image_build_mirror to a mirror that this machine '
-            'reaches, or image_build_kernel_checksum and image_build_ramdisk_checksum.'
+            f'{url} cannot be fetched: {getattr(error, "reason", error)}. Set {mirror}image_build_kernel_checksum and '
+            'image_build_ramdisk_checksum.'
         ) from error
     if len(content) > LARGEST:
         raise MediaError(f'{url} has more than {LARGEST >> 20} MiB, so it is not an index.')

@@ -32,6 +32,16 @@ VARIABLES: dict[str, Any] = {
     'image_build_volume_id': 'vol-1a2b3c4d',
     'image_build_device_timeout': 5,
     'image_build_proof_key': '0123456789',
+    'image_build_package_mirror': '',
+    'image_build_proxy': '',
+    'image_build_language': 'en_US.UTF-8',
+    'image_build_keyboard': 'us',
+    'image_build_hostname': '',
+    'image_build_disk_layout': 'plain',
+    'image_build_filesystem': 'ext4',
+    'image_build_swap': 0,
+    'image_build_users': [],
+    'image_build_cloud_init': False,
 }
 VERSIONS = ['RHEL6', 'RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', 'RHEL11', *(f'F{number}' for number in range(16, 47))]
 

@@ -82,7 +82,7 @@ FIELDS = {
     'ramdisk': Field('Initial ramdisk, likewise.', _path),
     'kernel_sha256': Field('Reviewed SHA-256 sum of the kernel of a release that does not change.', _sha256, False),
     'ramdisk_sha256': Field('Reviewed SHA-256 sum of the ramdisk, likewise.', _sha256, False),
-    'trust': Field('Source of the checksums; see below.', _among(*TRUST)),
+    'trust': Field('Source of the checksums, as listed above.', _among(*TRUST)),
     'checksums': Field('File with the checksums below the mirror.', _path, False),
     'signature': Field('Detached signature of that file.', _path, False),
     'release': Field('Directory of the signed InRelease, which has the checksum of that file.', _directory, False),
@@ -102,7 +102,7 @@ FIELDS = {
     'disk_label': Field('Disk label that the installer makes unless its answer file names one.', _among('msdos', 'gpt')),
     'network_names': Field('How the installed system names its network card.', text),
     'login_prompt': Field('Regular expression of the login prompt, if it is unusual.', _pattern, False),
-    'note': Field('What a user must know.', text, False),
+    'note': Field('Condition of use, as the end of a sentence that begins with the name.', text, False),
     'proof': Field('Level of proof.', _among(*PROOFS)),
 }
 LIKE = 'like'

@@ -32,6 +32,8 @@ DEVICE = re.compile(r'(?=.{3,10}\Z)(/dev/)?(sd[c-z]|hd[c-z]|x?vd[b-z])[0-9]*\Z')
 # crypt(3): $id$salt$hash, perhaps with parameters between. The old DES form has no mark that distinguishes it from a password.
 CRYPT_HASH = re.compile(r'\$(1|2[abxy]|5|6|7|y|gy|sha1|md5)(\$[^\s:$]+){2,}')
 
+SSH_KEY = re.compile(r'(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]{16,}={0,3}( [^\r\n]*)?')
+
 
 def nearest(wrong: str, existing: t.Iterable[str]) -> list[str]:
     """At most SHOWN of the existing names, the most similar to the wrong one first."""
@@ -51,6 +53,10 @@ def positive(unit: str, most: int = LARGEST) -> Check:
         return '' if value <= most else f'must be {most} or less ({unit})'
 
     return check
+
+
+def not_negative(unit: str) -> Check:
+    return lambda value: '' if 0 <= value <= LARGEST else f'must be 0 or more ({unit}), not {value}'
 
 
 def build_name(value: str) -> str:
@@ -178,6 +184,44 @@ def timezone(value: str) -> str:
     return '' if good else f'must be a time zone like UTC or Europe/Berlin, not {value!r}'
 
 
+def language(value: str) -> str:
+    good = re.fullmatch(r'(C|[a-z]{2,3}_[A-Z]{2})\.UTF-8', value)
+    return '' if good else f'must be a locale like en_US.UTF-8 or de_DE.UTF-8, not {value!r}'
+
+
+def keyboard(value: str) -> str:
+    return '' if re.fullmatch('[a-z][a-z0-9-]*', value) else f'must be a keyboard layout like us or de, not {value!r}'
+
+
+def hostname(value: str) -> str:
+    label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+    good = len(value) <= 64 and re.fullmatch(rf'{label}(\.{label})*', value)  # HOST_NAME_MAX of Linux
+    return '' if good else f'must be a host name of letters, digits and dashes, not {value!r}'
+
+
+USER_KEYS = ('name', 'ssh_keys', 'password_hash', 'sudo')
+
+
+def user(value: dict[str, t.Any]) -> str:
+    """A user as a dictionary. No message contains its password."""
+    name = value.get('name')
+    if not isinstance(name, str) or not re.fullmatch('[a-z_][a-z0-9_-]{0,31}', name) or name == 'root':
+        return f'must give each user a name of lower-case letters, digits, dashes and underscores, and none is root, not {name!r}'
+    for key in value:
+        if key not in USER_KEYS:
+            return f'must have only the keys {", ".join(USER_KEYS)}, not {key!r} for {name}'
+    keys, secret = value.get('ssh_keys') or [], value.get('password_hash') or ''
+    if not keys and not secret:
+        return f'must give {name} ssh_keys or a password_hash, because nobody could log in otherwise'
+    if not isinstance(keys, list) or not all(re.fullmatch(SSH_KEY, str(one).strip()) for one in keys):
+        return f'must give {name} ssh_keys as a list of public keys in one line each (ssh-ed25519 AAAA…)'
+    if secret and password_hash(str(secret)):
+        return f'must give {name} a password_hash that is a crypt(3) hash ($6$SALT$HASH), not a password'
+    if value.get('sudo') is not None and not is_switch(value['sudo']):
+        return f'must set sudo of {name} to true or false'
+    return ''
+
+
 def password_hash(value: str) -> str:
     good = CRYPT_HASH.fullmatch(value)
     return '' if good else 'must be a crypt(3) hash ($6$SALT$HASH), not a password; make one with: openssl passwd -6'
@@ -195,10 +239,10 @@ class Unconverted(ValueError):
     """A value of another type than the input's. The message is the rest of a sentence, as a check returns it."""
 
 
-def converted(variable: str, kind: str, value: t.Any) -> t.Any:
+def converted(variable: str, kind: str, value: t.Any, elements: str = 'str') -> t.Any:
     """The value as str, int, bool, list or dict. `-e name=value` makes a string of everything. Raises Unconverted."""
     if kind in ('list', 'dict'):
-        return _collection(variable, kind, value)
+        return _collection(variable, kind, value, elements)
     if isinstance(value, (list, dict)):
         raise Unconverted(f'must be a {WORDS[kind]}, not a {WORDS[type(value).__name__]}')
     if kind == 'int':
@@ -211,7 +255,7 @@ def converted(variable: str, kind: str, value: t.Any) -> t.Any:
 WORDS = {'str': 'string', 'path': 'string', 'int': 'whole number', 'bool': 'boolean', 'list': 'list', 'dict': 'dictionary'}
 
 
-def _collection(variable: str, kind: str, value: t.Any) -> t.Any:
+def _collection(variable: str, kind: str, value: t.Any, elements: str) -> t.Any:
     wanted, sample = (list, '[…]') if kind == 'list' else (dict, '{…}')
     if value is None:
         return wanted()
@@ -220,6 +264,10 @@ def _collection(variable: str, kind: str, value: t.Any) -> t.Any:
         raise Unconverted(f'must be a {WORDS[kind]}, not a {found}. Write it in a file, or as -e \'{{"{variable}": {sample}}}\'')
     if isinstance(value, dict):
         return {str(key): content for key, content in value.items()}
+    if elements == 'dict':
+        if not all(isinstance(element, dict) for element in value):
+            raise Unconverted('must be a list of dictionaries')
+        return [dict(element) for element in value]
     if any(isinstance(element, (list, dict)) or element is None for element in value):
         raise Unconverted('must be a list of strings')
     return [str(element) for element in value]

@@ -8,12 +8,11 @@ import enum
 import hashlib
 import json
 import os
-import re
 import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import checks, remote
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers, checks, remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import TOKEN_LENGTH
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
@@ -62,6 +61,7 @@ class Input:
     needed: bool = False  # an empty value is an error
     published: bool = False  # also an input of the entry point publish_installer
     private: bool = False  # may contain a secret, so it stays on the controller
+    elements: str = 'str'  # of a list
 
     @property
     def variable(self) -> str:
@@ -70,7 +70,7 @@ class Input:
 
 SECONDS = checks.positive('seconds')
 INPUTS = (
-    Input('os', 'str', NOT_KEYED, published=True),
+    Input('os', 'str', ANSWER_FILE, published=True),
     Input('mirror', 'str', NOT_KEYED, checks.mirror, published=True),
     Input('keyring', 'str', NOT_KEYED, checks.path, published=True),
     Input('catalogue', 'dict', NOT_KEYED, published=True),
@@ -98,6 +98,16 @@ INPUTS = (
     Input('answer_file_url', 'str', NOT_KEYED),
     Input('installer_options', 'list', KEYED),
     Input('install_url', 'str', ANSWER_FILE),
+    Input('package_mirror', 'str', ANSWER_FILE, checks.url),
+    Input('proxy', 'str', ANSWER_FILE, checks.url, private=True),
+    Input('language', 'str', ANSWER_FILE, checks.language, needed=True),
+    Input('keyboard', 'str', ANSWER_FILE, checks.keyboard, needed=True),
+    Input('hostname', 'str', ANSWER_FILE, checks.hostname),
+    Input('disk_layout', 'str', ANSWER_FILE, checks.among('plain', 'lvm'), needed=True),
+    Input('filesystem', 'str', ANSWER_FILE, checks.among('ext4', 'xfs'), needed=True),
+    Input('swap', 'int', ANSWER_FILE, checks.not_negative('MiB'), needed=True),
+    Input('users', 'list', ANSWER_FILE, checks.each(checks.user), private=True, elements='dict'),
+    Input('cloud_init', 'bool', ANSWER_FILE, needed=True),
     Input('root_password_hash', 'str', ANSWER_FILE, checks.password_hash, private=True),
     Input('timezone', 'str', ANSWER_FILE, checks.timezone, needed=True),
     Input('packages', 'list', ANSWER_FILE, checks.each(checks.package)),
@@ -166,7 +176,7 @@ class Recipe:
         values, problems = {}, unknown_inputs(variables)
         for one in inputs_of(entry_point):
             try:
-                value = checks.converted(one.variable, one.kind, variables.get(one.variable))
+                value = checks.converted(one.variable, one.kind, variables.get(one.variable), one.elements)
             except checks.Unconverted as error:
                 problems.append(_sentence(one, str(error)))
                 continue
@@ -215,13 +225,8 @@ class Recipe:
         return []
 
     def template_problems(self) -> list[str]:
-        """Missing inputs of the role's own answer files."""
-        if re.fullmatch(r'(https?|ftp)://[^/?#\s]+\S*', self['install_url'], re.IGNORECASE):
-            return []
-        return [
-            f"{PREFIX}install_url must be the http(s) or ftp URL of the system's packages, not {self['install_url']!r}: "
-            f'{self["answer_file"]} of this role installs from it.'
-        ]
+        """Inputs that the role's own answer file needs and lacks, or that its installer cannot obey."""
+        return answers.problems(os.path.basename(self['answer_file']), self.values)
 
     # --- parts of the key
 

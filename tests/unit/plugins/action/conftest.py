@@ -29,14 +29,18 @@ def fixture_planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callab
     """Run the action build_plan with the role's defaults, the given variables and changes (without the prefix) of them.
 
     The result is the module's arguments with those of the action, or the refusal. ``finished`` stands for the image that the
-    module finds.
+    module finds, and ``transport`` for the way to the host that runs it.
     """
     (tmp_path / 'play').mkdir()
     monkeypatch.setenv('PWD', str(tmp_path))
     monkeypatch.setenv('HOME', str(tmp_path / 'home'))
 
     def planner(
-        given: dict[str, t.Any], arguments: dict[str, t.Any] | None = None, finished: t.Any = None, **changes: t.Any
+        given: dict[str, t.Any],
+        arguments: dict[str, t.Any] | None = None,
+        finished: t.Any = None,
+        transport: str = 'local',
+        **changes: t.Any,
     ) -> dict[str, t.Any]:
         variables = {**DEFAULTS, **given, **{f'image_build_{name}': value for name, value in changes.items()}}
         variables = {name: trusted(value) for name, value in variables.items()} | {'__image_build_no_system': NO_SYSTEM}
@@ -44,7 +48,7 @@ def fixture_planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callab
         loader = DataLoader()
         templar = Templar(loader=loader, variables={**variables, **places})
         task = types.SimpleNamespace(args=arguments or {}, async_val=0, check_mode=False, diff=False, collections=[])
-        connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=str(tmp_path)), transport='local')
+        connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=str(tmp_path)), transport=transport)
         action = ActionModule(task, connection, types.SimpleNamespace(check_mode=False), loader, templar, None)
 
         def execute(name: str, sent: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -79,6 +79,11 @@ def test_a_necessary_build_gets_its_media_from_the_cache(plan: Planner, mirror: 
     }
 
 
+def test_a_build_on_another_host_downloads_there(plan: Planner, mirror: tuple[str, list[str]]) -> None:
+    assert 'kernel_src' not in plan(transport='ssh')['build']
+    assert mirror[1] == []
+
+
 def test_a_finished_image_needs_no_media(plan: Planner, mirror: tuple[str, list[str]]) -> None:
     result = plan(finished={'image_id': 'emi-1'}, os='fedora-41')
     assert (mirror[1], 'warnings' in result) == ([], False)
@@ -183,6 +188,6 @@ def test_a_system_whose_answer_file_the_role_lacks_needs_the_users_own(plan: Pla
     said = plan(os='tumbleweed', catalogue=changes)['msg']
     assert 'image_build_answer_file: the collection has no answer file for tumbleweed yet.' in said
     assert 'Set it to your own for its installer, yast, or to an empty string' in said
-    (tmp_path / 'own.xml.j2').write_text('mine')
+    (tmp_path / 'own.xml.j2').write_text('<profile/>')
     result = plan(os='tumbleweed', catalogue=changes, answer_file='own.xml.j2')
     assert result['answer_file']['path'] == str(tmp_path / 'own.xml.j2')

@@ -215,6 +215,7 @@ def test_treeinfo_from_a_host_with_an_unknown_certificate_is_refused(
         said = refusal(system('rocky-9', mirror=url), '', tmp_path)
     assert f'{url}{TREE}.treeinfo cannot be fetched' in said
     assert 'certificate' in said.lower()
+    assert said.endswith(' Set image_build_kernel_checksum and image_build_ramdisk_checksum.')
 
 
 def test_treeinfo_behind_a_redirection_to_another_host_is_refused(tls: ssl.SSLContext, tmp_path: Path) -> None:

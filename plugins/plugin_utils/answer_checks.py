@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks of a rendered answer file on the controller, before anything is created: one function for each family of installers.
+
+They find what the installer would refuse an hour later. No message quotes the file, which may contain password hashes, beyond the
+words that the checking program prints for a wrong line of its syntax.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import typing as t
+from pathlib import Path
+
+import yaml
+from lxml import etree
+
+TIMEOUT = 60  # seconds
+
+
+class Checked(t.NamedTuple):
+    """What is wrong with an answer file ('line 3: ...'), and sentences about what could not be checked."""
+
+    problems: list[str]
+    unchecked: list[str]
+
+
+FORMS = (
+    ('subiquity', r'\A#cloud-config\s'),
+    ('yast', r'\A\s*<(\?xml|!DOCTYPE|profile)\b'),
+    ('agama', r'\A\s*\{'),
+    ('debian-installer', r'^\s*d-i\s'),
+    ('anaconda', r'^%(packages|pre|post|include)\b'),
+)
+
+
+def check(text: str, version: str) -> Checked:
+    """Check an answer file for the installer whose form it has. ``version`` is the kickstart's, as pykickstart names it."""
+    for form, pattern in FORMS:
+        if re.search(pattern, text, re.MULTILINE):
+            return CHECKS[form](text, version)
+    return Checked([], ['it was not checked: it has the form of no answer file for which a check exists'])
+
+
+def kickstart(text: str, version: str) -> Checked:
+    """By ksvalidator, as a program. Its exit code counts deprecations, so its words decide."""
+    beside = str(Path(sys.executable).parent)
+    program = shutil.which('ksvalidator') or shutil.which('ksvalidator', path=beside)
+    if not version or not program:
+        lacking = 'image_build_kickstart_version is not set' if not version else 'ksvalidator (PyPI: pykickstart) is not installed'
+        return Checked([], [f'the kickstart was not checked, because {lacking}'])
+    ended = _run([program, '-v', version], text)
+    output = ' '.join((ended.stdout + ended.stderr).split())
+    problems = re.findall(r'occurred on line (\d+) of the kickstart file: (.*?)(?= The following problem occurred|$)', output)
+    if not problems and re.search('Unknown version|Traceback', output):
+        return Checked([], [f'the kickstart was not checked: ksvalidator does not support the version {version}'])
+    return Checked([f'line {line}: {reason}' for line, reason in problems], [])
+
+
+def preseed(text: str, _version: str) -> Checked:
+    """By debconf-set-selections, which ends with 0 even after bad lines and numbers a continued line by its last one."""
+    program = shutil.which('debconf-set-selections')
+    if not program:
+        return Checked([], ['the preseed file was not checked, because debconf-set-selections (Debian: debconf) is not installed'])
+    problems = []
+    for message in _run([program, '-c'], text).stderr.splitlines():
+        found = re.search(r'(?:warning|error): (.*?),? (?:skipping|on|at) line (\d+)', message)
+        problems += [f'line {found[2]}: {found[1]}'] if found else []
+    return Checked(problems, ['debconf-set-selections knows types of answers, but not the names of the questions'])
+
+
+AUTOINSTALL: dict[str, type | tuple[type, ...]] = {
+    'version': int,
+    **dict.fromkeys(('locale', 'timezone', 'shutdown', 'updates', 'debconf-selections'), str),
+    'proxy': (str, type(None)),
+    **dict.fromkeys(
+        ('early-commands', 'late-commands', 'error-commands', 'interactive-sections', 'packages', 'snaps', 'zdevs'), list
+    ),
+    **dict.fromkeys(
+        (
+            *(
+                'apt',
+                'codecs',
+                'drivers',
+                'identity',
+                'kernel',
+                'kernel-crash-dumps',
+                'keyboard',
+                'network',
+                'oem',
+                'refresh-installer',
+            ),
+            *('reporting', 'source', 'ssh', 'storage', 'ubuntu-pro', 'ubuntu-advantage', 'user-data', 'active-directory'),
+        ),
+        dict,
+    ),
+}
+
+
+def autoinstall(text: str, _version: str) -> Checked:
+    """By the keys and types of subiquity's documentation (doc/reference/autoinstall-reference.rst): no package has its schema."""
+    remark = 'the values in the autoinstall file were not checked: no package has the schema of the installer'
+    if not text.startswith('#cloud-config\n'):
+        return Checked(['line 1: it must be #cloud-config, or cloud-init ignores the file'], [])
+    try:
+        content = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        return Checked([f'line {line}: {error.problem}'], [])
+    answers = content.get('autoinstall') if isinstance(content, dict) else None
+    if not isinstance(answers, dict) or answers.get('version') != 1:
+        return Checked(['it needs the key autoinstall with version: 1'], [])
+    problems = []
+    for key, value in answers.items():
+        line = _line_of(text, rf'^\s+{re.escape(str(key))}:')
+        near = difflib.get_close_matches(str(key), AUTOINSTALL, n=1)
+        if key not in AUTOINSTALL:
+            problems.append(f'line {line}: {key} is not a key of autoinstall' + (f'; did you mean {near[0]}?' if near else ''))
+        elif not isinstance(value, AUTOINSTALL[key]):
+            problems.append(f'line {line}: {key} has a value of the wrong type')
+    return Checked(problems, [remark])
+
+
+def autoyast(text: str, _version: str) -> Checked:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
+    try:
+        etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        return Checked([f'line {error.lineno}: {error.msg}'], [])
+    return Checked([], ['only the syntax of the AutoYaST profile was checked: its schema is part of YaST'])
+
+
+def agama(text: str, _version: str) -> Checked:
+    """JSON; a profile in Jsonnet is a program that only the installer runs, and one in XML is AutoYaST's."""
+    if text.lstrip().startswith('<'):
+        return autoyast(text, '')
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return Checked([f'line {error.lineno}: {error.msg}'], [])
+    return Checked([], ['only the syntax of the Agama profile was checked: its schema is part of Agama'])
+
+
+CHECKS: dict[str, t.Callable[[str, str], Checked]] = {
+    'anaconda': kickstart,
+    'debian-installer': preseed,
+    'subiquity': autoinstall,
+    'yast': autoyast,
+    'agama': agama,
+}
+
+
+def _line_of(text: str, pattern: str) -> int:
+    found = re.search(pattern, text, re.MULTILINE)
+    return text.count('\n', 0, found.end()) + 1 if found else 1
+
+
+def _run(words: list[str], text: str) -> subprocess.CompletedProcess[str]:
+    """Run a program on the text in a file that nobody else can read."""
+    with tempfile.NamedTemporaryFile('w', encoding='utf-8', errors='surrogateescape', suffix='.cfg') as file:
+        file.write(text)
+        file.flush()
+        return subprocess.run([*words, file.name], capture_output=True, text=True, errors='replace', timeout=TIMEOUT, check=False)

@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mistakes in answer files are found on the controller, with line and reason, by the programs that exist for them."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.answer_checks import check
+
+KICKSTART = 'lang en_US.UTF-8\n%packages\n%end\n'
+PRESEED = 'd-i passwd/make-user boolean false\n'
+AUTOINSTALL = '#cloud-config\nautoinstall:\n  version: 1\n'
+needs_debconf = pytest.mark.skipif(shutil.which('debconf-set-selections') is None, reason='debconf is not installed')
+
+
+@pytest.mark.parametrize(
+    ('text', 'problem'),
+    [
+        pytest.param(KICKSTART + 'bogus\n', 'line 4: Unknown command: bogus', id='kickstart'),
+        pytest.param(PRESEED + 'd-i a/b strng x\n', 'line 2: Unknown type strng', id='preseed type', marks=needs_debconf),
+        pytest.param(PRESEED + 'd-i a/b\n', 'line 2: parse error', id='preseed line', marks=needs_debconf),
+        pytest.param(AUTOINSTALL + '  late_commands: []\n', 'line 4: late_commands is not a key', id='autoinstall key'),
+        pytest.param(AUTOINSTALL + '  packages: vim\n', 'line 4: packages has a value of the wrong type', id='autoinstall type'),
+        pytest.param(AUTOINSTALL + '  x: [\n', 'line 5: ', id='autoinstall YAML'),
+        pytest.param('#cloud-config\nusers: []\n', 'it needs the key autoinstall with version: 1', id='autoinstall'),
+        pytest.param('<profile>\n<a></b>\n</profile>\n', 'line 2: Opening and ending tag mismatch', id='AutoYaST'),
+        pytest.param('{\n  "root": {},\n}\n', 'line 3: ', id='Agama'),
+    ],
+)
+def test_a_mistake_is_found_with_its_line_and_the_reason(text: str, problem: str) -> None:
+    assert check(text, 'F43').problems[0].startswith(problem)
+
+
+def test_all_mistakes_of_a_kickstart_are_found_and_deprecations_are_not_mistakes() -> None:
+    found = check('install\nbogus\nlang\n%packages\n%end\n', 'RHEL8')
+    assert [problem.partition(':')[0] for problem in found.problems] == ['line 2', 'line 3']
+    assert check('install\n%packages\n%end\n', 'RHEL8').problems == []
+    assert check('install\n%packages\n%end\n', 'RHEL9').problems != []
+
+
+def test_what_could_not_be_checked_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 'image_build_kickstart_version is not set' in check(KICKSTART, '').unchecked[0]
+    assert 'no package has the schema' in check(AUTOINSTALL, '').unchecked[0]
+    assert 'it has the form of no' in check('newclasses=X\n', '').unchecked[0]
+    monkeypatch.setattr(answer_checks.shutil, 'which', lambda *_words, **_options: None)
+    assert 'ksvalidator (PyPI: pykickstart) is not installed' in check(KICKSTART, 'F43').unchecked[0]
+    assert 'debconf-set-selections (Debian: debconf) is not installed' in check(PRESEED, '').unchecked[0]
+
+
+def test_external_entities_of_a_profile_are_not_read() -> None:
+    text = '<?xml version="1.0"?>\n<!DOCTYPE p [<!ENTITY e SYSTEM "file:///etc/passwd">]>\n<p>&e;</p>\n'
+    assert check(text, '').problems == []

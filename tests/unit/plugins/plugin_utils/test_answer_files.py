@@ -1,0 +1,287 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's own answer files, rendered with all pairs of options by Ansible, and checked by the programs that exist for them.
+
+One file for each family is in golden/, as a user would read it. `GOLDEN=write` before pytest writes these anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks, templates
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import EVALUATED, ROLE
+from lxml import etree
+
+YAST = 'http://www.suse.com/1.0/yast2ns'
+GOLDEN = Path(__file__).parent / 'golden'
+FORMS = {
+    'kickstart': 'kickstart.cfg.j2',
+    'preseed': 'preseed.cfg.j2',
+    'autoinstall': 'user-data.j2',
+    'autoyast': 'autoyast.xml.j2',
+    'agama': 'agama.json.j2',
+}
+KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ ann@example.com'
+HASH = '$6$salt$ENGfQh2LykT/kSgvYcBGPq1'
+PLAIN: dict[str, t.Any] = {
+    **EVALUATED,
+    'image_build_name': 'web-base',
+    'image_build_install_url': 'http://mirror.example.com/os',
+    'image_build_volume_id': 'vol-1a2b3c4d',
+    'image_build_proof_key': '0123456789',
+}
+FULL = {
+    'disk_layout': 'lvm',
+    'swap': 512,
+    'users': [{'name': 'ops', 'ssh_keys': [KEY], 'password_hash': HASH}],
+    'packages': ['nginx'],
+    'hostname': 'web',
+    'language': 'de_DE.UTF-8',
+    'keyboard': 'de',
+    'timezone': 'Europe/Berlin',
+    'proxy': 'http://proxy.example.com:3128',
+    'post': 'echo "it works" > /etc/motd',
+    'root_password_hash': HASH,
+    'cloud_init': True,
+}
+OPTIONS: dict[str, list[t.Any]] = {
+    'disk_layout': ['plain', 'lvm'],
+    'filesystem': ['ext4', 'xfs'],
+    'swap': [0, 512],
+    'cloud_init': [False, True],
+    'boot_report': [True, False],
+    'language': ['en_US.UTF-8', 'C.UTF-8', 'de_DE.UTF-8'],
+    'users': [[], FULL['users'], [{'name': 'a', 'password_hash': HASH, 'sudo': False}, {'name': 'b', 'ssh_keys': [KEY, KEY]}]],
+    'root_password_hash': ['', HASH],
+    'post': ['', FULL['post'], 'set -e\ncat <<END\n  indented\nEND\n'],
+    'packages': [[], ['nginx', 'vim']],
+    'hostname': ['', 'web'],
+    'proxy': ['', FULL['proxy']],
+    'package_mirror': ['', 'https://deb.example.com:8443/debian/'],
+}
+VERSIONS = {
+    'kickstart': {'kickstart_version': ['', 'RHEL6', 'RHEL7', 'RHEL8', 'RHEL9', 'RHEL10', 'F16', 'F17', 'F20', 'F31', 'F43']},
+    'preseed': {
+        'install_url': ['http://ftp.debian.org/debian', 'http://archive.debian.org/debian', 'http://archive.ubuntu.com/ubuntu']
+    },
+    'autoinstall': {},
+    'autoyast': {'os': ['leap-15.6', 'tumbleweed'], 'package_mirror': ['']},
+    'agama': {'os': ['leap-16.0', 'sles-16'], 'package_mirror': [''], 'proxy': ['']},
+}
+
+
+def render(form: str, **changes: t.Any) -> str:
+    trusted = templates.trust_as_template
+    variables = {**PLAIN, **{f'image_build_{name}': value for name, value in changes.items()}}
+    variables = {name: trusted(value) if isinstance(value, str) else value for name, value in variables.items()}
+    variables |= {'ansible_search_path': [str(ROLE)]}
+    path = ROLE / 'templates' / FORMS[form]
+    return templates.render(Templar(loader=DataLoader(), variables=variables), str(path), variables)
+
+
+def pairwise(options: dict[str, list[t.Any]]) -> list[dict[str, t.Any]]:
+    """Few combinations in which each value of an option occurs with each value of every other option."""
+    names = list(options)
+    wanted = {
+        frozenset({(one, i), (other, k)})
+        for one, other in itertools.combinations(names, 2)
+        for i in range(len(options[one]))
+        for k in range(len(options[other]))
+    }
+    found = []
+    while wanted:
+        chosen = dict(sorted(min(wanted, key=sorted)))
+        for name in names:
+            if name not in chosen:
+                chosen[name] = max(
+                    range(len(options[name])),
+                    key=lambda i, name=name: sum(frozenset({(name, i), pair}) in wanted for pair in chosen.items()),
+                )
+        wanted -= {frozenset(pair) for pair in itertools.combinations(chosen.items(), 2)}
+        found.append({name: options[name][chosen[name]] for name in names})
+    return found
+
+
+def combinations(form: str) -> list[dict[str, t.Any]]:
+    """Those that the role does not refuse."""
+    found = pairwise(OPTIONS | VERSIONS[form])
+    plain = {name.removeprefix('image_build_'): value for name, value in PLAIN.items()}
+    return [one for one in found if not answers.problems(FORMS[form], {**plain, **one})]
+
+
+CASES = [pytest.param(form, changes, id=f'{form}-{i}') for form in FORMS for i, changes in enumerate(combinations(form))]
+
+
+def test_the_pairs_are_complete() -> None:
+    options = {'a': [1, 2, 3], 'b': [1, 2], 'c': [1, 2]}
+    found = pairwise(options)
+    assert {(one['a'], one['c']) for one in found} == set(itertools.product(options['a'], options['c']))
+    assert len(found) < 3 * 2 * 2
+
+
+def scripts(form: str, text: str) -> list[str]:
+    """All shell scripts in an answer file, in the order in which they run."""
+    if form == 'kickstart':
+        return re.findall(r'^%(?:pre|post)\b.*\n([\s\S]*?)^%end', text, re.MULTILINE)
+    if form == 'preseed':
+        return [base64.b64decode(one).decode() for one in re.findall('echo ([A-Za-z0-9+/=]{60,})', text)]
+    if form == 'autoyast':
+        return [one.text for one in etree.fromstring(text.encode()).iter(f'{{{YAST}}}source')]
+    if form == 'agama':
+        content = json.loads(text)['scripts']
+        return [one['content'] for one in content['pre'] + content['post']]
+    content = yaml.safe_load(text)['autoinstall']
+    found = content['early-commands'] + content['late-commands']
+    inner = [re.findall(r"<<'CLOUD-IMAGE'\n([\s\S]*?)^CLOUD-IMAGE$", one, re.MULTILINE) for one in found]
+    return found + [script for some in inner for script in some]
+
+
+@pytest.mark.parametrize(('form', 'changes'), CASES)
+def test_each_combination_is_valid_and_proves_its_success(form: str, changes: dict[str, t.Any]) -> None:
+    text = render(form, **changes)
+    checked = answer_checks.check(text, changes.get('kickstart_version', ''))
+    assert checked.problems == []
+    assert proof.proves(text)
+    assert proof.reports(text) is changes['boot_report']
+    found = scripts(form, text)
+    assert len(found) >= 3
+    assert 'vol-1a2b3c4d' in found[0]
+    for script in found:
+        ended = subprocess.run(['/bin/sh', '-n'], input=script, text=True, capture_output=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, '')
+
+
+@pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
+@pytest.mark.parametrize('form', FORMS)
+def test_shellcheck_has_nothing_to_say_about_the_scripts(form: str) -> None:
+    for changes in ({}, FULL):
+        for script in scripts(form, render(form, **changes)):
+            ended = subprocess.run(['shellcheck', '-s', 'sh', '-'], input=script, text=True, capture_output=True, check=False)
+            assert ended.stdout == ''
+
+
+def readable(form: str, text: str) -> str:
+    """With the scripts of a preseed file instead of their Base64, and with those of an Agama profile in lines."""
+    if form == 'agama':
+        return text.replace('\\n', '\n    | ')
+    if form != 'preseed':
+        return text
+    for encoded in re.findall('echo ([A-Za-z0-9+/=]{60,})', text):
+        lines = base64.b64decode(encoded).decode().splitlines()
+        text = text.replace(encoded, '\n' + ''.join(f'    | {line}'.rstrip() + '\n' for line in lines))
+    return text
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_the_answer_file_is_the_one_that_was_reviewed(form: str) -> None:
+    path = GOLDEN / f'{form}.txt'
+    version = {'kickstart_version': 'RHEL9'} if form == 'kickstart' else {}
+    text = readable(form, render(form, **FULL, **version))
+    if os.environ.get('GOLDEN') == 'write':
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+# --- what a partition table must have
+
+
+def yast_layout(text: str) -> set[tuple[str, str]]:
+    parts = etree.fromstring(text.encode()).iter(f'{{{YAST}}}partition')
+    values = [{child.tag.rpartition('}')[2]: child.text for child in part} for part in parts]
+    return {(one['mount'], one['filesystem']) for one in values if 'mount' in one}
+
+
+def agama_layout(text: str) -> set[tuple[str, str]]:
+    storage = json.loads(text)['storage']
+    parts = [
+        *storage['drives'][0]['partitions'],
+        *(one for group in storage.get('volumeGroups', []) for one in group['logicalVolumes']),
+    ]
+    return {(one['filesystem']['path'], one['filesystem']['type']) for one in parts if 'filesystem' in one}
+
+
+@pytest.mark.parametrize('changes', pairwise({name: OPTIONS[name] for name in ('disk_layout', 'filesystem', 'swap')}))
+def test_the_layout_is_the_same_with_each_installer(changes: dict[str, t.Any]) -> None:
+    boot = changes['disk_layout'] == 'lvm' or changes['filesystem'] == 'xfs'
+    expected = (
+        {('/', changes['filesystem'])}
+        | ({('/boot', 'ext4')} if boot else set())
+        | ({('swap', 'swap')} if changes['swap'] else set())
+    )
+    kickstart = render('kickstart', **changes)
+    lines = re.findall(r'^(?:part|logvol) (/\S*|swap) .*--fstype=(\w+)', kickstart, re.MULTILINE)
+    assert set(lines) == expected
+    assert ('volgroup system pv.01' in kickstart) is (changes['disk_layout'] == 'lvm')
+    storage = yaml.safe_load(render('autoinstall', **changes))['autoinstall']['storage']['config']
+    formats = {one['id']: one['fstype'] for one in storage if one['type'] == 'format'}
+    mounts = {(one['path'].replace('none', 'swap'), formats[one['device']]) for one in storage if one['type'] == 'mount'}
+    assert mounts == expected
+    named = [one['id'] for one in storage]
+    assert all(one.get(key, named[0]) in named for one in storage for key in ('device', 'volume', 'volgroup'))
+    assert yast_layout(render('autoyast', **changes)) == expected
+    assert agama_layout(render('agama', **changes)) == expected
+    recipe = re.search(r'expert_recipe string image :: ((?:.*\\\n)*.*)', render('preseed', **changes))
+    assert recipe
+    parts = recipe[1].replace('\\\n', ' ').split(' . ')
+    assert recipe[1].endswith(' .')
+    found = set()
+    for part in parts:
+        kind = part.split()[3]
+        mount = re.search(r'mountpoint\{ (\S+) \}', part)
+        found.add((mount[1], kind) if mount else ('swap', kind.replace('linux-', '')))
+        assert ('$lvmok{ }' in part) is (changes['disk_layout'] == 'lvm' and '/boot' not in part)
+    assert found == expected
+    assert sum('$bootable{ }' in part for part in parts) == 1
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_the_same_inputs_reach_the_system_with_each_installer(form: str) -> None:
+    text = render(form, **FULL)
+    everything = text + '\n'.join(scripts(form, text))
+    if form == 'agama':  # which refuses it
+        everything += FULL['proxy']
+    for value in (
+        'de_DE.UTF-8',
+        'Europe/Berlin',
+        'http://proxy.example.com:3128',
+        'nginx',
+        KEY,
+        HASH,
+        'echo "it works"',
+        'echo web >',
+    ):
+        assert value in everything
+    assert 'datasource_list: [Ec2]' in everything
+    assert 'fetch-key' not in everything
+    assert '169.254.169.254' in '\n'.join(scripts(form, render(form)))
+
+
+@pytest.mark.parametrize(
+    ('mirror', 'skipped'), [('http://archive.debian.org/debian', True), ('http://ftp.debian.org/debian', False)]
+)
+def test_security_updates_of_archived_releases_are_not_looked_for(mirror: str, skipped: bool) -> None:
+    assert ('apt-setup/services-select multiselect\n' in render('preseed', install_url=mirror)) is skipped
+
+
+def test_the_mirror_is_named_by_its_parts() -> None:
+    lines = render('preseed', package_mirror='https://deb.example.com:8443/debian').splitlines()
+    assert {
+        'd-i mirror/protocol string https',
+        'd-i mirror/https/hostname string deb.example.com:8443',
+        'd-i mirror/https/directory string /debian',
+    } <= set(lines)
