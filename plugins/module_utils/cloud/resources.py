@@ -28,7 +28,7 @@ class Kind:
     ids: str  # the parameter of ``operation`` for ids
     read: t.Callable[[Resource], list[Resource]]  # reply -> resources
     remove: str = ''  # operation that removes one; its parameter is that of ``ids``, for one or for several
-    which: t.Callable[[str], Resource] | None = None  # id -> parameters of ``remove``, where they are others
+    which: t.Callable[[str], Resource] | None = None  # id -> parameters of one resource, where they are others
     own_only: Resource = field(default_factory=dict)  # parameters that exclude other accounts' resources from a search
     ready: tuple[str, ...] = ('available',)  # states of a usable resource; a new one reaches the first
     failed: frozenset[str] = frozenset({'failed', 'error'})  # states that no waiting changes
@@ -55,14 +55,18 @@ class Kind:
 def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
     """The resource with that id in whatever state, None when the cloud does not list it."""
     try:
-        which: dict[str, t.Any] = {kind.ids: [resource_id]}
-        reply = cloud.ec2(kind.operation, f'{kind.title} {resource_id}', **which)
+        ids = {f'{name}s': [value] for name, value in (kind.which or _by_id(kind))(resource_id).items()}
+        reply = cloud.ec2(kind.operation, f'{kind.title} {resource_id}', **ids)
     except CloudError as error:
         if error.not_found:
             return None
         raise
     # Eucalyptus 3 answers an unknown id with an empty list instead of an error.
     return next((resource for resource in read_reply(cloud, kind, reply) if resource[kind.id] == resource_id), None)
+
+
+def _by_id(kind: Kind) -> t.Callable[[str], Resource]:
+    return lambda resource_id: {kind.parameter: resource_id}
 
 
 def listing(cloud: Cloud, kind: Kind, name: str | None = None, ids: t.Sequence[str] | None = None) -> list[Resource]:
