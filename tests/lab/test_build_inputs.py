@@ -67,7 +67,7 @@ def fixture_build(lab_api: Lab, installer: dict[str, str], tmp_path: Path) -> Bu
             **{f'image_build_{name}': value for name, value in changes.items()},
         }
         return subprocess.run(
-            ['ansible-playbook', PLAYBOOK, '-e', json.dumps(variables), *words],
+            ['ansible-playbook', PLAYBOOK, '-e', json.dumps({k: v for k, v in variables.items() if v is not None}), *words],
             env=environment(tmp_path),
             cwd=tmp_path,
             text=True,
@@ -249,8 +249,9 @@ def test_a_system_of_the_catalogue_decides_the_memory_of_its_instance(build: Bui
         r'image_build_instance_type: m1\.small \(\d+ MiB\) has less memory than image_build_memory, 3072 MiB\. These types have ',
         one_line(refused),
     )
-    planned = build('--check', os='rocky-9')
+    planned = build('--check', os='rocky-9', name=None)
     assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert 'rocky-9 would be built' in planned.stdout
     assert 'rocky-9 needs a processor of the level x86-64-v2' in one_line(planned)
 
 
