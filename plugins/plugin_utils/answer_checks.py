@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of a rendered answer file on the controller, before anything is created: one function for each family of installers.
 
-They find what the installer would refuse an hour later. A message has the reason as the checking program prints it, with words of the
-line, except for a line that may contain a password.
+They find what the installer would refuse an hour later. A message has the reason as the checking program prints it, with words of
+the line, except for a line that may contain a password.
 """
 
 from __future__ import annotations
