@@ -109,7 +109,7 @@ def autoinstall(text: str, _version: str) -> Checked:
         line = _line_of(text, rf'^\s+{re.escape(str(key))}:')
         near = difflib.get_close_matches(str(key), AUTOINSTALL, n=1)
         if key not in AUTOINSTALL:
-            problems.append(f'line {line}: {key} is not a key of autoinstall' + (f'; did you mean {near[0]}?' if near else ''))
+            problems.append(f'line {line}: {key} is not a key of autoinstall' + (f' (did you mean {near[0]}?)' if near else ''))
         elif not isinstance(value, AUTOINSTALL[key]):
             problems.append(f'line {line}: {key} has a value of the wrong type')
     return Checked(problems, [remark])
