@@ -142,7 +142,7 @@ class ActionModule(ActionBase):
             raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
         checked = answer_checks.check(text, recipe['kickstart_version'])
         if checked.problems:
-            raise RecipeError(f'{PREFIX}answer_file: {path}, as rendered, is wrong. {". ".join(checked.problems)}.')
+            raise RecipeError(f'{PREFIX}answer_file: {path}, as rendered, is wrong: {"; ".join(checked.problems).rstrip(".")}.')
         self._unchecked = checked.unchecked
         facts = facts_of(text)
         facts['reports'] = facts['reports'] and recipe['boot_report']

@@ -310,7 +310,7 @@ def test_the_installer_takes_the_volume_and_never_a_disk_of_the_instance(
         (root / 'sys/block' / name / 'serial').write_text(f'{serial}\n' if serial else '')
         (root / 'dev' / name).write_bytes(content)
     script = within(root, render('wait_for_disk.sh.j2', image_build_device_timeout=12)).replace('sleep 1', ':')
-    done = shell(script + 'echo "$installation_disk"')
+    done = shell('set -e\n' + script + 'echo "$installation_disk"')
     assert (done.stdout.strip(), done.returncode) == (found, 0), done.stderr
 
 

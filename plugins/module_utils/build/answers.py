@@ -19,7 +19,8 @@ FAMILIES = {
 NEED_SOURCE = ('anaconda', 'debian-installer')
 SOURCE = re.compile(r'(https?|ftp)://[^/?#\s]+\S*', re.IGNORECASE)
 PACKAGE = re.compile(r'[A-Za-z0-9][A-Za-z0-9+._:~=-]*')
-BOOT, LEAST_ROOT = 1024, 1536  # MiB
+# MiB. No installed system is smaller: this finds layouts that leave no room, not volumes that are small.
+BOOT, LEAST_ROOT = 1024, 768
 
 
 def problems(template: str, values: t.Mapping[str, t.Any]) -> list[str]:

@@ -151,3 +151,29 @@ def test_a_mistake_in_the_template_is_named_with_file_and_line_and_no_secret(
     assert 'line 3 of' in said.lower()
     assert path in said
     assert 'verysecret' not in said
+
+
+def test_a_mistake_in_the_answer_file_is_refused_before_the_module_runs(plan: Planner, tmp_path: Path) -> None:
+    path = template(tmp_path, '#cloud-config\nautoinstall:\n  version: 1\n  {{ "late_commands" }}: []\n', 'user-data')
+    assert plan(answer_file=path)['msg'] == (
+        f'image_build_answer_file: {path}, as rendered, is wrong: '
+        'line 4: late_commands is not a key of autoinstall (did you mean late-commands?).'
+    )
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'disk_layout': 'lvm', 'swap': 4096}, 'image_build_volume_size is 4 GiB, and the layout needs'),
+        ({'users': [{'name': 'ops'}]}, 'image_build_users must give ops ssh_keys or a password_hash'),
+        ({'users': ['ops']}, 'image_build_users must be a list of dictionaries'),
+        ({'packages': ['@core']}, "image_build_packages must be names of packages with preseed.cfg.j2, not '@core'."),
+    ],
+)
+def test_what_the_installer_of_an_own_template_cannot_do_is_refused(plan: Planner, changes: dict[str, t.Any], words: str) -> None:
+    assert words in plan(answer_file='preseed.cfg.j2', **changes)['msg']
+
+
+def test_users_stay_on_the_controller(plan: Planner) -> None:
+    users = [{'name': 'ops', 'password_hash': '$6$salt$hash'}]
+    assert 'users' not in plan(answer_file='preseed.cfg.j2', users=users)['inputs']

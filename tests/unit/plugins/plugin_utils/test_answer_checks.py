@@ -26,7 +26,7 @@ needs_debconf = pytest.mark.skipif(shutil.which('debconf-set-selections') is Non
         pytest.param(AUTOINSTALL + '  packages: vim\n', 'line 4: packages has a value of the wrong type', id='autoinstall type'),
         pytest.param(AUTOINSTALL + '  x: [\n', 'line 5: ', id='autoinstall YAML'),
         pytest.param('#cloud-config\nusers: []\n', 'it needs the key autoinstall with version: 1', id='autoinstall'),
-        pytest.param('<profile>\n<a></b>\n</profile>\n', 'line 2: Opening and ending tag mismatch', id='AutoYaST'),
+        pytest.param('<profile>\n<a></b>\n</profile>\n', 'line 2: mismatched tag', id='AutoYaST'),
         pytest.param('{\n  "root": {},\n}\n', 'line 3: ', id='Agama'),
     ],
 )
@@ -48,6 +48,22 @@ def test_what_could_not_be_checked_is_reported(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(answer_checks.shutil, 'which', lambda *_words, **_options: None)
     assert 'ksvalidator (PyPI: pykickstart) is not installed' in check(KICKSTART, 'F43').unchecked[0]
     assert 'debconf-set-selections (Debian: debconf) is not installed' in check(PRESEED, '').unchecked[0]
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        KICKSTART + 'rootpw --bogus verysecret\n',
+        pytest.param(PRESEED + 'd-i passwd/root-password verysecret x\n', marks=needs_debconf),
+    ],
+)
+def test_no_message_contains_a_password(text: str) -> None:
+    (problem,) = check(text, 'F43').problems
+    assert problem.startswith('line ') and 'verysecret' not in problem
+
+
+def test_jsonnet_is_a_program_and_not_json() -> None:
+    assert check('{ local x = 1, a: x }', '').problems == []
 
 
 def test_external_entities_of_a_profile_are_not_read() -> None:

@@ -32,7 +32,7 @@ def test_plain_inputs_suit_every_template(template: str) -> None:
             "image_build_packages must be names of packages with preseed.cfg.j2, not '@core'.",
         ),
         ('user-data.j2', {'packages': ['two words']}, "not 'two words'."),
-        ('preseed.cfg.j2', {'disk_layout': 'lvm', 'swap': 2048}, 'is 4 GiB, and the layout needs 4608 MiB: 2048 MiB of swap and'),
+        ('preseed.cfg.j2', {'disk_layout': 'lvm', 'swap': 3072}, 'is 4 GiB, and the layout needs 4864 MiB: 3072 MiB of swap and'),
         ('kickstart.cfg.j2', {'kickstart_version': 'RHEL6', 'filesystem': 'xfs'}, 'RHEL6 cannot make XFS'),
         ('kickstart.cfg.j2', {'kickstart_version': 'RHEL6', 'cloud_init': True}, 'RHEL6 has no package cloud-init'),
         (
