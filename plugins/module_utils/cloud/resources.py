@@ -55,7 +55,7 @@ class Kind:
 def look(cloud: Cloud, kind: Kind, resource_id: str) -> Resource | None:
     """The resource with that id in whatever state, None when the cloud does not list it."""
     try:
-        ids = {f'{name}s': [value] for name, value in (kind.which or _by_id(kind))(resource_id).items()}
+        ids: dict[str, t.Any] = {f'{name}s': [value] for name, value in (kind.which or _by_id(kind))(resource_id).items()}
         reply = cloud.ec2(kind.operation, f'{kind.title} {resource_id}', **ids)
     except CloudError as error:
         if error.not_found:

@@ -210,7 +210,7 @@ def revoke(cloud: Cloud, group_id: str, surplus: set[Rule]) -> None:
     """Remove the rules. Permissions with several sources can only be revoked as a whole (``NetworkRule.equals``), so
     the sources that stay are added first, each as a permission of its own."""
     about = f'security group {group_id}'
-    ids = {f'{name}s': [value] for name, value in which(group_id).items()}
+    ids: dict[str, t.Any] = {f'{name}s': [value] for name, value in which(group_id).items()}
     reply = cloud.ec2('describe_security_groups', about, **ids)
     [raw] = [one for one in reply['SecurityGroups'] if group_id in (one.get('GroupId'), one.get('GroupName'))]
     doomed, kept, alone = [], set(), set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import typing as t
+from collections.abc import Sequence
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import listening
@@ -37,8 +38,8 @@ def fixture_clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def listener(port: int, notes: Notes, lines: list[str] = LINES) -> listening.Listener:
-    return listening.Listener('127.0.0.1', port, 600, lines, notes)
+def listener(port: int, notes: Notes, lines: Sequence[str] = tuple(LINES)) -> listening.Listener:
+    return listening.Listener('127.0.0.1', port, 600, list(lines), notes)
 
 
 def test_the_lines_are_printed_once_as_soon_as_the_port_answers(port: socket.socket, clock: Clock) -> None:
