@@ -13,9 +13,8 @@ from tests.kit.paths import ROOT
 
 from .test_build import image_of, text
 
-# The first line would become a Python literal if ansible-core up to 2.18 took the text for data.
-JSON_LIKE = """\
-{"nothing": null, "enabled": true}
+OWN = """\
+# An own answer file, which contains the collection's.
 {% include 'kickstart.cfg.j2' %}
 """
 MISTAKE = 'poweroff\n\nrootpw --plaintext geheim\nurl --url={{ nowhere }}\n'
@@ -29,8 +28,8 @@ def fixture_path(request: pytest.FixtureRequest) -> str:
 
 
 def test_an_image_is_built_and_a_mistake_in_the_answer_file_is_named(lab, path: str, tmp_path: Path) -> None:
-    answer_file = tmp_path / 'json-like.ks.j2'
-    answer_file.write_text(JSON_LIKE)
+    answer_file = tmp_path / 'own.ks.j2'
+    answer_file.write_text(OWN)
     core = path.partition('/bin:')[0].rpartition('/')[2].replace('.', '-')
     variables = {**lab.variables('busybox'), 'image_build_name': f'core-{core}', 'image_build_answer_file': str(answer_file)}
     built = lab.build(variables, PATH=path)
