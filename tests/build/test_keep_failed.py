@@ -10,7 +10,7 @@ from typing import Any
 from .conftest import run
 
 
-def test_a_failed_build_is_kept_except_its_answer_file_and_its_claim(lab: Any) -> None:
+def test_a_build_that_the_installer_refused_is_kept_except_its_answer_file_and_its_claim(lab: Any) -> None:
     variables = {
         **lab.variables('busybox'),
         'image_build_name': 'kept',
@@ -19,6 +19,7 @@ def test_a_failed_build_is_kept_except_its_answer_file_and_its_claim(lab: Any) -
     }
     built = lab.build(variables)
     assert built.returncode != 0, built.stdout
+    assert 'failed at: install' in built.stdout and 'installer: FAILED' in built.stdout
     assert 'was kept, except the answer file' in ' '.join(built.stdout.split())
     assert lab.rows("SELECT id FROM volumes WHERE state NOT IN ('deleted', 'deleting')")
     assert not lab.rows("SELECT key FROM objects WHERE bucket LIKE 'answer-files-%' OR bucket LIKE 'builds-%'")
