@@ -51,7 +51,7 @@ options:
     description: Ramdisk (ERI) to boot with, instead of the image's own.
     type: str
   instance_type:
-    description: Instance type, for example V(m1.medium). The cloud's default is V(m1.small).
+    description: Instance type, for example V(m1.medium). The cloud's default is V(m1.small), in Eucalyptus 5 V(t2.micro).
     type: str
   key_name:
     description: Key pair whose public key the instance gets from the metadata service.

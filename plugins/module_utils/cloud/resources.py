@@ -214,7 +214,7 @@ def read_instance(raw: Resource) -> Resource:
         'instance_type': raw.get('InstanceType'),
         'zone': (raw.get('Placement') or {}).get('AvailabilityZone'),
         'key_name': raw.get('KeyName') or None,
-        'security_groups': [group.get('GroupName') for group in raw.get('SecurityGroups') or []],
+        'security_groups': [group.get('GroupName') or group.get('GroupId') for group in raw.get('SecurityGroups') or []],
         'private_ip': raw.get('PrivateIpAddress') or None,
         'public_ip': raw.get('PublicIpAddress') or None,
         'root_device_type': raw.get('RootDeviceType'),
@@ -236,7 +236,12 @@ def _mapped(raw: Resource) -> Resource:
 
 
 def _read_instances(reply: Resource) -> list[Resource]:
-    return [read_instance(raw) for reservation in reply.get('Reservations') or [] for raw in reservation.get('Instances') or []]
+    # Eucalyptus 3 has security groups of reservations only, and 3.1 has their names as IDs.
+    return [
+        read_instance({**raw, 'SecurityGroups': raw.get('SecurityGroups') or reservation.get('Groups')})
+        for reservation in reply.get('Reservations') or []
+        for raw in reservation.get('Instances') or []
+    ]
 
 
 def when(moment: t.Any) -> str | None:

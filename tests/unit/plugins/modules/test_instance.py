@@ -213,3 +213,14 @@ def test_an_instance_with_a_client_token_is_not_terminated_when_its_tags_are_ref
     cloud.on('CreateTags', error('TagLimitExceeded', 'too many'))
     result = run('instance', name='web', client_token='web-1', image_id='emi-1')
     assert result['failed'] and 'TerminateInstances' not in cloud.writes
+
+
+@pytest.mark.parametrize('member', ['groupId', 'groupName'])
+def test_the_groups_of_a_reservation_are_those_of_its_instances(cloud, clock, run, member):
+    """Replies of Eucalyptus 3; 3.1 has the name as the ID."""
+    own = '<groupSet><item><groupId>sg-1</groupId><groupName>default</groupName></item></groupSet>'
+    bare = instance('running').replace(own, '')
+    groups = f'<groupSet><item><{member}>web</{member}></item></groupSet>'
+    reservation = f'<item>{groups}<instancesSet>{bare}</instancesSet></item>'
+    cloud.on('DescribeInstances', f'<reservationSet>{reservation}</reservationSet>')
+    assert run('instance_info')['instances'][0]['security_groups'] == ['web']
