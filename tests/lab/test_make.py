@@ -51,7 +51,9 @@ def test_one_unit_test_can_be_run(checkout: Path) -> None:
     assert ' passed' in make(checkout, 'unit', 'ONLY=tests/unit/plugins/module_utils/cloud/test_tags.py')
 
 
-@pytest.mark.parametrize('target', ['hook', 'lab', 'nodes', 'build'])
+@pytest.mark.parametrize(
+    'target', [pytest.param('hook', marks=pytest.mark.long), 'lab', pytest.param('nodes', marks=pytest.mark.long), 'build']
+)
 def test_one_file_of_each_suite_can_be_run(checkout: Path, target: str) -> None:
     (checkout / f'tests/{target}/test_chosen.py').write_text('def test_chosen():\n    pass\n')
     assert '1 passed' in make(checkout, target, f'ONLY=tests/{target}/test_chosen.py')
