@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -22,6 +23,19 @@ from xml.parsers import expat
 import yaml
 
 TIMEOUT = 60  # seconds
+# A database of its own (debconf.conf(5)): the system's belongs to root, and while another program has it the check fails silently.
+DEBCONF = """\
+Config: configdb
+Templates: templatedb
+
+Name: configdb
+Driver: File
+Filename: {own}/config.dat
+
+Name: templatedb
+Driver: File
+Filename: {own}/templates.dat
+"""
 
 
 class Checked(t.NamedTuple):
@@ -72,9 +86,16 @@ def preseed(text: str, _version: str) -> Checked:
     if not program:
         return Checked([], ['the preseed file was not checked, because debconf-set-selections (Debian: debconf) is not installed'])
     problems = []
-    for message in _run([program, '-c'], text).stderr.splitlines():
+    with tempfile.TemporaryDirectory() as own:
+        settings = Path(own, 'debconf.conf')
+        settings.write_text(DEBCONF.format(own=own), encoding='utf-8')
+        ended = _run([program, '-c'], text, DEBCONF_SYSTEMRC=str(settings))
+    for message in ended.stderr.splitlines():
         found = re.search(r'(?:warning|error): (.*?),? (?:skipping|on|at) line (\d+)', message)
         problems += [_problem(text, int(found[2]), found[1])] if found else []
+    if ended.returncode:
+        status = f'the preseed file was not checked, because debconf-set-selections ended with status {ended.returncode}'
+        return Checked(problems, [status])
     return Checked(problems, ['debconf-set-selections knows types of answers, but not the names of the questions'])
 
 
@@ -152,9 +173,12 @@ def _line_of(text: str, pattern: str) -> int:
     return text.count('\n', 0, found.end()) + 1 if found else 1
 
 
-def _run(words: list[str], text: str) -> subprocess.CompletedProcess[str]:
+def _run(words: list[str], text: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a program on the text in a file that nobody else can read."""
     with tempfile.NamedTemporaryFile('w', encoding='utf-8', errors='surrogateescape', suffix='.cfg') as file:
         file.write(text)
         file.flush()
-        return subprocess.run([*words, file.name], capture_output=True, text=True, errors='replace', timeout=TIMEOUT, check=False)
+        command, variables = [*words, file.name], {**os.environ, **environ}
+        return subprocess.run(
+            command, env=variables, capture_output=True, text=True, errors='replace', timeout=TIMEOUT, check=False
+        )

@@ -89,6 +89,9 @@ class Signer:
         home.mkdir(mode=0o700)
         self._gpg = ['gpg', '--homedir', str(home), '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', '']
         self._home = home
+        # gpg waits for the start of its agent only for some seconds, too short on a busy machine.
+        agent = ['gpg-agent', '--homedir', str(home), '--daemon']
+        subprocess.run(agent, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._run('--quick-generate-key', 'Distribution <keys@example.com>', 'ed25519', 'sign', 'never')
         self.keyring = home / 'keyring.gpg'
         self.keyring.write_bytes(self._run('--export'))

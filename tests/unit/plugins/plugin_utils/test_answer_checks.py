@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks
@@ -69,3 +70,18 @@ def test_jsonnet_is_a_program_and_not_json() -> None:
 def test_external_entities_of_a_profile_are_not_read() -> None:
     text = '<?xml version="1.0"?>\n<!DOCTYPE p [<!ENTITY e SYSTEM "file:///etc/passwd">]>\n<p>&e;</p>\n'
     assert check(text, '').problems == []
+
+
+@needs_debconf
+def test_a_preseed_file_is_checked_with_a_debconf_database_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another program has the system's database, debconf-set-selections ends with 1 and checks nothing."""
+    monkeypatch.setenv('DEBCONF_SYSTEMRC', '/nowhere')
+    assert check(PRESEED + 'd-i a/b strng x\n', '').problems == ['line 2: Unknown type strng']
+
+
+def test_a_check_that_does_not_run_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / 'debconf-set-selections'
+    program.write_text('#!/bin/sh\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert check(PRESEED, '').unchecked == ['the preseed file was not checked, because debconf-set-selections ended with status 1']
