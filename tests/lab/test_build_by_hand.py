@@ -204,8 +204,6 @@ def test_the_way_to_the_installer_is_open_for_one_address_until_the_installation
     assert any('inst.vncpassword=(hidden)' in text for text in kept)
 
 
-# What is removed is the same after a failure, which the next test shows.
-@pytest.mark.long
 def test_after_ctrl_c_the_group_is_removed_with_everything_else(start: Callable[..., Build], installer: socket.socket) -> None:
     installer.listen()
     build = start(image_build_security_groups=['default'])

@@ -115,7 +115,6 @@ def test_amazon_aws_reads_and_changes_what_another_client_made(lab: Lab, tmp_pat
     assert ec2.describe_image_attribute(ImageId=image, Attribute='launchPermission')['LaunchPermissions'] == []
 
 
-@pytest.mark.long
 def test_amazon_aws_fails_where_it_fails_on_4_4(lab: Lab, tmp_path: Path) -> None:
     results = play(
         lab,
