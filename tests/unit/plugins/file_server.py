@@ -11,6 +11,7 @@ import ipaddress
 import ssl
 import subprocess
 import threading
+import time
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,15 +90,19 @@ class Signer:
         home.mkdir(mode=0o700)
         self._gpg = ['gpg', '--homedir', str(home), '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', '']
         self._home = home
-        # gpg waits for the start of its agent only for some seconds, too short on a busy machine.
-        agent = ['gpg-agent', '--homedir', str(home), '--daemon']
-        subprocess.run(agent, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._run('--quick-generate-key', 'Distribution <keys@example.com>', 'ed25519', 'sign', 'never')
         self.keyring = home / 'keyring.gpg'
         self.keyring.write_bytes(self._run('--export'))
 
     def _run(self, *arguments: str, content: bytes = b'') -> bytes:
-        return subprocess.run([*self._gpg, *arguments], input=content, check=True, capture_output=True).stdout
+        # On a busy machine gpg gives up before its agent has started.
+        for _attempt in range(10):
+            ended = subprocess.run([*self._gpg, *arguments], input=content, check=False, capture_output=True)
+            if ended.returncode == 0 or b'connect to the agent' not in ended.stderr:
+                break
+            time.sleep(1)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     def clear_signed(self, content: bytes) -> bytes:
         return self._run('--clear-sign', content=content)
