@@ -125,7 +125,7 @@ fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
 
-believe: ## installers that nobody here wrote (FAI, debian-installer), Debian's cloud-init, guests of each version; 15 to 20 minutes
+believe: ## installers that nobody here wrote (FAI, debian-installer), Debian's cloud-init, guests of each version; allow half an hour
 	@tools/setup believe
 	@pytest -q -m long tests/build tests/lab
 
