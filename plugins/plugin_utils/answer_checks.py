@@ -39,7 +39,7 @@ Filename: {own}/templates.dat
 
 
 class Checked(t.NamedTuple):
-    """What is wrong with an answer file ('line 3: ...'), and sentences about what could not be checked."""
+    """The mistakes in an answer file ('line 3: ...'), and a sentence for each check that was not possible."""
 
     problems: list[str]
     unchecked: list[str]

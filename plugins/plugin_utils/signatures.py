@@ -24,7 +24,7 @@ def signed_text(content: bytes, url: str, keyring: str) -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory(prefix='image_build.') as directory:
         signed, text = Path(directory, 'signed'), Path(directory, 'text')
         signed.write_bytes(content)
-        # What is outside of the signed part is not in the output.
+        # The output has the signed part only.
         key = _good([f'--output={text}', str(signed)], url, keyring)
         return text.read_bytes(), key
 

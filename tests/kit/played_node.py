@@ -14,7 +14,7 @@ from eucalab.cloud.store import Store
 from .lab import Lab
 
 CONSOLE = 'a console of a played node\r\n'
-# What the API requests, and the node's answer.
+# The steps that the API requests, and the node's answer.
 _ANSWERS = (
     "UPDATE instances SET node_state = 'running', instance_path = :path WHERE state = 'pending' AND node_state IS NULL"
     " AND id NOT IN (SELECT instance_id FROM attachments JOIN volumes ON id = volume_id WHERE volumes.state = 'creating')",

@@ -15,7 +15,7 @@ WITHOUT_BODY = 'Action=RunInstances&ImageId=emi-12345678&MinCount=1&MaxCount=1'
 
 
 def log_of(lab_api: Lab, query: str) -> str:
-    """What the log gets while a request is answered."""
+    """The lines that a request adds to the log."""
     log = lab_api.home / 'api.log'
     start = log.stat().st_size
     lab_api.call(query)

@@ -113,7 +113,7 @@ def way_of(family: str, version: str) -> Way | None:
 
 
 def problems(values: Values) -> list[str]:
-    """Reasons why nobody could operate this build's installer, or tell that it succeeded."""
+    """A sentence for each input with which nobody could operate this installer or recognise its success."""
     found = []
     if not values['boot_test']:
         found.append(

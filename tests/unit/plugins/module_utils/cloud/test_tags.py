@@ -14,7 +14,7 @@ PRESENT = {'Name': 'x', 'old': '1', 'euca:node': 'n', 'aws:y': 'z'}
 
 def words(params, present=None):
     plan = Plan({'tags': dict(PRESENT if present is None else present)})
-    plan_tags(plan, CLOUD, lambda: pytest.fail('nothing is to be asked while planning'), params)
+    plan_tags(plan, CLOUD, lambda: pytest.fail('planning sent a request'), params)
     return plan.descriptions, plan.after['tags']
 
 
