@@ -51,11 +51,8 @@ def node() -> Iterator[Node]:
         lab.put_image('eri-00000001', guest_ramdisk())
         lab.put_image('eri-00000002', guest_ramdisk(COUNTING_INIT))
         lab.put_image('emi-00000001', bytes(3 << 20))
-        running = Node(lab)
-        try:
+        with Node(lab) as running:
             yield running
-        finally:
-            running.end()
 
 
 def test_a_hostile_tenants_guest_boots_with_a_harmless_literal_command_line(node: Node, tmp_path: Path) -> None:

@@ -37,11 +37,8 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
         lab.put_image('emi-00000001', bytes(3 << 20))
         install_hook(lab)
         lab.add_hook('recorder', RECORDER)
-        running = Node(lab)
-        try:
+        with Node(lab) as running:
             yield running
-        finally:
-            running.end()
 
 
 def test_an_instance_boots_with_its_parameters_gets_a_volume_reboots_and_ends(node: Node) -> None:
@@ -87,8 +84,7 @@ def test_an_instance_boots_with_its_parameters_gets_a_volume_reboots_and_ends(no
 def test_a_killed_node_of_3_1_adopts_its_guest_and_attaches_its_volumes_again_after_a_reboot() -> None:
     with scratch_lab(play='3.1') as lab:
         lab.add_hook('recorder', RECORDER)
-        node = Node(lab)
-        try:
+        with Node(lab) as node:
             instance, _root = ebs_instance(lab, 'booted from the volume', power_off=False)
             node.wait_state(instance, 'running')
             node.wait_console(instance, 'booted from the volume')
@@ -106,5 +102,3 @@ def test_a_killed_node_of_3_1_adopts_its_guest_and_attaches_its_volumes_again_af
             domain = virsh('domid', instance)
             request(lab, instance, 'reboot')
             assert virsh('domid', instance) != domain and f'{volume}.raw' in virsh('dumpxml', instance)
-        finally:
-            node.end()

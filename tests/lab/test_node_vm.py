@@ -54,11 +54,17 @@ def virsh(*words: str) -> str:
 
 
 class Node:
-    """The process under test."""
+    """The process under test. Leaving the context ends it and its guests, and prints its log."""
 
     def __init__(self, lab: ScratchLab) -> None:
         self.lab = lab
         self.start()
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.end()
 
     def start(self) -> None:
         with open(self.lab.config.log / 'node.log', 'ab') as log:
@@ -98,11 +104,8 @@ def node() -> Iterator[Node]:
         lab.put_image('eri-00000001', guest_ramdisk())
         lab.put_image('emi-00000001', bytes(3 << 20))
         lab.add_hook('bootparams', HOOK)
-        running = Node(lab)
-        try:
+        with Node(lab) as running:
             yield running
-        finally:
-            running.end()
 
 
 def switch_off(lab: ScratchLab, instance_id: str) -> None:
@@ -144,11 +147,8 @@ def bare_node() -> Iterator[Node]:
     """A node whose instances have volumes for disks: the guest is a boot sector, there in a second."""
     with scratch_lab() as lab:
         lab.add_hook('bootparams', HOOK)
-        running = Node(lab)
-        try:
+        with Node(lab) as running:
             yield running
-        finally:
-            running.end()
 
 
 def ebs_instance(lab: ScratchLab, message: str, power_off: bool, volume_state: str = 'available') -> tuple[str, str]:

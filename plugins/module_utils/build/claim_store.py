@@ -11,6 +11,7 @@ import typing as t
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BUCKET
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
@@ -43,7 +44,7 @@ class ClaimStore:
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self._cloud, self.name = cloud, name
-        self._bucket = Bucket(cloud, cloud.credentials.own_bucket('builds'))
+        self._bucket = Bucket(cloud, cloud.credentials.own_bucket(BUCKET))
         self.place = f'bucket {self._bucket.name}'
         self._has_bucket = False
 

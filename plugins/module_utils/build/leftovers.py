@@ -65,28 +65,14 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
     if answer_file_only:
         return found
     cloud.for_build(name)
-    kept, volumes, token = set(), set(), f'{name[-TOKEN_LENGTH:]}.'
-
-    def ours(kind: Kind, resource: Resource) -> bool:
-        return resource['tags'].get(tag) == name or (
-            kind is IMAGE
-            and resource['name'] == name
-            or kind is INSTANCE
-            and BUILD.fullmatch(name)
-            and (resource['client_token'] or '').startswith(token)
-            or kind is SECURITY_GROUP
-            and BUILD.fullmatch(name)
-            and resource['name'] == name
-            or kind is SNAPSHOT
-            and resource['volume_id'] in volumes
-            and not resource['tags']
-        )
-
+    kept: set[str] = set()
+    volumes: set[str] = set()
     for kind in KINDS.values():
         resources = listing(cloud, kind)
         unlisted = _unlisted(cloud, kind, resources)
         for resource in resources:
-            is_ours = ours(kind, resource) or resource[kind.id] in unlisted
+            tagged = resource['tags'].get(tag) == name
+            is_ours = tagged or _untagged_is_ours(kind, resource, name, volumes) or resource[kind.id] in unlisted
             if kind is VOLUME and is_ours:
                 volumes.add(resource['volume_id'])  # also one that is only still listed leads to its snapshots
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
@@ -95,6 +81,19 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
                 found.append(_leftover(kind.title, resource[kind.id], resource['state']))
     # Volumes are last: without its volume, an untagged snapshot could not be found again.
     return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.title)
+
+
+def _untagged_is_ours(kind: Kind, resource: Resource, name: str, volumes: set[str]) -> bool:
+    """Whether a resource without the tag is of the build ``name``; ``volumes`` are the ids of that build's."""
+    if kind is IMAGE:
+        return bool(resource['name'] == name)
+    if kind is SNAPSHOT:
+        return resource['volume_id'] in volumes and not resource['tags']
+    if not BUILD.fullmatch(name):
+        return False
+    if kind is INSTANCE:
+        return (resource['client_token'] or '').startswith(f'{name[-TOKEN_LENGTH:]}.')
+    return kind is SECURITY_GROUP and bool(resource['name'] == name)
 
 
 def _unlisted(cloud: Cloud, kind: Kind, resources: list[Resource]) -> set[str]:

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.api_version import ApiVersion
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError, explain
+
+if t.TYPE_CHECKING:
+    from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList
 
 __all__ = ['IMPORT_ERROR', 'Cloud', 'CloudError']
 
@@ -60,6 +62,8 @@ class Cloud:
 
     def for_build(self, name: str) -> None:
         """From now on, the resources that are read or created belong to this build."""
+        from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList  # few tasks need it
+
         self._build_list = BuildList(self, name)
 
     @property
