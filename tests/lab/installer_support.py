@@ -127,6 +127,13 @@ class Machine:
         self.process.stdin.write(text.encode() + b'\n')
         self.process.stdin.flush()
 
+    def log_in(self, password: str) -> None:
+        """Log in as root on the console, and keep the kernel's messages away from it: they come between any two lines."""
+        for question, answer in (('login: ', 'root'), ('Password: ', password), ('# ', 'dmesg -n 1; echo "quiet"')):
+            self.wait(question)
+            self.type(answer)
+        self.wait('\nquiet\n.*# ')
+
     def plug(self, disk: Path, serial: str) -> None:
         """Attach a disk while the machine runs, as a cloud attaches a volume."""
         with socket.socket(socket.AF_UNIX) as monitor:

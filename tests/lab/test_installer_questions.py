@@ -88,10 +88,7 @@ def test_wrong_answers_are_asked_for_again_and_the_system_has_the_right_ones(sta
 
     booted = start(None, disk)
     booted.wait('asked2 login: ')
-    booted.type('root')
-    booted.wait('Password: ')
-    booted.type('geheim &co')
-    booted.wait('# ')
+    booted.log_in('geheim &co')
 
 
 def test_one_terminal_leads_and_a_broken_connection_gives_the_questions_back(

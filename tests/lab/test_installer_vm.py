@@ -70,10 +70,7 @@ def test_a_system_is_installed_on_a_volume_that_comes_late_and_boots_with_anothe
     booted = start(None, volume, mac='d0:0d:11:22:33:44')
     booted.wait(r'rc.local: Europe/Berlin .*10\.0\.2\.15/24')
     booted.wait('quick1 login: ')
-    booted.type('root')
-    booted.wait('Password: ')
-    booted.type('geheim &co')
-    booted.wait('# ')
+    booted.log_in('geheim &co')
     booted.type('cat /root/outside.log; awk \'$3 == "swap" { print $1 "!" }\' /etc/fstab; date +%Z; ls -l /etc/shadow')
     booted.wait(r'\n/mnt/sysimage/etc\n(?s:.*)LABEL=swap!\nCET\n-rw-r----- ')
 
