@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import fcntl
 import os
 import pwd
 import shutil
@@ -16,14 +15,13 @@ import sys
 import time
 import urllib.error
 from collections.abc import Iterator
-from pathlib import Path
 
 from .cloud import labfiles, mirror
 from .cloud.accounts import ADMIN, create_accounts
 from .cloud.store import Store
 from .config import NETWORKS, Config, set_umask, state_root
 from .errors import LabError
-from .host import checks, direct, guests, namespaces, shared
+from .host import checks, direct, guests, namespaces, shared, turns
 from .host.processes import Daemon
 from .versions import PLAYED
 
@@ -46,7 +44,7 @@ def _command(options: argparse.Namespace) -> int:
     set_umask()
     try:
         checks.root()
-        with _one_at_a_time():
+        with turns.one_at_a_time():
             return {'up': up, 'down': down, 'status': status, 'reset': reset}[options.command](options)
     except LabError as problem:
         print(f'eucalab: {problem}', file=sys.stderr)
@@ -85,39 +83,6 @@ def _parser() -> argparse.ArgumentParser:
             )
             sub.add_argument('--play', choices=list(PLAYED), help='Eucalyptus version to imitate (default: 4.4)')
     return parser
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Run one command at a time: two would interfere."""
-    root = state_root().resolve()
-    directory = _lock(root)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            root.rmdir()  # only if no lab is left in it; the lock still keeps others out
-        os.close(directory)
-
-
-def _lock(root: Path) -> int:
-    """The descriptor of the locked directory, which is created again if another command has just removed it."""
-    while True:
-        with contextlib.suppress(FileExistsError):
-            root.mkdir(mode=0o755, parents=True)
-        try:
-            directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print('eucalab: waiting for another eucalab command to finish', file=sys.stderr)
-            fcntl.flock(directory, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(directory), root.stat()):
-                return directory
-        os.close(directory)
 
 
 def up(options: argparse.Namespace) -> int:

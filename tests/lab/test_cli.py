@@ -382,10 +382,11 @@ def test_two_commands_at_a_time_wait_for_each_other(place: Place) -> None:
 def test_commands_take_turns_although_each_removes_the_empty_state_directory(tmp_path: Path) -> None:
     script = """
 import os
-from eucalab import cli, config
+from eucalab import config
+from eucalab.host import turns
 alone = f'{config.state_root()}.alone'
 for _ in range(500):
-    with cli._one_at_a_time():
+    with turns.one_at_a_time():
         os.close(os.open(alone, os.O_CREAT | os.O_EXCL))
         os.unlink(alone)
 """
