@@ -37,6 +37,10 @@ options:
       - The serial number must contain the volume's ID. Clouds before Eucalyptus 4.1 give disks no serial number; there the
         module compares only the disk's size with that of the volume, and warns.
     type: str
+  packages_file:
+    description:
+      - File for the installed packages, as JSON with C(name), C(version) and C(arch) of each. The template C(proof.sh.j2) prints them.
+    type: path
   timeout:
     description: Maximum time to wait, in seconds.
     type: int
@@ -166,6 +170,9 @@ install:
       description: The disk that the proof names, with the keys C(device), C(serial) and C(bytes); null without proof.
       type: dict
       sample: {"device": "vdb", "serial": "euca-vol-1a2b3c4d-de", "bytes": 4294967296}
+    packages:
+      description: Number of installed packages, null when the console does not list them.
+      type: int
     boot_params:
       description: The message of the node controller's hook about the boot parameters; null when there was none.
       type: str
@@ -217,6 +224,7 @@ class InstallWait(CloudModule):
         'silence_timeout': {'type': 'int', 'default': 1800},
         'interactive': {'type': 'bool', 'default': False},
         'console_file': {'type': 'path'},
+        'packages_file': {'type': 'path'},
         'failure_patterns': {'type': 'list', 'elements': 'str'},
         'extra_failure_patterns': {'type': 'list', 'elements': 'str', 'default': []},
         'expect_boot_params': {'type': 'bool', 'default': False},
@@ -249,6 +257,7 @@ class InstallWait(CloudModule):
             'failure_line': None,
             'proof': None,
             'disk': None,
+            'packages': None,
             'boot_params': None,
             'seconds': 0,
             'console_file': self.params['console_file'],
@@ -295,12 +304,13 @@ class InstallWait(CloudModule):
             'failure_line': verdict.line,
             'proof': installation.proof,
             'disk': installation.disk,
+            'packages': follower.packages.keep(self.params['packages_file']),
             'boot_params': follower.boot_params,
             'seconds': round(follower.seconds),
             'console_file': self.params['console_file'],
             'console_tail': console.last_lines(TAIL_LINES),
         }
-        self._warn(console, installation)
+        self._warn(console, follower, installation)
         if verdict.ended != judgement.POWERED_OFF:
             self.extra_result[self.key] = result
             raise ModuleError(self._complaint(result))
@@ -317,9 +327,9 @@ class InstallWait(CloudModule):
             port = 0
         return Listener(params['address'], port, params['port_timeout'], params['announce'], report)
 
-    def _warn(self, console: Console, installation: judgement.Installation) -> None:
-        if console.problem:
-            self.module.warn(console.problem)
+    def _warn(self, console: Console, follower: Follower, installation: judgement.Installation) -> None:
+        for problem in filter(None, (console.problem, follower.packages.problem)):
+            self.module.warn(problem)
         if self.volume and installation.disk and not installation.disk['serial']:
             self.module.warn(
                 'The disk that was installed on has no serial number, so only its size was compared with that of '

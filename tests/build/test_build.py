@@ -40,6 +40,11 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     assert re.search(r'boot-report: address=198\.(18|19)\.\d+\.\d+ endpoint=reached', test_console)
     manifest = json.loads((directory / 'manifest.json').read_text())
     assert manifest['image']['image_id'] == image
+    packages = json.loads((directory / 'packages.json').read_text())
+    assert manifest['packages'] == len(packages) > 100
+    assert f'It has {len(packages)} packages' in built.stdout and 'package: dpkg' not in text(built)
+    systemd = next(one for one in packages if one['name'] == 'systemd')
+    assert systemd['arch'] == 'amd64' and f'package: systemd {systemd["version"]} amd64' in console
     for step in manifest['steps']:
         assert f'{step["seconds"]:.1f} s  {step["step"]}' in built.stdout
     # The commands to copy work from anywhere.

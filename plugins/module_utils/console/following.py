@@ -11,6 +11,7 @@ import time
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, look
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Meanwhile
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.packages import Packages
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Novelty, without_secrets
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
@@ -46,6 +47,7 @@ class Follower:
         self.seen = self.ran = self.was_pending = False
         self.has_output = False
         self.boot_params: str | None = None  # the hook's message about them
+        self.packages = Packages()
 
     @property
     def seconds(self) -> float:
@@ -65,7 +67,7 @@ class Follower:
         return self.ended and was_terminated(self._instance, self.state)
 
     def poll(self) -> list[str]:
-        """Return the lines since the last call. Raises CloudError when the cloud refuses, or was unreachable for too long.
+        """Return the lines since the last call, without those of ``packages``. Raises CloudError when the cloud refuses, or was unreachable for too long.
 
         The last line counts although it has no end, once it has not changed from one call to the next.
         """
@@ -107,6 +109,7 @@ class Follower:
         new = [line for line in [*lines, self.console.unfinished] if self._novelty.is_new(line)]
         if new:
             self._last_news = time.monotonic()
+        lines = self.packages.take(lines)
         for line in lines:
             self._report.line(line)
             self._last_report = time.monotonic() if line in new else self._last_report

@@ -114,7 +114,7 @@ class Installation:
             return Verdict(FAILED, 'somebody terminated the instance')
         if self._success and not self.proof and not follower.has_output:
             # The cloud shows no console of an ended instance, but an earlier, interrupted run may have kept it.
-            self._look_for_proof(follower.console.kept_lines())
+            self._look_for_proof(follower.packages.take(follower.console.kept_lines()))
         if self._success and self._must_prove and not self.proof:
             return Verdict(FAILED, NO_PROOF.format(pattern=self._success.pattern))
         if wrong := self._wrong_disk():

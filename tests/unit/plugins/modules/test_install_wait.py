@@ -452,3 +452,33 @@ def test_a_failure_that_comes_with_everything_awaited_is_a_failure(cloud, clock,
     cloud.on('DescribeInstances', RUNNING)
     cloud.on('GetConsoleOutput', console('debian login:\nKernel panic - not syncing: dead\n'))
     assert run('console_log', instance_id='i-1', wait_for=['login:'], known_failures='boot')['failed']
+
+
+LISTED = 'package: libgpg-error0 1.46-1 amd64\npackage: acl 2.3.1-3.el9 x86_64\npackages: 2\n'
+
+
+def test_the_packages_of_the_installed_system_are_kept_in_a_file_and_are_neither_printed_nor_failures(cloud, clock, run, tmp_path):
+    cloud.on('DescribeInstances', RUNNING, RUNNING, RUNNING, RUNNING, ENDED)
+    cloud.on('GetConsoleOutput', *talking(HOOK, LISTED[:40], LISTED[40:], 'proof\n'))
+    files = {name: tmp_path / name for name in ('packages_file', 'progress_file')}
+    result = run('install_wait', instance_id='i-1', failure_patterns=['error'], **{name: str(path) for name, path in files.items()})
+    assert result['install']['packages'] == 2
+    assert json.loads(files['packages_file'].read_text()) == [
+        {'name': 'libgpg-error0', 'version': '1.46-1', 'arch': 'amd64'},
+        {'name': 'acl', 'version': '2.3.1-3.el9', 'arch': 'x86_64'},
+    ]
+    printed = files['progress_file'].read_text()
+    assert 'proof' in printed and 'package' not in printed
+
+
+def test_a_damaged_list_of_packages_is_a_warning_and_no_list_is_none(cloud, clock, run, tmp_path):
+    cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
+    cloud.on('GetConsoleOutput', *talking(LISTED.replace('acl 2', 'acl\n[   10.0] eth0: link up\n2')))
+    result = run('install_wait', instance_id='i-1')
+    assert result['install']['packages'] == 1
+    assert '2 installed packages, the console shows only 1' in str(result['warnings'])
+    cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
+    cloud.on('GetConsoleOutput', *talking('package: half'))
+    path = tmp_path / 'packages.json'
+    assert run('install_wait', instance_id='i-1', packages_file=str(path))['install']['packages'] is None
+    assert not path.exists()
