@@ -39,7 +39,7 @@ options:
     type: str
   packages_file:
     description:
-      - File for the installed packages, as JSON with C(name), C(version) and C(arch) of each. The template C(proof.sh.j2) prints them.
+      - File for the installed packages, as JSON with C(name), C(version), C(arch) of each. The template C(proof.sh.j2) prints them.
     type: path
   timeout:
     description: Maximum time to wait, in seconds.

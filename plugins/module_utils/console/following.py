@@ -67,9 +67,10 @@ class Follower:
         return self.ended and was_terminated(self._instance, self.state)
 
     def poll(self) -> list[str]:
-        """Return the lines since the last call, without those of ``packages``. Raises CloudError when the cloud refuses, or was unreachable for too long.
+        """Return the lines since the last call, without those of ``packages``.
 
-        The last line counts although it has no end, once it has not changed from one call to the next.
+        Raises CloudError when the cloud refuses, or was unreachable for too long. The last line counts although it has no end, once
+        it has not changed from one call to the next.
         """
         self._asked = time.monotonic()
         try:
