@@ -115,7 +115,7 @@ bench fuzz: export PYTHONPATH := $(CURDIR):$(CURDIR)/lab:$(CURDIR)/playbooks/col
 
 bench: ## print the figures that the project watches
 	@tools/setup tests
-	@for bench in hook bundle nodes lab modules; do python -m tests.$$bench.bench; done
+	@for bench in hook.bench bundle.bench bundle.boot_disk nodes.bench lab.bench modules.bench; do python -m tests.$$bench; done
 
 test-matrix: ready ## every played version with every ansible-core and Python (ONLY="3.1 4.4/2.16"; BUILDS=1)
 	@tools/matrix --jobs 2 $(ONLY)

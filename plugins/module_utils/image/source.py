@@ -47,11 +47,9 @@ def raw_image(
     """
     name = shown(src)
     wanted = _checksum(src, checksum)
-    # Images are large and /tmp is often in memory.
-    spool = os.environ.get('TMPDIR') or ('/var/tmp' if os.path.isdir('/var/tmp') else None)
     with contextlib.ExitStack() as stack:
+        scratch = Scratch(stack)
         try:
-            scratch = _Scratch(stack, spool)
             path = os.path.expanduser(os.path.expandvars(src))
             if is_url(src):
                 path = scratch.new()
@@ -71,7 +69,7 @@ def raw_image(
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise SourceError(
-                    f'No space left to unpack {name} in {spool or tempfile.gettempdir()}: set TMPDIR to a larger directory.'
+                    f'No space left to unpack {name} in {scratch.parent}: set TMPDIR to a larger directory.'
                 ) from error
             raise SourceError(f'Cannot read the image {name}: {error.strerror or error}.') from error
         yield image
@@ -108,11 +106,13 @@ def _ended_like_ctrl_c() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-class _Scratch:
-    """Temporary files, in a directory that is made for the first of them."""
+class Scratch:
+    """Temporary files in TMPDIR, until ``stack`` ends, in a directory that is made for the first of them."""
 
-    def __init__(self, stack: contextlib.ExitStack, parent: str | None) -> None:
-        self._stack, self._parent = stack, parent
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        # Images are large and /tmp is often in memory.
+        self.parent = os.environ.get('TMPDIR') or ('/var/tmp' if os.path.isdir('/var/tmp') else tempfile.gettempdir())
         self._directory: str | None = None
         self._count = 0
 
@@ -120,12 +120,12 @@ class _Scratch:
         if self._directory is None:
             self._stack.enter_context(_ended_like_ctrl_c())
             try:
-                directory = tempfile.TemporaryDirectory(prefix='eucalyptus-image-', dir=self._parent)
+                directory = tempfile.TemporaryDirectory(prefix='eucalyptus-image-', dir=self.parent)
             except OSError as error:
                 if error.errno == errno.ENOSPC:
                     raise
                 raise SourceError(
-                    f'Nothing can be unpacked in {self._parent or "/tmp"}: {error.strerror}. '
+                    f'No temporary file can be made in {self.parent}: {error.strerror}. '
                     'Set TMPDIR to a directory that can be written to.'
                 ) from error
             self._directory = self._stack.enter_context(directory)
@@ -148,7 +148,7 @@ def _verify(image: ImageFile, name: str, algorithm: str, wanted: str) -> None:
         raise SourceError(f'{name} has the {algorithm} checksum {digest.hexdigest()}, not the requested {wanted}.')
 
 
-def _unpacked(path: str, name: str, scratch: _Scratch, layers: int = _LAYERS) -> str:
+def _unpacked(path: str, name: str, scratch: Scratch, layers: int = _LAYERS) -> str:
     """Unpack what is compressed or qcow2; both, for an image.qcow2.xz. `name` is the user's name for it."""
     if unsupported := formats.foreign(path):
         raise SourceError(f'{name} is {unsupported.what}, which is not supported: {unsupported.way_out}.')
@@ -164,7 +164,7 @@ def _unpacked(path: str, name: str, scratch: _Scratch, layers: int = _LAYERS) ->
     return _unpacked(_decompressed(path, name, scratch, opener), name, scratch, layers - 1)
 
 
-def _decompressed(path: str, name: str, scratch: _Scratch, opener: t.Callable[[str], t.Any]) -> str:
+def _decompressed(path: str, name: str, scratch: Scratch, opener: t.Callable[[str], t.Any]) -> str:
     target = scratch.new()
     try:
         with opener(path) as packed, open(target, 'wb') as file:
@@ -179,7 +179,7 @@ def _decompressed(path: str, name: str, scratch: _Scratch, opener: t.Callable[[s
     return target
 
 
-def _from_qcow2(path: str, name: str, scratch: _Scratch) -> str:
+def _from_qcow2(path: str, name: str, scratch: Scratch) -> str:
     if not shutil.which('qemu-img'):
         raise SourceError(f'{name} is a qcow2 image and qemu-img is not installed (Debian: apt-get install qemu-utils).')
     path = os.path.abspath(path)  # qemu-img takes deb:12.qcow2 for a protocol, and -x.qcow2 for options
