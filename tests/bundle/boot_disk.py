@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.boot_disk import BootDisk, Inputs
+
 from eucalab.config import cache_root
 from tests.bundle.bench import MIB, report
 
