@@ -214,7 +214,7 @@ def test_a_scratch_directory_that_cannot_be_used_is_not_blamed_on_the_image(tmp_
     (tmp_path / 'a file').touch()
     (tmp_path / 'image').write_bytes(gzip.compress(DATA))
     monkeypatch.setenv('TMPDIR', str(tmp_path / scratch))
-    with pytest.raises(source.SourceError, match=f'be unpacked in {tmp_path}/{scratch}: .*Set TMPDIR'):
+    with pytest.raises(source.SourceError, match=f'No temporary file can be made in {tmp_path}/{scratch}: .*Set TMPDIR'):
         content(tmp_path / 'image')
 
 
