@@ -44,8 +44,8 @@ def look_up(system: t.Mapping[str, t.Any], keyring: str, cache: Path) -> dict[st
     were verified. If the files are in an archive, they are unpacked into ``cache``, and ``kernel`` and ``ramdisk`` are their paths.
     ``iso_url`` is set if the ISO's name follows from the checksums. Raises MediaError.
     """
-    if all(f'{part}_sha256' in system for part in PARTS):
-        return {'base': system['bases'][0], 'trust': REVIEWED, **_sums({part: system[f'{part}_sha256'] for part in PARTS})}
+    if system['sha256']:
+        return {'base': _having_kernel(system), 'trust': REVIEWED, **_sums(system['sha256'])}
     if system['trust'] == 'none':
         raise MediaError(
             'image_build_kernel_checksum and image_build_ramdisk_checksum are empty, and the files of '
@@ -72,6 +72,19 @@ def _first(system: t.Mapping[str, t.Any], bases: list[str], found: t.Callable[[s
         f'image_build_mirror: the installer of {system["os"]} was not found. Tried: {", ".join(tried)}. Set it to a mirror that '
         'has the release, or change the entry with image_build_catalogue.'
     )
+
+
+def _having_kernel(system: t.Mapping[str, t.Any]) -> str:
+    """The mirror that has the files, if there is a choice."""
+    bases: list[str] = system['bases']
+    if len(bases) == 1:
+        return bases[0]
+
+    def found(base: str) -> dict[str, str]:
+        _get(f'{base}/{system["kernel"]}', method='HEAD')
+        return {'base': base}
+
+    return _first(system, bases, found)['base']
 
 
 # --- .treeinfo, which is not signed
@@ -219,10 +232,10 @@ def _unpacked(tar: tarfile.TarFile, name: str, cache: Path) -> tuple[str, str]:
 # --- the network
 
 
-def _get(url: str, same_host: bool = False) -> bytes:
-    """The content of a small file. Raises NotThere, MediaError."""
+def _get(url: str, same_host: bool = False, method: str = 'GET') -> bytes:
+    """The content of a small file; with HEAD, nothing. Raises NotThere, MediaError."""
     try:
-        with open_url(url, timeout=TIMEOUT, http_agent='ansible-eucalyptus.cloud') as reply:
+        with open_url(url, method=method, timeout=TIMEOUT, http_agent='ansible-eucalyptus.cloud') as reply:
             content: bytes = reply.read(LARGEST + 1)
             end = urllib.parse.urlsplit(reply.geturl())
     except urllib.error.HTTPError as error:

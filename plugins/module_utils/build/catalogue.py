@@ -52,7 +52,10 @@ class Catalogue:
         Raises CatalogueError.
         """
         change = self._changes.get(name, {})
-        found = {**(self.entry(change['like']) if 'like' in change else self._known(name)), **change}
+        found = {**(self.entry(change['like']) if 'like' in change else self._known(name))}
+        if {'tree', 'kernel', 'ramdisk'} & set(change):
+            found.pop('sha256', None)  # the sums of other files
+        found |= change
         found.setdefault('version', '')
         found.setdefault('newer_than', '')
         missing = [field for field in REQUIRED if field not in found]
@@ -82,12 +85,12 @@ class Catalogue:
                 f'image_build_os: the catalogue has no version {version} of {system}. It has {_listed(system, versions)}. '
                 'Add it with image_build_catalogue (docs/systems.md).'
             )
-        if 'suite' in versions[newest] and 'suite' not in self._changes.get(name, {}):
+        if _needs_suite(versions[newest]) and 'suite' not in self._changes.get(name, {}):
             raise CatalogueError(
                 f'image_build_os: {name} is newer than {newest}, the newest version in the catalogue, and the directory of its '
                 f'installer follows from its code name. Set image_build_catalogue to {{{name}: {{suite: CODE-NAME}}}}.'
             )
-        return {**versions[newest], **common, 'version': version, 'newer_than': newest}
+        return {**_without_sums(versions[newest]), **common, 'version': version, 'newer_than': newest}
 
     def _unknown(self, name: str) -> str:
         if name in self._systems:
@@ -120,9 +123,17 @@ def _system(file: t.Mapping[str, t.Any], name: str) -> dict[str, Entry]:
     entry = {**file.get('common', {}), **fields}
     found = {}
     for version, difference in versions.items():
-        entry = {**entry, **difference}
+        entry = {**_without_sums(entry), **difference}
         found[version] = entry
     return found
+
+
+def _without_sums(entry: Entry) -> Entry:
+    return {name: value for name, value in entry.items() if name != 'sha256'}
+
+
+def _needs_suite(entry: Entry) -> bool:
+    return any('{suite}' in entry.get(field, '') for field in ('tree', 'kernel', 'ramdisk', 'checksums'))
 
 
 def _is_newer(version: str, newest: str) -> bool:
@@ -138,8 +149,9 @@ def _listed(system: str, versions: t.Iterable[str]) -> str:
 def resolve(entry: Entry, name: str, architecture: str, mirror: str) -> Entry:
     """The entry with all its words filled in.
 
-    Further keys: ``os``; ``name``, for the image; ``bases``, the mirrors that may have the files, in their order; ``official``, the
-    distribution's own of these. ``mirror`` is the user's, or empty. Raises CatalogueError.
+    Further keys: ``os``; ``name``, for the image; ``sha256``, the reviewed sums of this architecture, by part, or empty;
+    ``bases``, the mirrors that may have the files, in their order; ``official``, the distribution's own of these. ``mirror`` is the
+    user's, or empty. Raises CatalogueError.
     """
     if architecture not in entry['architectures']:
         raise CatalogueError(
@@ -160,6 +172,7 @@ def resolve(entry: Entry, name: str, architecture: str, mirror: str) -> Entry:
         **filled,
         'os': name,
         'name': re.sub('[^a-z0-9-]', '-', name),
+        'sha256': entry.get('sha256', {}).get(architecture, {}),
         'bases': [base] if mirror else official,
         'official': official,
     }
@@ -241,7 +254,7 @@ def table(catalogue: Catalogue, templates: t.Container[str]) -> list[dict[str, s
                 'processor': entry['processor'],
                 'disk label': entry['disk_label'],
                 'network card': entry['network_names'],
-                'trust': entry['trust'],
+                'trust': 'reviewed' if 'sha256' in entry else entry['trust'],
                 'proof': entry['proof'],
                 'note': entry.get('note', ''),
             }

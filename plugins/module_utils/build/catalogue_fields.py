@@ -67,8 +67,14 @@ def _architectures(value: t.Any) -> str:
 
 
 def _sha256(value: t.Any) -> str:
-    good = isinstance(value, str) and re.fullmatch('[0-9a-f]{64}', value)
-    return '' if good else f'must be a SHA-256 sum of 64 hexadecimal digits, not {value!r}'
+    good = isinstance(value, dict) and all(
+        architecture in checks.ARCHITECTURES
+        and isinstance(sums, dict)
+        and set(sums) == {'kernel', 'ramdisk'}
+        and all(isinstance(digits, str) and re.fullmatch('[0-9a-f]{64}', digits) for digits in sums.values())
+        for architecture, sums in value.items()
+    )
+    return '' if good else f'must have the form {{x86_64: {{kernel: HEX, ramdisk: HEX}}}} with 64 digits each, not {value!r}'
 
 
 FIELDS = {
@@ -80,8 +86,12 @@ FIELDS = {
     'suite': Field('Code name.', text, False),
     'kernel': Field('Kernel below the mirror, or in the archive that `bundle_pattern` names; empty if there is none.', _path),
     'ramdisk': Field('Initial ramdisk, likewise.', _path),
-    'kernel_sha256': Field('Reviewed SHA-256 sum of the kernel of a release that does not change.', _sha256, False),
-    'ramdisk_sha256': Field('Reviewed SHA-256 sum of the ramdisk, likewise.', _sha256, False),
+    'sha256': Field(
+        'Reviewed SHA-256 sums of a release that does not change, `{x86_64: {kernel: HEX, ramdisk: HEX}}`. Other versions do not '
+        'take them over.',
+        _sha256,
+        False,
+    ),
     'trust': Field('Source of the checksums, as listed above.', _among(*TRUST)),
     'checksums': Field('File with the checksums below the mirror.', _path, False),
     'signature': Field('Detached signature of that file.', _path, False),

@@ -43,7 +43,10 @@ def serving(files: Files, tls: ssl.SSLContext | None = None) -> Iterator[tuple[s
                 self.send_response(200)
                 self.send_header('Content-Length', str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                if self.command == 'GET':
+                    self.wfile.write(content)
+
+        do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, *_arguments: t.Any) -> None:
             """Print nothing."""

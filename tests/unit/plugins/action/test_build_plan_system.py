@@ -15,7 +15,8 @@ from ansible_collections.eucalyptus.cloud.tests.unit.plugins.file_server import 
 Planner = t.Callable[..., dict[str, t.Any]]
 BOOT = '/41/os/images/pxeboot/'
 KERNEL, RAMDISK = b'a kernel', b'a ramdisk'
-SUMS = {'kernel_sha256': hashlib.sha256(KERNEL).hexdigest(), 'ramdisk_sha256': hashlib.sha256(RAMDISK).hexdigest()}
+DIGESTS = {'kernel': hashlib.sha256(KERNEL).hexdigest(), 'ramdisk': hashlib.sha256(RAMDISK).hexdigest()}
+SUMS = {'sha256': {'x86_64': DIGESTS}}
 
 
 @pytest.fixture(name='files')
@@ -53,9 +54,9 @@ def test_the_name_alone_fills_the_inputs(plan: Planner, mirror: tuple[str, list[
         'name': 'fedora-41',
         'description': 'fedora-41, installed by its own installer',
         'kernel': f'{url}{BOOT}vmlinuz',
-        'kernel_checksum': f'sha256:{SUMS["kernel_sha256"]}',
+        'kernel_checksum': f'sha256:{DIGESTS["kernel"]}',
         'ramdisk': f'{url}{BOOT}initrd.img',
-        'ramdisk_checksum': f'sha256:{SUMS["ramdisk_sha256"]}',
+        'ramdisk_checksum': f'sha256:{DIGESTS["ramdisk"]}',
         'answer_file': 'kickstart.cfg.j2',
         'kickstart_version': 'F41',
         'install_url': f'{url}/41/os',
@@ -74,7 +75,7 @@ def test_a_necessary_build_gets_its_media_from_the_cache(plan: Planner, mirror: 
     assert sorted(mirror[1]) == [f'{BOOT}initrd.img', f'{BOOT}vmlinuz']
     assert build['media']['kernel'] == {
         'source': f'{mirror[0]}{BOOT}vmlinuz',
-        'checksum': f'sha256:{SUMS["kernel_sha256"]}',
+        'checksum': f'sha256:{DIGESTS["kernel"]}',
         'trust': 'the checksum is in the catalogue',
     }
 
@@ -135,9 +136,10 @@ def test_the_installer_can_be_published_by_its_name(plan: Planner) -> None:
 
 def test_help_is_the_table_of_all_systems(plan: Planner) -> None:
     lines = plan(os='help')['systems']
-    rows = {line.split()[0]: line.split() for line in lines}
-    assert rows['fedora-41'] == ['fedora-41', 'anaconda', 'kickstart.cfg.j2', 'VNC', '3072', 'x86-64-v1', 'checked']
-    assert any(line.startswith('rhel-9 needs image_build_mirror') for line in lines)
+    rows = {line.split()[0]: line.split() for line in lines if line}
+    assert rows['fedora-41'] == ['fedora-41', 'anaconda', 'kickstart.cfg.j2', 'VNC', '3072', 'x86-64-v1', 'reviewed', 'checked']
+    assert any(line.startswith('needs image_build_mirror,') and 'rhel-9, ' in line for line in lines)
+    assert lines[-1].startswith('proof "read": It is only read in')
 
 
 def test_a_newer_version_and_a_needed_processor_are_warnings(plan: Planner) -> None:

@@ -30,6 +30,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+REVIEWED = {'x86_64': {'kernel': sha256(KERNEL), 'ramdisk': sha256(RAMDISK)}}
 SUMS = {'kernel_checksum': f'sha256:{sha256(KERNEL)}', 'ramdisk_checksum': f'sha256:{sha256(RAMDISK)}'}
 
 
@@ -291,9 +292,17 @@ def test_an_archive_without_the_kernel_and_one_with_another_sum_are_refused(sign
 
 
 def test_reviewed_sums_of_the_catalogue_need_no_request(tmp_path: Path) -> None:
-    reviewed = {'kernel_sha256': sha256(KERNEL), 'ramdisk_sha256': sha256(RAMDISK)}
-    found = media.look_up(system('debian-12', 'http://192.0.2.1', **reviewed), '', tmp_path)
+    found = media.look_up(system('debian-12', 'http://192.0.2.1', sha256=REVIEWED), '', tmp_path)
     assert found == {'base': 'http://192.0.2.1', 'trust': 'the checksum is in the catalogue', **SUMS}
+
+
+def test_a_release_with_reviewed_sums_that_has_moved_is_found_in_the_archive(tmp_path: Path) -> None:
+    kernel = '/releases/44/Everything/x86_64/os/images/pxeboot/vmlinuz'
+    with serving({}) as (gone, _asked), serving({kernel: KERNEL}) as (archive, asked):
+        found = media.look_up(system('fedora-44', mirror=gone, archive=archive), '', tmp_path)
+        said = refusal(system('fedora-44', mirror=gone, archive=f'{gone}/archive'), '', tmp_path)
+    assert (found['base'], asked) == (archive, [kernel])
+    assert f'Tried: {gone}{kernel} (the server answered 404), {gone}/archive{kernel} (' in said
 
 
 def test_media_without_checksums_need_those_of_the_user(tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ def test_the_promised_systems_are_there() -> None:
     names = ALL.names()
     promised = {
         *(f'fedora-{number}' for number in range(16, 45)),
-        *(f'rhel-{number}' for number in range(6, 11)),
-        *('centos-6', 'centos-7', *(f'centos-stream-{number}' for number in (8, 9, 10))),
-        *(f'{name}-{number}' for name in ('almalinux', 'rocky', 'oracle') for number in (8, 9, 10)),
+        *(f'{name}-{number}' for name in ('rhel', 'oracle') for number in range(6, 11)),
+        *('centos-6', 'centos-7', 'centos-8', *(f'centos-stream-{number}' for number in (8, 9, 10))),
+        *(f'{name}-{number}' for name in ('almalinux', 'rocky') for number in (8, 9, 10)),
         *(f'debian-{number}' for number in range(8, 14)),
         *(f'ubuntu-{year}.04' for year in (16, 18, 20, 22, 24, 26)),
         *(f'leap-15.{number}' for number in range(7)),
@@ -145,6 +145,22 @@ def test_a_newer_version_takes_the_newest_entry_and_says_so() -> None:
     ]
 
 
+def test_a_newer_version_needs_its_code_name_only_where_a_path_contains_it() -> None:
+    assert (ALL.entry('ubuntu-26.10')['newer_than'], located('ubuntu-26.10')['memory']) == ('26.04', 8192)
+    assert '{debian-14: {suite: CODE-NAME}}' in refusal('debian-14')
+
+
+def test_reviewed_sums_are_those_of_one_version_and_architecture() -> None:
+    def sums(name: str, architecture: str = 'x86_64', **changes: t.Any) -> dict[str, str]:
+        return catalogue.resolve(read(**changes).entry(name), name, architecture, '')['sha256']
+
+    assert set(sums('fedora-21')) == set(sums('fedora-44')) == {'kernel', 'ramdisk'}
+    assert sums('fedora-21') != sums('fedora-44')
+    assert [sums('fedora-21', 'i386'), sums('fedora-22'), sums('fedora-45')] == [{}, {}, {}]
+    assert sums('fedora-44', fedora_44={'memory': 4096}) == sums('fedora-44')
+    assert sums('fedora-44', fedora_44={'tree': 'mine/'}) == {}
+
+
 def test_a_processor_that_the_installer_cannot_do_without_is_named() -> None:
     system = catalogue.resolve(ALL.entry('rocky-10'), 'rocky-10', 'x86_64', '')
     assert 'rocky-10 needs a processor of the level x86-64-v3' in catalogue.remarks(system)[0]
@@ -207,7 +223,10 @@ def test_a_32_bit_architecture_that_does_not_exist_is_refused() -> None:
         ({'fedora-41': {'kernel': '/boot/vmlinuz'}}, 'kernel must be a path below the mirror'),
         ({'fedora-41': {'mirror': 'rsync://x'}}, 'mirror must be an http(s) URL'),
         ({'fedora-41': {'installer': 'anacondo'}}, 'installer must be anaconda or'),
-        ({'fedora-41': {'kernel_sha256': 'abc'}}, 'kernel_sha256 must be a SHA-256 sum'),
+        (
+            {'fedora-41': {'sha256': {'x86_64': {'kernel': 'abc'}}}},
+            'sha256 must have the form {x86_64: {kernel: HEX, ramdisk: HEX}}',
+        ),
         ({'fedora-41': {'architectures': {'arm64': 'aarch64'}}}, 'architectures must map i386 and x86_64'),
         ({'fedora-41': {'bundle_pattern': '('}}, 'bundle_pattern must be a regular expression'),
         ({'fedora-41': {'title': 'two\nlines'}}, 'title must be a string in one line'),
