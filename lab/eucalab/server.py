@@ -213,8 +213,16 @@ def _s3_error(request: web.Request, error: S3Error, request_id: str) -> web.Resp
     return response
 
 
-def make_application(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:
+def make_application(handle: Callable[[web.Request], Awaitable[web.StreamResponse]], server: str) -> web.Application:
+    """``server`` is the header of that name in replies; empty for none."""
     application = web.Application(client_max_size=MOST_EC2_BYTES)
+
+    async def name_the_server(_request: web.Request, response: web.StreamResponse) -> None:
+        del response.headers['Server']  # aiohttp's own
+        if server:
+            response.headers['Server'] = server
+
+    application.on_response_prepare.append(name_the_server)
     # An object's key may contain line breaks, which a plain dot does not match.
     application.router.add_route('*', '/{path:(?s:.*)}', handle)
     return application
@@ -237,7 +245,7 @@ async def serve(config: Config) -> None:
     bodies.recover(cloud)
     # Bodies stay as they were sent: an object with Content-Encoding gzip is stored as it is.
     runner = web.AppRunner(
-        make_application(Server(cloud).handle),
+        make_application(Server(cloud).handle, cloud.played.requests.server),
         access_log=None,
         auto_decompress=False,
         max_line_size=128 << 10,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as core_version
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import catalogue
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     PREFIX,
@@ -28,6 +29,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import release
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import Systems
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
 
@@ -70,8 +72,9 @@ class ActionModule(ActionBase):
                     remarks += [f'{PREFIX}answer_file: {remark}.' for remark in self._unchecked]
                     result['warnings'] = [*result.get('warnings', []), *remarks]
         except CollectionError as error:
-            return {'failed': True, 'msg': str(error)}
-        return result
+            result = {'failed': True, 'msg': str(error)}
+        cloud = result.get('build', {}).get('cloud', '')
+        return {**result, 'software': {'cloud': cloud, 'collection': release(), 'ansible': core_version}}
 
     def _add_media(self, result: dict[str, t.Any], recipe: Recipe, system: dict[str, t.Any], trust: dict[str, str]) -> None:
         """Add the system to the result, with its media and how far they were verified; fetch them for a build."""

@@ -6,7 +6,6 @@ libvirt_xsl if necessary. All in one task, because every task costs the controll
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import typing as t
 from pathlib import Path
@@ -18,8 +17,8 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as core_version
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.node import policy
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import COLLECTION, release
 
-COLLECTION = Path(__file__).resolve().parents[2]
 ROLE = COLLECTION / 'roles' / 'nc_hooks'
 NEEDED = ('bootparams', 'get-user-data.xsl', 'insert-boot-params.xsl', 'try-bootparams')
 # Output of Ansible's wrapper, the interpreter or the shell if a module cannot even start.
@@ -174,13 +173,3 @@ def read_files(directory: Path) -> dict[str, str]:
     if missing:
         raise AnsibleActionFail(f'{directory} has no {", ".join(missing)}.')
     return files
-
-
-def release() -> str:
-    """Return the collection's version, from an installed collection's manifest or from a checkout's galaxy.yml."""
-    manifest = COLLECTION / 'MANIFEST.json'
-    if manifest.exists():
-        version: str = json.loads(manifest.read_text())['collection_info']['version']
-        return version
-    found = re.search(r'^version: *(\S+)', (COLLECTION / 'galaxy.yml').read_text(), re.M)
-    return found.group(1) if found else ''

@@ -105,6 +105,10 @@ build:
     system:
       description: The catalogue's entry of the system, as the role's defaults use it; without a system, mostly empty.
       type: dict
+    cloud:
+      description: Name and version of the cloud. Empty before Eucalyptus 4.2, which does not report them.
+      type: str
+      sample: Eucalyptus/4.4.2
     media:
       description:
         - For C(kernel) and C(ramdisk), as far as they come from the catalogue, their C(source), their C(checksum), and how far it
@@ -114,6 +118,11 @@ build:
       description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), and whether the
         installed system reports its first boot (C(reports)) and the installation proves its success (C(proves)).
       type: dict
+software:
+  description: Versions of C(cloud), C(collection) and C(ansible).
+  returned: always, also after a failure
+  type: dict
+  sample: {cloud: Eucalyptus/4.4.2, collection: 0.1.0, ansible: 2.19.4}
 systems:
   description: The table of the catalogue, line by line.
   returned: with C(image_build_os=help), instead of everything else
@@ -202,7 +211,7 @@ class BuildPlan(CloudModule):
         return plan
 
     def returned(self, resource: Resource | None) -> Resource:
-        return {'image': resource, **self.build}
+        return {'image': resource, 'cloud': self.cloud.software, **self.build}
 
     def _derived(self) -> dict[str, t.Any]:
         recipe, key = self.recipe, self.build_key

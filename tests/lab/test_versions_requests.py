@@ -33,6 +33,11 @@ def test_each_version_has_its_paths_and_no_others(cloud: Lab) -> None:
     assert s3 == {'/services/objectstorage': 403 if new else 404, '/services/Walrus': 403}
 
 
+def test_the_header_server_names_the_version_since_4_2(cloud: Lab) -> None:
+    header = cloud.ec2().describe_volumes()['ResponseMetadata']['HTTPHeaders'].get('server', '')
+    assert header.startswith(f'Eucalyptus/{cloud.played.name}.') if cloud.played.name in NEW else not header
+
+
 def test_a_version_4_signature_finds_no_service_before_4_0(cloud: Lab) -> None:
     client = cloud.ec2(signature='v4')
     if cloud.played.name in NEW:

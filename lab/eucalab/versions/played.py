@@ -38,6 +38,7 @@ class Requests:
     encodes_tilde: bool  # in the text that a version 2 signature signs, where clients do not
     wrong_signature: str
     unknown_key: str
+    server: str  # header of replies; empty if there is none
     newest_api: str
     model: str  # botocore's API version for reading requests and writing replies
     bind_status: int  # HTTP status when a parameter does not bind

@@ -125,6 +125,7 @@ VERSION = Played(
         encodes_tilde=True,  # as URLCodec of commons-codec does
         wrong_signature='Login Failure: all modules ignored',  # from Java's LoginContext
         unknown_key='Failed to find access key',
+        server='',
         newest_api='2012-05-01',
         model='2016-09-15',
         bind_status=412,

@@ -150,6 +150,7 @@ VERSION = Played(
         encodes_tilde=False,
         wrong_signature='Login Failure: all modules ignored',  # from Java's LoginContext
         unknown_key='Failed to find access key',
+        server='',
         newest_api='2013-08-15',
         model='2016-09-15',
         bind_status=400,

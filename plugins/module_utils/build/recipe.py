@@ -24,7 +24,7 @@ PREFIX = 'image_build_'
 # A new number makes all images again: raise it when a change of the steps changes the finished image.
 RECIPE = 2
 # Facts that the role sets; they have the prefix of its inputs.
-OUTPUTS = ('result', 'installer')
+OUTPUTS = ('result', 'failure', 'installer')
 # Only a finished image carries it. build_leftovers relies on the name.
 KEY_TAG = f'{BUILD_TAG}-key'
 # The answer file's URL and the volume differ in each run, so the key is made with these.

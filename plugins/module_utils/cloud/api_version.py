@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API version that requests name.
+"""The API version that requests name, and the software that answers them.
 
 Eucalyptus 3.3 and later answer a request of an API version that they do not know in the form of one that they know. 3.1 and
 3.2 answer it in the form of messages between their own services (RestfulMarshallingHandler, BindingManager), in which
@@ -19,10 +19,15 @@ _ROOT = re.compile(rb'\s*(?:<\?[^>]*\?>\s*)?<([\w:.-]+)')
 
 
 class ApiVersion:
-    """``known`` is True after the first reply to a client that was given to ``watch``; ``old`` if OLD is necessary."""
+    """``known`` is True after the first reply to a client that was given to ``watch``; ``old`` if OLD is necessary.
+
+    ``software`` is the name and version of the cloud in the last reply, such as Eucalyptus/4.4.2. It is empty before Eucalyptus
+    4.2, which has no such header, behind a proxy that replaces it, and where the operator changed it (StackConfiguration).
+    """
 
     def __init__(self) -> None:
         self.known = self.old = False
+        self.software = ''
 
     def watch(self, client: t.Any) -> None:
         """Learn from the replies to botocore's client for EC2, and set the version of its requests."""
@@ -30,6 +35,8 @@ class ApiVersion:
         client.meta.events.register('before-call.ec2', self._set)
 
     def _learn(self, response_dict: dict[str, t.Any], **_rest: t.Any) -> None:
+        server = response_dict['headers'].get('Server', '')
+        self.software = server if server.startswith('Eucalyptus/') else ''
         root = _ROOT.match(response_dict['body'])
         if response_dict['status_code'] == 200 and root:
             self.known = True

@@ -60,6 +60,11 @@ class Cloud:
             self.ec2('describe_regions')
         return not self._version.old
 
+    @property
+    def software(self) -> str:
+        """Name and version of the cloud, such as Eucalyptus/4.4.2, if its last reply contained them; otherwise empty."""
+        return self._version.software
+
     def for_build(self, name: str) -> None:
         """From now on, the resources that are read or created belong to this build."""
         from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList  # few tasks need it

@@ -38,6 +38,7 @@ class FakeCloud:
         self.sent: list[t.Any] = []
         self.bodies: list[t.Any] = []  # of the requests in ``sent``
         self.etag = '"0"'  # of every object
+        self.headers: dict[str, str] = {}  # of every reply, further ones
 
     def on(self, action: str, *replies: Reply) -> None:
         self.replies[action] = list(replies)
@@ -65,7 +66,7 @@ class FakeCloud:
         status, body = reply if isinstance(reply, tuple) else (200, f'<{action}Response>{reply}</{action}Response>')
         if action.partition(' ')[0] in ('PUT', 'HEAD', 'GET', 'DELETE') and not isinstance(reply, tuple):
             body = reply
-        headers = {'Content-Length': str(len(body)), 'ETag': self.etag}
+        headers = {'Content-Length': str(len(body)), 'ETag': self.etag, **self.headers}
         return AWSResponse(request.url, status, headers, Body(body.encode()))
 
     def _read(self, request: t.Any) -> tuple[str, dict[str, str]]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible.release import __version__ as core_version
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import release
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.file_server import Files, serving
 
 Planner = t.Callable[..., dict[str, t.Any]]
@@ -78,6 +80,13 @@ def test_a_necessary_build_gets_its_media_from_the_cache(plan: Planner, mirror: 
         'checksum': f'sha256:{DIGESTS["kernel"]}',
         'trust': 'the checksum is in the catalogue',
     }
+
+
+@pytest.mark.parametrize('changes', [{}, {'os': 'fedora-9'}], ids=['planned', 'refused'])
+def test_the_versions_are_returned_even_if_the_build_is_refused(plan: Planner, changes: dict[str, str]) -> None:
+    found = plan(**changes)['software']
+    assert set(found) == {'cloud', 'collection', 'ansible'}
+    assert (found['collection'], found['ansible']) == (release(), core_version)
 
 
 def test_a_build_on_another_host_downloads_there(plan: Planner, mirror: tuple[str, list[str]]) -> None:

@@ -147,6 +147,16 @@ def test_replies_in_the_internal_form_of_old_versions_change_the_api_version(clo
     assert (versions, ours.has_tags) == (['2014-10-01', '2012-05-01', '2012-05-01'], False)
 
 
+@pytest.mark.parametrize(
+    ('header', 'software'), [('Eucalyptus/4.4.2', 'Eucalyptus/4.4.2'), ('nginx/1.24', ''), (None, '')], ids=['4.2', 'proxy', '3.4']
+)
+def test_the_version_of_the_cloud_is_read_from_its_replies(cloud, ours, header, software):
+    cloud.headers = {'Server': header} if header else {}
+    cloud.on('DescribeVolumes', '')
+    ours.ec2('describe_volumes')
+    assert ours.software == software
+
+
 def test_a_change_is_preceded_by_a_read_that_reveals_the_form_of_replies(cloud, ours):
     cloud.on('CreateVolume', '<volumeId>vol-1</volumeId>')
     ours.ec2('create_volume', Size=1, AvailabilityZone='one')
