@@ -132,7 +132,7 @@ class ConsoleLog(CloudModule):
         self.watch = Watch(KNOWN.get(self.params['known_failures'], []), failures)
         self.console = Console(None if self.module.check_mode else self.params['console_file'])
         report = Report(self.params['progress_file'])
-        self.follower = Follower(self.cloud, self.params['instance_id'], self.console, report)
+        self.follower = Follower(self.cloud, self.params['instance_id'], self.console, report, self.params['wait_timeout'])
         self.matched: dict[str, str] = {}
         self.last_line = ''
         self._look()

@@ -280,7 +280,7 @@ class InstallWait(CloudModule):
 
     def _follow(self) -> Resource:
         console, report = Console(self.params['console_file']), Report(self.params['progress_file'])
-        follower = Follower(self.cloud, self.params['instance_id'], console, report)
+        follower = Follower(self.cloud, self.params['instance_id'], console, report, self.params['timeout'])
         follower.meet(self.instance)
         installation = judgement.Installation(
             follower,

@@ -74,9 +74,9 @@ def authenticate(store: Store, request: HttpRequest, service_path: str, now: flo
     if header.startswith(V4_ALGORITHM) and not v4:
         raise _denied(rules.v4_refusal)
     if header.startswith(V4_ALGORITHM):
-        return _v4_header(store, request, header, now)
+        return _v4_header(store, request, header, now, rules)
     if header.startswith('AWS'):
-        return _v2_header(store, request, header, service_path, now)
+        return _v2_header(store, request, header, service_path, now, rules)
     if header:
         raise S3Error(403, 'AccessDenied', 'Malformed or unexpected format for Authentication header')
     if v4 and ('x-amz-algorithm' in small or 'x-amz-date' in small):
@@ -97,7 +97,7 @@ def _caller(store: Store, access_key: str) -> Caller:
     return caller
 
 
-def _header_time(request: HttpRequest, now: float) -> float:
+def _header_time(request: HttpRequest, now: float, rules: Storage) -> float:
     text = request.headers.get('x-amz-date') or request.headers.get('Date')
     if text is None:
         raise _denied('X-Amz-Date header must be specified.')
@@ -106,13 +106,13 @@ def _header_time(request: HttpRequest, now: float) -> float:
     except ValueError:
         raise _denied('Unable to parse date.') from None
     if abs(signed_at - now) > SKEW_SECONDS:
-        raise S3Error(403, 'RequestTimeTooSkewed', 'The difference between the request time and the current time is too large.')
+        raise S3Error(403, *rules.skewed)
     return signed_at
 
 
-def _v2_header(store: Store, request: HttpRequest, header: str, service_path: str, now: float) -> Caller:
+def _v2_header(store: Store, request: HttpRequest, header: str, service_path: str, now: float, rules: Storage) -> Caller:
     access_key, _, signature = header.removeprefix('AWS').strip().partition(':')
-    _header_time(request, now)
+    _header_time(request, now, rules)
     date = '' if 'x-amz-date' in request.headers else request.headers['Date']
     return _v2_login(store, request, access_key, signature, date, service_path, presigned=False)
 
@@ -179,9 +179,9 @@ def _subresources(request: HttpRequest) -> str:
     return f'?{text}' if text else ''
 
 
-def _v4_header(store: Store, request: HttpRequest, header: str, now: float) -> Caller:
+def _v4_header(store: Store, request: HttpRequest, header: str, now: float, rules: Storage) -> Caller:
     parts = v4_parts(header)
-    signed_at = _header_time(request, now)
+    signed_at = _header_time(request, now, rules)
     scope = _scope(parts.get('Credential', ''), signed_at)
     body_hash = request.headers.get('x-amz-content-sha256')
     if not body_hash:

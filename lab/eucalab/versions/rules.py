@@ -62,6 +62,7 @@ class Storage:
     paths: tuple[str, ...]
     signatures: tuple[str, ...]  # v2, v4
     v4_refusal: str  # of a version 4 signature in a header, in a version that has none
+    skewed: tuple[str, str]  # code and message for a request whose time is wrong
     refusal: str  # of a failed authentication: with a code of its own, denied (AccessDenied always), or query (the form of EC2)
     lacks: frozenset[str]  # subresources
     parts_in_root: bool  # a manifest's parts are looked up by their bare names

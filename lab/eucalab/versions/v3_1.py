@@ -260,6 +260,7 @@ VERSION = Played(
         paths=('/services/Walrus',),
         signatures=('v2',),
         v4_refusal='Unable to parse date.',
+        skewed=('AccessDenied', 'Unable to parse date.'),  # its own catch clause replaces the message
         refusal='query',
         lacks=frozenset({'delete', 'uploads', 'uploadId'}),
         parts_in_root=True,

@@ -283,6 +283,7 @@ VERSION = Played(
         paths=('/services/Walrus',),
         signatures=('v2',),
         v4_refusal='Invalid authorization header',
+        skewed=('AccessDenied', 'Message expired. Sorry.'),
         refusal='denied',
         lacks=frozenset({'delete', 'uploads', 'uploadId'}),
         parts_in_root=True,

@@ -240,6 +240,7 @@ VERSION = Played(
         paths=('/services/objectstorage', '/services/Walrus'),
         signatures=('v2', 'v4'),
         v4_refusal='',
+        skewed=('RequestTimeTooSkewed', 'The difference between the request time and the current time is too large.'),
         refusal='coded',
         lacks=frozenset(),
         parts_in_root=False,

@@ -16,11 +16,6 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
 
-# An unknown request: the binding of Eucalyptus fails with the first text (BindingManager, all versions), other services answer
-# with one of the codes.
-UNKNOWN_REQUEST = 'failed to find corresponding class mapping'
-UNKNOWN_CODES = ('InvalidAction', 'UnknownOperation', 'UnsupportedOperation', 'NotImplemented', 'ActionNotImplemented')
-
 
 @dataclass(frozen=True)
 class Offer:
@@ -83,7 +78,7 @@ def listed(cloud: Cloud, offer: Offer) -> list[dict[str, t.Any]] | None:
     try:
         reply = cloud.ec2(offer.operation, f'the {offer.word}s')
     except CloudError as error:
-        if UNKNOWN_REQUEST in (error.text or '').lower() or error.code in UNKNOWN_CODES:
+        if error.no_action:
             return None
         raise
     return reply.get(offer.listed) or []

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
@@ -22,6 +23,12 @@ WRONG_KEYS = {'AuthFailure', 'InvalidAccessKeyId', 'InvalidClientTokenId', 'Sign
 NO_SERVICE = '404 Not Found'
 # OpenSSL's reasons when the server's first bytes are not TLS; the second since OpenSSL 3.2.
 NOT_TLS = ('wrong version number', 'record layer failure', 'packet length too long', 'unknown protocol')
+# The reply to an action that the cloud's version lacks (Binding, 3.1 to 5), and the codes of other services for it.
+NO_ACTION = 'failed to find corresponding class mapping'
+NO_ACTION_CODES = ('InvalidAction', 'UnknownOperation', 'UnsupportedOperation', 'NotImplemented', 'ActionNotImplemented')
+# The reply to parameters that it lacks, one 'NAME = VALUE' a line (BaseQueryBinding, 3.1 to 5).
+NO_PARAMETER, PARAMETER = 'Failed to bind the following fields', re.compile(r'^(\S+) = ', re.MULTILINE)
+CLOCKS = 'The clocks of this machine and the cloud differ. Correct them.'
 # (part of code and message in lower case, way out); the first match is used.
 HINTS = (
     (
@@ -29,8 +36,9 @@ HINTS = (
         'Up to Eucalyptus 4.1 a bundle must be signed by the user: set user_private_key, or EC2_PRIVATE_KEY in the eucarc.',
     ),
     ('generated in the future', "The clock of this machine is ahead of the cloud's. Correct it."),
-    ('expired', 'The clocks of this machine and the cloud differ. Correct them.'),
-    ('failed to bind', 'This version of Eucalyptus does not support that parameter. Omit the option.'),
+    ('expired', CLOCKS),
+    ('requesttimetooskewed', CLOCKS),
+    ('unable to parse date', CLOCKS),  # Walrus of 3.1 has only these words for it
     (
         'only administrators',
         "Only the cloud's administrator (account eucalyptus) can register kernels and ramdisks, and can then share them.",
@@ -69,6 +77,11 @@ class CloudError(CollectionError):
         self.request, self.code, self.text, self.status, self.lost = request, code, text, status, lost
 
     @property
+    def no_action(self) -> bool:
+        """Whether the cloud's version has no such request."""
+        return _is_no_action(self.code, self.text)
+
+    @property
     def not_found(self) -> bool:
         if self.code == NO_SERVICE:
             return False
@@ -90,6 +103,8 @@ def explain(credentials: Credentials, service: str, url: str, operation: str, ab
         hint = _hint_for_code(code, text, status, origin)
         if code == NO_SERVICE:
             message, hint = _other_service(service, url, origin, head)
+        elif lacks := _lacks(request, code, text):
+            message, hint = f'{head}: this version of Eucalyptus has no {lacks}.', 'Omit the options that need it.'
     else:
         message, hint = _no_reply(service, url, origin, head, error)
     lost = operation.startswith(CREATES) and _may_have_arrived(error, code, status)
@@ -97,6 +112,17 @@ def explain(credentials: Credentials, service: str, url: str, operation: str, ab
         hint += ' No response was received, so the request may have succeeded. Check before retrying.'
     message = f'{message} {hint.strip()}'.strip().replace(credentials.secret_key, '…')
     return CloudError(message, request, code, text, status, lost)
+
+
+def _is_no_action(code: str | None, text: str | None) -> bool:
+    return NO_ACTION in (text or '').lower() or code in NO_ACTION_CODES
+
+
+def _lacks(request: str, code: str, text: str) -> str:
+    """The part of the request that the cloud's version does not have: the action, or parameters; empty if it has all."""
+    if _is_no_action(code, text):
+        return f'action {request}'
+    return 'parameter ' + ', '.join(PARAMETER.findall(text)) if NO_PARAMETER in text else ''
 
 
 def _no_reply(service: str, url: str, origin: str, head: str, error: Exception) -> tuple[str, str]:

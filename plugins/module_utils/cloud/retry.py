@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import GATEWAY, CloudError
 
 with contextlib.suppress(ImportError):  # `client` reports a missing library
-    from botocore.exceptions import ConnectionError, HTTPClientError, SSLError
+    from botocore.exceptions import ConnectionError, HTTPClientError, ReadTimeoutError, SSLError
     from botocore.parsers import ResponseParserError
 
 READ_OPERATIONS = ('describe_', 'get_', 'head_', 'list_')
@@ -44,6 +44,7 @@ class Policy:
     statuses: t.Container[int] = GATEWAY  # HTTP statuses of a failure that may pass
     codes: frozenset[str] = frozenset()  # error codes of such a failure
     malformed: bool = False  # whether a reply that cannot be parsed may pass
+    unanswered: bool = False  # whether a request is repeated that got no answer within its time limit
 
     def pause_after(self, attempt: int) -> float:
         return self.pause * self.growth ** (attempt - 1) * random.uniform(1 - self.jitter, 1 + self.jitter)
@@ -54,6 +55,8 @@ class Policy:
             return True
         if not isinstance(error, CloudError) or isinstance(error.__cause__, SSLError):
             return False
+        if isinstance(error.__cause__, ReadTimeoutError):
+            return self.unanswered
         if error.status is None:
             passing = (ConnectionError, HTTPClientError, *((ResponseParserError,) if self.malformed else ()))
             return isinstance(error.__cause__, passing)
@@ -64,7 +67,9 @@ class Policy:
 ONCE = Policy(attempts=1)
 READ = Policy(attempts=3, pause=1.1)
 # An upload lasts minutes to hours, and repeating any part of it is harmless: about 30 seconds of failures are survived.
-TRANSFER = Policy(attempts=7, pause=0.5, growth=2.0, jitter=0.5, statuses=range(500, 600), codes=DAMAGED, malformed=True)
+TRANSFER = Policy(
+    attempts=7, pause=0.5, growth=2.0, jitter=0.5, statuses=range(500, 600), codes=DAMAGED, malformed=True, unanswered=True
+)
 
 
 def is_read(operation: str) -> bool:

@@ -6,17 +6,22 @@ from __future__ import annotations
 
 import threading
 import time
-import types
 import typing as t
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 Resource = dict[str, t.Any]
 Report = t.Callable[[str], None]
+Result = t.TypeVar('Result')
 
-# Seconds between two reports. With the pause between two looks added, that is one at least every 30 s.
 KEEP_WAITING = 'Run the task again to keep waiting, or raise wait_timeout.'
+# Seconds between two reports. With the pause between two looks added, that is one at least every 30 s.
 REPORT_EVERY = 20.0
+# Failures of a look that do not end the waiting.
+BORNE = retry.Policy(attempts=1, unanswered=True)
+LAST_LOOK = 10.0  # seconds for the answer to a look that begins near the deadline
 
 
 class WaitError(CollectionError):
@@ -28,23 +33,35 @@ class WaitError(CollectionError):
         self.timed_out = timed_out
 
 
-class Meanwhile:
-    """Calls ``tick`` once a second while its block runs, so that a request without an answer does not end the reports."""
+class Unanswered(Exception):
+    """The end of the patience of ``within``, as a clause for a message."""
 
-    def __init__(self, tick: t.Callable[[], None]) -> None:
-        self._tick, self._over = tick, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> None:
-        self._thread.start()
+def within(seconds: float, ask: t.Callable[[], Result], tick: t.Callable[[], None]) -> Result:
+    """Return what ``ask`` returns, and call ``tick`` once a second meanwhile. Raises Unanswered after ``seconds``.
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
+    A request cannot be stopped, so it goes on in its thread, and nobody reads its answer.
+    """
+    outcome: list[tuple[Result | None, BaseException | None]] = []
+    answered = threading.Event()
 
-    def _run(self) -> None:
-        while not self._over.wait(1.0):
-            self._tick()
+    def run() -> None:
+        try:
+            outcome.append((ask(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+        answered.set()
+
+    end = time.monotonic() + seconds
+    threading.Thread(target=run, daemon=True).start()
+    while not answered.wait(max(0.0, min(1.0, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            raise Unanswered(f'the cloud has not answered for {seconds:.0f} s')
+        tick()
+    result, error = outcome[0]
+    if error:
+        raise error
+    return t.cast(Result, result)
 
 
 def pause(waited: float) -> float:
@@ -70,36 +87,53 @@ def wait_for(
 ) -> Resource | None:
     """Call ``look`` until ``reached`` is true and return the resource as then seen; at least once, whatever the timeout.
 
+    A cloud that cannot be reached for a while does not end the waiting.
+
     ``look`` returns the resource, with ``state`` and perhaps ``state_reason``, or None when it is not listed. Directly
     after a create that means "not yet", so only ``reached`` judges None. ``aim`` completes a sentence: 'volume vol-1 to
     become available'. ``report`` receives a line at least every 30 seconds. Raises WaitError at a failed state and
     after ``timeout`` seconds.
     """
-    start = time.monotonic()
-    reported = 0.0
-    condition = 'the cloud has not answered yet'
-
-    def remind() -> None:
-        nonlocal reported
-        waited = time.monotonic() - start
-        if waited - reported >= REPORT_EVERY:
-            report(f'Waiting for {aim}, {waited:.0f} s so far: {condition}')
-            reported = waited
-
+    wait = _Wait(aim, report)
+    resource: Resource | None = None
     while True:
-        with Meanwhile(remind):
-            resource = look()
-        condition = _condition(resource)
-        if reached(resource):
-            return resource
-        waited = time.monotonic() - start
-        if resource is not None and failed(resource):
-            raise WaitError(f'Waiting for {aim} failed after {waited:.0f} s: {condition}.', resource)
-        if waited >= timeout:
-            text = f'Waiting for {aim} took longer than {waited:.0f} s: {condition}. {KEEP_WAITING}'
+        try:
+            resource = within(max(timeout - wait.seconds, LAST_LOOK), look, wait.remind)
+        except (CloudError, Unanswered) as error:
+            if isinstance(error, CloudError) and not BORNE.covers(error):
+                raise
+            wait.condition = str(error).rstrip('.')
+        else:
+            wait.condition = _condition(resource)
+            if reached(resource):
+                return resource
+            if resource is not None and failed(resource):
+                raise WaitError(f'Waiting for {aim} failed after {wait.seconds:.0f} s: {wait.condition}.', resource)
+        if wait.seconds >= timeout:
+            text = f'Waiting for {aim} took longer than {wait.seconds:.0f} s: {wait.condition}. {KEEP_WAITING}'
             raise WaitError(text, resource, timed_out=True)
-        remind()
-        time.sleep(max(0.0, min(pause(waited), timeout - waited)))
+        wait.remind()
+        time.sleep(max(0.0, min(pause(wait.seconds), timeout - wait.seconds)))
+
+
+class _Wait:
+    """The time of one wait, and its reports."""
+
+    def __init__(self, aim: str, report: Report) -> None:
+        self._aim, self._report = aim, report
+        self._start = time.monotonic()
+        self._reported = 0.0
+        self.condition = 'the cloud has not answered yet'
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def remind(self) -> None:
+        waited = self.seconds
+        if waited - self._reported >= REPORT_EVERY:
+            self._report(f'Waiting for {self._aim}, {waited:.0f} s so far: {self.condition}')
+            self._reported = waited
 
 
 def _condition(resource: Resource | None) -> str:

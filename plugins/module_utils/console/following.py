@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import INSTANCE, Resource, look
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Meanwhile
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import LAST_LOOK, Unanswered, within
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.packages import Packages
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.record import Console
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.text import Novelty, without_secrets
@@ -32,8 +32,10 @@ REMIND = 30
 class Follower:
     """One instance and its console. ``poll`` looks once; the attributes hold the state after the last look."""
 
-    def __init__(self, cloud: Cloud, instance_id: str, console: Console, report: Report) -> None:
+    def __init__(self, cloud: Cloud, instance_id: str, console: Console, report: Report, timeout: float) -> None:
+        """No look lasts longer than until ``timeout`` seconds from now."""
         self._cloud, self.instance_id, self.console, self._report = cloud, instance_id, console, report
+        self._timeout = timeout
         self.started = self._last_news = self._last_report = time.monotonic()
         self._novelty = Novelty()
         self._away_since: float | None = None
@@ -74,15 +76,18 @@ class Follower:
         """
         self._asked = time.monotonic()
         try:
-            with Meanwhile(lambda: self._remind(asking=True)):
-                self.meet(look(self._cloud, INSTANCE, self.instance_id))
-                lines = self._listen()
+            remaining = max(self._timeout - self.seconds, LAST_LOOK)
+            lines = within(remaining, self._look, lambda: self._remind(asking=True))
             self._away_since = None
-        except CloudError as error:
+        except (CloudError, Unanswered) as error:
             self._bear(error)
             lines = []
         self._remind()
         return lines
+
+    def _look(self) -> list[str]:
+        self.meet(look(self._cloud, INSTANCE, self.instance_id))
+        return self._listen()
 
     def meet(self, instance: Resource | None) -> None:
         """Take in the state of the instance, None if the cloud does not list it."""
@@ -128,8 +133,13 @@ class Follower:
             lines = [unfinished]
         return lines
 
-    def _bear(self, error: CloudError) -> None:
-        if error.not_found or (error.status is not None and error.status < 500) or not self.seen:
+    def _bear(self, error: CloudError | Unanswered) -> None:
+        refused = isinstance(error, CloudError) and (error.not_found or (error.status is not None and error.status < 500))
+        if isinstance(error, Unanswered) and not self.seen:
+            url, origin = self._cloud.endpoint('ec2'), self._cloud.credentials.origin
+            way_out = f'Check that the cloud at {url} is up and that ec2_url is right (from {origin}).'
+            raise CloudError(f'DescribeInstances of instance {self.instance_id} failed: {error}. {way_out}', 'DescribeInstances')
+        if refused or not self.seen:
             raise error
         self._away_since = self._away_since or self._asked
         self._away_reason = str(error)

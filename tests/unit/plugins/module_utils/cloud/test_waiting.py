@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import waiting
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, wait_for
+
+AWAY = CloudError('DescribeVolumes failed: the cloud returned HTTP status 503.', 'DescribeVolumes', status=503)
+REFUSED = CloudError('DescribeVolumes failed: the cloud returned AuthFailure.', 'DescribeVolumes', 'AuthFailure', status=401)
 
 
 def available(resource):
@@ -96,3 +102,49 @@ def test_a_request_that_hangs_is_reported_while_it_lasts(clock):
 
     assert wait_for(hangs, available, 'volume vol-1 to become available', 600, report=reports.append)
     assert reports == ['Waiting for volume vol-1 to become available, 45 s so far: the cloud has not answered yet']
+
+
+def looks(*replies):
+    """A look that returns or raises these, the last one again and again."""
+    left = list(replies)
+
+    def look():
+        reply = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    return look
+
+
+def test_a_cloud_that_is_away_for_a_while_does_not_end_the_waiting(clock):
+    start, reports = clock.now, []
+    look = looks({'state': 'creating'}, *[AWAY] * 60, {'state': 'available'})
+    assert wait_for(look, available, 'it', 600, failed, reports.append) == {'state': 'available'}
+    assert clock.now - start > 60
+    assert 'HTTP status 503' in reports[0]
+
+
+def test_a_cloud_that_stays_away_ends_the_waiting_at_its_deadline_with_the_reason(clock):
+    start = clock.now
+    with pytest.raises(WaitError) as caught:
+        wait_for(looks({'state': 'creating'}, AWAY), available, 'it', 90, failed)
+    assert clock.now - start == pytest.approx(90)
+    assert 'longer than 90 s: DescribeVolumes failed: the cloud returned HTTP status 503. Run the task again' in str(caught.value)
+    assert caught.value.resource == {'state': 'creating'}
+
+
+def test_a_refusal_ends_the_waiting_at_once(clock):
+    start = clock.now
+    with pytest.raises(CloudError, match='AuthFailure'):
+        wait_for(looks({'state': 'creating'}, REFUSED), available, 'it', 600, failed)
+    assert clock.now - start < 5
+
+
+def test_a_look_without_an_answer_does_not_outlast_the_deadline(monkeypatch):
+    monkeypatch.setattr(waiting, 'LAST_LOOK', 0.1)
+    never, start = threading.Event(), time.monotonic()
+    with pytest.raises(WaitError, match='the cloud has not answered for 1 s. Run the task again'):
+        wait_for(lambda: never.wait(30), available, 'it', 1, failed)
+    never.set()
+    assert time.monotonic() - start < 10
