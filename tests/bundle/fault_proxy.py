@@ -9,6 +9,7 @@ import contextlib
 import math
 import random
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ class FaultProxy:
         self.puts: list[str] = []
         self.talks = 0
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
 
     @contextlib.contextmanager
     def running(self) -> Iterator[FaultProxy]:
@@ -38,7 +40,7 @@ class FaultProxy:
         loop = asyncio.new_event_loop()
 
         async def serve() -> None:
-            await asyncio.start_server(self._talk, sock=listener, limit=1 << 18)
+            await asyncio.start_server(self._talk, sock=listener, limit=1 << 18, ssl=self.tls)
 
         loop.run_until_complete(serve())
         thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -63,9 +65,7 @@ class FaultProxy:
         writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b'\r\n\r\n')
-        lines = head.decode('latin-1').split('\r\n')
-        fields = {name.lower(): value.strip() for name, _colon, value in (line.partition(':') for line in lines[1:])}
+        lines, fields = self.parsed(await reader.readuntil(b'\r\n\r\n'))
         length = int(fields.get('content-length') or 0)
         storage = '/objectstorage' in lines[0]
         asked = b'' if storage else await reader.readexactly(length)
@@ -106,6 +106,12 @@ class FaultProxy:
         if fault != 'stall':
             writer.write(answer)
             await writer.drain()
+
+    @staticmethod
+    def parsed(head: bytes) -> tuple[list[str], dict[str, str]]:
+        """The lines of a request's head, and its fields by their names in lower case."""
+        lines = head.decode('latin-1').split('\r\n')
+        return lines, {name.lower(): value.strip() for name, _colon, value in (line.partition(':') for line in lines[1:])}
 
     async def _forward(self, lines: list[str], body: bytes) -> bytes:
         if lines[0].startswith('PUT'):

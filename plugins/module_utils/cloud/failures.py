@@ -13,7 +13,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.quick_impor
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
 with contextlib.suppress(ImportError), without_collections():  # `client` reports a missing library
-    from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, HTTPClientError, SSLError
+    from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, HTTPClientError, ReadTimeoutError, SSLError
     from botocore.parsers import ResponseParserError
 
 CREATES = ('create_volume', 'create_snapshot', 'run_instances', 'create_security_group', 'create_key_pair')
@@ -95,12 +95,11 @@ def explain(credentials: Credentials, service: str, url: str, operation: str, ab
     head = f'{request} of {about} failed' if about else f'{request} failed'
     code = text = status = None
     if isinstance(error, ClientError):
-        code = str(error.response.get('Error', {}).get('Code', '')).strip()
-        text = str(error.response.get('Error', {}).get('Message', '')).strip()
+        code, text = _code_and_text(error)
         status = error.response.get('ResponseMetadata', {}).get('HTTPStatusCode')
         reply = f'{code}: {text}' if text and text != code else code or f'HTTP status {status}'
         message = f'{head}: the cloud returned {reply}{"" if reply.endswith(".") else "."}'
-        hint = _hint_for_code(code, text, status, origin)
+        hint = _hint_for_code(code, text, status, url, origin)
         if code == NO_SERVICE:
             message, hint = _other_service(service, url, origin, head)
         elif lacks := _lacks(request, code, text):
@@ -112,6 +111,14 @@ def explain(credentials: Credentials, service: str, url: str, operation: str, ab
         hint += ' No response was received, so the request may have succeeded. Check before retrying.'
     message = f'{message} {hint.strip()}'.strip().replace(credentials.secret_key, '…')
     return CloudError(message, request, code, text, status, lost)
+
+
+def _code_and_text(error: ClientError) -> tuple[str, str]:
+    # Walrus of 3.1 refuses keys and clocks in the form of EC2, and that of 3.4 has the reason in Entity.
+    response: dict[str, t.Any] = {**error.response}
+    content = response.get('Errors', {}).get('Error') or response.get('Error', {})
+    code, text, entity = (str(content.get(part) or '').strip() for part in ('Code', 'Message', 'Entity'))
+    return code, f'{text} ({entity})' if entity else text
 
 
 def _is_no_action(code: str | None, text: str | None) -> bool:
@@ -140,10 +147,12 @@ def _no_reply(service: str, url: str, origin: str, head: str, error: Exception) 
             f'{head}: no trusted TLS connection to {url} ({reason}).',
             "Set ca_path to the cloud's CA certificate, or validate_certs: false for a self-signed one.",
         )
+    way_out = f'Check that the cloud is up and that {service}_url is right (from {origin}).'
+    if isinstance(error, ReadTimeoutError):
+        return f'{head}: {url} accepts connections, but has not answered in time.', way_out
     if isinstance(error, (ConnectionError, HTTPClientError)):
         # A port that requires TLS closes a plain connection without a reply.
         tls = isinstance(error, ConnectionClosedError) and url.startswith('http://')
-        way_out = f'Check that the cloud is up and that {service}_url is right (from {origin}).'
         return (
             f'{head}: {url} cannot be reached ({reason}).',
             way_out + (' If the port requires TLS, begin it with https://.' if tls else ''),
@@ -165,7 +174,7 @@ def _may_have_arrived(error: Exception, code: str | None, status: int | None) ->
     return gateway or isinstance(error, (HTTPClientError, ResponseParserError))
 
 
-def _hint_for_code(code: str, text: str, status: int | None, origin: str) -> str:
+def _hint_for_code(code: str, text: str, status: int | None, url: str, origin: str) -> str:
     reply = f'{code} {text}'.lower()
     for part, hint in HINTS:
         if part in reply:
@@ -174,6 +183,8 @@ def _hint_for_code(code: str, text: str, status: int | None, origin: str) -> str
         return f'Check access_key and secret_key (from {origin}).'
     if code in ('AccessDenied', 'UnauthorizedOperation', '403') or status == 403:
         return f'The keys from {origin} lack the permission, or the secret key is wrong.'
+    if status in GATEWAY:
+        return f'{url} is busy or just starting. Run the task again later.'
     return ''
 
 

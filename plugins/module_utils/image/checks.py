@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import GATEWAY
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.wanted import Wanted
@@ -23,7 +24,7 @@ class NoHvm(CollectionError):
 
 
 def check_may_register(cloud: Cloud, image_type: str) -> None:
-    """Raise NotAdministrator when the account may not register a kernel or ramdisk.
+    """Raise NotAdministrator when the account may not register a kernel or ramdisk, and CloudError if the cloud is away.
 
     Every version from 3.1 to 5 lists the nodes' capacity ("|- vm types" …) with the zone ``verbose``, and does so only for
     administrators, by the same predicate that guards the registration (ClusterEndpoint, ImageManifests). A trial
@@ -34,7 +35,9 @@ def check_may_register(cloud: Cloud, image_type: str) -> None:
         return
     try:
         zones = cloud.ec2('describe_availability_zones', ZoneNames=['verbose']).get('AvailabilityZones') or []
-    except CloudError:
+    except CloudError as error:
+        if error.status in (None, *GATEWAY):
+            raise
         return  # perhaps a policy forbids this request; the registration decides
     if zones and not any((zone.get('ZoneName') or '').startswith('|-') for zone in zones):
         raise NotAdministrator(

@@ -1,0 +1,240 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module that talks to the cloud, when the cloud is away, busy, slow, behind TLS or in another time: each ends within its
+time, with an error that names what was tried, where, and the way out. Nothing stays behind that nobody can find."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.lab import Lab
+from tests.kit.played_node import played_node
+from tests.kit.ports import free_port
+from tests.kit.waiting import wait_for
+from tests.lab.faulty_line import BUSY, CLOSED, SILENT
+from tests.lab.module_runs import TALKING, Fault, Options, Outcome, Runner, self_signed
+
+TURN = itertools.count()
+READS = ('Describe', 'Get', 'GET', 'HEAD', 'List')
+# Far more than a run takes, and far less than the time limit of one request without the runner's haste.
+IN_TIME = 60
+
+
+@pytest.fixture(name='runner', scope='module')
+def fixture_runner() -> Iterator[Runner]:
+    with Runner.running() as runner:
+        yield runner
+
+
+@pytest.fixture(name='lab', scope='module')
+def fixture_lab(make_lab_api: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = make_lab_api('module-faults')
+    with played_node(lab, tmp_path_factory.mktemp('node')):
+        yield lab
+
+
+@pytest.fixture(name='playbook', scope='module')
+def fixture_playbook() -> Iterator[int]:
+    """A process that a guard can watch."""
+    with subprocess.Popen(['sleep', '600']) as process:
+        yield process.pid
+        process.kill()
+
+
+@pytest.fixture(name='things', scope='module')
+def fixture_things(lab: Lab) -> dict[str, str]:
+    """A volume, a running instance and one that has ended, of the administrator."""
+    ec2 = lab.ec2(lab.admin)
+    image = lab.register(lab.admin, 'machine', 'images', **lab.published_boot())
+    volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
+    running, ended = (ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)['Instances'][0]['InstanceId'] for _turn in 'ab')
+
+    def state(instance: str) -> str:
+        return str(ec2.describe_instances(InstanceIds=[instance])['Reservations'][0]['Instances'][0]['State']['Name'])
+
+    wait_for('the instances run', lambda: {state(running), state(ended)} == {'running'})
+    ec2.terminate_instances(InstanceIds=[ended])
+    wait_for('one has ended', lambda: state(ended) == 'terminated')
+    return {'image': image, 'volume': volume, 'running': running, 'ended': ended}
+
+
+@pytest.fixture(name='options')
+def fixture_options(things: dict[str, str], playbook: int, tmp_path: Path) -> dict[str, Options]:
+    """Options with which each module has something to do, under names that no other test uses."""
+    name = f'faulty-{next(TURN)}'
+    source = tmp_path / 'source'
+    source.write_bytes(b'ramdisk' * 1000)
+    (tmp_path / 'guard').mkdir()
+    return {
+        'answer_file': {'object': name, 'content': 'lang en_US'},
+        'build_guard': {'name': name, 'directory': str(tmp_path / 'guard'), 'playbook': playbook},
+        'build_leftovers': {'name': f'{name}-0123456789'},
+        'build_plan': {
+            'entry_point': 'publish_installer',
+            'inputs': {'kernel': 'source', 'kernel_checksum': '', 'ramdisk': 'source', 'ramdisk_checksum': ''},
+            'here': str(tmp_path),
+        },
+        'console_log': {'instance_id': things['running'], 'wait_for': ['played node'], 'wait_timeout': 30},
+        'image': {'name': name, 'type': 'ramdisk', 'src': str(source)},
+        'image_info': {},
+        'install_wait': {'instance_id': things['ended'], 'timeout': 30},
+        'instance': {'name': name, 'image_id': things['image']},
+        'instance_info': {},
+        'key_pair': {'name': name, 'path': str(tmp_path / 'key')},
+        'key_pair_info': {},
+        'security_group': {'name': name, 'description': 'For a test'},
+        'security_group_info': {},
+        'snapshot': {'name': name, 'volume_id': things['volume']},
+        'snapshot_info': {},
+        'volume': {'name': name, 'size': 1},
+        'volume_attachment': {'volume_id': things['volume'], 'instance_id': things['running'], 'state': 'absent'},
+        'volume_info': {},
+    }
+
+
+def complaints(outcomes: dict[str, Outcome], *texts: str) -> None:
+    """Each must be a failure in time whose message names the request and these."""
+    lacking = [
+        f'{name}: no {text!r} in: {outcome.message}'
+        for name, outcome in outcomes.items()
+        for text in (*texts, f'{outcome.result.get("failure", {}).get("request")} ')
+        if text not in outcome.message
+    ]
+    assert not lacking, '\n'.join(lacking)
+    assert {name: outcome.seconds for name, outcome in outcomes.items() if outcome.seconds > IN_TIME} == {}
+
+
+def successes(outcomes: dict[str, Outcome]) -> None:
+    failed = [f'{name}: {outcome.output}' for name, outcome in outcomes.items() if outcome.result.get('failed')]
+    assert not failed, '\n'.join(failed)
+
+
+def test_every_module_that_talks_to_the_cloud_is_tried(options: dict[str, Options]) -> None:
+    assert sorted(options) == TALKING
+
+
+def test_a_cloud_that_cannot_be_reached_is_named(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
+    url = f'http://127.0.0.1:{free_port()}/services'
+    urls = {'ec2_url': f'{url}/compute', 's3_url': f'{url}/objectstorage'}
+    outcomes = runner.run(lab, options, **urls)
+    complaints(outcomes, url, 'cannot be reached (Connection refused)', 'Check that the cloud is up', 'is right')
+
+
+def test_a_cloud_that_is_busy_for_ever_is_given_up_soon(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
+    outcomes = runner.run(lab, options, lambda name: lambda action: BUSY)
+    complaints(outcomes, '503', 'http://127.0.0.1', 'Run the task again')
+    assert max(len(outcome.actions) for outcome in outcomes.values()) <= 9
+
+
+def test_a_cloud_that_is_busy_for_a_while_is_asked_again(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
+    def fault(name: str) -> Fault:
+        asked: Counter[str] = Counter()
+
+        def busy(action: str) -> str | None:
+            asked[action] += 1
+            return BUSY if action.startswith(READS) and asked[action] <= 2 else None
+
+        return busy
+
+    outcomes = runner.run(lab, options, fault)
+    successes(outcomes)
+    assert 'i-' in outcomes['instance'].result['instance']['instance_id']
+
+
+def test_a_cloud_that_never_answers_is_asked_once(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
+    outcomes = runner.run(lab, options, lambda name: lambda action: SILENT)
+    complaints(outcomes, 'http://127.0.0.1', 'has not answered', 'Check that the cloud is up')
+    asked = {name: len(outcome.actions) for name, outcome in outcomes.items()}
+    assert asked == {**dict.fromkeys(options, 1), 'build_guard': 2}  # which withdraws a claim that may have arrived
+
+
+def test_a_certificate_that_nobody_trusts_is_refused_until_its_authority_is_given(
+    runner: Runner, lab: Lab, options: dict[str, Options], tmp_path: Path
+) -> None:
+    context, certificate = self_signed(tmp_path)
+    outcomes = runner.run(lab, options, tls=context)
+    complaints(outcomes, 'no trusted TLS connection to https://127.0.0.1', "Set ca_path to the cloud's CA certificate")
+    assert not any(outcome.actions for outcome in outcomes.values())
+    for trust in ({'ca_path': str(certificate)}, {'validate_certs': False}):
+        readers = {name: options[name] for name in options if trust.get('ca_path') or name.endswith('_info')}
+        outcomes = runner.run(lab, readers, tls=context, **trust)
+        successes(outcomes)
+        assert all(outcome.actions for outcome in outcomes.values())
+
+
+@pytest.mark.parametrize('skew', [-1200, 1200], ids=['slow', 'fast'])
+def test_a_wrong_clock_is_named_on_every_version(runner: Runner, cloud: Lab, skew: int) -> None:
+    outcomes = runner.run(cloud, {'volume_info': {}, 'answer_file': {'object': 'clock', 'content': 'x'}}, skew=skew)
+    complaints(outcomes, 'clock', 'Correct')
+
+
+# Modules that wait for the cloud after a change, and the last request before they do.
+CHANGES = {
+    'image': 'RegisterImage',
+    'instance': 'CreateTags',
+    'security_group': 'CreateSecurityGroup',
+    'snapshot': 'CreateTags',
+    'volume': 'CreateTags',
+    'volume.absent': 'DeleteVolume',
+    'volume_attachment': 'AttachVolume',
+    'volume_attachment.absent': 'DetachVolume',
+    'build_leftovers': 'DeleteVolume',
+}
+
+
+def after_the_change(name: str, fault: str, many: float) -> Fault:
+    """The first ``many`` looks after the change suffer the fault."""
+    looks = 0
+
+    def decide(action: str) -> str | None:
+        nonlocal looks
+        looks += bool(looks) or action == CHANGES[name]
+        return fault if action.startswith(READS) and 0 < looks <= many else None
+
+    return decide
+
+
+@pytest.fixture(name='waiting')
+def fixture_waiting(lab: Lab, options: dict[str, Options], things: dict[str, str]) -> dict[str, Options]:
+    """Options for the modules in CHANGES, each with a volume or instance of its own."""
+    ec2 = lab.ec2(lab.admin)
+    volumes = [ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId'] for _turn in range(4)]
+    ec2.create_tags(Resources=[volumes[0]], Tags=[{'Key': 'eucalyptus.cloud/build', 'Value': options['build_leftovers']['name']}])
+    wait_for(
+        'all are available', lambda: {one['State'] for one in ec2.describe_volumes(VolumeIds=volumes)['Volumes']} == {'available'}
+    )
+    ec2.attach_volume(VolumeId=volumes[1], InstanceId=things['running'], Device='/dev/sdg')
+    wait_for('one is attached', lambda: ec2.describe_volumes(VolumeIds=volumes[1:2])['Volumes'][0]['State'] == 'in-use')
+    return {
+        **options,
+        'volume.absent': {'volume_id': volumes[2], 'state': 'absent'},
+        'volume_attachment.absent': {'volume_id': volumes[1], 'state': 'absent'},
+        'volume_attachment': {'volume_id': volumes[3], 'instance_id': things['running']},
+    }
+
+
+def test_a_cloud_that_goes_away_while_a_module_waits_is_waited_for(runner: Runner, lab: Lab, waiting: dict[str, Options]) -> None:
+    outcomes = runner.run(lab, {name: waiting[name] for name in CHANGES}, lambda name: after_the_change(name, CLOSED, 12))
+    successes(outcomes)
+    for name, outcome in outcomes.items():
+        assert outcome.result['changed'] and len(outcome.actions) > 12, name
+
+
+def test_a_cloud_that_falls_silent_while_a_module_waits_does_not_outlast_its_time(
+    runner: Runner, lab: Lab, waiting: dict[str, Options]
+) -> None:
+    given = {name: {**waiting[name], 'wait_timeout': 1} for name in CHANGES}
+    outcomes = runner.run(lab, given, lambda name: after_the_change(name, SILENT, math.inf))
+    for name, outcome in outcomes.items():
+        assert outcome.seconds < IN_TIME, name
+        assert re.search(r'Waiting for .* took longer than \d s: .*not answered', outcome.message), f'{name}: {outcome.message}'
+        assert outcome.actions[-1].startswith(READS) and CHANGES[name] in outcome.actions, name
