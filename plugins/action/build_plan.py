@@ -27,10 +27,11 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     inputs_of,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import is_url
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks, media
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import release
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import Systems
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import GIVEN, Systems
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
 
 # The volume and the key exist only later, so the digest of the answer file is made with these.
@@ -80,8 +81,11 @@ class ActionModule(ActionBase):
         """Add the system to the result, with its media and how far they were verified; fetch them for a build."""
         build = result['build']
         build |= {'system': system, 'media': {}}
-        for part, verified in trust.items():
+        for part in media.PARTS:
             source, checksum = recipe.source(part), recipe[f'{part}_checksum'].strip()
+            if part not in trust and not is_url(source):
+                continue  # a registered one, or a file that the module has read
+            verified = trust.get(part, GIVEN)
             build['media'][part] = {'source': source, 'checksum': checksum, 'trust': verified}
             # Another machine than this one fetches them itself.
             if build.get('image') or getattr(self._connection, 'transport', '') != 'local' or not checksum.startswith(SHA256):
@@ -90,7 +94,12 @@ class ActionModule(ActionBase):
                 cache = Path(recipe['media_cache']).expanduser()
                 build[f'{part}_src'] = str(fetch(source, checksum.removeprefix(SHA256).lower(), cache))
             except FetchFailed as error:
-                raise RecipeError(f'{PREFIX}{part}: {error} {PREFIX}mirror selects another mirror.') from error
+                way_out = (
+                    f'Correct {PREFIX}{part} or {PREFIX}{part}_checksum.'
+                    if verified == GIVEN
+                    else f'{PREFIX}mirror selects another mirror.'
+                )
+                raise RecipeError(f'{PREFIX}{part}: {error} {way_out}') from error
 
     def _evaluate_in(self, variables: dict[str, t.Any]) -> t.Callable[[str, t.Mapping[str, t.Any]], t.Any]:
         def evaluate(name: str, system: t.Mapping[str, t.Any]) -> t.Any:

@@ -171,7 +171,9 @@ def word(value: str) -> str:
 
 
 def package(value: str) -> str:
-    return '' if value.strip() and value.isprintable() else f'must have one package per element, not {value!r}'
+    # Only names of a kickstart's groups contain blanks.
+    good = value.isprintable() and re.fullmatch(r'[^\s%#]\S*|-?@.*\S', value)
+    return '' if good else f'must have one package per element, without blanks, not {value!r}'
 
 
 def kickstart_version(value: str) -> str:

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A web server on loopback with files in memory, for HTTP and HTTPS, and a key that signs them."""
+"""A web server on loopback with files in memory, for HTTP and HTTPS, a key that signs them, and a mirror of Debian."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import http.server
 import ipaddress
 import ssl
@@ -118,3 +119,29 @@ class Signer:
 
     def close(self) -> None:
         subprocess.run(['gpgconf', '--homedir', str(self._home), '--kill', 'all'], check=False)
+
+
+# --- a mirror of Debian 12
+
+KERNEL, RAMDISK = b'a kernel', b'a ramdisk'
+INSTALLER = '/dists/bookworm/main/installer-amd64/current/images/'
+NETBOOT = 'netboot/debian-installer/amd64/'
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def debian(signer: Signer, release: str = 'InRelease', codename: str = 'bookworm') -> Files:
+    """Its files, without kernel and ramdisk. ``release`` is InRelease, or Release for one with a detached signature."""
+    sums = f'{sha256(KERNEL)}  ./{NETBOOT}linux\n{sha256(RAMDISK)}  ./{NETBOOT}initrd.gz\n'.encode()
+    text = (
+        f'Origin: Debian\nSuite: oldstable\nCodename: {codename}\nSHA256:\n'
+        f' {sha256(b"")} 0 main/installer-amd64/current/images/MD5SUMS\n'
+        f' {sha256(sums)} {len(sums):8} main/installer-amd64/current/images/SHA256SUMS\n'
+    ).encode()
+    signed = {
+        'InRelease': {'/dists/bookworm/InRelease': signer.clear_signed(text)},
+        'Release': {'/dists/bookworm/Release': text, '/dists/bookworm/Release.gpg': signer.detached(text)},
+    }
+    return {f'{INSTALLER}SHA256SUMS': sums, **signed[release]}

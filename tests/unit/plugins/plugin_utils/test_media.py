@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import shutil
 import ssl
@@ -17,17 +16,21 @@ import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import catalogue
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import media, systems
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import ROLE
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.file_server import Files, Signer, certificate, serving
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.file_server import (
+    INSTALLER,
+    KERNEL,
+    RAMDISK,
+    Files,
+    Signer,
+    certificate,
+    debian,
+    serving,
+    sha256,
+)
 
-KERNEL, RAMDISK = b'a kernel', b'a ramdisk'
-INSTALLER = '/dists/bookworm/main/installer-amd64/current/images/'
 TREE = '/9/BaseOS/x86_64/os/'
 
 pytestmark = pytest.mark.skipif(not shutil.which('gpgv'), reason='needs gpgv')
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 REVIEWED = {'x86_64': {'kernel': sha256(KERNEL), 'ramdisk': sha256(RAMDISK)}}
@@ -53,21 +56,6 @@ def fixture_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLConte
 
 def system(name: str, given: str = '', **changes: t.Any) -> dict[str, t.Any]:
     return catalogue.resolve(systems.read(ROLE, {name: changes}).entry(name), name, 'x86_64', given)
-
-
-def debian(signer: Signer, release: str = 'InRelease', codename: str = 'bookworm') -> Files:
-    boot = 'netboot/debian-installer/amd64'
-    sums = f'{sha256(KERNEL)}  ./{boot}/linux\n{sha256(RAMDISK)}  ./{boot}/initrd.gz\n'.encode()
-    text = (
-        f'Origin: Debian\nSuite: oldstable\nCodename: {codename}\nSHA256:\n'
-        f' {sha256(b"")} 0 main/installer-amd64/current/images/MD5SUMS\n'
-        f' {sha256(sums)} {len(sums):8} main/installer-amd64/current/images/SHA256SUMS\n'
-    ).encode()
-    signed = {
-        'InRelease': {'/dists/bookworm/InRelease': signer.clear_signed(text)},
-        'Release': {'/dists/bookworm/Release': text, '/dists/bookworm/Release.gpg': signer.detached(text)},
-    }
-    return {f'{INSTALLER}SHA256SUMS': sums, **signed[release]}
 
 
 def refusal(looked_up: dict[str, t.Any], keyring: t.Any, cache: Path) -> str:
