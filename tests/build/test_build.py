@@ -11,6 +11,8 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
+
 from .bad_line import bad_line
 
 
@@ -64,6 +66,8 @@ def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     assert set(lab.requests()[asked:]) == {'DescribeImages', 'DescribeImageAttribute'}
 
 
+# tests/lab/test_installer_vm.py shows the same with the installer alone.
+@pytest.mark.long
 def test_a_volume_that_is_attached_a_minute_late_is_still_found(lab):
     """The node controllers are held for a minute when the instance runs and the attachment is asked for."""
     variables = {**lab.variables('busybox'), 'image_build_name': 'late-volume', 'image_build_boot_test': False}

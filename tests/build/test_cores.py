@@ -21,7 +21,7 @@ UNCHECKED = 'image_build_answer_file: the kickstart was not checked, because ksv
 MISTAKE = 'poweroff\n\nrootpw --plaintext geheim\nurl --url={{ nowhere }}\n'
 
 
-@pytest.fixture(name='path', params=['2.16', 'newest'])
+@pytest.fixture(name='path', params=['2.16', pytest.param('newest', marks=pytest.mark.long)])
 def fixture_path(request: pytest.FixtureRequest) -> str:
     """A PATH that finds the ansible-playbook of that ansible-core, in an environment made from the README's lines alone."""
     made = subprocess.run([ROOT / 'tools/core', request.param], capture_output=True, text=True, check=True, timeout=600)

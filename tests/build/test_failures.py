@@ -108,7 +108,7 @@ def test_an_installer_that_never_ends_is_stopped_at_the_time_limit(lab, tmp_path
         **lab.variables('busybox'),
         'image_build_name': 'endless',
         'image_build_answer_file': str(answer),
-        'image_build_timeout': 45,
+        'image_build_timeout': 30,
     }
     fails(lab.build(variables), 'failed at: install', 'takes too long')  # a busy machine may not have booted it by then
 
@@ -155,6 +155,7 @@ def test_an_answer_file_without_proof_is_refused_when_proof_is_required(lab, tmp
     assert not {'CreateVolume', 'RunInstances', 'PUT'} & set(lab.requests()[asked:])
 
 
+@pytest.mark.long
 def test_a_failed_boot_test_keeps_the_snapshot_when_asked_to(lab, tmp_path):
     variables = dying(lab, tmp_path, 'kept', image_build_boot_test_timeout=30, image_build_keep_failed=True)
     said = fails(lab.build(variables), 'failed at: test the image', 'its snapshot is snap-', 'image_build_boot_test_timeout (30 s)')
