@@ -234,7 +234,7 @@ AGAMA = [
     *_known('Agama', FAILED, 'The installer has not finished correctly', 'Profile validation failed:'),
     *_known('Agama', FAILED, 'Could not generate the configuration:', 'AutoYaST import failed:', 'Failed to evaluate profile:'),
     *_known('Agama', FAILED, 'Failed to retrieve profile from URL', 'Could not start the installation'),
-    *_known('Agama', FAILED, 'Cannot perform the installation as the settings are not'),
+    *_known('Agama', FAILED, 'Cannot perform the installation as the settings are not', ': Installation failed'),
 ]
 # FAI's lib/subroutines, lib/get-config-dir* and lib/task_sysinfo; setup-storage's Sizes.pm, Parser.pm, Commands.pm, Init.pm.
 FAI = [

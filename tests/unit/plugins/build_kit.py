@@ -11,7 +11,8 @@ from pathlib import Path
 import yaml
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import recipe
 
-ROLE = Path(recipe.__file__).resolve().parents[3] / 'roles/image_build'
+COLLECTION = Path(recipe.__file__).resolve().parents[3]
+ROLE = COLLECTION / 'roles/image_build'
 SPECS = yaml.safe_load((ROLE / 'meta/argument_specs.yml').read_text())['argument_specs']
 DEFAULTS: dict[str, t.Any] = yaml.safe_load((ROLE / 'defaults/main.yml').read_text())
 NO_SYSTEM: dict[str, t.Any] = yaml.safe_load((ROLE / 'vars/main.yml').read_text())['__image_build_no_system']
