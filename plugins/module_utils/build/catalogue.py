@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue of operating systems: from a name such as fedora-41 to all that its installer needs.
+"""The catalogue of operating systems: from a name such as fedora-43 to all that its installer needs.
 
 The data are in roles/image_build/catalogue, one file per family. A file has `common` fields and `systems`; a system has fields
 and `versions`. Each version continues the one before it and has only what is different. A version newer than the newest takes

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.release import __version__ as core_version
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import release
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import COLLECTION
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.file_server import Files, serving
 
 Planner = t.Callable[..., dict[str, t.Any]]
@@ -68,6 +70,18 @@ def test_the_name_alone_fills_the_inputs(plan: Planner, mirror: tuple[str, list[
     assert {name: inputs[name] for name in expected} == expected
     assert inputs['boot_params'].startswith(f'inst.ks=ANSWER-FILE-URL inst.repo={url}/41/os ip=dhcp inst.cmdline ')
     assert result['answer_file']['proves']
+
+
+@pytest.mark.parametrize('page', ['README.md', 'docs/systems.md'])
+def test_the_example_of_the_documentation_can_be_built(plan: Planner, mirror: tuple[str, list[str]], page: str) -> None:
+    if not (COLLECTION / page).exists():
+        pytest.skip('this is an installed collection')
+    text = (COLLECTION / page).read_text().partition('```yaml\n')[2].partition('```')[0]
+    example = {name.removeprefix('image_build_'): value for name, value in yaml.safe_load(text).items()}
+    assert len(text.splitlines()) <= 3 and example['packages'] == ['nginx']
+    result = plan(**example, catalogue={example['os']: {'tree': '41/os/', **SUMS}})
+    assert (result['inputs']['kickstart_version'], result['inputs']['install_url']) == ('F43', f'{mirror[0]}/41/os')
+    assert result['build']['media']['kernel']['checksum'] == f'sha256:{DIGESTS["kernel"]}'
 
 
 def test_a_necessary_build_gets_its_media_from_the_cache(plan: Planner, mirror: tuple[str, list[str]]) -> None:
