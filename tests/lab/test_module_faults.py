@@ -20,7 +20,7 @@ from tests.kit.lab import Lab
 from tests.kit.played_node import played_node
 from tests.kit.ports import free_port
 from tests.kit.waiting import wait_for
-from tests.lab.faulty_line import BUSY, CLOSED, SILENT
+from tests.lab.faulty_line import BUSY, CLOSED, LOST, SILENT
 from tests.lab.module_runs import TALKING, Fault, Options, Outcome, Runner, self_signed
 
 TURN = itertools.count()
@@ -238,3 +238,40 @@ def test_a_cloud_that_falls_silent_while_a_module_waits_does_not_outlast_its_tim
         assert outcome.seconds < IN_TIME, name
         assert re.search(r'Waiting for .* took longer than \d s: .*not answered', outcome.message), f'{name}: {outcome.message}'
         assert outcome.actions[-1].startswith(READS) and CHANGES[name] in outcome.actions, name
+
+
+# Modules that create something, with the request for it, the lab's table, and the column by which a module finds the row again.
+CREATIONS = {
+    'image': ('RegisterImage', 'images', 'name'),
+    'instance': ('RunInstances', 'instances', 'id'),
+    'instance.token': ('RunInstances', 'instances', 'client_token'),
+    'key_pair': ('CreateKeyPair', 'key_pairs', 'name'),
+    'security_group': ('CreateSecurityGroup', 'security_groups', 'name'),
+    'snapshot': ('CreateSnapshot', 'snapshots', 'id'),
+    'volume': ('CreateVolume', 'volumes', 'id'),
+}
+
+
+def test_what_was_created_although_the_reply_was_lost_is_named_or_found_by_the_next_run(
+    runner: Runner, lab: Lab, options: dict[str, Options]
+) -> None:
+    def keys(name: str) -> Counter[str]:
+        _request, table, column = CREATIONS[name]
+        return Counter(str(row[0]) for row in lab.rows(f'SELECT {column} FROM {table}'))
+
+    token = f'token-{next(TURN)}'
+    options['instance.token'] = {**options['instance'], 'name': token, 'client_token': token}
+    given, before = {name: options[name] for name in CREATIONS}, {name: keys(name) for name in CREATIONS}
+    first = runner.run(lab, given, lambda name: lambda action: LOST if action == CREATIONS[name][0] else None)
+    created = {name: keys(name) - before[name] for name in CREATIONS}
+    second = runner.run(lab, given)
+    for name, (_request, _table, column) in CREATIONS.items():
+        if column == 'id':
+            assert any(key in first[name].message for key in created[name]), first[name].message
+            assert 'If this task made one of them, delete it, or continue with' in first[name].message
+        else:
+            ours = given[name]['name']
+            assert (created[name][ours], (keys(name) - before[name])[ours]) == (1, 1), name
+    assert 'the request may have succeeded' in first['key_pair'].message
+    assert 'To replace it, set force: true' in second['key_pair'].message  # its private key was in the lost reply
+    successes({name: outcome for name, outcome in second.items() if name != 'key_pair'})

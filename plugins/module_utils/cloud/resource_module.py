@@ -18,11 +18,19 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     request_removal,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG, NoTags, found_by_id_only, plan_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError, in_state
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import (
+    LAST_LOOK,
+    Unanswered,
+    WaitError,
+    in_state,
+    within,
+)
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 # Seconds for the removal of a new resource that cannot be completed.
 UNDO_TIMEOUT = 60
+# Resources that a message names.
+SHOWN = 3
 
 
 class ResourceModule(CloudModule):
@@ -112,16 +120,20 @@ class ResourceModule(CloudModule):
         complete the prediction."""
 
         def send() -> None:
-            reply = self.cloud.ec2(operation, about, **request)
+            try:
+                reply = self.cloud.ec2(operation, about, **request)
+            except CloudError as error:
+                if error.lost and self.kind.tag_named:
+                    error.args = (f'{error} {self._newest(values)}'.strip(),)
+                raise
             # Without an id in the reply, the name serves as the id.
-            self.id = reply.get('Instances', [reply])[0].get(self.kind.parameter) or self.params['name']
+            self.id = (reply.get('Instances') or [reply])[0].get(self.kind.parameter) or self.params['name']
 
         def send_and_list() -> None:
             """The same where the cloud has no tags, so that the resource of a build can be found after any interruption."""
             if not (build_list := self.cloud.build_list):
                 send()
                 return
-            values = {option: given[option] for option in (*self.fixed, *self.fixed_if_reported) if given[option] is not None}
             build_list.note(self.kind.noun, values, [one[self.kind.id] for one in listing(self.cloud, self.kind)])
             try:
                 send()
@@ -134,8 +146,29 @@ class ResourceModule(CloudModule):
             build_list.erase(self.kind.noun)
 
         given = {option: self.params[option] for option in ('name', *self.fixed, *self.fixed_if_reported)}
+        values = {option: given[option] for option in (*self.fixed, *self.fixed_if_reported) if given[option] is not None}
         resource = {**self.kind.empty, **given, 'state': self.kind.ready[0], **predicted}
         plan.step(f'{self.verb} {what}', send_and_list, self.undo_creation, **resource)
+
+    def _newest(self, values: dict[str, t.Any]) -> str:
+        """The sentence about the resources that a creation without a reply may have made. One has no tags, so nothing else leads
+        to it."""
+        title, born = self.kind.title, self.kind.born
+        try:
+            listed = within(LAST_LOOK, lambda: listing(self.cloud, self.kind), lambda: None)
+        except (CloudError, Unanswered):
+            return ''
+        fitting = [
+            f'{one[self.kind.id]} ({born} {one[born]})'
+            for one in sorted(listed, key=lambda one: one[born] or '', reverse=True)
+            if not one['tags'] and one['state'] not in self.kind.gone and all(one[key] in (None, values[key]) for key in values)
+        ]
+        if not fitting:
+            return f'So far, the cloud lists no {title} without tags that fits.'
+        return (
+            f'The newest {title}s without tags that fit: {", ".join(fitting[:SHOWN])}. If this task made one of them, delete it, '
+            f'or continue with {self.kind.id}.'
+        )
 
     def undo_creation(self) -> bool:
         """Remove the new resource, which could not be tagged. Returns False, after a warning, if it is left."""
