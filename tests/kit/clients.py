@@ -174,7 +174,8 @@ class Clients:
     def register(self, account: Credentials, kind: str, bucket: str, **options: Any) -> str:
         """Register a kernel, ramdisk or machine image of a new name; returns its id."""
         name = f'{kind}-{secrets.token_hex(4)}'
-        location = self.put_manifest(account, f'{bucket}/{name}.manifest.xml', kind)
+        configuration = '' if kind == 'machine' else f'<{kind}_id>true</{kind}_id>'
+        location = self.put_manifest(account, f'{bucket}/{name}.manifest.xml', kind, configuration=configuration)
         reply = self.ec2(account).register_image(Name=name, ImageLocation=location, Architecture='x86_64', **options)
         return str(reply['ImageId'])
 

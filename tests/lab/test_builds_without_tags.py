@@ -16,6 +16,7 @@ import pytest
 
 from tests.kit.lab import Lab
 from tests.kit.paths import ROOT
+from tests.kit.played_node import played_node
 from tests.lab.test_build_claims import MODULE, NAME, Machine, left, result
 
 TAGS = {'eucalyptus.cloud/build': NAME}
@@ -84,3 +85,32 @@ def test_what_cannot_be_decided_is_named_and_kept(machine: Machine) -> None:
     failed = result(machine.start('build_leftovers', name=NAME))
     assert failed['failed'] and all(volume_id in failed['msg'] for volume_id in both)
     assert volumes(machine) == both
+
+
+def test_after_a_killed_guard_another_machine_removes_everything(api: Lab, machine: Machine, tmp_path: Path) -> None:
+    other = Machine(api, tmp_path / 'other')
+    image = api.register(api.tenant, 'machine', 'images', **api.published_boot())
+    before = volumes(machine)
+    with played_node(api, tmp_path):
+        claim = result(machine.guard())['guard']['claim']
+        disk = volume(machine, name=NAME, tags=TAGS)['volume']['volume_id']
+        made = [
+            result(machine.start('instance', name=NAME, image_id=image, tags=TAGS, client_token=f'{NAME}.install')),
+            result(machine.start('snapshot', name=NAME, volume_id=disk, tags=TAGS)),
+            result(machine.start('security_group', name=NAME, description='For the installer', tags=TAGS)),
+            result(machine.start('answer_file', object=NAME, content='lang en_US')),
+        ]
+        assert [one['msg'] for one in made if not one['changed']] == []
+        machine.end()  # kill -9 to the playbook and to its guard
+        assert f'{NAME} is being built by ' in result(other.start('build_leftovers', name=NAME))['msg']
+        api.execute('UPDATE objects SET modified = modified - 151 WHERE key = ?', f'{NAME}/{claim}')
+        removed = result(other.start('build_leftovers', name=NAME))
+    kinds = sorted(one['type'] for one in removed['leftovers'])
+    assert kinds == ['answer file', 'claim', 'instance', 'security group', 'snapshot', 'volume']
+    assert (volumes(other), left(api)) == (before, [])
+    ec2 = api.ec2()
+    assert not ec2.describe_snapshots()['Snapshots']
+    states = [one['State']['Name'] for group in ec2.describe_instances()['Reservations'] for one in group['Instances']]
+    assert set(states) <= {'terminated'}
+    assert [one['GroupName'] for one in ec2.describe_security_groups()['SecurityGroups']] == ['default']
+    other.end()

@@ -4,13 +4,10 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_objects import BuildObjects
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_objects import CLAIM_ID, BuildObjects
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
-
-ID = re.compile('[0-9a-f]{32}')
 
 
 class StoreLike(t.Protocol):
@@ -41,7 +38,7 @@ class ClaimStore:
         """Time of the last put of each claim, and the time now, both by the storage's clock, in Unix time."""
         modified, now = self._objects.list(f'{self.name}/')
         claims = {key.removeprefix(f'{self.name}/'): at for key, at in modified.items()}
-        return {claim_id: at for claim_id, at in claims.items() if ID.fullmatch(claim_id)}, now
+        return {claim_id: at for claim_id, at in claims.items() if CLAIM_ID.fullmatch(claim_id)}, now
 
     def get(self, claim_id: str) -> str | None:
         """The claim's content; None when it is gone."""

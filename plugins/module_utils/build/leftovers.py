@@ -163,7 +163,7 @@ def tidy(cloud: Cloud) -> None:
     build_list = cloud.build_list
     if build_list is None:
         return
-    known = [(kind, listing(cloud, kind)) for kind in KINDS.values() if kind is not SECURITY_GROUP]
+    known = [(kind, listing(cloud, kind)) for kind in KINDS.values()]
     existing = {one[kind.id] for kind, resources in known for one in resources if one['state'] not in kind.gone}
     build_list.forget(build_list.tags().keys() - existing)
     for kind, resources in known:

@@ -9,14 +9,13 @@ request is put there. If the creation is interrupted before the resource is list
 from __future__ import annotations
 
 import json
-import re
 import typing as t
 from datetime import datetime
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_objects import BuildObjects, Storage
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_objects import CLAIM_ID, BuildObjects, Storage
 
 Tags = dict[str, str]
-_ID = re.compile('[a-z]+-[0-9A-Fa-f]+')
+_NOTE = 'creating-'
 # A resource may be older than the note by the difference of the clocks of two of the cloud's services. It is younger by up
 # to the time that one request may take.
 _EARLIER, _LATER = 60.0, 300.0  # seconds
@@ -48,8 +47,10 @@ class BuildList:
         if self._known is None:
             self._known = {}
             for key in self._objects.list(f'{self.build}/')[0]:
-                resource_id = key.rpartition('/')[2]
-                if _ID.fullmatch(resource_id) and (tags := self._read(key)) is not None:
+                resource_id = key.rpartition('/')[2]  # a security group's is its name
+                if CLAIM_ID.fullmatch(resource_id) or resource_id.startswith(_NOTE):
+                    continue
+                if (tags := self._read(key)) is not None:
                     self._known[resource_id] = tags
         return self._known
 
@@ -66,18 +67,18 @@ class BuildList:
     def note(self, noun: str, values: dict[str, t.Any], before: list[str]) -> None:
         """Note that a resource of this kind is about to be created."""
         content = json.dumps({'values': values, 'before': before}, default=str)
-        self._objects.put(f'{self.build}/creating-{noun}', content)
+        self._objects.put(f'{self.build}/{_NOTE}{noun}', content)
 
     def erase(self, noun: str) -> None:
         """Remove the note of a creation that has ended."""
-        self._objects.remove(f'{self.build}/creating-{noun}')
+        self._objects.remove(f'{self.build}/{_NOTE}{noun}')
 
     def notes(self, noun: str) -> list[Note]:
         """The notes of all builds about resources of this kind."""
         found = []
         for key, at in self._objects.list('')[0].items():
             build, _slash, name = key.rpartition('/')
-            if name == f'creating-{noun}' and (content := self._read(key)) is not None:
+            if name == f'{_NOTE}{noun}' and (content := self._read(key)) is not None:
                 found.append(Note(build, at, content['values'], content['before']))
         return found
 

@@ -9,6 +9,7 @@ machines of an account find the same ones, whatever their options.
 from __future__ import annotations
 
 import contextlib
+import re
 import typing as t
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import Col
 with contextlib.suppress(ImportError):  # `client` reports a missing library
     from botocore.exceptions import BotoCoreError
 
+CLAIM_ID = re.compile('[0-9a-f]{32}')  # the NAME of a claim
 ATTEMPTS = 4
 # Repeating any request for these objects is harmless.
 REPEATED = retry.Policy(attempts=ATTEMPTS, pause=1.1, statuses=range(500, 600), malformed=True)
