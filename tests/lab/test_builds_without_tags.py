@@ -94,12 +94,13 @@ def test_after_a_killed_guard_another_machine_removes_everything(api: Lab, machi
     with played_node(api, tmp_path):
         claim = result(machine.guard())['guard']['claim']
         disk = volume(machine, name=NAME, tags=TAGS)['volume']['volume_id']
-        made = [
-            result(machine.start('instance', name=NAME, image_id=image, tags=TAGS, client_token=f'{NAME}.install')),
-            result(machine.start('snapshot', name=NAME, volume_id=disk, tags=TAGS)),
-            result(machine.start('security_group', name=NAME, description='For the installer', tags=TAGS)),
-            result(machine.start('answer_file', object=NAME, content='lang en_US')),
+        started = [
+            machine.start('instance', name=NAME, image_id=image, tags=TAGS, client_token=f'{NAME}.install'),
+            machine.start('snapshot', name=NAME, volume_id=disk, tags=TAGS),
+            machine.start('security_group', name=NAME, description='For the installer', tags=TAGS),
+            machine.start('answer_file', object=NAME, content='lang en_US'),
         ]
+        made = [result(process) for process in started]
         assert [one['msg'] for one in made if not one['changed']] == []
         machine.end()  # kill -9 to the playbook and to its guard
         assert f'{NAME} is being built by ' in result(other.start('build_leftovers', name=NAME))['msg']
