@@ -23,6 +23,7 @@ HELP = 'help'
 ISO_URL, CONSOLE = 'ISO-URL', 'CONSOLE'
 MIRROR_HOST, MIRROR_DIRECTORY = 'MIRROR-HOST', 'MIRROR-DIRECTORY'
 SERIAL_LAST, SCREEN_LAST = 'console=tty0 console=ttyS0,115200', 'console=ttyS0,115200 console=tty0'
+MOST_LISTED = 8  # versions; beyond that a message has the first and the last
 Entry = dict[str, t.Any]
 
 
@@ -143,7 +144,8 @@ def _is_newer(version: str, newest: str) -> bool:
 
 
 def _listed(system: str, versions: t.Iterable[str]) -> str:
-    return ', '.join(f'{system}-{version}' for version in versions)
+    names = [f'{system}-{version}' for version in versions]
+    return ', '.join(names) if len(names) <= MOST_LISTED else f'{names[0]} to {names[-1]}'
 
 
 def resolve(entry: Entry, name: str, architecture: str, mirror: str) -> Entry:

@@ -110,7 +110,7 @@ FIELDS = {
     'memory': Field('Least memory of the installer in MiB.', _memory),
     'processor': Field('Least level of the processor.', _among(*PROCESSORS)),
     'disk_label': Field('Disk label that the installer makes unless its answer file names one.', _among('msdos', 'gpt')),
-    'network_names': Field('How the installed system names its network card.', text),
+    'network_names': Field('How the system names its network card by itself. With the answer files of the role, it is eth0.', text),
     'login_prompt': Field('Regular expression of the login prompt, if it is unusual.', _pattern, False),
     'note': Field('Condition of use, as the end of a sentence that begins with the name.', text, False),
     'proof': Field('Level of proof.', _among(*PROOFS)),

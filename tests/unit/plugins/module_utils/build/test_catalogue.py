@@ -206,8 +206,8 @@ def test_a_code_name_makes_a_newer_debian_usable() -> None:
     ('name', 'expected'),
     [
         ('debain-12', 'image_build_os: debain-12 is not in the catalogue. Similar names are debian-12,'),
-        ('fedora', 'fedora has no version. The catalogue has fedora-16, fedora-17,'),
-        ('fedora-15', 'image_build_os: the catalogue has no version 15 of fedora. It has fedora-16,'),
+        ('fedora', 'fedora has no version. The catalogue has fedora-16 to fedora-44.'),
+        ('fedora-15', 'image_build_os: the catalogue has no version 15 of fedora. It has fedora-16 to fedora-44. Add it'),
         ('rocky-9.4', 'image_build_os: the catalogue has no version 9.4 of rocky. It has rocky-8, rocky-9, rocky-10.'),
         ('fedora-rawhide', 'image_build_os: the catalogue has no version rawhide of fedora.'),
         ('debian-14', 'Set image_build_catalogue to {debian-14: {suite: CODE-NAME}}.'),
