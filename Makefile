@@ -15,9 +15,8 @@ export no_proxy := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 eucalab := "$(venv)/bin/python" -m eucalab
 lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
-# Three lanes, since the stages wait for guests and processes nearly half of their time. sanity and unit share the tree, so they
-# are one after the other.
-lanes := "build" "lint sanity unit lab" "integration nodes hook"
+# Lanes of about the same length, more than a machine has cores: the stages wait for guests and processes half of their time.
+lanes := "build" "lab" "integration" "lint sanity unit hook nodes"
 # Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 # Where imports of ansible_collections.eucalyptus.cloud find the checkout.

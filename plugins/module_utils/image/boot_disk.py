@@ -144,7 +144,7 @@ class BootDisk:
         search = os.pathsep.join([os.environ.get('PATH', os.defpath), SBIN])
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **settings, 'PATH': search})
         if done.returncode:
-            raise BootDiskError(f'syslinux failed: {(done.stderr or done.stdout).strip()[-300:]}')
+            raise BootDiskError(f'The program syslinux failed: {(done.stderr or done.stdout).strip()[-300:]}')
 
 
 class _Header:
