@@ -86,6 +86,11 @@ class Catalogue:
                 f'image_build_os: the catalogue has no version {version} of {system}. It has {_listed(system, versions)}. '
                 'Add it with image_build_catalogue (docs/systems.md).'
             )
+        if versions[newest].get('last'):
+            raise CatalogueError(
+                f'image_build_os: {newest} was the last version of {system}, so there is no {name}. Similar names are '
+                f'{", ".join(nearest(name, self.names()))}.'
+            )
         if _needs_suite(versions[newest]) and 'suite' not in self._changes.get(name, {}):
             raise CatalogueError(
                 f'image_build_os: {name} is newer than {newest}, the newest version in the catalogue, and the directory of its '

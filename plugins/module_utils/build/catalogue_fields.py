@@ -60,6 +60,10 @@ def _memory(value: t.Any) -> str:
     return checks.positive('MiB')(value) if whole else f'must be a whole number of MiB, not {value!r}'
 
 
+def _switch(value: t.Any) -> str:
+    return '' if isinstance(value, bool) else f'must be true or false, not {value!r}'
+
+
 def _architectures(value: t.Any) -> str:
     if not isinstance(value, dict) or not value or set(value) - set(checks.ARCHITECTURES):
         return f"must map {' and '.join(checks.ARCHITECTURES)} to the distribution's own names, not {value!r}"
@@ -112,6 +116,7 @@ FIELDS = {
     'disk_label': Field('Disk label that the installer makes unless its answer file names one.', _among('msdos', 'gpt')),
     'network_names': Field('How the system names its network card by itself. With the answer files of the role, it is eth0.', text),
     'login_prompt': Field('Regular expression of the login prompt, if it is unusual.', _pattern, False),
+    'last': Field('True for a version that no newer one follows.', _switch, False),
     'note': Field('Condition of use, as the end of a sentence that begins with the name.', text, False),
     'proof': Field('Level of proof.', _among(*PROOFS)),
 }

@@ -208,6 +208,7 @@ def test_a_code_name_makes_a_newer_debian_usable() -> None:
         ('debain-12', 'image_build_os: debain-12 is not in the catalogue. Similar names are debian-12,'),
         ('fedora', 'fedora has no version. The catalogue has fedora-16 to fedora-44.'),
         ('fedora-15', 'image_build_os: the catalogue has no version 15 of fedora. It has fedora-16 to fedora-44. Add it'),
+        ('centos-9', 'image_build_os: 8 was the last version of centos, so there is no centos-9. Similar names are centos-8,'),
         ('rocky-9.4', 'image_build_os: the catalogue has no version 9.4 of rocky. It has rocky-8, rocky-9, rocky-10.'),
         ('fedora-rawhide', 'image_build_os: the catalogue has no version rawhide of fedora.'),
         ('debian-14', 'Set image_build_catalogue to {debian-14: {suite: CODE-NAME}}.'),
@@ -228,6 +229,7 @@ def test_a_32_bit_architecture_that_does_not_exist_is_refused() -> None:
     [
         ({'fedora-41': {'memroy': 1}}, 'image_build_catalogue: fedora-41: memroy is not a field; the nearest are memory,'),
         ({'fedora-41': {'memory': 'much'}}, "memory must be a whole number of MiB, not 'much'"),
+        ({'fedora-41': {'last': 'yes'}}, "last must be true or false, not 'yes'"),
         ({'fedora-41': {'memory': True}}, 'memory must be a whole number of MiB, not True'),
         ({'fedora-41': {'kernel': '/boot/vmlinuz'}}, 'kernel must be a path below the mirror'),
         ({'fedora-41': {'mirror': 'rsync://x'}}, 'mirror must be an http(s) URL'),
