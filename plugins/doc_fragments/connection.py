@@ -77,5 +77,10 @@ notes:
     file in E(AWS_CREDENTIAL_FILE) is read when the variables contain no pair of keys. E(AWS_SECURITY_TOKEN) or
     E(AWS_SESSION_TOKEN) is sent only when E(AWS_ACCESS_KEY) or E(AWS_ACCESS_KEY_ID) is the access key.
   - Requests are signed with version 2 signatures, which every Eucalyptus from 3.1 to 5 accepts. The clock of the
-    machine that runs the module must not be ahead of the cloud's by more than 20 seconds.
+    machine that runs the module must not be ahead of the cloud's by more than 20 seconds, nor behind it by more than 15
+    minutes.
+  - A request ends after 2 minutes without an answer. One that only reads is sent up to three times while the cloud is
+    unreachable or busy. Any other is sent once.
+  - If the reply to a creation is lost, the resource may exist, and C(failure.lost) is true. The next run of the task finds
+    the resource, or the message names it.
 """
