@@ -240,6 +240,18 @@ def test_a_cloud_that_falls_silent_while_a_module_waits_does_not_outlast_its_tim
         assert outcome.actions[-1].startswith(READS) and CHANGES[name] in outcome.actions, name
 
 
+def test_a_console_of_a_cloud_that_falls_silent_is_followed_no_longer_than_its_time(
+    runner: Runner, lab: Lab, things: dict[str, str]
+) -> None:
+    instance = {'instance_id': things['running']}
+    given = {'console_log': {**instance, 'wait_for': ['never'], 'wait_timeout': 1}, 'install_wait': {**instance, 'timeout': 1}}
+    outcomes = runner.run(lab, given, lambda name: lambda action: SILENT if action == 'GetConsoleOutput' else None)
+    for name, outcome in outcomes.items():
+        assert outcome.seconds < IN_TIME, name
+        assert outcome.actions.count('GetConsoleOutput') == 1, name
+        assert '; the cloud has not answered for ' in outcome.message, outcome.message
+
+
 # Modules that create something, with the request for it, the lab's table, and the column by which a module finds the row again.
 CREATIONS = {
     'image': ('RegisterImage', 'images', 'name'),

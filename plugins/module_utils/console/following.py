@@ -68,6 +68,13 @@ class Follower:
     def terminated_by_request(self) -> bool:
         return self.ended and was_terminated(self._instance, self.state)
 
+    @property
+    def away(self) -> str:
+        """The end of a sentence about a cloud that does not answer at present; empty if it does."""
+        if self._away_since is None:
+            return ''
+        return f'; the cloud has not answered for {time.monotonic() - self._away_since:.0f} s ({self._away_reason.rstrip(".")})'
+
     def poll(self) -> list[str]:
         """Return the lines since the last call, without those of ``packages``.
 

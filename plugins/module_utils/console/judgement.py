@@ -98,7 +98,8 @@ class Installation:
         if follower.silent >= self._silence:
             return Verdict(SILENT, f'nothing new has appeared on the console for {follower.silent:.0f} s')
         if follower.seconds >= self._timeout:
-            return Verdict(TIMEOUT, f'after {follower.seconds:.0f} s the instance is still {follower.state or "not listed"}')
+            state = f'the instance is still {follower.state or "not listed"}'
+            return Verdict(TIMEOUT, f'after {follower.seconds:.0f} s {state}{follower.away}')
         return None
 
     def _missing_boot_params(self) -> str:
@@ -137,7 +138,7 @@ def boot_complaint(follower: Follower, watch: Watch, missing: list[str], timeout
     if follower.silent >= silence:
         return f'{head} has shown nothing new for {follower.silent:.0f} s. Still missing: {expected}.{_hint(follower)}'
     if follower.seconds >= timeout:
-        return f'{head} did not show within {follower.seconds:.0f} s: {expected}.{_hint(follower)}'
+        return f'{head} did not show within {follower.seconds:.0f} s: {expected}{follower.away}.{_hint(follower)}'
     return None
 
 
