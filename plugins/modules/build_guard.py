@@ -97,8 +97,10 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim impor
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import ClaimStore, remove_claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.duty import CleanUp
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import tidy
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule, ModuleError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import BORNE
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
@@ -150,15 +152,18 @@ class BuildGuardModule(CloudModule):
             raise ModuleError('build_guard has no process to watch. Run it as a task of a playbook, on localhost.')
         begun = time.monotonic()
         self._progress, self._next_report = Report(self.params['progress_file']), begun
-        waited = 0.0
+        waited: float | None = None  # seconds until the last look
         while True:
             try:
                 with interrupts_held():  # until the guard runs, nothing else would give up the claim
                     started = self._claim_and_start()
-                return {**started, 'waited': math.ceil(time.monotonic() - begun) if waited else 0}
+                return {**started, 'waited': 0 if waited is None else math.ceil(time.monotonic() - begun)}
             except BuildInProgress as busy:
                 waited = time.monotonic() - begun
                 self._wait_or_refuse(busy, waited)
+            except CloudError as error:  # it may be away for a while during a wait of hours
+                if waited is None or time.monotonic() - begun >= self.params['wait_timeout'] or not BORNE.covers(error):
+                    raise
             time.sleep(LOOK)
 
     def _wait_or_refuse(self, busy: BuildInProgress, waited: float) -> None:

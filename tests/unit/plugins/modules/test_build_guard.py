@@ -10,6 +10,7 @@ import os
 import pytest
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import claim, claim_store, duty, leftovers
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import DEAD_AFTER, BuildInProgress, Claim, Owner
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.modules import build_guard
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.claim_kit import Clocks, Storage
@@ -204,6 +205,30 @@ def test_with_wait_it_reports_every_half_minute_and_claims_the_build_when_the_ot
     lines = [json.loads(line)['text'] for line in progress.read_text().splitlines()]
     assert len(lines) == 4
     assert all('is being built by alice@runner7' in line and 'Waiting for it to end' in line for line in lines)
+
+
+@pytest.mark.parametrize('waits', [True, False])
+def test_only_during_the_wait_a_storage_that_is_away_is_waited_for(claims, clock, started, run, tmp_path, monkeypatch, waits):
+    monkeypatch.setattr(build_guard, 'time', clock)
+    other, begun, listing = other_machine(claims), clock.now, claims.list
+
+    def away():
+        if waits and clock.now == begun:
+            return listing()
+        if clock.now - begun < 70:
+            raise CloudError('ListObjects failed.', 'ListObjects', status=503)
+        return listing()
+
+    def pass_time(seconds):
+        clock.now += seconds
+        claims.now += seconds
+        if clock.now - begun > 60:
+            other.release()
+
+    monkeypatch.setattr(claims, 'list', away)
+    monkeypatch.setattr(clock, 'sleep', pass_time)
+    result = run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, when_busy='wait')
+    assert (result.get('msg'), len(started)) == ((None, 1) if waits else ('ListObjects failed.', 0))
 
 
 def test_with_wait_it_fails_after_the_timeout_and_names_the_other(claims, clock, started, run, tmp_path, monkeypatch):
