@@ -21,7 +21,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import clie
 from botocore.config import Config
 
 PREFIX = 'ansible_collections.eucalyptus.cloud.plugins.modules.'
-READ_TIMEOUT = 2  # seconds instead of 120
+READ_TIMEOUT = 4  # seconds instead of 120
 LONGEST_PAUSE = 0.1  # seconds between two requests, whatever the module would wait
 
 genuine_config, genuine_sleep, genuine_time, genuine_gmtime = client._config, time.sleep, time.time, time.gmtime
@@ -35,7 +35,7 @@ def in_a_hurry() -> None:
     session.make = lambda: warm
     client._config = lambda *given: genuine_config(*given).merge(Config(connect_timeout=READ_TIMEOUT, read_timeout=READ_TIMEOUT))
     time.sleep = lambda seconds: genuine_sleep(min(seconds, LONGEST_PAUSE))
-    waiting.LAST_LOOK = 1.0
+    waiting.LAST_LOOK = 3.0
 
 
 def run(job: dict) -> None:

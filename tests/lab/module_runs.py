@@ -19,8 +19,8 @@ from tests.kit.paths import ROOT, environment
 from tests.lab.faulty_line import FaultyLine
 
 MODULES = ROOT / 'plugins/modules'
-# The modules that send requests to the cloud; the rest works on node controllers.
-TALKING = sorted(path.stem for path in MODULES.glob('*.py') if '.plugins.module_utils.cloud.' in path.read_text())
+# The modules that have the options for the connection to a cloud.
+TALKING = sorted(path.stem for path in MODULES.glob('*.py') if 'eucalyptus.cloud.connection' in path.read_text())
 
 
 @dataclasses.dataclass

@@ -96,7 +96,7 @@ class Installation:
         if self._expect_boot_params and follower.has_output and not (follower.boot_params or '').startswith('applied'):
             return Verdict(FAILED, f'the installer got no boot parameters: {self._missing_boot_params()}')
         if follower.silent >= self._silence:
-            return Verdict(SILENT, f'nothing new has appeared on the console for {follower.silent:.0f} s')
+            return Verdict(SILENT, f'nothing new has appeared on the console for {follower.silent:.0f} s{follower.away}')
         if follower.seconds >= self._timeout:
             state = f'the instance is still {follower.state or "not listed"}'
             return Verdict(TIMEOUT, f'after {follower.seconds:.0f} s {state}{follower.away}')
@@ -136,7 +136,9 @@ def boot_complaint(follower: Follower, watch: Watch, missing: list[str], timeout
     if follower.ended:
         return f'{head} ended because the instance is {follower.state or "gone"}. Still missing: {expected}.{_hint(follower)}'
     if follower.silent >= silence:
-        return f'{head} has shown nothing new for {follower.silent:.0f} s. Still missing: {expected}.{_hint(follower)}'
+        return (
+            f'{head} has shown nothing new for {follower.silent:.0f} s{follower.away}. Still missing: {expected}.{_hint(follower)}'
+        )
     if follower.seconds >= timeout:
         return f'{head} did not show within {follower.seconds:.0f} s: {expected}{follower.away}.{_hint(follower)}'
     return None
