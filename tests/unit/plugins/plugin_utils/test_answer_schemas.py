@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's answer files and the schemas that subiquity and Agama have for them, in a directory that SCHEMAS names.
+"""The role's answer files and the schemas that subiquity, Agama and YaST have for them, in a directory that SCHEMAS names.
 
-The schemas are not part of this collection: autoinstall-schema.json of canonical/subiquity (GPL-3.0-only), and the files
-*.schema.json beside profile.schema.json of agama-project/agama (GPL-2.0-or-later). CONTRIBUTING.md has the commands.
+The schemas are not part of this collection: autoinstall-schema.json of canonical/subiquity (GPL-3.0-only), the files
+*.schema.json beside profile.schema.json of agama-project/agama (GPL-2.0-or-later), and profile.rng with the files beside it of the
+package yast2-schema (GPL-2.0-only). CONTRIBUTING.md has the commands.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.plugin_utils.test_answer_files import combinations, render
+from lxml import etree
 
 SCHEMAS = Path(os.environ.get('SCHEMAS', '/nowhere'))
 CONTENT: dict[str, tuple[str, t.Callable[[str], t.Any]]] = {
@@ -25,6 +27,7 @@ CONTENT: dict[str, tuple[str, t.Callable[[str], t.Any]]] = {
 
 
 def errors(schema: str, document: t.Any) -> list[str]:
+    """Of a JSON document."""
     jsonschema = pytest.importorskip('jsonschema')
     referencing = pytest.importorskip('referencing')
     files = {path.name: json.loads(path.read_text()) for path in SCHEMAS.glob('*.json')}
@@ -41,3 +44,15 @@ def test_the_installers_own_schema_accepts_all_combinations(form: str) -> None:
     assert errors(schema, {'version': 1, 'packages': 7, 'product': 7}) != []
     found = {error for changes in combinations(form) for error in errors(schema, parse(render(form, **changes)))}
     assert found == set()
+
+
+def test_the_schema_of_autoyast_accepts_all_combinations() -> None:
+    schema = SCHEMAS / 'profile.rng'
+    if not schema.exists():
+        pytest.skip('SCHEMAS has no profile.rng')
+    rules = etree.RelaxNG(etree.parse(schema))
+    assert not rules.validate(
+        etree.fromstring('<profile xmlns="http://www.suse.com/1.0/yast2ns"><general><no-such/></general></profile>')
+    )
+    for changes in combinations('autoyast'):
+        assert rules.validate(etree.fromstring(render('autoyast', **changes).encode())), (changes, rules.error_log)
