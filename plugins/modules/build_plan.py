@@ -80,6 +80,9 @@ build:
     finished_tags:
       description: Tags of the finished image.
       type: dict
+    has_tags:
+      description: Whether the cloud has tags, so that instances can be named. Eucalyptus 3.1 and 3.2 have none.
+      type: bool
     client_tokens:
       description: Client tokens of the installer's and the test's instance, C(install) and C(test).
       type: dict
@@ -183,6 +186,7 @@ class BuildPlan(CloudModule):
             for image in registration.registered(self.cloud)
             if image['name'] == self.build['image_name'] and KEY_TAG in image['tags']
         ]
+        self.build['has_tags'] = self.cloud.has_tags
         return registration.with_permissions(self.cloud, finished[0] if finished else None)
 
     def plan(self, found: Resource | None) -> Plan:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,14 +112,15 @@ class BuildLab(Lab):
         return re.findall(r'eucalab\.server INFO (\w+) (?:/\S* )?\d{3}\b', (self.home / 'log/api.log').read_text())
 
     def left_behind(self) -> list[tuple]:
-        """All that costs something and is not a registered image or the snapshot of one."""
+        """All that costs something and is not a registered image, the snapshot of one or, without tags, its entry in the list."""
         queries = (
             "SELECT id, state FROM instances WHERE state NOT IN ('terminated')",
             "SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')",
             "SELECT id, state FROM snapshots WHERE id NOT IN (SELECT json_extract(value, '$.snapshot_id') "
             "FROM images, json_each(images.block_devices) WHERE images.state = 'available')",
             "SELECT id, name FROM security_groups WHERE name != 'default'",
-            "SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%' OR bucket LIKE 'builds-%'",
+            "SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%' OR bucket LIKE 'builds-%' "
+            "AND NOT EXISTS (SELECT 1 FROM images WHERE state = 'available' AND key LIKE '%/' || id)",
         )
         return [tuple(row) for query in queries for row in self.rows(query)]
 
@@ -136,15 +139,16 @@ def remove_orphans() -> None:
             run(*EUCALAB, 'down', '--name', NAME, EUCALAB_STATE=str(state))
 
 
-@pytest.fixture(scope='session')
-def lab():
+@contextlib.contextmanager
+def build_lab(*words: str) -> Iterator[BuildLab]:
+    """A lab with nodes, made by ``eucalab up`` with these further words. Its nodes have the hook."""
     if os.geteuid() != 0:
         pytest.skip('builds need root, for libvirt')
     remove_orphans()
     STATE.mkdir()
     STATE.chmod(0o755)  # whatever the umask: the users of hooks and guests enter it
     try:
-        up = run(*EUCALAB, 'up', '--name', NAME, '--port', str(free_port()))
+        up = run(*EUCALAB, 'up', '--name', NAME, '--port', str(free_port()), *words)
         assert up.returncode == 0, up.stdout + up.stderr
         with labs_below(STATE):
             lab = BuildLab.load(NAME)
@@ -154,3 +158,9 @@ def lab():
         down = run(*EUCALAB, 'down', '--name', NAME)
         assert down.returncode == 0, down.stdout + down.stderr
         assert not STATE.exists()
+
+
+@pytest.fixture(scope='session')
+def lab() -> Iterator[BuildLab]:
+    with build_lab() as lab:
+        yield lab

@@ -21,7 +21,7 @@ def text(process) -> str:
 
 
 def image_of(process) -> str:
-    found = re.search(r'\bis (emi-[0-9a-f]+)', process.stdout)
+    found = re.search(r'\bis (emi-[0-9A-Fa-f]+)', process.stdout)
     assert found, text(process)
     return found[1]
 

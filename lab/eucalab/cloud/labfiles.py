@@ -12,11 +12,12 @@ from pathlib import Path
 
 from ..config import Config, cache_root
 from ..installer import products
-from ..versions import PLAYED
+from ..versions import PLAYED, Played
 from . import keys
 from .accounts import ADMIN, TENANT, Credentials
 from .mirror import BUCKET
 
+INSTALLER_MEMORY = 256  # MB
 FOLDERS = {ADMIN: 'admin', TENANT: 'tenant'}
 EUCARC = """\
 EUCA_KEY_DIR=$(cd $(dirname ${{BASH_SOURCE:-$0}}); pwd -P)
@@ -91,9 +92,17 @@ def _facts(config: Config) -> str:
         'lab_installer_ramdisk': str(products.ramdisk(cache_root())),
         'lab_guest_s3_url': guest_s3_url,
         'lab_mirror_url': f'{guest_s3_url}/{BUCKET}',
+        'lab_instance_type': _instance_type(PLAYED[config.play]),
     }
     # A JSON string is a YAML string.
     return '---\n' + ''.join(f'{name}: {json.dumps(value)}\n' for name, value in facts.items())
+
+
+def _instance_type(played: Played) -> str:
+    """The smallest type with enough memory for the installer; empty where the cloud lists the sizes of its types for tenants."""
+    if 'DescribeInstanceTypes' in played.requests.known:
+        return ''
+    return min((one.memory, name) for name, one in played.types.offered.items() if one.memory >= INSTALLER_MEMORY)[1]
 
 
 def _write(path: Path, text: str, mode: int) -> None:

@@ -41,7 +41,7 @@ class Certificates:
 def find_certificates(credentials: Credentials, verify: bool | str = True) -> Certificates:
     """Read the files that the credentials name. Without a cloud certificate, request it from the cloud (4.2 and newer).
 
-    Raises CertificateError.
+    Raises CertificateError, also when there is no private key and the cloud requires a signature.
     """
     if credentials.cloud_cert:
         cloud_pem = _read(credentials.cloud_cert, 'cloud certificate', 'cloud_cert', credentials)
@@ -59,6 +59,8 @@ def find_certificates(credentials: Credentials, verify: bool | str = True) -> Ce
         raise CertificateError(
             f'The certificate {credentials.user_cert} does not belong to the private key {credentials.user_private_key}.'
         )
+    if not user_key and credentials.cloud_cert:
+        _check_unsigned(credentials, verify)
     return Certificates(cloud, user, user_key)
 
 
@@ -116,6 +118,42 @@ def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
         'Set cloud_cert, or EUCALYPTUS_CERT in the eucarc, to the file cloud-cert.pem of the credentials that the '
         "cloud's administrator provides."
     )
+    try:
+        status, content = _request_certificates(credentials, url, verify)
+    except (BotoCoreError, HTTPClientError) as error:
+        raise CertificateError(f'No cloud certificate was given, and {url} cannot be reached. {ways_out}') from error
+    if status == 403:
+        raise CertificateError(
+            'No cloud certificate was given, and this user may not request it from the cloud: allow '
+            f'euserv:DescribeServiceCertificates. {ways_out}'
+        )
+    if status != 200:
+        raise CertificateError(
+            f'No cloud certificate was given, and {url} answered {status}: clouds older than 4.2 do not provide it. {ways_out}'
+        )
+    return _bundling_certificate(content, url, ways_out)
+
+
+def _check_unsigned(credentials: Credentials, verify: bool | str) -> None:
+    """Raise CertificateError if the cloud requires signed manifests. Up to 4.1 it does, and has no service for certificates.
+
+    4.0 and 4.1 check the signature at the registration (ImageManifests), 3.x when an instance starts (WalrusImageManager).
+    """
+    url = bootstrap_url(credentials.ec2_url)
+    try:
+        status, _content = _request_certificates(credentials, url, verify)
+    except (BotoCoreError, HTTPClientError):
+        return
+    if status == 404:
+        raise CertificateError(
+            f'The image cannot be signed, because {credentials.origin} named no private key, and nothing was uploaded. {url} '
+            'answered 404, so the cloud is older than 4.2 and runs only signed images. Set user_cert and user_private_key, or '
+            "EC2_CERT and EC2_PRIVATE_KEY in the eucarc, to the files of the credentials that the cloud's administrator provides."
+        )
+
+
+def _request_certificates(credentials: Credentials, url: str, verify: bool | str) -> tuple[int, bytes]:
+    """HTTP status and content of the reply. Raises BotoCoreError, HTTPClientError."""
     request = AWSRequest(
         'POST',
         url,
@@ -123,23 +161,10 @@ def _ask_the_cloud(credentials: Credentials, verify: bool | str) -> bytes:
     )
     keys = Keys(credentials.access_key, credentials.secret_key, credentials.security_token)
     SigV4Auth(keys, 'bootstrap', 'eucalyptus').add_auth(request)
-    try:
-        # The stubs lack that verify can be the path of a bundle.
-        session = URLLib3Session(verify=verify, timeout=30)  # type: ignore[arg-type]
-        reply = session.send(request.prepare())
-    except (BotoCoreError, HTTPClientError) as error:
-        raise CertificateError(f'No cloud certificate was given, and {url} cannot be reached. {ways_out}') from error
-    if reply.status_code == 403:
-        raise CertificateError(
-            'No cloud certificate was given, and this user may not request it from the cloud: allow '
-            f'euserv:DescribeServiceCertificates. {ways_out}'
-        )
-    if reply.status_code != 200:
-        raise CertificateError(
-            f'No cloud certificate was given, and {url} answered {reply.status_code}: clouds older than '
-            f'4.2 do not provide it. {ways_out}'
-        )
-    return _bundling_certificate(reply.content, url, ways_out)
+    # The stubs lack that verify can be the path of a bundle.
+    session = URLLib3Session(verify=verify, timeout=30)  # type: ignore[arg-type]
+    reply = session.send(request.prepare())
+    return reply.status_code, reply.content
 
 
 def _bundling_certificate(content: bytes, url: str, ways_out: str) -> bytes:

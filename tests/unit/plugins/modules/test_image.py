@@ -62,6 +62,7 @@ def registers(cloud, image_id: str = 'eki-1', found: str = NONE) -> None:
         return f'<imageId>{image_id}</imageId>'
 
     cloud.on('DescribeAvailabilityZones', FOR_ADMINISTRATORS)
+    cloud.on('DescribeServiceCertificates', (403, ''))
     cloud.on('DescribeImages', found)
     cloud.on('RegisterImage', register)
     cloud.on('DescribeImageAttribute', NOBODY)

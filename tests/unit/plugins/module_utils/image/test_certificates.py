@@ -52,7 +52,8 @@ def test_the_files_that_the_credentials_name_are_read(tmp_path):
     assert found.user_key.private_numbers() == pair('user').key.private_numbers()
 
 
-def test_a_path_may_begin_with_the_home_directory(tmp_path, monkeypatch):
+def test_a_path_may_begin_with_the_home_directory(tmp_path, monkeypatch, cloud):
+    cloud.on('DescribeServiceCertificates', (200, described()))
     monkeypatch.setenv('HOME', str(tmp_path))
     (tmp_path / 'cloud').write_bytes(pair('cloud').certificate_pem())
     assert find_certificates(account(cloud_cert='~/cloud')).cloud == pair('cloud').certificate
@@ -89,6 +90,16 @@ def test_when_the_cloud_does_not_return_it_the_message_names_the_file_to_use(clo
         find_certificates(account())
     assert 'Set cloud_cert, or EUCALYPTUS_CERT in the eucarc, to the file cloud-cert.pem' in str(caught.value)
     assert 'very-secret' not in str(caught.value)
+
+
+@pytest.mark.parametrize('reply', [(200, described()), (403, ''), EndpointConnectionError(endpoint_url='x')])
+def test_a_bundle_may_be_unsigned_unless_the_cloud_is_known_to_be_older_than_4_2(cloud, reply, tmp_path):
+    (tmp_path / 'cloud').write_bytes(pair('cloud').certificate_pem())
+    cloud.on('DescribeServiceCertificates', reply)
+    assert find_certificates(account(cloud_cert=str(tmp_path / 'cloud'))).user_key is None
+    cloud.on('DescribeServiceCertificates', (404, ''))
+    with pytest.raises(CertificateError, match='because the eucarc file /e named no private key.* EC2_CERT and EC2_PRIVATE_KEY'):
+        find_certificates(account(cloud_cert=str(tmp_path / 'cloud')))
 
 
 def test_a_missing_file_is_named_with_the_place_that_named_it():
