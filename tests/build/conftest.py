@@ -112,7 +112,7 @@ class BuildLab(Lab):
         return re.findall(r'eucalab\.server INFO (\w+) (?:/\S* )?\d{3}\b', (self.home / 'log/api.log').read_text())
 
     def left_behind(self) -> list[tuple]:
-        """All that costs something and is not a registered image, the snapshot of one or, without tags, its entry in the list."""
+        """All that costs something and is not a registered image, the snapshot of one or, without tags, an entry with theirs."""
         queries = (
             "SELECT id, state FROM instances WHERE state NOT IN ('terminated')",
             "SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')",
@@ -120,7 +120,8 @@ class BuildLab(Lab):
             "FROM images, json_each(images.block_devices) WHERE images.state = 'available')",
             "SELECT id, name FROM security_groups WHERE name != 'default'",
             "SELECT bucket, key FROM objects WHERE bucket LIKE 'answer-files-%' OR bucket LIKE 'builds-%' "
-            "AND NOT EXISTS (SELECT 1 FROM images WHERE state = 'available' AND key LIKE '%/' || id)",
+            "AND substr(key, instr(key, '/') + 1) NOT IN "
+            "(SELECT id FROM images WHERE state = 'available' UNION SELECT id FROM snapshots)",
         )
         return [tuple(row) for query in queries for row in self.rows(query)]
 
