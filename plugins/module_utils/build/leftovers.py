@@ -16,6 +16,9 @@ import time
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import remove_claim
+
+# Not where it is used: the guard works when Ansible has removed its module's archive, and can import nothing then.
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
@@ -98,7 +101,7 @@ def _untagged_is_ours(kind: Kind, resource: Resource, name: str, volumes: set[st
 
 def _unlisted(cloud: Cloud, kind: Kind, resources: list[Resource]) -> set[str]:
     """The ids of those that an interrupted creation made, where the cloud has no tags. Raises Doubtful."""
-    build_list = cloud.build_list
+    build_list: BuildList | None = cloud.build_list
     notes = build_list.notes(kind.noun) if build_list else []
     if build_list is None or build_list.build not in [note.build for note in notes]:
         return set()

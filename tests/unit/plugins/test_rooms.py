@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,6 +88,16 @@ def test_module_utils_imports_nothing_above_it() -> None:
         for path in files(room):
             above = {name for name in imports(path) if name.startswith(PREFIX) and not name.startswith(UTILS)}
             assert above <= {UTILS.rstrip('.')}, path
+
+
+def test_the_guard_of_a_build_imports_nothing_once_it_runs() -> None:
+    """Ansible has then removed the archive of the module that started it."""
+    code = f'import sys, {PREFIX}plugins.modules.build_guard; print(*sys.modules)'
+    environment = {**os.environ, 'PYTHONPATH': str(Path(plan.__file__).parents[5])}
+    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=True)
+    loaded, paths = set(done.stdout.split()), {dotted(path): path for room in ALLOWED for path in files(room)}
+    later = {name for module in loaded & paths.keys() for name in imports(paths[module]) & paths.keys()} - loaded
+    assert later == {f'{UTILS}cloud.eucarc', f'{UTILS}cloud.ini'}, 'these find the credentials before the guard starts'
 
 
 def test_the_lab_and_the_plugins_do_not_import_each_other() -> None:
