@@ -32,8 +32,7 @@ from lxml import etree
 
 YAST = 'http://www.suse.com/1.0/yast2ns'
 GOLDEN = Path(__file__).parent / 'golden'
-# Not make unit, which tests a copy of the checkout.
-WRITE_GOLDEN = 'GOLDEN=write make coverage ONLY=tests/unit/plugins/plugin_utils/test_answer_files.py'
+WRITE_GOLDEN = 'GOLDEN=write make unit ONLY=tests/unit/plugins/plugin_utils/test_answer_files.py'
 FORMS = {
     'kickstart': 'kickstart.cfg.j2',
     'preseed': 'preseed.cfg.j2',
