@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render_argument
 
 
 class ActionModule(ActionBase):
@@ -20,11 +19,8 @@ class ActionModule(ActionBase):
             if 'content' in arguments or 'src' in arguments:
                 return {'failed': True, 'msg': 'template, content and src are mutually exclusive.'}
             try:
-                path = self._find_needle('templates', template)
-                arguments['content'] = render(self._templar, path, task_vars or {})
+                arguments['content'] = render_argument(self, template, task_vars or {})
             except TemplateError as error:
                 return {'failed': True, 'msg': str(error)}
-            except AnsibleError:
-                return {'failed': True, 'msg': f'There is no template {template}.'}
         result: dict[str, t.Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
         return result

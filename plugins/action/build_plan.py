@@ -16,7 +16,7 @@ from pathlib import Path
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as core_version
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import catalogue
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import boot, catalogue
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     PREFIX,
     PROOF_KEY_PLACEHOLDER,
@@ -39,6 +39,7 @@ PLACEHOLDERS = {f'{PREFIX}volume_id': VOLUME_PLACEHOLDER, f'{PREFIX}proof_key': 
 FILLED_IN = ('inputs', 'here', 'answer_file')
 SYSTEM, NO_SYSTEM = f'__{PREFIX}system', f'__{PREFIX}no_system'
 SHA256 = 'sha256:'
+WAYS = {boot.HOOK: 'the hook of the node controllers', boot.DISK: 'a boot disk'}
 
 
 class ActionModule(ActionBase):
@@ -69,6 +70,8 @@ class ActionModule(ActionBase):
             result.pop('invocation', None)
             if not result.get('failed'):
                 self._add_media(result, recipe, system, trust)
+                if chosen := result['build'].get('boot'):
+                    self._display.display(f'The installer boots by {WAYS[chosen["way"]]}, because {chosen["reason"]}.')
                 if not result['build'].get('image'):
                     remarks += [f'{PREFIX}answer_file: {remark}.' for remark in self._unchecked]
                     result['warnings'] = [*result.get('warnings', []), *remarks]
@@ -132,7 +135,7 @@ class ActionModule(ActionBase):
     def _answer_file(self, recipe: Recipe, here: str, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Path, digest and facts of the answer file."""
         if not recipe['answer_file']:
-            return {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), **facts_of('')}
+            return {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), 'bytes': 0, 'secret': False, **facts_of('')}
         playbook, own = variables['playbook_dir'], f'{variables["role_path"]}/templates'
         system, name = variables[SYSTEM], recipe['answer_file']
         try:
@@ -158,7 +161,9 @@ class ActionModule(ActionBase):
         self._unchecked = checked.unchecked
         facts = facts_of(text)
         facts['reports'] = facts['reports'] and recipe['boot_report']
-        return {'path': path, 'sha256': hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest(), **facts}
+        facts['secret'] = boot.holds_secret(text, recipe.values, os.path.dirname(path) == own)
+        content = text.encode('utf-8', 'surrogateescape')
+        return {'path': path, 'sha256': hashlib.sha256(content).hexdigest(), 'bytes': len(content), **facts}
 
 
 def find_template(name: str, directories: list[str]) -> str:

@@ -20,6 +20,12 @@ options:
       - Bucket of the build's answer file. The file is an object with the build's name, and is removed with the other resources.
       - The default is that of M(eucalyptus.cloud.answer_file).
     type: str
+  boot_disk_bucket:
+    description:
+      - Bucket with the bundle of the build's boot disk. The image of the disk has the build's name and C(-boot). The bundle is
+        removed with the other resources, also an incomplete one.
+      - Without it, no bundle is removed.
+    type: str
   keep:
     description:
       - Whether to keep the build's instances, security group, volumes, images and snapshots.

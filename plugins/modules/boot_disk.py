@@ -158,7 +158,7 @@ def make(params: dict[str, t.Any], stack: contextlib.ExitStack) -> tuple[str, bo
     inputs = boot_disk.Inputs(**paths, **names, parameters=params['parameters'].strip(), uefi=params['uefi'])
     disk = boot_disk.BootDisk(inputs)
     if params['memory'] is not None:
-        disk.check_memory(params['memory'])
+        disk.needs.check_memory(params['memory'])
     made = Scratch(stack).new()
     disk.write(made)
     return made, disk
@@ -195,7 +195,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             plan.step(f'write boot disk {dest}', functools.partial(place, made, dest), **wanted)
         if not module.check_mode:
             plan.do_steps()
-    result = {**wanted, 'memory': disk.memory, 'label': boot_disk.LABEL}
+    result = {**wanted, 'memory': disk.needs.memory, 'label': boot_disk.LABEL}
     return {'changed': plan.changed, 'diff': plan.diff(), 'actions': plan.descriptions, 'boot_disk': result}
 
 

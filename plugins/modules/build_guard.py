@@ -119,6 +119,7 @@ class BuildGuardModule(CloudModule):
         'name': {'type': 'str'},
         'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
         'answer_file_bucket': {'type': 'str'},
+        'boot_disk_bucket': {'type': 'str'},
         'keep': {'type': 'bool', 'default': False},
         'when_busy': {'type': 'str', 'choices': ['refuse', 'wait'], 'default': 'refuse'},
         'wait_timeout': {'type': 'int', 'default': 7200},
@@ -194,7 +195,7 @@ class BuildGuardModule(CloudModule):
         # Connections are not shared with the guard's process.
         claim.store = ClaimStore(self._connect(), name)
         rest = (self.params['tag'], self.params['answer_file_bucket'], self.params['keep'], str(self._log), self._lock.exists)
-        duty = CleanUp(self._connect(), claim, name, *rest)
+        duty = CleanUp(self._connect(), claim, name, *rest, boot_disk_bucket=self.params['boot_disk_bucket'])
         try:
             return {'pid': guard.start(lock, self.params['playbook'], self._log, duty, f'{name}/{claim.id}'), 'claim': claim.id}
         except BaseException:

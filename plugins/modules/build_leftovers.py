@@ -98,6 +98,7 @@ class BuildLeftoversModule(CloudModule):
         'name': {'type': 'str', 'required': True},
         'tag': {'type': 'str', 'default': 'eucalyptus.cloud/build'},
         'answer_file_bucket': {'type': 'str'},
+        'boot_disk_bucket': {'type': 'str'},
         'keep': {'type': 'bool', 'default': False},
         'claim': {'type': 'str'},
         'wait_timeout': {'type': 'int', 'default': 600},
@@ -107,7 +108,7 @@ class BuildLeftoversModule(CloudModule):
     def find(self) -> list[Leftover]:
         name, tag, bucket, keep = (self.params[key] for key in ('name', 'tag', 'answer_file_bucket', 'keep'))
         dead = self._refuse_if_busy()
-        found = find_leftovers(self.cloud, tag, name, bucket, keep)
+        found = find_leftovers(self.cloud, tag, name, bucket, keep, self.params['boot_disk_bucket'])
         if found:
             self._refuse_if_busy()  # somebody may have started the build since the first look, so these may be new
         return dead_claims(name, dead) + found

@@ -112,14 +112,21 @@ build:
       description: Name and version of the cloud. Empty before Eucalyptus 4.2, which does not report them.
       type: str
       sample: Eucalyptus/4.4.2
+    boot:
+      description:
+        - How the installer boots; null if the image exists. C(way) is V(hook) or V(disk), and C(reason) explains the choice.
+        - C(answer_file_by) is V(url) or V(user_data). C(image_name) is the name of the boot disk's image. C(bucket) has the bundle
+          of a boot disk of this build alone; it is empty if the boot disk serves all builds of the installer.
+      type: dict
     media:
       description:
         - For C(kernel) and C(ramdisk), as far as they come from the catalogue or a URL, their C(source), their C(checksum), and how
           far it was verified (C(trust)).
       type: dict
     answer_file:
-      description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), and whether the
-        installed system reports its first boot (C(reports)) and the installation proves its success (C(proves)).
+      description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), its size in C(bytes),
+        and whether it may contain a password (C(secret)), the installed system reports its first boot (C(reports)) and the
+        installation proves its success (C(proves)).
       type: dict
 software:
   description: Versions of C(cloud), C(collection) and C(ansible).
@@ -142,7 +149,7 @@ actions:
 import hashlib
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import instance_types, offers, remote
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import boot, instance_types, offers, remote
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     KEY_TAG,
     PREFIX,
@@ -229,7 +236,8 @@ class BuildPlan(CloudModule):
             'finished_tags': recipe.finished_tags(key),
             'client_tokens': {purpose: recipe.client_token(key, purpose) for purpose in ('install', 'test')},
             'answer_file': self.params['answer_file'],
-            'remote': None,  # set for a build that is necessary
+            'remote': None,  # these two are set for a build that is necessary
+            'boot': None,
             **{name: recipe[name] for name in ('instance_type', 'boot_test_instance_type')},
         }
 
@@ -249,19 +257,40 @@ class BuildPlan(CloudModule):
         return f'sha256:{found["sha256"]}'
 
     def _check_with_the_cloud(self) -> None:
-        """Refuse what the cloud would refuse later, with the variable's name."""
-        recipe, boot_params = self.recipe, self.recipe.boot_params
-        if self.params['answer_file']['path']:
-            bucket = recipe['answer_file_bucket'] or self.cloud.credentials.own_bucket('answer-files')
-            seconds, url = recipe['answer_file_expires'], recipe.values.get('guest_s3_url') or None
-            # Made without a request; its length is that of the URL which the installer will get.
-            url = self.cloud.presigned_get(bucket, self.build['image_name'], seconds, url)
-            boot_params = boot_params.replace(URL_PLACEHOLDER, url)
-        self._refuse(recipe.boot_params_problems(boot_params) + offers.unmet(self.cloud, recipe) + self._unregistrable())
+        """Decide how the installer boots, and refuse what the cloud would refuse later, with the variable's name."""
+        recipe = self.recipe
+        way, reason = boot.choose(self.cloud, recipe)
+        by, problem = boot.answer_way(recipe, self.params['answer_file'], way)
+        boot_params = self._boot_params(by)
+        problems = recipe.boot_params_problems(boot_params)
+        problems += boot.problems(self.cloud, recipe, boot_params) if way == boot.DISK else self._unregistrable()
+        self._refuse(([problem] if problem else []) + problems + offers.unmet(self.cloud, recipe))
         name, unknown = instance_types.choose(self.cloud, recipe)
         if unknown:
             self.module.warn(unknown)
         self.build |= {'instance_type': name, 'boot_test_instance_type': recipe['boot_test_instance_type'] or name}
+        # Without a secret in it, a boot disk is the same for every build of this installer, and stays registered.
+        own = way == boot.DISK and (by == boot.BY_URL)
+        self.build['boot'] = {
+            'way': way,
+            'reason': reason,
+            'answer_file_by': by,
+            'image_name': f'{self.build["image_name"] if own else recipe["name"]}-boot',
+            'bucket': (recipe['bucket'] or self.cloud.credentials.own_bucket('images')) if own else '',
+        }
+
+    def _boot_params(self, by: str) -> str:
+        """The kernel command line, with the answer file's URL as long as the installer will get it."""
+        recipe = self.recipe
+        if not self.params['answer_file']['path']:
+            return f'{remote.parameters(recipe.values)} {recipe.boot_params}'.strip()
+        url = boot.USER_DATA_URL
+        if by == boot.BY_URL:
+            bucket = recipe['answer_file_bucket'] or self.cloud.credentials.own_bucket('answer-files')
+            # Made without a request.
+            guest_url = recipe.values.get('guest_s3_url') or None
+            url = self.cloud.presigned_get(bucket, self.build['image_name'], recipe['answer_file_expires'], guest_url)
+        return recipe.boot_params.replace(URL_PLACEHOLDER, url)
 
     def _unregistrable(self) -> list[str]:
         """A sentence for each file that only an administrator can register."""

@@ -86,6 +86,10 @@ options:
       - A dictionary or list is sent as JSON.
       - With any of these options the user data can have at most 12287 bytes, because a node controller keeps no more.
     type: raw
+  user_data_template:
+    description: Path of a Jinja template on the controller, found as by M(ansible.builtin.template), whose text is the user data,
+      JSON included. An error names the file, the line and the variable, and no content.
+    type: str
   wait_timeout:
     default: 900
 extends_documentation_fragment:
@@ -241,6 +245,7 @@ class Instance(ResourceModule):
         'installer': {'type': 'str'},
         'vnc': {'type': 'bool', 'default': False},
         'user_data': {'type': 'raw', 'no_log': True},
+        'user_data_template': {'type': 'str'},
     }
     identifying = ('client_token',)
     fixed_if_reported = ('image_id', 'kernel_id', 'ramdisk_id', 'instance_type', 'key_name', 'zone')
@@ -267,6 +272,8 @@ class Instance(ResourceModule):
             raise ModuleError(f'{self.not_found} It cannot be stopped.')
         if not image_id:
             raise ModuleError(f'{self.not_found} To run one, set image_id.')
+        if self.params['user_data_template']:
+            raise ModuleError('user_data_template works only in a task: the action plugin renders it on the controller.')
         request = {parameter: self.params[option] for option, parameter in SENT.items() if self.params[option]}
         if self.params['zone']:
             request['Placement'] = {'AvailabilityZone': self.params['zone']}

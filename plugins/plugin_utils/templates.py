@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 
 import ansible.template
 import jinja2
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
 from ansible.template import Templar, generate_ansible_template_vars
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from jinja2 import nodes
@@ -62,6 +64,15 @@ def render(templar: Templar, path: str, variables: Mapping[str, t.Any]) -> str:
     except Exception as error:  # a template can call any filter, which can raise anything
         raise TemplateError(_explained(error, path, search)) from None
     return result if isinstance(result, str) else json.dumps(result)
+
+
+def render_argument(action: ActionBase, name: str, variables: Mapping[str, t.Any]) -> str:
+    """Return the text of the template that an argument of the action's task names. Raises TemplateError."""
+    try:
+        path = action._find_needle('templates', name)
+    except AnsibleError as error:
+        raise TemplateError(f'There is no template {name}.') from error
+    return render(action._templar, path, variables)
 
 
 def _read(path: str) -> str:

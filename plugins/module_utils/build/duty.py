@@ -36,6 +36,7 @@ class CleanUp:
     keep: bool
     log: str
     wanted: t.Callable[[], bool]
+    boot_disk_bucket: str | None = None
     lost: bool = False
 
     def refresh(self) -> None:
@@ -55,7 +56,7 @@ class CleanUp:
         quiet = 0
         while quiet < 2 and time.monotonic() < deadline and self.wanted() and not self.lost:
             try:
-                found = find_leftovers(self.cloud, self.tag, self.name, self.answer_file_bucket, self.keep)
+                found = find_leftovers(self.cloud, self.tag, self.name, self.answer_file_bucket, self.keep, self.boot_disk_bucket)
                 plan_leftovers(self.cloud, found, LOOK_TIMEOUT).apply()
             except Exception as error:  # the cloud may be unreachable for a while; only the deadline ends this
                 quiet = 0

@@ -33,11 +33,14 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.security_gr
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.sealing import stem_prefix
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.upload import Bucket, UploadError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-use'}
 
-ANSWER_FILE, CLAIM = 'answer file', 'claim'
+ANSWER_FILE, CLAIM, BUNDLE = 'answer file', 'claim', 'bundle'
+BOOT_DISK = '-boot'  # follows the build's name in that of the image of its boot disk
 # The order of looking. An instance holds its security group, its volumes and its image, an image its snapshot.
 KINDS = {kind.title: kind for kind in (INSTANCE, SECURITY_GROUP, VOLUME, IMAGE, SNAPSHOT)}
 # A client token has up to 64 characters: the end of the build's name, which is unique, a dot, and anything that the role adds.
@@ -57,11 +60,18 @@ class Doubtful(CollectionError):
     """Several resources may be that of an interrupted creation, and not all belong to the build."""
 
 
-def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None, answer_file_only: bool = False) -> list[Leftover]:
+def find_leftovers(
+    cloud: Cloud,
+    tag: str,
+    name: str,
+    bucket: str | None = None,
+    answer_file_only: bool = False,
+    boot_disk_bucket: str | None = None,
+) -> list[Leftover]:
     """The resources with ``tag`` = ``name``, in the order of their removal. Raises CloudError.
 
     ``bucket`` contains the build's answer file, an object of the build's name. The default is the account's own bucket for
-    answer files. ``answer_file_only`` leaves out everything else.
+    answer files. ``answer_file_only`` leaves out everything else. ``boot_disk_bucket`` contains the bundle of its boot disk.
     """
     bucket = bucket or cloud.credentials.own_bucket('answer-files')
     found = _answer_file(cloud, bucket, name)
@@ -82,6 +92,7 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
                 kept.add(resource['snapshot_id'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.title, resource[kind.id], resource['state']))
+    found += _bundles(cloud, boot_disk_bucket, f'{name}{BOOT_DISK}') if boot_disk_bucket else []
     # Volumes are last: without its volume, an untagged snapshot could not be found again.
     return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.title)
 
@@ -89,7 +100,7 @@ def find_leftovers(cloud: Cloud, tag: str, name: str, bucket: str | None = None,
 def _untagged_is_ours(kind: Kind, resource: Resource, name: str, volumes: set[str]) -> bool:
     """Whether a resource without the tag is of the build ``name``; ``volumes`` are the ids of that build's."""
     if kind is IMAGE:
-        return bool(resource['name'] == name)
+        return resource['name'] in (name, f'{name}{BOOT_DISK}')
     if kind is SNAPSHOT:
         return resource['volume_id'] in volumes and not resource['tags']
     if not BUILD.fullmatch(name):
@@ -139,11 +150,13 @@ def plan_leftovers(
                 raise WaitError(f'Volume {leftover["id"]} is kept until its snapshot is gone.', None)
             if leftover['type'] == ANSWER_FILE:
                 _remove_object(cloud, leftover['id'])
+            elif leftover['type'] == BUNDLE:
+                _remove_bundle(cloud, leftover['id'])
             elif leftover['type'] == CLAIM:
                 remove_claim(cloud, leftover['id'])
             else:
                 remove(cloud, KINDS[leftover['type']], leftover['id'], max(0.0, deadline - time.monotonic()), report)
-        except (CloudError, WaitError) as error:
+        except (CloudError, UploadError, WaitError) as error:
             failures.append((leftover, error))
 
     def conclude() -> list[Leftover]:
@@ -193,6 +206,17 @@ def _answer_file(cloud: Cloud, bucket: str, key: str) -> list[Leftover]:
             return []
         state = 'unknown'  # an unreachable storage does not prevent the removal of the rest
     return [_leftover(ANSWER_FILE, f'{bucket}/{key}', state)]
+
+
+def _bundles(cloud: Cloud, bucket: str, image_name: str) -> list[Leftover]:
+    """The bundles of images of this name, complete or not."""
+    keys = Bucket(cloud, bucket).bundles(stem_prefix(image_name, 'machine'))
+    return [_leftover(BUNDLE, f'{bucket}/{key}', 'available') for key in keys]
+
+
+def _remove_bundle(cloud: Cloud, location: str) -> None:
+    bucket, _slash, key = location.partition('/')
+    Bucket(cloud, bucket).remove_bundle(key)
 
 
 def _remove_object(cloud: Cloud, location: str) -> None:

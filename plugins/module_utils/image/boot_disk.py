@@ -73,22 +73,37 @@ class Inputs:
     uefi: bool = True
 
 
+class Needs:
+    """Requirements of a kernel and its ramdisk: ``memory`` in MiB before the installer starts, and the length of the command line
+    that the kernel reads. Raises BootDiskError, OSError."""
+
+    def __init__(self, kernel: str, kernel_name: str, ramdisk: str, ramdisk_name: str) -> None:
+        header = _Header(kernel, kernel_name)
+        size = os.path.getsize(ramdisk)
+        if not size:
+            raise BootDiskError(f'{ramdisk_name} is empty, and an installer needs its ramdisk.')
+        # The kernel unpacks itself beside the ramdisk.
+        self.memory = -(-(header.memory + size) // MIB)
+        self.command_line = header.command_line
+
+    def check_memory(self, available: int) -> None:
+        """Refuse an instance of ``available`` MiB."""
+        if self.memory > available:
+            raise BootDiskError(
+                f'Kernel and ramdisk need {self.memory} MiB of memory before the installer starts, and the instance may have only '
+                f'{available} MiB. Use an instance type with more memory.'
+            )
+
+
 class BootDisk:
     """The disk of these inputs, checked. Raises BootDiskError, OSError."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
-        header = _Header(inputs.kernel, inputs.kernel_name)
-        ramdisk = os.path.getsize(inputs.ramdisk)
-        if not ramdisk:
-            raise BootDiskError(f'{inputs.ramdisk_name} is empty, and an installer needs its ramdisk.')
-        # The kernel unpacks itself beside the ramdisk.
-        self.memory = -(-(header.memory + ramdisk) // MIB)
-        check_parameters(inputs.parameters, header.command_line)
-        self._boot_record = _system_file(BOOT_RECORD)
+        self.needs = Needs(inputs.kernel, inputs.kernel_name, inputs.ramdisk, inputs.ramdisk_name)
+        check_parameters(inputs.parameters, self.needs.command_line)
+        check_tools(inputs.uefi)
         efi = {path: _system_file(places) for path, places in EFI.items()} if inputs.uefi else {}
-        self._syslinux = _program('syslinux')
-        _program('mcopy')  # syslinux calls it
         files = {KERNEL[1:]: inputs.kernel, RAMDISK[1:]: inputs.ramdisk, **efi}
         self._files = FileSystem(
             [_memory_file('SYSLINUX.CFG', self._configuration()), *(_disk_file(*one) for one in files.items())],
@@ -104,14 +119,6 @@ class BootDisk:
         lines = ('SERIAL 0 115200', 'DEFAULT i', 'PROMPT 0', 'LABEL i', f' LINUX {KERNEL}', f' INITRD {RAMDISK}')
         append = f' APPEND {self._inputs.parameters}\n' if self._inputs.parameters else ''
         return ('\n'.join(lines) + '\n' + append).encode()
-
-    def check_memory(self, available: int) -> None:
-        """Refuse the disk for an instance of ``available`` MiB."""
-        if self.memory > available:
-            raise BootDiskError(
-                f'Kernel and ramdisk need {self.memory} MiB of memory before the installer starts, and the instance has '
-                f'{available} MiB. Use an instance type with more memory.'
-            )
 
     def write(self, path: str) -> None:
         """Write the disk into the new file ``path``. Raises BootDiskError, OSError."""
@@ -132,13 +139,13 @@ class BootDisk:
             self._files.clear_times(disk)
 
     def _partition_table(self) -> bytes:
-        code = _read(self._boot_record)[:440].ljust(440, b'\0')
+        code = _read(_system_file(BOOT_RECORD))[:440].ljust(440, b'\0')
         chs = b'\xfe\xff\xff'  # "use the LBA fields"
         entry = struct.pack('<B3sB3sII', ACTIVE, chs, ESP, chs, START, self._files.sectors)
         return code + struct.pack('<IH', DISK_ID, 0) + entry.ljust(64, b'\0') + b'\x55\xaa'
 
     def _install(self, path: str) -> None:
-        command = [self._syslinux, '--install', '--offset', str(START * SECTOR), path]
+        command = [_program('syslinux'), '--install', '--offset', str(START * SECTOR), path]
         # mtools reads the user's settings, which may forbid what is done here.
         settings = {'LC_ALL': 'C', 'MTOOLSRC': os.devnull, 'HOME': '/', 'MTOOLS_SKIP_CHECK': '1'}
         search = os.pathsep.join([os.environ.get('PATH', os.defpath), SBIN])
@@ -165,6 +172,14 @@ class _Header:
         self.command_line: int = min(line - 1, COMMAND_LINE)
         (unpacked,) = struct.unpack_from('<I', head, 0x260) if version >= 0x20A else (0,)
         self.memory: int = max(unpacked, os.path.getsize(path))
+
+
+def check_tools(uefi: bool) -> None:
+    """Raise BootDiskError if this machine lacks a program or a file that boot disks are made with."""
+    for name in ('syslinux', 'mcopy'):  # syslinux calls mcopy
+        _program(name)
+    for places in (BOOT_RECORD, *(EFI.values() if uefi else ())):
+        _system_file(places)
 
 
 def check_parameters(parameters: str, command_line: int = COMMAND_LINE) -> None:

@@ -78,6 +78,8 @@ def test_an_answer_file_is_found_where_its_author_means(plan: Planner, tmp_path:
     assert answer == {
         'path': str(tmp_path / place / 'x.ks.j2'),
         'sha256': hashlib.sha256(b'poweroff\n').hexdigest(),
+        'bytes': 9,
+        'secret': False,
         'reports': False,
         'proves': False,
     }
@@ -91,7 +93,9 @@ def test_an_answer_file_that_is_nowhere_is_answered_with_the_places(plan: Planne
 
 
 def test_without_an_answer_file_nothing_is_rendered(plan: Planner) -> None:
-    assert plan()['answer_file'] == {'path': '', 'sha256': hashlib.sha256(b'').hexdigest(), 'reports': False, 'proves': False}
+    digest = hashlib.sha256(b'').hexdigest()
+    nothing = {'path': '', 'sha256': digest, 'bytes': 0, 'secret': False, 'reports': False, 'proves': False}
+    assert plan()['answer_file'] == nothing
 
 
 @pytest.mark.parametrize(('interface', 'last'), [('installer', 'ttyS0'), ('display', 'tty0')])

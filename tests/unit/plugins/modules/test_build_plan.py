@@ -27,7 +27,11 @@ INPUTS: dict[str, t.Any] = {
     'ramdisk_checksum': '',
     'ramdisk_id': 'eri-11111111',
     'image_id': '',
+    'boot': 'auto',
+    'bucket': '',
     'answer_file': 'x.ks.j2',
+    'answer_file_by': 'auto',
+    'remote_interface': 'installer',
     'boot_test': True,
     'require_proof': False,
     'answer_file_bucket': '',
@@ -44,7 +48,7 @@ INPUTS: dict[str, t.Any] = {
     'volume_size': 4,
     'directory': '/builds',
 }
-ANSWER_FILE = {'path': '/srv/x.ks.j2', 'sha256': 'abc', 'reports': True, 'proves': True}
+ANSWER_FILE = {'path': '/srv/x.ks.j2', 'sha256': 'abc', 'bytes': 9000, 'secret': False, 'reports': True, 'proves': True}
 NO_SUCH_REQUEST = error(
     '400 Bad Request',
     'Failed to find corresponding class mapping for element: DescribeInstanceTypes in namespace: ec2_amazonaws_com_doc_2014_10_01',
@@ -160,7 +164,7 @@ BY_HAND = {
     'display_listen': '',
     'display_node': '',
 }
-NO_FILE = {'answer_file': {'path': '', 'sha256': 'abc', 'reports': False, 'proves': False}}
+NO_FILE = {'answer_file': {'path': '', 'sha256': 'abc', 'bytes': 9000, 'secret': False, 'reports': False, 'proves': False}}
 
 
 def test_the_way_to_the_installer_is_planned_without_an_answer_file_only(listing: FakeCloud, plan: Planner) -> None:
