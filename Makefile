@@ -30,14 +30,14 @@ help: ## list the targets
 setup: ## install what is missing (needs root), and list it
 	@tools/setup
 
-demo: setup lab-up ## build the lab's Debian inside the lab, with its installer
+demo: setup lab-up ## build the lab's Debian inside the lab, with its installer (WAY=disk: without the hook)
 	@ansible-playbook playbooks/lab_build.yml
 	@printf '\nThe lab is still running. For the same environment in your shell:  source "%s/bin/activate"\n' "$(venv)"
 	@printf 'Build again (nothing to do):  ansible-playbook playbooks/lab_build.yml\nRemove the lab:               make lab-down\n'
 
-lab-up: setup ## start the lab, deploy the hook on its nodes, publish its installer
+lab-up: setup ## start the lab, deploy the hook on its nodes, publish its installer (WAY=disk: only start it)
 	@$(eucalab) up
-	@ansible-playbook -i "$(lab_home)/inventory.ini" -e "lab_home='$(lab_home)'" playbooks/lab.yml
+	@ansible-playbook -i "$(lab_home)/inventory.ini" -e "lab_home='$(lab_home)' lab_way=$(or $(WAY),hook)" playbooks/lab.yml
 
 lab-down: ## stop the lab and remove everything it made
 	@$(eucalab) down

@@ -137,7 +137,8 @@ def remove_orphans() -> None:
     """Remove the labs of runs that were killed."""
     for state in STATES.glob('eucalab-build-*'):
         if state == STATE or not Path('/proc', state.name.rpartition('-')[2]).exists():
-            run(*EUCALAB, 'down', '--name', NAME, EUCALAB_STATE=str(state))
+            for home in state.iterdir():
+                run(*EUCALAB, 'down', '--name', home.name, EUCALAB_STATE=str(state))
 
 
 @contextlib.contextmanager

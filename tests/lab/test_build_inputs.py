@@ -119,6 +119,22 @@ def test_an_architecture_of_no_eucalyptus_is_refused(build: Build) -> None:
     assert 'sparc' in refused.stdout
 
 
+def test_a_cloud_that_runs_no_boot_disks_is_named_before_anything_changes(
+    clouds: dict[str, Lab], build: Build, tmp_path: Path
+) -> None:
+    old = clouds['3.1']
+    files = {part: str(tmp_path / part) for part in ('kernel', 'ramdisk')}
+    for file in files.values():
+        Path(file).write_text('no installer')
+    asked = len(requests(old))
+    refused = build(**files, kernel_id=None, ramdisk_id=None, connection=connection(old), boot='disk')
+    assert refused.returncode != 0
+    assert 'image_build_boot: this cloud, Eucalyptus before 3.4, runs no machine images with their own boot loader' in one_line(
+        refused
+    )
+    assert not [action for action in requests(old)[asked:] if action.startswith(('Create', 'Register', 'Run', 'PUT', 'POST'))]
+
+
 @pytest.mark.parametrize('mode', [[], ['--check']], ids=['real', 'check'])
 def test_what_the_cloud_does_not_have_is_refused_with_what_it_has(lab_api: Lab, build: Build, mode: list[str]) -> None:
     lab_api.ec2().create_key_pair(KeyName=f'ann-{len(mode)}')

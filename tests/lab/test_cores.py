@@ -55,6 +55,9 @@ PLAY = """\
       check_mode: true
       register: instance
     - ansible.builtin.debug: {msg: "name={{ instance.instance.name }}"}
+    - eucalyptus.cloud.instance: {name: core-template, image_id: emi-12345678, user_data_template: line.j2}
+      module_defaults: *connection
+      check_mode: true
     - render_text: {path: "{{ playbook_dir }}/ignition.j2"}
       register: rendered
     - ansible.builtin.debug: {msg: "text={{ rendered.text_of_template | b64encode }}"}
@@ -108,9 +111,10 @@ def test_json_stays_json_and_a_mistake_in_a_template_is_named(ansible: tuple[str
         return output.partition(f'"msg": "{name}=')[2].partition('"')[0]
 
     # -vvv shows the arguments of the module, as it got them.
-    user_data = re.search(r'"user_data": ("(?:[^"\\]|\\.)*")', output)
-    assert user_data, output
-    assert json.loads(json.loads(user_data[1])) == {'who': 'ann', 'nothing': None, 'enabled': True}
+    user_data = re.findall(r'"user_data": ("(?:[^"\\]|\\.)*")', output)
+    assert len(user_data) == 2, output
+    assert json.loads(json.loads(user_data[0])) == {'who': 'ann', 'nothing': None, 'enabled': True}
+    assert json.loads(user_data[1]) == '{"who": "ann", "nothing": null, "enabled": true}'
     assert said('name') == 'core-box'
     assert base64.b64decode(said('text')).decode() == IGNITION.replace('{{ who }}', 'ann').replace('{', '(')
     assert f'Line 2 of the template {tmp_path}/comment.j2 is wrong: Missing end of comment tag' in output

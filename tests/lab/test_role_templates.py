@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 
 import jinja2
 import pytest
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.boot_disk import BootDisk, Inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / 'roles/image_build/templates'
@@ -31,6 +33,7 @@ VARIABLES: dict[str, Any] = {
     'image_build_kickstart_version': '',
     'image_build_volume_id': 'vol-1a2b3c4d',
     'image_build_device_timeout': 5,
+    'image_build_volume_size': 4,
     'image_build_proof_key': '0123456789',
     'image_build_package_mirror': '',
     'image_build_proxy': '',
@@ -338,15 +341,55 @@ OURS, EPHEMERAL = 'euca-vol-1a2b3c4d-de', 'euca-bdm-ephemeral0-'
 def test_the_installer_takes_the_volume_and_never_a_disk_of_the_instance(
     shell: Run, tmp_path: Path, disks: dict[str, tuple[str, bytes]], found: str
 ) -> None:
-    root = tmp_path / 'root'
+    sized = {name: (serial, content, 4) for name, (serial, content) in disks.items()}
+    assert chosen_disk(shell, tmp_path / 'root', sized) == found
+
+
+def chosen_disk(shell: Run, root: Path, disks: dict[str, tuple[str, bytes, float]]) -> str:
+    """The disk that the fragment finds for a volume of 4 GiB. The disks have serial numbers, contents and sizes in GiB."""
     (root / 'dev').mkdir(parents=True)
-    for name, (serial, content) in disks.items():
+    for name, (serial, content, size) in disks.items():
         (root / 'sys/block' / name).mkdir(parents=True)
         (root / 'sys/block' / name / 'serial').write_text(f'{serial}\n' if serial else '')
+        (root / 'sys/block' / name / 'size').write_text(f'{int(size * (1 << 21))}\n')
         (root / 'dev' / name).write_bytes(content)
-    script = within(root, render('wait_for_disk.sh.j2', image_build_device_timeout=12)).replace('sleep 1', ':')
+    variables = {'image_build_device_timeout': 12, 'image_build_volume_size': '4'}
+    script = within(root, render('wait_for_disk.sh.j2', **variables)).replace('sleep 1', ':')
     done = shell('set -e\n' + script + 'echo "$installation_disk"')
-    assert (done.stdout.strip(), done.returncode) == (found, 0), done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(name='boot_disk', scope='session')
+def fixture_boot_disk(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The beginning of a boot disk."""
+    folder = tmp_path_factory.mktemp('boot-disk')
+    header = bytearray(0x264)
+    header[0x1FE:0x200], header[0x202:0x206], header[0x206:0x208], header[0x211] = b'\x55\xaa', b'HdrS', b'\x0f\x02', 1
+    header[0x238:0x23C] = (2047).to_bytes(4, 'little')
+    for name in ('vmlinuz', 'initrd'):
+        (folder / name).write_bytes(header)
+    kernel, ramdisk, path = (str(folder / name) for name in ('vmlinuz', 'initrd', 'boot.img'))
+    BootDisk(Inputs(kernel, kernel, ramdisk, ramdisk, 'ip=dhcp', uefi=False)).write(path)
+    return Path(path).read_bytes()[: 1 << 16]
+
+
+@pytest.mark.parametrize('numbered', [True, False], ids=['serial numbers', 'no serial numbers'])
+@pytest.mark.parametrize('shell', SHELLS[:1], indirect=True)
+def test_beside_a_boot_disk_and_an_ephemeral_disk_only_the_volume_is_taken_in_any_order(
+    shell: Run, tmp_path: Path, boot_disk: bytes, numbered: bool
+) -> None:
+    disks = {'boot': ('euca-bdm-machine-dev', boot_disk, 0.03), 'ephemeral': (EPHEMERAL, EXT3, 9.97), 'volume': (OURS, BLANK, 4)}
+    for unformatted in (False, True):
+        if unformatted:  # as on Eucalyptus before 4.0
+            disks['ephemeral'] = ('', BLANK, 9.97)
+        for absent in ((), ('volume',)):  # it may come late
+            for number, order in enumerate(itertools.permutations([name for name in disks if name not in absent])):
+                letters = {f'vd{letter}': disks[name] for letter, name in zip('abc', order, strict=False)}
+                named = {name: (serial if numbered else '', *rest) for name, (serial, *rest) in letters.items()}
+                expected = '' if absent else f'vd{"abc"[order.index("volume")]}'
+                root = tmp_path / f'{unformatted}{len(absent)}{number}'
+                assert chosen_disk(shell, root, named) == expected, (order, unformatted)
 
 
 def test_the_fragments_leave_the_answer_files_own_variables_alone() -> None:

@@ -127,6 +127,26 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     assert result['changed'] is True
 
 
+def test_the_boot_disk_of_a_killed_build_goes_with_its_bundle_complete_or_not(empty, clock, run):
+    """The first bundle is that of the image, the second was interrupted, and the third belongs to another image."""
+    stems = [f'debian-0123456789-boot-{number * 24}.{number * 8}' for number in '12'] + ['debian-0123456789-a' + '-' + '1' * 24]
+    keys = [f'{stems[0]}.manifest.xml', f'{stems[0]}.part.0', f'{stems[1]}.part.0', f'{stems[2]}.part.0']
+    contents = ''.join(f'<Contents><Key>{key}</Key><Size>1</Size><ETag>1</ETag></Contents>' for key in keys)
+    storage = '/services/objectstorage'
+    boot = image(tags='').replace('debian-0123456789<', 'debian-0123456789-boot<')
+    empty.on('DescribeImages', boot, boot, '<imagesSet/>')
+    empty.on('DeregisterImage', '<return>true</return>')
+    empty.on(
+        f'GET {storage}', '<ListAllMyBucketsResult><Buckets><Bucket><Name>images</Name></Bucket></Buckets></ListAllMyBucketsResult>'
+    )
+    empty.on(f'GET {storage}/images', f'<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>')
+    for key in keys:
+        empty.on(f'DELETE {storage}/images/{key}', (204, ''))
+    result = run('build_leftovers', boot_disk_bucket='images', **OPTIONS)
+    assert [leftover['id'] for leftover in result['leftovers']] == ['emi-1', *(f'images/{stem}.manifest.xml' for stem in stems[:2])]
+    assert empty.writes == ['DeregisterImage', *(f'DELETE {storage}/images/{key}' for key in keys[:3])]
+
+
 def test_an_untagged_resource_is_found_by_token_and_volume(empty, run):
     untagged = instance('running').replace(TAG, '<clientToken>debian-0123456789.1700000000</clientToken>')
     empty.on('DescribeInstances', untagged)

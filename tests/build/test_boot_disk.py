@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds without the hook: a plain tenant's installer boots from a boot disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.ports import free_port
+
+from .conftest import EUCALAB, BuildLab, run
+
+PLAYS = ['3.4', '4.4', '5']
+HASH = '$6$saltsalt$' + 'a' * 86
+
+
+@pytest.fixture(name='plain', params=PLAYS)
+def fixture_plain(lab: BuildLab, request: pytest.FixtureRequest) -> Iterator[BuildLab]:
+    """A lab of the version, without a hook on its node and without a published installer."""
+    name = f'plain-{request.param.replace(".", "-")}'
+    up = run(*EUCALAB, 'up', '--name', name, '--port', str(free_port()), '--nodes', '1', '--play', request.param)
+    assert up.returncode == 0, up.stdout + up.stderr
+    try:
+        yield BuildLab.load(name)
+    finally:
+        down = run(*EUCALAB, 'down', '--name', name)
+        assert down.returncode == 0, down.stdout + down.stderr
+
+
+def tenants_variables(lab: BuildLab, **more: object) -> dict:
+    """A plain tenant's variables for building the quick system from the installer's files."""
+    facts = lab.facts()
+    return {
+        'image_build_os': 'lab-busybox',
+        'image_build_mirror': facts['lab_mirror_url'],
+        'image_build_name': 'plain',
+        'image_build_connection': {'eucarc': facts['lab_tenant_eucarc']},
+        'image_build_kernel': facts['lab_installer_kernel'],
+        'image_build_ramdisk': facts['lab_installer_ramdisk'],
+        'image_build_guest_s3_url': facts['lab_guest_s3_url'],
+        'image_build_directory': str(lab.home / 'builds'),
+        'image_build_instance_type': 'm1.large',
+        'image_build_volume_size': 1,
+        **more,
+    }
+
+
+def boot_disks(lab: BuildLab) -> list[tuple]:
+    return [tuple(row) for row in lab.rows("SELECT id, name FROM images WHERE name LIKE '%-boot' AND state = 'available'")]
+
+
+def bundles(lab: BuildLab) -> set[str]:
+    """The stems of the bundles in the object storage."""
+    rows = lab.rows("SELECT key FROM objects WHERE bucket LIKE 'images-%'")
+    return {re.sub(r'\.(manifest\.xml|part\.\d+)$', '', row['key']) for row in rows}
+
+
+@pytest.mark.long
+def test_a_plain_tenant_builds_on_nodes_without_the_hook(plain: BuildLab) -> None:
+    variables = tenants_variables(plain)
+    assert not [hook for hook in plain.home.glob('nodes/*/**/nc-hooks/*') if os.access(hook, os.X_OK)]
+    built = plain.build(variables)
+    output = built.stdout + built.stderr
+    assert built.returncode == 0, output
+    assert 'The installer boots by a boot disk, because this account may not register kernels.' in built.stdout
+    directory = Path(re.search(r'Log and manifest are in\s+(\S+)', built.stdout)[1])
+    console = (directory / 'console.log').read_text()
+    assert 'SYSLINUX' in console and 'bootparams:' not in console
+    assert 'inst.ks=http://169.254.169.254/latest/user-data' in console
+    assert re.search(r'installation-proof: key=[0-9a-f]{10} disk=\w+ serial=\S*vol-\S+ bytes=1073741824 ', console)
+    assert 'login:' in (directory / 'boot-test-console.log').read_text()
+    assert plain.settled() == []
+    # The boot disk stays registered, private, for the next build of this installer.
+    assert [name for _id, name in boot_disks(plain)] == ['plain-boot']
+    assert plain.rows('SELECT * FROM launch_permissions') == []
+    assert len(bundles(plain)) == 1
+
+    again = plain.build(variables)
+    assert again.returncode == 0, again.stdout
+    assert 'nothing had to be done' in again.stdout and 'changed=0' in again.stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('plain', ['4.4'], indirect=True)
+def test_a_killed_build_leaves_neither_a_boot_disk_with_a_secret_nor_its_bundle(plain: BuildLab, tmp_path: Path) -> None:
+    variables = tenants_variables(plain, image_build_root_password_hash=HASH)
+    build = plain.start_build(variables, tmp_path / 'output')
+    try:
+        assert plain.installs(build), (tmp_path / 'output').read_text()
+        (disk,) = boot_disks(plain)
+        assert re.fullmatch(r'plain-[0-9a-f]{10}-boot', disk[1])
+        os.kill(build.pid, signal.SIGKILL)
+        build.wait(timeout=60)
+    finally:
+        build.kill()
+    assert plain.settled() == []
+    assert boot_disks(plain) == []
+    assert bundles(plain) == set()
