@@ -255,7 +255,7 @@ def test_help_prints_the_systems_and_asks_the_cloud_nothing(lab_api: Lab, build:
     asked = len(requests(lab_api))
     shown = build(os='help')
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert re.search(r'- fedora-41 +anaconda +kickstart\.cfg\.j2 +VNC +3072 +x86-64-v1 +checked', shown.stdout)
+    assert re.search(r'- fedora-41 +anaconda +kickstart\.cfg\.j2 +VNC +3072 +x86-64-v1 +treeinfo +checked', shown.stdout)
     assert requests(lab_api)[asked:] == []
 
 
