@@ -29,6 +29,7 @@ options:
     description:
       - ID of the claim that the caller itself has on the build, from RV(eucalyptus.cloud.build_guard#module:guard.claim).
       - Without it, the task fails while any machine has the build.
+      - With it, the module waits for a cloud that is unreachable or busy, because that may be why the build failed.
     type: str
   wait_timeout:
     description: Seconds within which all resources should be gone.
@@ -76,6 +77,7 @@ leftovers:
   sample: [{"type": "volume", "id": "vol-7f2e4011", "state": "available"}]
 """
 
+import time
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import refuse_if_busy
@@ -89,6 +91,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers i
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 
@@ -106,6 +109,17 @@ class BuildLeftoversModule(CloudModule):
     }
 
     def find(self) -> list[Leftover]:
+        self._deadline = time.monotonic() + self.params['wait_timeout']
+        if not self.params['claim']:
+            return self._find()
+        # A failure of the cloud ends many a build, and it may last longer than the build.
+        aim = f'the cloud to list what the build {self.params["name"]} created'
+        found = wait_for(
+            lambda: {'leftovers': self._find()}, lambda _found: True, aim, self.params['wait_timeout'], report=self.report
+        )
+        return t.cast('dict[str, list[Leftover]]', found)['leftovers']
+
+    def _find(self) -> list[Leftover]:
         name, tag, bucket, keep = (self.params[key] for key in ('name', 'tag', 'answer_file_bucket', 'keep'))
         dead = self._refuse_if_busy()
         found = find_leftovers(self.cloud, tag, name, bucket, keep, self.params['boot_disk_bucket'])
@@ -114,7 +128,7 @@ class BuildLeftoversModule(CloudModule):
         return dead_claims(name, dead) + found
 
     def plan(self, found: list[Leftover]) -> Plan:
-        plan = plan_leftovers(self.cloud, found, self.params['wait_timeout'], self.report)
+        plan = plan_leftovers(self.cloud, found, self._deadline - time.monotonic(), self.report)
         plan.after = found
         return plan
 

@@ -229,6 +229,20 @@ def test_a_cloud_that_goes_away_while_a_module_waits_is_waited_for(runner: Runne
         assert outcome.result['changed'] and len(outcome.actions) > 12, name
 
 
+def test_a_build_that_a_failure_of_the_cloud_ended_is_removed_when_the_cloud_is_back(
+    runner: Runner, lab: Lab, options: dict[str, Options], waiting: dict[str, Options]
+) -> None:
+    build, looks = waiting['build_leftovers'], itertools.count()
+    guard = {'build_guard': {**options['build_guard'], **build}}
+    claim = runner.run(lab, guard)['build_guard'].result['guard']['claim']
+    cleaning = {'build_leftovers': {**build, 'claim': claim}}
+    outcome = runner.run(lab, cleaning, lambda name: lambda action: CLOSED if next(looks) < 20 else None)['build_leftovers']
+    successes({'build_leftovers': outcome})
+    assert [leftover['type'] for leftover in outcome.result['leftovers']] == ['volume']
+    dismissal = {'build_guard': {'directory': guard['build_guard']['directory'], 'state': 'absent'}}
+    successes(runner.run(lab, dismissal))
+
+
 def test_a_cloud_that_falls_silent_while_a_module_waits_does_not_outlast_its_time(
     runner: Runner, lab: Lab, waiting: dict[str, Options]
 ) -> None:
