@@ -27,8 +27,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     inputs_of,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import is_url
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks, media
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import release
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import GIVEN, Systems
@@ -84,11 +83,9 @@ class ActionModule(ActionBase):
         """Add the system to the result, with its media and how far they were verified; fetch them for a build."""
         build = result['build']
         build |= {'system': system, 'media': {}}
-        for part in media.PARTS:
+        # The step that registers the installer fetches files from other URLs, with the connection's certificates.
+        for part, verified in trust.items():
             source, checksum = recipe.source(part), recipe[f'{part}_checksum'].strip()
-            if part not in trust and not is_url(source):
-                continue  # a registered one, or a file that the module has read
-            verified = trust.get(part, GIVEN)
             build['media'][part] = {'source': source, 'checksum': checksum, 'trust': verified}
             # Another machine than this one fetches them itself.
             if build.get('image') or getattr(self._connection, 'transport', '') != 'local' or not checksum.startswith(SHA256):

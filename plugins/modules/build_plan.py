@@ -120,8 +120,8 @@ build:
       type: dict
     media:
       description:
-        - For C(kernel) and C(ramdisk), as far as they come from the catalogue or a URL, their C(source), their C(checksum), and how
-          far it was verified (C(trust)).
+        - For C(kernel) and C(ramdisk), as far as they come from the catalogue, their C(source), their C(checksum), and how far it
+          was verified (C(trust)).
       type: dict
     answer_file:
       description: Path of the answer file's template (C(path), empty without one), its digest (C(sha256)), its size in C(bytes),

@@ -111,13 +111,6 @@ def test_bad_input_is_refused_with_its_variable(plan: Plan, mirror: str, changes
     assert refusal(plan, **changes).startswith(expected.replace('MIRROR', mirror))
 
 
-def test_an_own_kernel_from_a_url_is_fetched_before_anything_is_created(plan: Plan, mirror: str, files: Files) -> None:
-    own = {'kernel': f'{mirror}/own/linux', 'kernel_checksum': f'sha256:{sha256(b"own")}'}
-    assert refusal(plan, **own).startswith(f'image_build_kernel: Fetching {mirror}/own/linux failed: HTTP Error 404')
-    files['/own/linux'] = b'own'
-    assert plan(**own)['build']['media']['kernel']['trust'] == 'the checksum was given by the user'
-
-
 @pytest.mark.parametrize(
     ('change', 'expected'),
     [
