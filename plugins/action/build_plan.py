@@ -71,6 +71,7 @@ class ActionModule(ActionBase):
                 self._add_media(result, recipe, system, trust)
                 if chosen := result['build'].get('boot'):
                     self._display.display(f'The installer boots by {WAYS[chosen["way"]]}, because {chosen["reason"]}.')
+                    self._check_fetched(recipe, result['build'])
                 if not result['build'].get('image'):
                     remarks += [f'{PREFIX}answer_file: {remark}.' for remark in self._unchecked]
                     result['warnings'] = [*result.get('warnings', []), *remarks]
@@ -100,6 +101,13 @@ class ActionModule(ActionBase):
                     else f'{PREFIX}mirror selects another mirror.'
                 )
                 raise RecipeError(f'{PREFIX}{part}: {error} {way_out}') from error
+
+    @staticmethod
+    def _check_fetched(recipe: Recipe, build: dict[str, t.Any]) -> None:
+        """Refuse files of a boot disk that the module could not check, because they had to be fetched first."""
+        sources = [build[f'{part}_src'] for part in media.PARTS]
+        if build['boot']['way'] == boot.DISK and build['media'] and not any(map(is_url, sources)):
+            boot.check_files(recipe, *sources)
 
     def _evaluate_in(self, variables: dict[str, t.Any]) -> t.Callable[[str, t.Mapping[str, t.Any]], t.Any]:
         def evaluate(name: str, system: t.Mapping[str, t.Any]) -> t.Any:

@@ -45,7 +45,7 @@ def tenants_variables(lab: BuildLab, **more: object) -> dict:
         'image_build_ramdisk': facts['lab_installer_ramdisk'],
         'image_build_guest_s3_url': facts['lab_guest_s3_url'],
         'image_build_directory': str(lab.home / 'builds'),
-        'image_build_instance_type': 'm1.large',
+        'image_build_instance_type': facts['lab_instance_type'],
         'image_build_volume_size': 1,
         **more,
     }

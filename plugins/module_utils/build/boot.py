@@ -65,23 +65,24 @@ def problems(cloud: Cloud, recipe: Recipe, boot_params: str) -> list[str]:
     ]
     if not recipe['answer_file'] and recipe['remote_interface'] == DISPLAY:
         found.append(f'{PREFIX}remote_interface: only the hook adds a display. Set it to installer, or {PREFIX}boot to {HOOK}.')
-    for check in (
-        _check_files,
-        lambda _recipe: boot_disk.check_tools(uefi=False),
-        lambda _recipe: boot_disk.check_parameters(boot_params),
-    ):
+    kernel, ramdisk = (recipe.source(part) for part in FILES)
+    checks: list[t.Callable[[], None]] = [
+        lambda: boot_disk.check_tools(uefi=False),
+        lambda: boot_disk.check_parameters(boot_params),
+    ]
+    if kernel and ramdisk and not is_url(kernel) and not is_url(ramdisk):
+        checks.append(lambda: check_files(recipe, kernel, ramdisk))
+    for check in checks:
         try:
-            check(recipe)
+            check()
         except CollectionError as error:
             found.append(f'{PREFIX}boot: {error}')
     return found
 
 
-def _check_files(recipe: Recipe) -> None:
-    kernel, ramdisk = (recipe.source(part) for part in FILES)
-    # What is downloaded is checked before it is uploaded.
-    if kernel and ramdisk and not is_url(kernel) and not is_url(ramdisk):
-        boot_disk.Needs(kernel, kernel, ramdisk, ramdisk).check_memory(recipe['memory'])
+def check_files(recipe: Recipe, kernel: str, ramdisk: str) -> None:
+    """Raise a CollectionError if these files would not boot from a boot disk."""
+    boot_disk.Needs(kernel, kernel, ramdisk, ramdisk).check_memory(recipe['memory'])
 
 
 def answer_way(recipe: Recipe, answer_file: t.Mapping[str, t.Any], way: str) -> tuple[str, str]:

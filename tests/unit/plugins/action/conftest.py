@@ -29,7 +29,7 @@ def fixture_planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callab
     """Run the action build_plan with the role's defaults, the given variables and changes (without the prefix) of them.
 
     The result is the module's arguments with those of the action, or the refusal. ``finished`` stands for the image that the
-    module finds, and ``transport`` for the way to the host that runs it.
+    module finds, ``chosen`` for its choice of the way to boot, and ``transport`` for the way to the host that runs it.
     """
     (tmp_path / 'play').mkdir()
     monkeypatch.setenv('PWD', str(tmp_path))
@@ -39,6 +39,7 @@ def fixture_planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callab
         given: dict[str, t.Any],
         arguments: dict[str, t.Any] | None = None,
         finished: t.Any = None,
+        chosen: dict[str, str] | None = None,
         transport: str = 'local',
         **changes: t.Any,
     ) -> dict[str, t.Any]:
@@ -52,7 +53,7 @@ def fixture_planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callab
         action = ActionModule(task, connection, types.SimpleNamespace(check_mode=False), loader, templar, None)
 
         def execute(name: str, sent: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-            return {'name': name, 'build': {'image': finished}, 'invocation': {}, **sent}
+            return {'name': name, 'build': {'image': finished, 'boot': chosen}, 'invocation': {}, **sent}
 
         monkeypatch.setattr(action, '_execute_module', execute)
         return action.run(task_vars={**variables, **places})

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,12 @@ def test_the_name_alone_fills_the_inputs(plan: Planner, mirror: tuple[str, list[
     assert {name: inputs[name] for name in expected} == expected
     assert inputs['boot_params'].startswith(f'inst.ks=ANSWER-FILE-URL inst.repo={url}/41/os ip=dhcp inst.cmdline ')
     assert result['answer_file']['proves']
+
+
+def test_a_fetched_kernel_that_boots_from_no_disk_is_refused_before_anything_is_created(plan: Planner, tmp_path: Path) -> None:
+    assert not plan(chosen={'way': 'hook', 'reason': 'it was given'}).get('failed')
+    refused = plan(chosen={'way': 'disk', 'reason': 'it was given'})
+    assert re.fullmatch(rf'{tmp_path}/cache/\S+ is not a bzImage, so a BIOS cannot boot it.*', refused['msg'])
 
 
 @pytest.mark.parametrize('page', ['README.md', 'docs/systems.md'])
