@@ -102,3 +102,15 @@ def test_a_killed_build_leaves_neither_a_boot_disk_with_a_secret_nor_its_bundle(
     assert plain.settled() == []
     assert boot_disks(plain) == []
     assert bundles(plain) == set()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('plain', ['4.4'], indirect=True)
+def test_an_installer_that_reboots_instead_of_installing_does_not_start_again(plain: BuildLab, tmp_path: Path) -> None:
+    answer = tmp_path / 'reboot.ks'
+    answer.write_text('%pre\necho nothing is installed > /dev/console\nsync\nreboot -f\nsleep 60\n%end\n')
+    built = plain.build(tenants_variables(plain, image_build_answer_file=str(answer)))
+    assert built.returncode != 0
+    said = ' '.join((built.stdout + built.stderr).split())
+    assert 'failed at: install' in said and 'reboot: Restarting system' in said
+    assert plain.settled() == []
