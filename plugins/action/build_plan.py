@@ -77,8 +77,8 @@ class ActionModule(ActionBase):
                     result['warnings'] = [*result.get('warnings', []), *remarks]
         except CollectionError as error:
             result = {'failed': True, 'msg': str(error)}
-        cloud = result.get('build', {}).get('cloud', '')
-        return {**result, 'software': {'cloud': cloud, 'collection': release(), 'ansible': core_version}}
+        result['software'] = {'cloud': result.pop('cloud', ''), 'collection': release(), 'ansible': core_version}
+        return result
 
     def _add_media(self, result: dict[str, t.Any], recipe: Recipe, system: dict[str, t.Any], trust: dict[str, str]) -> None:
         """Add the system to the result, with its media and how far they were verified; fetch them for a build."""

@@ -108,10 +108,6 @@ build:
     system:
       description: The catalogue's entry of the system, as the role's defaults use it; without a system, mostly empty.
       type: dict
-    cloud:
-      description: Name and version of the cloud. Empty before Eucalyptus 4.2, which does not report them.
-      type: str
-      sample: Eucalyptus/4.4.2
     boot:
       description:
         - How the installer boots; null if the image exists. C(way) is V(hook) or V(disk), and C(reason) explains the choice.
@@ -129,7 +125,7 @@ build:
         installation proves its success (C(proves)).
       type: dict
 software:
-  description: Versions of C(cloud), C(collection) and C(ansible).
+  description: Versions of C(cloud), C(collection) and C(ansible). That of the cloud is empty before Eucalyptus 4.2 and without a reply.
   returned: always, also after a failure
   type: dict
   sample: {cloud: Eucalyptus/4.4.2, collection: 0.1.0, ansible: 2.19.4}
@@ -198,6 +194,7 @@ class BuildPlan(CloudModule):
 
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)
+        self.extra_result['cloud'] = self.cloud.software
         if self.params['entry_point'] != 'main':
             self._refuse(self._unregistrable())
             return plan
@@ -222,7 +219,7 @@ class BuildPlan(CloudModule):
         return plan
 
     def returned(self, resource: Resource | None) -> Resource:
-        return {'image': resource, 'cloud': self.cloud.software, **self.build}
+        return {'image': resource, **self.build}
 
     def _derived(self) -> dict[str, t.Any]:
         recipe, key = self.recipe, self.build_key

@@ -126,6 +126,14 @@ def test_a_build_is_planned_without_changing_anything(listing: FakeCloud, plan: 
     assert build['client_tokens']['install'] != build['client_tokens']['test']
 
 
+@pytest.mark.parametrize('changes', [{}, {'image_id': 'emi-1'}], ids=['planned', 'refused'])
+def test_the_version_of_the_cloud_is_returned_even_if_the_build_is_refused(
+    listing: FakeCloud, plan: Planner, changes: dict[str, str]
+) -> None:
+    listing.headers = {'Server': 'Eucalyptus/4.4.2'}
+    assert plan(**changes)['cloud'] == 'Eucalyptus/4.4.2'
+
+
 # --- proof of success
 
 
