@@ -27,6 +27,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
     inputs_of,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import is_url
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.installer_cache import FetchFailed, fetch
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import release
@@ -105,7 +106,7 @@ class ActionModule(ActionBase):
     @staticmethod
     def _check_fetched(recipe: Recipe, build: dict[str, t.Any]) -> None:
         """Refuse files of a boot disk that the module could not check, because they had to be fetched first."""
-        sources = [build[f'{part}_src'] for part in media.PARTS]
+        sources = [build[f'{part}_src'] for part in boot.FILES]
         if build['boot']['way'] == boot.DISK and build['media'] and not any(map(is_url, sources)):
             boot.check_files(recipe, *sources)
 
