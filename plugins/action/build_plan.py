@@ -161,7 +161,7 @@ class ActionModule(ActionBase):
             text = render(self._templar, path, {**variables, **PLACEHOLDERS})
         except TemplateError as error:
             raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
-        checked = answer_checks.check(text, recipe['kickstart_version'])
+        checked = answer_checks.check(text, system['installer_family'], recipe['kickstart_version'], recipe['answer_file_schema'])
         if checked.problems:
             raise RecipeError(f'{PREFIX}answer_file: {path}, as rendered, is wrong: {"; ".join(checked.problems).rstrip(".")}.')
         self._unchecked = checked.unchecked

@@ -21,6 +21,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 import yaml
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import schemas
 
 TIMEOUT = 60  # seconds
 # A database of its own (debconf.conf(5)): the system's belongs to root, and while another program has it the check fails silently.
@@ -45,24 +46,47 @@ class Checked(t.NamedTuple):
     unchecked: list[str]
 
 
+# The places in which packages put the installers' schemas; subiquity's is only in its source, as autoinstall-schema.json.
+SCHEMAS = {
+    'subiquity': '',
+    'yast': '/usr/share/YaST2/schema/autoyast/rng/profile.rng',
+    'agama': '/usr/share/agama/schema/profile.schema.json',
+}
 FORMS = (
     ('subiquity', r'\A#cloud-config\s'),
     ('yast', r'\A\s*<(\?xml|!DOCTYPE|profile)\b'),
-    ('agama', r'\A\s*\{\s*["}]'),  # not Jsonnet, a program that only the installer runs
+    ('agama', r'\A\s*\{\s*["}]'),
     ('debian-installer', r'^\s*d-i\s'),
     ('anaconda', r'^%(packages|pre|post|include)\b'),
 )
 
 
-def check(text: str, version: str) -> Checked:
-    """Check an answer file for the installer whose form it has. ``version`` is the kickstart's, as pykickstart names it."""
-    for form, pattern in FORMS:
-        if re.search(pattern, text, re.MULTILINE):
-            try:
-                return CHECKS[form](text, version)
-            except subprocess.TimeoutExpired:
-                return Checked([], [f'it was not checked: the program that checks it did not end within {TIMEOUT} s'])
-    return Checked([], ['it was not checked: it has the form of no answer file for which a check exists'])
+# Both read AutoYaST profiles, and Agama reads Jsonnet, a program that only the installer runs.
+SUSE = ('yast', 'agama')
+
+
+def check(text: str, family: str, version: str, schema: str = '') -> Checked:
+    """Check an answer file for the installer of this family; if that is empty, for the one whose form the file has.
+
+    ``version`` is the kickstart's, as pykickstart names it. ``schema`` is the path of the installer's schema.
+    """
+    form = _form(text, family, version)
+    if form not in CHECKS:
+        return Checked([], ['it was not checked: it has the form of no answer file for which a check exists'])
+    try:
+        return CHECKS[form](text, schema if form in SCHEMAS else version)
+    except subprocess.TimeoutExpired:
+        return Checked([], [f'it was not checked: the program that checks it did not end within {TIMEOUT} s'])
+
+
+def _form(text: str, family: str, version: str) -> str:
+    """The family whose check applies. Only an installer that reads kickstarts has a version of them."""
+    if version:
+        return 'anaconda'
+    if family and family not in SUSE:
+        return family
+    found = [form for form, pattern in FORMS if re.search(pattern, text, re.MULTILINE) and (not family or form in SUSE)]
+    return found[0] if found else ''
 
 
 def kickstart(text: str, version: str) -> Checked:
@@ -110,9 +134,8 @@ KINDS: dict[type | tuple[type, ...], str] = {
 AUTOINSTALL = {key: kind for kind, keys in KINDS.items() for key in keys.split()}
 
 
-def autoinstall(text: str, _version: str) -> Checked:
-    """By the keys and types of subiquity's documentation (doc/reference/autoinstall-reference.rst): no package has its schema."""
-    remark = 'the values in the autoinstall file were not checked: no package has the schema of the installer'
+def autoinstall(text: str, schema: str) -> Checked:
+    """By the schema; without it, by the keys and types of subiquity's documentation (doc/reference/autoinstall-reference.rst)."""
     if not text.startswith('#cloud-config\n'):
         return Checked(['line 1: it must be #cloud-config, or cloud-init ignores the file'], [])
     try:
@@ -125,32 +148,33 @@ def autoinstall(text: str, _version: str) -> Checked:
     answers = content.get('autoinstall') if isinstance(content, dict) else None
     if not isinstance(answers, dict) or answers.get('version') != 1:
         return Checked(['it needs the key autoinstall with version: 1'], [])
-    problems = []
-    for key, value in answers.items():
+    problems, unchecked = schemas.json_problems(answers, text, ['autoinstall'], schema or SCHEMAS['subiquity'])
+    for key, value in answers.items() if unchecked else ():
         line = _line_of(text, rf'^\s+{re.escape(str(key))}:')
         near = difflib.get_close_matches(str(key), AUTOINSTALL, n=1)
         if key not in AUTOINSTALL:
             problems.append(f'line {line}: {key} is not a key of autoinstall' + (f' (did you mean {near[0]}?)' if near else ''))
         elif not isinstance(value, AUTOINSTALL[key]):
             problems.append(f'line {line}: {key} has a value of the wrong type')
-    return Checked(problems, [remark])
+    return Checked(problems, unchecked)
 
 
-def autoyast(text: str, _version: str) -> Checked:
-    """Well-formed XML. Without handlers, expat reads no external entities."""
+def autoyast(text: str, schema: str) -> Checked:
+    """Well-formed XML, and its schema. Without handlers, expat reads no external entities."""
     try:
         expat.ParserCreate().Parse(text.encode('utf-8', 'surrogateescape'), True)
     except expat.ExpatError as error:
         return Checked([f'line {error.lineno}: {expat.ErrorString(error.code)}'], [])
-    return Checked([], ['only the syntax of the AutoYaST profile was checked: its schema is part of YaST'])
+    problems, unchecked = schemas.xml_problems(text, schema or SCHEMAS['yast'])
+    return Checked([_problem(text, line, reason) for line, reason in problems], unchecked)
 
 
-def agama(text: str, _version: str) -> Checked:
+def agama(text: str, schema: str) -> Checked:
     try:
-        json.loads(text)
+        content = json.loads(text)
     except json.JSONDecodeError as error:
         return Checked([f'line {error.lineno}: {error.msg}'], [])
-    return Checked([], ['only the syntax of the JSON was checked: the schema of an Agama profile is part of Agama'])
+    return Checked(*schemas.json_problems(content, text, [], schema or SCHEMAS['agama']))
 
 
 CHECKS: dict[str, t.Callable[[str, str], Checked]] = {

@@ -90,12 +90,14 @@ class BuildLab(Lab):
 
     def publish(self, name: str, kernel: Path, ramdisk: Path) -> dict:
         """Publish an installer as the cloud's administrator; returns a tenant's variables for building with it."""
+        return self.publish_with({'image_build_name': name, 'image_build_kernel': str(kernel), 'image_build_ramdisk': str(ramdisk)})
+
+    def publish_with(self, variables: dict) -> dict:
+        """The same with the variables that name the installer."""
         facts = self.facts()
         variables = {
-            'image_build_name': name,
+            **variables,
             'image_build_connection': {'eucarc': facts['lab_admin_eucarc']},
-            'image_build_kernel': str(kernel),
-            'image_build_ramdisk': str(ramdisk),
             'image_build_installer_permissions': {'public': True},
         }
         published = run('ansible-playbook', str(ROOT / 'playbooks/publish_installer.yml'), '-e', json.dumps(variables))

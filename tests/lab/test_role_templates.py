@@ -178,40 +178,6 @@ def proof(shell: Run, root: Path, mounts: str) -> str:
     return lines[3]
 
 
-DPKG_QUERY = r"""#!/bin/sh
-[ "$*" = '-W -f ${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n' ] || exit 1
-printf 'ii  vim 2:9.0-1 amd64\nrc  old 1-1 all\nhi  held 1 all\n'
-"""
-RPM = r"""#!/bin/sh
-[ "$*" = '-qa --qf %{NAME} %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE} %{ARCH}\n' ] || exit 1
-printf 'zlib 1.2.11-40.el9 x86_64\nacl 2:2.3.1-3.el9 x86_64\ngpg-pubkey 8483c65d-5ccc5b19 (none)\n'
-"""
-
-
-@pytest.mark.parametrize(
-    ('name', 'program', 'packages'),
-    [
-        ('dpkg-query', DPKG_QUERY, ['vim 2:9.0-1 amd64', 'held 1 all']),
-        ('rpm', RPM, ['acl 2:2.3.1-3.el9 x86_64', 'zlib 1.2.11-40.el9 x86_64']),
-        ('none', '', []),
-    ],
-)
-def test_the_installed_packages_are_a_block_on_the_console_with_their_number(
-    shell: Run, tmp_path: Path, name: str, program: str, packages: list[str]
-) -> None:
-    (tmp_path / name).write_text(program)
-    (tmp_path / name).chmod(0o755)
-    for tool in ('grep', 'sed', 'sort', 'sh'):
-        (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
-    script = render('packages.sh.j2').replace('PATH=/usr/sbin:/usr/bin:/sbin:/bin', f'PATH={tmp_path}')
-    inside = 'chroot() { [ "$1" = /target ] && shift && "$@"; }\nproof_root=/target proof_port=/dev/stdout\n'
-    done = shell(f'set -e\n{inside}{script}')
-    assert (done.stdout.splitlines(), done.returncode) == (
-        [*(f'package: {one}' for one in packages), f'packages: {len(packages)}'],
-        0,
-    )
-
-
 @pytest.mark.parametrize(
     'mounts',
     [

@@ -16,8 +16,10 @@ FAMILIES = {
     'agama.json.j2': 'agama',
 }
 # Installers that learn from the answer file where the packages are. YaST and Agama learn it from their boot parameters.
-NEED_SOURCE = ('anaconda', 'debian-installer')
-SOURCE = re.compile(r'(https?|ftp)://[^/?#\s]+\S*', re.IGNORECASE)
+NEED_SOURCE = {
+    'anaconda': re.compile(r'(https?|ftp)://[^/?#\s]+\S*', re.IGNORECASE),
+    'debian-installer': re.compile(r'https?://[^/?#\s]+\S*', re.IGNORECASE),  # without FTP since Debian 9
+}
 PACKAGE = re.compile(r'[A-Za-z0-9][A-Za-z0-9+._:~=-]*')
 # MiB. No installed system is smaller: this finds layouts that leave no room, not volumes that are small.
 BOOT, LEAST_ROOT = 1024, 768
@@ -38,10 +40,14 @@ def problems(template: str, values: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _source(template: str, family: str, values: t.Mapping[str, t.Any]) -> list[str]:
-    if family not in NEED_SOURCE or values['package_mirror'] or SOURCE.fullmatch(values['install_url']):
+    if family not in NEED_SOURCE:
         return []
+    name = 'package_mirror' if values['package_mirror'] else 'install_url'
+    if NEED_SOURCE[family].fullmatch(values[name]):
+        return []
+    schemes = 'http(s) or ftp' if family == 'anaconda' else 'http(s)'
     return [
-        f"image_build_install_url must be the http(s) or ftp URL of the system's packages, not {values['install_url']!r}: "
+        f"image_build_{name} must be the {schemes} URL of the system's packages, not {values[name]!r}: "
         f'{template} of this role installs from it.'
     ]
 
@@ -93,6 +99,4 @@ def _suse(template: str, family: str, values: t.Mapping[str, t.Any]) -> list[str
         found.append(
             f'image_build_proxy: {template} cannot name one. Add the boot parameter proxy=URL to image_build_installer_options.'
         )
-    if family == 'yast' and values['os'].startswith('sles'):
-        found.append(f'image_build_answer_file: {template} does not select the modules of SLES 15. Use your own AutoYaST profile.')
     return found

@@ -211,6 +211,7 @@ def located(system: Entry, base: str, **found: str) -> Entry:
     return {
         **{key: system[key] for key in ('os', 'name', 'answer_file', 'memory')},
         'kickstart_version': system.get('kickstart_version', ''),
+        'cloud_init': system.get('cloud_init', False),
         'keyring': system.get('keyring', ''),
         'installer_family': system['installer'],
         'kernel': url(system['kernel']),

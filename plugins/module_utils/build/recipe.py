@@ -93,6 +93,7 @@ INPUTS = (
     Input('boot', 'str', NOT_KEYED, checks.among('auto', 'hook', 'disk'), needed=True),
     Input('answer_file', 'str', CONTENT, checks.path),
     Input('answer_file_by', 'str', NOT_KEYED, checks.among('auto', 'url', 'user_data'), needed=True),
+    Input('answer_file_schema', 'path', NOT_KEYED, checks.path),
     Input('answer_file_bucket', 'str', NOT_KEYED, checks.bucket),
     Input('answer_file_expires', 'int', NOT_KEYED, checks.positive('seconds', checks.MOST_EXPIRES), needed=True),
     Input('guest_s3_url', 'str', ANSWER_FILE, checks.url),

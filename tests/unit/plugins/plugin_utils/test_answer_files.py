@@ -186,7 +186,7 @@ def test_all_combinations_of_version_and_options_are_valid_and_prove_their_succe
         if form == 'kickstart':
             kickstarts.setdefault(changes['kickstart_version'], []).append(text)
         else:
-            assert answer_checks.check(text, '').problems == [], changes
+            assert answer_checks.check(text, '', '').problems == [], changes
         assert proof.proves(text), changes
         assert proof.reports(text) is changes['boot_report'], changes
         found = scripts(form, text)

@@ -103,6 +103,7 @@ def test_a_name_is_enough() -> None:
         'name': 'fedora-41',
         'installer_family': 'anaconda',
         'kickstart_version': 'F41',
+        'cloud_init': True,
         'answer_file': 'kickstart.cfg.j2',
         'memory': 3072,
         'keyring': '',
@@ -112,8 +113,8 @@ def test_a_name_is_enough() -> None:
         'ramdisk_checksum': '',
         'install_url': 'https://archives.fedoraproject.org/pub/archive/fedora/linux/releases/41/Everything/x86_64/os',
         'boot_params': {
-            'unattended': 'inst.ks=ANSWER-FILE-URL inst.repo=INSTALL-URL ip=dhcp inst.cmdline inst.notmux rd.shell=0 '
-            'rd.emergency=poweroff console=tty0 console=ttyS0,115200',
+            'unattended': 'inst.ks=ANSWER-FILE-URL inst.repo=INSTALL-URL ip=dhcp inst.cmdline inst.notmux inst.nosave=all '
+            'rd.shell=0 rd.emergency=poweroff console=tty0 console=ttyS0,115200',
             'interactive': 'inst.repo=INSTALL-URL ip=dhcp console=tty0 console=ttyS0,115200',
             'display': 'inst.repo=INSTALL-URL ip=dhcp console=ttyS0,115200 console=tty0',
         },

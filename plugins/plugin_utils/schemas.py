@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: eucalyptus.cloud contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answer files compared with the schemas that the installers' projects publish. Their licences keep them out of this collection.
+
+No message quotes a value, because it may be a password.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import typing as t
+from pathlib import Path
+
+import yaml
+from lxml import etree
+
+VARIABLE = 'image_build_answer_file_schema'
+
+
+def json_problems(content: t.Any, text: str, place: list[str | int], schema: str) -> tuple[list[str], list[str]]:
+    """By a JSON schema: a sentence for each mistake in ``content``, at this place of ``text``; and what was not checked."""
+    try:
+        rules = json.loads(Path(schema).read_text(encoding='utf-8')) if schema else None
+        validators, best = importlib.import_module('jsonschema.validators'), importlib.import_module('jsonschema.exceptions')
+        referencing, dialects = importlib.import_module('referencing'), importlib.import_module('referencing.jsonschema')
+    except ImportError:
+        return [], ['its values were not checked, because jsonschema (PyPI), version 4.18 or later, is not installed']
+    except (OSError, ValueError):
+        rules = None
+    if rules is None:
+        return [], [_without(schema)]
+
+    def beside(uri: str) -> t.Any:
+        path = Path(schema).with_name(uri.rpartition('/')[2])
+        return dialects.DRAFT202012.create_resource(json.loads(path.read_text(encoding='utf-8')))
+
+    checker = validators.validator_for(rules)(rules, registry=referencing.Registry(retrieve=beside))
+    try:
+        causes = [best.best_match([error]) for error in checker.iter_errors(content)]
+    except Exception as error:  # a schema can be wrong in any way
+        return [], [f'its values were not checked, because the schema {schema} cannot be used ({type(error).__name__})']
+    return [f'line {_line_at(text, [*place, *cause.absolute_path])}: {_reason(cause)}' for cause in causes], []
+
+
+def _reason(error: t.Any) -> str:
+    name = '.'.join(str(part) for part in error.absolute_path) or 'the file'
+    if error.validator in ('required', 'additionalProperties', 'dependentRequired'):
+        return f'{name}: {error.message}'  # these name keys
+    if error.validator in ('type', 'enum', 'const', 'pattern'):
+        return f'{name} must have the {error.validator} {json.dumps(error.validator_value)}'
+    return f'{name} does not obey "{error.validator}" of the schema'
+
+
+def _line_at(text: str, path: t.Iterable[str | int]) -> int:
+    """The line of the value at this place. JSON is YAML, as far as the places of values are concerned."""
+    node: t.Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            node = next(value for key, value in node.value if key.value == part)
+        else:
+            node = node.value[part]
+    return int(node.start_mark.line) + 1
+
+
+def xml_problems(text: str, schema: str) -> tuple[list[tuple[int, str]], list[str]]:
+    """By a RELAX NG schema: line and reason of each mistake; and what was not checked."""
+    try:
+        rules = etree.RelaxNG(etree.parse(schema, _parser()))
+    except (OSError, etree.LxmlError):
+        return [], [_without(schema)]
+    rules.validate(etree.fromstring(text.encode('utf-8', 'surrogateescape'), _parser()))
+    return [(entry.line, entry.message) for entry in rules.error_log], []
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True)
+
+
+def _without(schema: str) -> str:
+    lacking = f'there is no readable schema {schema}' if schema else f'{VARIABLE} is not set'
+    return f'its values were not checked, because {lacking} ({VARIABLE} is the path of the schema of the installer)'
