@@ -28,6 +28,7 @@ def image_of(process) -> str:
 
 def test_debian_is_installed_by_its_installer_and_boots_from_the_new_image(lab):
     variables = lab.variables('debian')
+    assert variables['image_build_os'] == 'lab-debian' and 'image_build_boot_params' not in variables  # so the catalogue has them
     built = lab.build(variables)
     assert built.returncode == 0, text(built)
     image = image_of(built)

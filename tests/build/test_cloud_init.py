@@ -13,13 +13,6 @@ from tests.kit.cloud_system import rootfs
 from tests.kit.waiting import wait_for
 from tests.lab.guest_support import reaches, ssh
 
-# By default Debian's cloud-init uses a metadata service only if the firmware has Amazon's name.
-POST = """\
-cat > /etc/cloud/cloud.cfg.d/99_eucalyptus.cfg <<EOF
-datasource_list: [Ec2]
-datasource: {Ec2: {strict_id: false}}
-EOF
-"""
 USER_DATA = '#cloud-config\nruncmd: ["echo seen > /run/user-data", "echo cloud-init is done > /dev/console"]\n'
 BOOT_SECONDS = 400  # of Python in emulation on a busy machine
 
@@ -30,7 +23,8 @@ def test_cloud_init_finds_the_metadata_and_lets_in_who_has_the_key_pair(lab, tmp
     variables = lab.variables('debian') | {
         'image_build_name': 'cloud',
         'image_build_install_url': f'{lab.facts()["lab_mirror_url"]}/cloud',
-        'image_build_post': POST,
+        'image_build_cloud_init': True,  # the role configures it
+        'image_build_post': '',
         'image_build_boot_test': False,
     }
     built = lab.build(variables)
