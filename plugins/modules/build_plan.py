@@ -125,7 +125,9 @@ build:
         installation proves its success (C(proves)).
       type: dict
 software:
-  description: Versions of C(cloud), C(collection) and C(ansible). That of the cloud is empty before Eucalyptus 4.2 and without a reply.
+  description:
+    - Versions of C(cloud), C(collection) and C(ansible).
+    - That of the cloud is empty before Eucalyptus 4.2, and without a reply.
   returned: always, also after a failure
   type: dict
   sample: {cloud: Eucalyptus/4.4.2, collection: 0.1.0, ansible: 2.19.4}
