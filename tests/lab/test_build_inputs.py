@@ -168,7 +168,10 @@ def test_what_is_not_keyed_is_applied_to_the_finished_image(lab_api: Lab, build:
     snapshot = ec2.create_snapshot(VolumeId=volume)['SnapshotId']
     wait_for('the snapshot', lambda: ec2.describe_snapshots(SnapshotIds=[snapshot])['Snapshots'][0]['State'] == 'completed')
     plan = build('--check', '-v').stdout
-    name, key = re.search(r'image_name: (\S+)', plan)[1], re.search(r'^\s+key: (\S+)', plan, re.MULTILINE)[1]
+    name, key = (
+        re.search(r'image_name: (\S+-[0-9a-f]{10})$', plan, re.MULTILINE)[1],
+        re.search(r'^\s+key: (\S+)', plan, re.MULTILINE)[1],
+    )
     assert 'would be built' in plan
     devices = [{'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot}}]
     image = ec2.register_image(Name=name, RootDeviceName='/dev/sda', BlockDeviceMappings=devices, Architecture='x86_64')['ImageId']
