@@ -301,3 +301,26 @@ def test_what_was_created_although_the_reply_was_lost_is_named_or_found_by_the_n
     assert 'the request may have succeeded' in first['key_pair'].message
     assert 'To replace it, set force: true' in second['key_pair'].message  # its private key was in the lost reply
     successes({name: outcome for name, outcome in second.items() if name != 'key_pair'})
+
+
+@pytest.mark.parametrize('fault', [LOST, CLOSED])
+def test_a_volume_of_a_build_whose_reply_was_lost_is_removed_with_the_build(runner: Runner, lab: Lab, fault: str) -> None:
+    build = f'lost-{next(TURN)}-0123456789'
+    options = {'name': build, 'size': 1, 'tags': {'eucalyptus.cloud/build': build}}
+    before = {row['id'] for row in lab.rows('SELECT id FROM volumes')}
+    lost = runner.run(lab, {'volume': options}, lambda name: lambda action: fault if action == 'CreateVolume' else None)
+    assert 'the request may have succeeded' in lost['volume'].message
+    created = {row['id'] for row in lab.rows('SELECT id FROM volumes')} - before
+    removed = runner.run(lab, {'build_leftovers': {'name': build}})['build_leftovers'].result['leftovers']
+    assert {leftover['id'] for leftover in removed} == created and len(created) == (fault == LOST)
+    assert not [row['key'] for row in lab.rows('SELECT key FROM objects') if row['key'].startswith(build)]
+
+
+def test_a_volume_of_a_build_leaves_no_note(runner: Runner, lab: Lab) -> None:
+    build = f'noted-{next(TURN)}-0123456789'
+    options = {'name': build, 'size': 1, 'tags': {'eucalyptus.cloud/build': build}}
+    outcomes = runner.run(lab, {'volume': options})
+    successes(outcomes)
+    assert outcomes['volume'].result['volume']['tags'] == {'Name': build, 'eucalyptus.cloud/build': build}
+    assert f'PUT /services/objectstorage/builds-{lab.admin.number}/{build}/creating-volume' in outcomes['volume'].actions
+    assert not [row['key'] for row in lab.rows('SELECT key FROM objects') if row['key'].startswith(build)]

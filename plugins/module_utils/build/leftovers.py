@@ -3,7 +3,8 @@
 """The resources of one unfinished build in the cloud, and their removal in the right order.
 
 They carry the build's tag. Because tagging is a request of its own, a resource may not have the tag yet. Then an image is
-found by its name, as a security group always is, an instance by its client token, and a snapshot by its volume. A finished
+found by its name, as a security group always is, an instance by its client token, a snapshot by its volume, and a volume by the
+note that was made in object storage before it was requested (cloud/build_list.py). A finished
 image also carries the build's key (the tag's key followed by ``-key``). It is never a leftover, nor is its snapshot.
 Where the cloud has no tags, they are in the build's list in object storage (cloud/build_list.py).
 """
@@ -18,7 +19,7 @@ import typing as t
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import remove_claim
 
 # Not where it is used: the guard works when Ansible has removed its module's archive, and can import nothing then.
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import Note
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (
     INSTANCE,
@@ -110,17 +111,28 @@ def _untagged_is_ours(kind: Kind, resource: Resource, name: str, volumes: set[st
     return kind is SECURITY_GROUP and bool(resource['name'] == name)
 
 
+def _notes(cloud: Cloud, kind: Kind) -> list[Note]:
+    """The notes of all builds about interrupted creations."""
+    build_list = cloud.notes(kind.untraceable)
+    try:
+        return build_list.notes(kind.noun) if build_list else []
+    except CloudError:
+        if cloud.has_tags:  # then an unreachable storage does not prevent the removal of the rest
+            return []
+        raise
+
+
 def _unlisted(cloud: Cloud, kind: Kind, resources: list[Resource]) -> set[str]:
-    """The ids of those that an interrupted creation made, where the cloud has no tags. Raises Doubtful."""
-    build_list: BuildList | None = cloud.build_list
-    notes = build_list.notes(kind.noun) if build_list else []
+    """The ids of those that an interrupted creation made, by the notes about it. Raises Doubtful."""
+    notes = _notes(cloud, kind)
+    build_list = cloud.notes(kind.untraceable)
     if build_list is None or build_list.build not in [note.build for note in notes]:
         return set()
     listed = build_list.listed_by_any()
     found = {
         resource[kind.id]: {note.build for note in notes if note.may_be(resource, resource[kind.id], resource.get(kind.born))}
         for resource in resources
-        if resource[kind.id] not in listed and resource['state'] not in kind.gone
+        if resource[kind.id] not in listed and not resource['tags'] and resource['state'] not in kind.gone
     }
     mine = {resource_id for resource_id, builds in found.items() if build_list.build in builds}
     if len(mine) > 1 or any(found[resource_id] != {build_list.build} for resource_id in mine):
@@ -176,15 +188,14 @@ def plan_leftovers(
 
 def tidy(cloud: Cloud) -> None:
     """Remove from the list of the cloud's build the resources that no longer exist, and the notes of ended creations."""
-    build_list = cloud.build_list
-    if build_list is None:
-        return
-    known = [(kind, listing(cloud, kind)) for kind in KINDS.values()]
-    existing = {one[kind.id] for kind, resources in known for one in resources if one['state'] not in kind.gone}
-    build_list.forget(build_list.tags().keys() - existing)
-    for kind, resources in known:
-        notes = [note for note in build_list.notes(kind.noun) if note.build == build_list.build]
-        if notes and not _unlisted(cloud, kind, resources):
+    if build_list := cloud.build_list:
+        known = [(kind, listing(cloud, kind)) for kind in KINDS.values()]
+        existing = {one[kind.id] for kind, resources in known for one in resources if one['state'] not in kind.gone}
+        build_list.forget(build_list.tags().keys() - existing)
+    for kind in KINDS.values():
+        build_list = cloud.notes(kind.untraceable)
+        own = [note for note in _notes(cloud, kind) if build_list and note.build == build_list.build]
+        if build_list and own and not _unlisted(cloud, kind, listing(cloud, kind)):
             build_list.erase(kind.noun)
 
 

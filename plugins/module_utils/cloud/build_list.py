@@ -3,7 +3,8 @@
 """The list of a build's resources with their tags, in object storage: for a cloud without tags (Eucalyptus 3.1 and 3.2).
 
 Each resource has an object BUCKET/BUILD/ID, beside the claims on the build. Before a resource is created, a note of the
-request is put there. If the creation is interrupted before the resource is listed, the note leads to it.
+request is put there. If the creation is interrupted before the resource is listed, the note leads to it. Where there are tags,
+volumes have notes, but no list.
 """
 
 from __future__ import annotations

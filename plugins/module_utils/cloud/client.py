@@ -76,6 +76,13 @@ class Cloud:
         """The list that replaces the tags of a build's resources; None if there are tags, and without a build."""
         return None if self._build_list is None or self.has_tags else self._build_list
 
+    def notes(self, untraceable: bool) -> BuildList | None:
+        """The list with notes about the creation of resources of a kind; None without a build. Where there are tags, only
+        ``untraceable`` kinds need them, and the cloud may lack the storage for them."""
+        if self._build_list is None or not self.has_tags:
+            return self._build_list
+        return self._build_list if untraceable and self.credentials.s3_url and self.credentials.account_id else None
+
     def ec2(self, operation: str, about: str = '', policy: retry.Policy | None = None, **parameters: t.Any) -> dict[str, t.Any]:
         """Send an EC2 request and return botocore's reply.
 

@@ -17,7 +17,13 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     remove,
     request_removal,
 )
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG, NoTags, found_by_id_only, plan_tags
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import (
+    BUILD_TAG,
+    NoTags,
+    found_by_id_only,
+    plan_tags,
+    set_tags,
+)
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import (
     LAST_LOOK,
     Unanswered,
@@ -130,20 +136,19 @@ class ResourceModule(CloudModule):
             self.id = (reply.get('Instances') or [reply])[0].get(self.kind.parameter) or self.params['name']
 
         def send_and_list() -> None:
-            """The same where the cloud has no tags, so that the resource of a build can be found after any interruption."""
-            if not (build_list := self.cloud.build_list):
+            """The same with a note, so that the resource of a build can be found after any interruption."""
+            if not (notes := self.cloud.notes(self.kind.untraceable)):
                 send()
                 return
-            build_list.note(self.kind.noun, values, [one[self.kind.id] for one in listing(self.cloud, self.kind)])
+            notes.note(self.kind.noun, values, [one[self.kind.id] for one in listing(self.cloud, self.kind)])
             try:
                 send()
-                build_list.put(self.id, {BUILD_TAG: build_list.build})
+                set_tags(self.cloud, self.id, {BUILD_TAG: notes.build}, {})
             except CloudError as error:
-                if error.lost or self.id:
-                    raise
-                build_list.erase(self.kind.noun)
+                if not error.lost and (not self.id or self.undo_creation()):
+                    notes.erase(self.kind.noun)
                 raise
-            build_list.erase(self.kind.noun)
+            notes.erase(self.kind.noun)
 
         given = {option: self.params[option] for option in ('name', *self.fixed, *self.fixed_if_reported)}
         values = {option: given[option] for option in (*self.fixed, *self.fixed_if_reported) if given[option] is not None}

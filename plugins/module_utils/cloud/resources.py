@@ -36,6 +36,7 @@ class Kind:
     removed: str = 'deleted'  # the last of these
     tag_named: bool = False  # whether its name is its tag Name
     born: str = ''  # the key of the time of its creation
+    untraceable: bool = False  # whether nothing but a note leads to one that got no tags because its creation was interrupted
     empty: Resource = field(default_factory=dict)  # a resource without values, on which predictions are based
 
     @property
@@ -260,6 +261,7 @@ VOLUME = Kind(
     gone=DELETED,
     tag_named=True,
     born='created',
+    untraceable=True,
     empty=read_volume({'VolumeId': None}),
 )
 SNAPSHOT = Kind(

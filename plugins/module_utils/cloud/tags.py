@@ -62,7 +62,7 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
     if missing:
         plan.step(
             f'set tags {", ".join(sorted(missing))}',
-            lambda: _set(cloud, resource_id(), missing, present),
+            lambda: set_tags(cloud, resource_id(), missing, present),
             tags={**present, **missing},
         )
     if surplus:
@@ -74,7 +74,8 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
         )
 
 
-def _set(cloud: Cloud, resource_id: str, tags: dict[str, str], present: dict[str, str]) -> None:
+def set_tags(cloud: Cloud, resource_id: str, tags: dict[str, str], present: dict[str, str]) -> None:
+    """Add tags to those that are present. Raises CloudError."""
     if cloud.build_list:
         cloud.build_list.put(resource_id, {**present, **tags})
     else:
