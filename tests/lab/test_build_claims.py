@@ -115,7 +115,7 @@ def test_the_second_waits_for_the_first_and_then_has_the_build(lab_api: Lab, mac
     progress = second.directory / 'progress'
     waiting = second.guard(when_busy='wait', progress_file=str(progress))
     deadline = time.monotonic() + 60
-    while not progress.exists() and time.monotonic() < deadline:
+    while not (progress.exists() and progress.read_text()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert f'{NAME} is being built by ' in progress.read_text()
     first.dismiss()

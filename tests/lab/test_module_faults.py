@@ -24,6 +24,7 @@ from tests.lab.faulty_line import BUSY, CLOSED, LOST, SILENT
 from tests.lab.module_runs import TALKING, Fault, Options, Outcome, Runner, self_signed
 
 TURN = itertools.count()
+LETTERS = iter('stuvwxyz')  # of devices; the module itself begins with f
 READS = ('Describe', 'Get', 'GET', 'HEAD', 'List')
 # Far more than a run takes, and far less than the time limit of one request without the runner's haste.
 IN_TIME = 60
@@ -212,7 +213,7 @@ def fixture_waiting(lab: Lab, options: dict[str, Options], things: dict[str, str
     wait_for(
         'all are available', lambda: {one['State'] for one in ec2.describe_volumes(VolumeIds=volumes)['Volumes']} == {'available'}
     )
-    ec2.attach_volume(VolumeId=volumes[1], InstanceId=things['running'], Device='/dev/sdg')
+    ec2.attach_volume(VolumeId=volumes[1], InstanceId=things['running'], Device=f'/dev/sd{next(LETTERS)}')
     wait_for('one is attached', lambda: ec2.describe_volumes(VolumeIds=volumes[1:2])['Volumes'][0]['State'] == 'in-use')
     return {
         **options,
