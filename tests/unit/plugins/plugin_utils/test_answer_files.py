@@ -140,7 +140,17 @@ def test_every_version_in_the_catalogue_is_among_the_combinations() -> None:
     versions = {one['kickstart_version'] for one in combinations('kickstart')}
     assert versions == {*(f'F{number}' for number in range(16, 45)), *(f'RHEL{number}' for number in range(6, 11))}
     systems = {one['os'] for form in FORMS for one in combinations(form) if form != 'kickstart'}
-    assert {'debian-8', 'debian-13', 'ubuntu-16.04', 'ubuntu-26.04', 'leap-15.0', 'tumbleweed', 'leap-16.0', 'sles-16'} <= systems
+    assert {
+        'debian-8',
+        'debian-13',
+        'ubuntu-16.04',
+        'ubuntu-26.04',
+        'leap-15.0',
+        'tumbleweed',
+        'leap-16.0',
+        'sles-15',
+        'sles-16',
+    } <= systems
 
 
 def scripts(form: str, text: str) -> list[str]:
@@ -192,6 +202,7 @@ def test_all_combinations_of_version_and_options_are_valid_and_prove_their_succe
         found = scripts(form, text)
         assert len(found) >= 3
         assert 'vol-1a2b3c4d' in found[0]
+        assert any(': > /etc/machine-id' in script for script in found), changes  # the end of system.sh.j2
         for script in found:
             assert syntax_errors(script) == (0, ''), changes
     for version, texts in kickstarts.items():
@@ -325,3 +336,13 @@ def test_the_mirror_is_named_by_its_parts() -> None:
         'd-i mirror/https/hostname string deb.example.com:8443',
         'd-i mirror/https/directory string /debian',
     } <= set(lines)
+
+
+@pytest.mark.parametrize(('cloud_init', 'modules'), [(False, []), (True, ['Public-Cloud'])])
+def test_sles_15_takes_its_modules_from_the_medium(cloud_init: bool, modules: list[str]) -> None:
+    profile = etree.fromstring(render('autoyast', os='sles-15', cloud_init=cloud_init).encode())
+    assert [one.text for one in profile.iter(f'{{{YAST}}}product_dir')] == [
+        f'/Module-{name}' for name in ('Basesystem', 'Server-Applications', *modules)
+    ]
+    assert profile.findtext(f'.//{{{YAST}}}products/{{{YAST}}}product') == 'SLES'
+    assert not list(etree.fromstring(render('autoyast', os='leap-15.6').encode()).iter(f'{{{YAST}}}add-on'))
