@@ -16,6 +16,7 @@ import yaml
 from lxml import etree
 
 VARIABLE = 'image_build_answer_file_schema'
+WORDS = {'type': 'be of the type', 'enum': 'be one of', 'const': 'be', 'pattern': 'match'}
 
 
 def json_problems(content: t.Any, text: str, place: list[str | int], schema: str) -> tuple[list[str], list[str]]:
@@ -47,8 +48,8 @@ def _reason(error: t.Any) -> str:
     name = '.'.join(str(part) for part in error.absolute_path) or 'the file'
     if error.validator in ('required', 'additionalProperties', 'dependentRequired'):
         return f'{name}: {error.message}'  # these name keys
-    if error.validator in ('type', 'enum', 'const', 'pattern'):
-        return f'{name} must have the {error.validator} {json.dumps(error.validator_value)}'
+    if error.validator in WORDS:
+        return f'{name} must {WORDS[error.validator]} {json.dumps(error.validator_value)}'
     return f'{name} does not obey "{error.validator}" of the schema'
 
 

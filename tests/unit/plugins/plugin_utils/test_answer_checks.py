@@ -133,8 +133,8 @@ def fixture_schema(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ('answers', 'problem'),
     [
-        ('  packages:\n    - a\n    - 3\n', 'line 6: packages.1 must have the type "string"'),
-        ('  ssh:\n    allow-pw: verysecret\n', 'line 5: ssh.allow-pw must have the type "boolean"'),
+        ('  packages:\n    - a\n    - 3\n', 'line 6: packages.1 must be of the type "string"'),
+        ('  ssh:\n    allow-pw: verysecret\n', 'line 5: ssh.allow-pw must be of the type "boolean"'),
         ('  root:\n    hashed: true\n', "line 5: root: 'password' is a required property"),
         ('  unknown: {}\n', "line 3: the file: Additional properties are not allowed ('unknown' was unexpected)"),
     ],
