@@ -53,6 +53,10 @@ class BuildLab(Lab):
     def facts(self) -> dict[str, str]:
         return yaml.safe_load((self.home / 'lab.yml').read_text())
 
+    @property
+    def builds(self) -> Path:
+        return self.home / 'builds'
+
     def variables(self, system: str) -> dict:
         """What playbooks/lab.yml writes for building ``system``. It gives the nodes the hook, and publishes the installer."""
         written = self.home / f'build-{system}.yml'
@@ -106,7 +110,7 @@ class BuildLab(Lab):
             **dict(re.findall(r'(image_build_\w+_id): (e[kmr]i-\w+)', published.stdout)),
             'image_build_connection': {'eucarc': facts['lab_tenant_eucarc']},
             'image_build_guest_s3_url': f'{facts["lab_guest_endpoint"]}/services/objectstorage',
-            'image_build_directory': str(self.home / 'builds'),
+            'image_build_directory': str(self.builds),
         }
 
     def requests(self) -> list[str]:

@@ -35,9 +35,11 @@ def fixture_lab(request: pytest.FixtureRequest) -> Iterator[BuildLab]:
 
 def kill_in_the_installer(lab: BuildLab, variables: dict[str, Any], output: Path) -> None:
     """Start a build, and kill the processes of its playbook while the installer runs. The guard is a process of its own."""
+    consoles = f'{variables["image_build_name"]}-*/console.log'
     build = lab.start_build(variables, output)
     try:
         assert lab.installs(build), output.read_text()
+        wait_for('the installer', lambda: any(b'installer: ' in file.read_bytes() for file in lab.builds.glob(consoles)), 240)
     finally:
         os.killpg(build.pid, signal.SIGKILL)
         build.wait(timeout=60)
@@ -45,7 +47,7 @@ def kill_in_the_installer(lab: BuildLab, variables: dict[str, Any], output: Path
 
 def kill_guards(lab: BuildLab) -> None:
     """As at a power failure: nothing on this machine cleans up."""
-    for lock in (lab.home / 'builds').glob('*/lock'):
+    for lock in lab.builds.glob('*/lock'):
         guard = int(lock.read_text().split()[0])
         os.kill(guard, signal.SIGKILL)
         wait_for('the end of the guard', lambda guard=guard: not Path(f'/proc/{guard}').exists())
