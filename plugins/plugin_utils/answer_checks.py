@@ -21,7 +21,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 import yaml
-from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import schemas
+from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import fai_checks, schemas
 
 TIMEOUT = 60  # seconds
 # A database of its own (debconf.conf(5)): the system's belongs to root, and while another program has it the check fails silently.
@@ -58,6 +58,7 @@ FORMS = (
     ('agama', r'\A\s*\{\s*["}]'),
     ('debian-installer', r'^\s*d-i\s'),
     ('anaconda', r'^%(packages|pre|post|include)\b'),
+    ('fai', r'^\s*newclasses='),
 )
 
 
@@ -177,12 +178,23 @@ def agama(text: str, schema: str) -> Checked:
     return Checked(*schemas.json_problems(content, text, [], schema or SCHEMAS['agama']))
 
 
+def fai(text: str, _version: str) -> Checked:
+    """By bash, which reads it, and by the grammar of setup-storage."""
+    program = shutil.which('bash')
+    if not program:
+        return Checked([], ["FAI's answers were not checked, because bash is not installed"])
+    found = fai_checks.problems(text, lambda script: _run([program, '-n'], script, LC_ALL='C').stderr)
+    remark = "only the syntax of FAI's scripts and of disk_config was checked: FAI checks the rest when it runs"
+    return Checked([_problem(text, line, reason) for line, reason in found], [remark])
+
+
 CHECKS: dict[str, t.Callable[[str, str], Checked]] = {
     'anaconda': kickstart,
     'debian-installer': preseed,
     'subiquity': autoinstall,
     'yast': autoyast,
     'agama': agama,
+    'fai': fai,
 }
 
 

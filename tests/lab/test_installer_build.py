@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from eucalab.installer import build, packages, systems
+from eucalab.installer import build, fai, packages, systems
 from eucalab.installer.packages import BuildError
 from eucalab.installer.ramdisk import Ramdisk, libraries
-from tests.kit.paths import environment
+from tests.kit.paths import ROOT, environment
 from tests.kit.waiting import wait_for
 
 
@@ -218,3 +218,9 @@ def _command_line(process: Path) -> str:
 def _empty(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+def test_the_documentation_shows_the_script_of_fais_configuration_space() -> None:
+    script = (fai.SOURCES / '50-answer.sh').read_text()
+    commands = ''.join(f'    {line}\n' for line in script.splitlines() if not line.startswith('# '))
+    assert commands in (ROOT / 'docs/build_image.md').read_text()

@@ -11,9 +11,8 @@ from pathlib import Path
 from . import packages
 
 SOURCES = Path(__file__).parent / 'fai'
-EXAMPLE = Path('/usr/share/doc/fai-doc/examples/simple')
 # All that an installation may ask for, beyond FAI's base system.
-REPOSITORY = ('linux-image-cloud-amd64', 'grub-pc', 'initramfs-tools', 'wget', 'zstd')
+REPOSITORY = ('linux-image-cloud-amd64', 'grub-pc', 'initramfs-tools', 'zstd', 'openssh-server', 'sudo', 'wget', 'tree')
 # fai-make-nfsroot(8), nfsroot.conf(5)
 NFSROOT_CONF = """\
 FAI_DEBOOTSTRAP="bookworm {mirror}"
@@ -27,19 +26,24 @@ FAI_CONFIGDIR={work}/config
 
 
 def installer(_kernel: Path, out: Path) -> None:
-    """``vmlinuz``, ``initrd``, the live image ``squash.img``, and ``packages``, a repository of what it installs."""
+    """``vmlinuz``, ``initrd``, the live image ``squash.img``, and ``repository``, a Debian archive of what it installs."""
     work = out.parent / 'fai-work'
-    etc, nfsroot = work / 'etc', work / 'nfsroot'
+    etc, space, nfsroot = work / 'etc', work / 'config', work / 'nfsroot'
     _configure(work)
-    _configuration_space(work / 'config')
     _run(work, 'fai-make-nfsroot', '-C', etc, '-v', '-z', '-g', '-f')
-    _run(work, SOURCES / 'make-repository', nfsroot / 'var/tmp/base.tar.zst', etc / 'apt/sources.list', *REPOSITORY)
+    # The configuration space has the answer file's script, and the key that FAI gives to apt.
+    for folder in ('class', 'package_config'):
+        (space / folder).mkdir(parents=True)
+    shutil.copy(SOURCES / '50-answer.sh', space / 'class')
+    base, sources, key = nfsroot / 'var/tmp/base.tar.zst', etc / 'apt/sources.list', space / 'package_config/DEFAULT.gpg'
+    _run(work, SOURCES / 'lighten', base)
+    _run(work, SOURCES / 'make-repository', sources, key, *REPOSITORY)
     # They need not be in the live image, which is downloaded into memory.
     for pattern, name in (('vmlinuz-*', 'vmlinuz'), ('initrd.img-*', 'initrd')):
         shutil.move(next((nfsroot / 'boot').glob(pattern)), out / name)
         (out / name).chmod(0o644)
     _run(work, 'env', f'TMPDIR={work}', 'fai-cd', '-f', '-C', etc, '-g', '/etc/fai/grub.cfg', '-M', '-S', out / 'squash.img')
-    shutil.move(work / 'packages', out)
+    shutil.move(work / 'repository', out)
 
 
 def _configure(work: Path) -> None:
@@ -52,17 +56,6 @@ def _configure(work: Path) -> None:
     (work / 'etc/nfsroot.conf').write_text(NFSROOT_CONF.format(mirror=mirror, work=work))
     (work / 'etc/fai.conf').touch()
     shutil.copy(SOURCES / 'NFSROOT', work / 'etc')
-
-
-def _configuration_space(space: Path) -> None:
-    """FAI's own example, without its classes of hosts and their packages: the answer file has these."""
-    if not EXAMPLE.is_dir():
-        raise packages.BuildError(f'{EXAMPLE} is missing: run tools/setup believe')
-    shutil.copytree(EXAMPLE, space, symlinks=True)
-    (space / 'class/50-host-classes').unlink()
-    for file in [*(space / 'package_config').iterdir(), *(space / 'basefiles').iterdir()]:
-        file.unlink()
-    shutil.copy(SOURCES / '50-answer.sh', space / 'class')
 
 
 def _run(work: Path, *command: str | Path) -> None:

@@ -29,7 +29,7 @@ PACKAGES = {
     'installer': ('busybox-static', 'fdisk', 'e2fsprogs', 'extlinux', 'syslinux-common', 'tzdata', 'dropbear-bin'),
     'busybox': ('busybox-static', 'dropbear-bin'),
     'debian': ('busybox-static', 'libc6', 'systemd', 'apt', 'ifupdown', 'wget'),
-    'fai': ('fai-server', 'fai-doc', 'fai-nfsroot', 'dracut-network', 'libc6', *fai.REPOSITORY),
+    'fai': ('fai-server', 'fai-nfsroot', 'dracut-network', 'libc6', *fai.REPOSITORY),
 }
 
 

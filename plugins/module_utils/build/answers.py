@@ -14,12 +14,12 @@ FAMILIES = {
     'user-data.j2': 'subiquity',
     'autoyast.xml.j2': 'yast',
     'agama.json.j2': 'agama',
+    'fai.sh.j2': 'fai',
 }
+WEB = re.compile(r'https?://[^/?#\s]+\S*', re.IGNORECASE)
+WEB_OR_FTP = re.compile(r'(https?|ftp)://[^/?#\s]+\S*', re.IGNORECASE)
 # Installers that learn from the answer file where the packages are. YaST and Agama learn it from their boot parameters.
-NEED_SOURCE = {
-    'anaconda': re.compile(r'(https?|ftp)://[^/?#\s]+\S*', re.IGNORECASE),
-    'debian-installer': re.compile(r'https?://[^/?#\s]+\S*', re.IGNORECASE),  # without FTP since Debian 9
-}
+NEED_SOURCE = {'anaconda': WEB_OR_FTP, 'debian-installer': WEB}  # without FTP since Debian 9
 PACKAGE = re.compile(r'[A-Za-z0-9][A-Za-z0-9+._:~=-]*')
 # MiB. No installed system is smaller: this finds layouts that leave no room, not volumes that are small.
 BOOT, LEAST_ROOT = 1024, 768
@@ -36,6 +36,7 @@ def problems(template: str, values: t.Mapping[str, t.Any]) -> list[str]:
         *_layout(values),
         *_old(family, values),
         *_suse(template, family, values),
+        *_fai(family, values),
     ]
 
 
@@ -100,3 +101,12 @@ def _suse(template: str, family: str, values: t.Mapping[str, t.Any]) -> list[str
             f'image_build_proxy: {template} cannot name one. Add the boot parameter proxy=URL to image_build_installer_options.'
         )
     return found
+
+
+def _fai(family: str, values: t.Mapping[str, t.Any]) -> list[str]:
+    if family != 'fai' or WEB_OR_FTP.fullmatch(values['install_url']):
+        return []
+    return [
+        "image_build_mirror must be the http(s) or ftp URL of the directory with FAI's squash.img, or image_build_install_url, not "
+        f'{values["install_url"]!r}.'
+    ]

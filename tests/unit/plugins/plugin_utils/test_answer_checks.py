@@ -15,6 +15,7 @@ from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.answer_checks imp
 
 KICKSTART = 'lang en_US.UTF-8\n%packages\n%end\n'
 PRESEED = 'd-i passwd/make-user boolean false\n'
+FAI = 'newclasses=X\n'
 AUTOINSTALL = '#cloud-config\nautoinstall:\n  version: 1\n'
 needs_debconf = pytest.mark.skipif(shutil.which('debconf-set-selections') is None, reason='debconf is not installed')
 
@@ -31,6 +32,13 @@ needs_debconf = pytest.mark.skipif(shutil.which('debconf-set-selections') is Non
         pytest.param('#cloud-config\nusers: []\n', 'it needs the key autoinstall with version: 1', id='autoinstall'),
         pytest.param('<profile>\n<a></b>\n</profile>\n', 'line 2: mismatched tag', id='AutoYaST'),
         pytest.param('{\n  "root": {},\n}\n', 'line 3: ', id='Agama'),
+        pytest.param(FAI + 'if true\ndone\n', 'line 3: syntax error near unexpected token `done', id='FAI'),
+        pytest.param(FAI + "cat > x <<'END'\n#!/bin/sh\n\necho )\nEND\n", 'line 5: syntax error near', id='FAI script'),
+        pytest.param(
+            FAI + "cat > x <<'END'\n",
+            "line 2: here-document at line 2 delimited by end-of-file (wanted `END')",
+            id='FAI here-document',
+        ),
     ],
 )
 def test_a_mistake_is_found_with_its_line_and_the_reason(text: str, problem: str) -> None:
@@ -47,10 +55,12 @@ def test_all_mistakes_of_a_kickstart_are_found_and_deprecations_are_not_mistakes
 def test_what_could_not_be_checked_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'image_build_kickstart_version is not set' in check(KICKSTART, '', '').unchecked[0]
     assert 'image_build_answer_file_schema is not set' in check(AUTOINSTALL, '', '').unchecked[0]
-    assert 'it has the form of no' in check('newclasses=X\n', '', '').unchecked[0]
+    assert 'it has the form of no' in check('variant: fcos\n', '', '').unchecked[0]
+    assert 'FAI checks the rest when it runs' in check(FAI, '', '').unchecked[0]
     monkeypatch.setattr(answer_checks.shutil, 'which', lambda *_words, **_options: None)
     assert 'ksvalidator (PyPI: pykickstart) is not installed' in check(KICKSTART, '', 'F43').unchecked[0]
     assert 'debconf-set-selections (Debian: debconf) is not installed' in check(PRESEED, '', '').unchecked[0]
+    assert 'bash is not installed' in check(FAI, '', '').unchecked[0]
 
 
 @pytest.mark.parametrize(
@@ -168,3 +178,35 @@ def test_a_profile_of_yast_is_compared_with_its_schema(tmp_path: Path) -> None:
     (problem,) = check('<profile>\n<b>verysecret</b>\n</profile>\n', 'yast', '', str(schema)).problems
     assert problem.startswith('line 2: ') and 'verysecret' not in problem
     assert 'there is no readable schema /nowhere' in check('<profile/>', 'yast', '', '/nowhere').unchecked[0]
+
+
+# setup-storage 3.0 of FAI 6.0.3 accepts this layout and refuses each of these changes.
+LAYOUT = """\
+disk_config disk1 disklabel:msdos bootable:1 fstabkey:uuid align-at:1M
+primary /boot 1GiB ext4 rw
+primary - 1G- - -
+disk_config lvm fstabkey:uuid
+vg system disk1.2
+system-root / 1GiB-100% xfs rw createopts="-q"
+"""
+
+
+@pytest.mark.parametrize(
+    ('right', 'wrong', 'line', 'reason'),
+    [
+        ('msdos', 'mbr', 1, 'disklabel:mbr is not an option of disk_config disk1'),
+        ('primary /boot', 'primry /boot', 2, 'primry is neither a partition nor a volume of a group'),
+        ('/boot', 'boot', 2, 'boot is not a mount point'),
+        ('1GiB ext4', '1Gx ext4', 2, '1Gx is not a size'),
+        ('ext4 rw', 'ext4', 2, 'it has 4 of the 5 fields: type, mount point, size'),
+        ('vg system disk1.2', 'vg system', 5, 'vg needs the name of the group and its devices'),
+        ('system-root', 'systems-root', 6, 'the volume group systems is not declared before'),
+        ('system-root', 'primary', 6, 'primary is neither a partition nor a volume'),
+        ('disk_config disk1', 'disk_confg disk1', 1, 'it is not below a line disk_config'),
+    ],
+)
+def test_a_disk_layout_that_fai_would_refuse_is_found(right: str, wrong: str, line: int, reason: str) -> None:
+    document = f"{FAI}cat > ../disk_config/X <<'DISK'\n{LAYOUT}DISK\n"
+    assert check(document, '', '').problems == []
+    found = check(document.replace(right, wrong, 1), '', '').problems
+    assert found[0].startswith(f'line {line + 2}: {reason}')

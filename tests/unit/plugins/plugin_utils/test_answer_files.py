@@ -39,6 +39,7 @@ FORMS = {
     'autoinstall': 'user-data.j2',
     'autoyast': 'autoyast.xml.j2',
     'agama': 'agama.json.j2',
+    'fai': 'fai.sh.j2',
 }
 KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ ann@example.com'
 HASH = '$6$salt$ENGfQh2LykT/kSgvYcBGPq1'
@@ -79,7 +80,7 @@ OPTIONS: dict[str, list[t.Any]] = {
     'package_mirror': ['', 'https://deb.example.com:8443/debian/'],
 }
 # Further options of one form.
-VERSIONS: dict[str, dict[str, list[t.Any]]] = {}
+VERSIONS: dict[str, dict[str, list[t.Any]]] = {'fai': {'architecture': ['x86_64', 'i386'], 'keyboard': ['us', 'de']}}
 CATALOGUE = systems.read(ROLE, {})
 
 
@@ -164,6 +165,11 @@ def scripts(form: str, text: str) -> list[str]:
     if form == 'agama':
         content = json.loads(text)['scripts']
         return [one['content'] for one in content['pre'] + content['post']]
+    if form == 'fai':
+        return [
+            text.partition("<<'VAR'")[0],
+            *re.findall(r"<<'(?:HOOK|CLOUD-IMAGE|SCRIPT)'\n([\s\S]*?)^(?:HOOK|CLOUD-IMAGE|SCRIPT)$", text, re.MULTILINE),
+        ]
     content = yaml.safe_load(text)['autoinstall']
     found = content['early-commands'] + content['late-commands']
     inner = [re.findall(r"<<'CLOUD-IMAGE'\n([\s\S]*?)^CLOUD-IMAGE$", one, re.MULTILINE) for one in found]
@@ -266,6 +272,14 @@ def agama_layout(text: str) -> set[tuple[str, str]]:
     return {(one['filesystem']['path'], one['filesystem']['type']) for one in parts if 'filesystem' in one}
 
 
+def fai_layout(text: str) -> set[tuple[str, str]]:
+    lines = re.findall(r'^(?:primary|system-\w+) (\S+) \S+ (\S+) ', text, re.MULTILINE)
+    assert re.search(
+        rf'bootable:{[mount for mount, _kind in lines].index("/boot" if ("/boot", "ext4") in lines else "/") + 1} ', text
+    )
+    return set(lines) - {('-', '-')}
+
+
 @pytest.mark.parametrize('changes', pairwise({name: OPTIONS[name] for name in ('disk_layout', 'filesystem', 'swap')}))
 def test_the_layout_is_the_same_with_each_installer(changes: dict[str, t.Any]) -> None:
     boot = changes['disk_layout'] == 'lvm' or changes['filesystem'] == 'xfs'
@@ -285,6 +299,7 @@ def test_the_layout_is_the_same_with_each_installer(changes: dict[str, t.Any]) -
     named = [one['id'] for one in storage]
     assert all(one.get(key, named[0]) in named for one in storage for key in ('device', 'volume', 'volgroup'))
     assert yast_layout(render('autoyast', **changes)) == expected
+    assert fai_layout(render('fai', **changes)) == expected
     assert agama_layout(render('agama', **changes)) == expected
     recipe = re.search(r'expert_recipe string image :: ((?:.*\\\n)*.*)', render('preseed', **changes))
     assert recipe
@@ -346,3 +361,15 @@ def test_sles_15_takes_its_modules_from_the_medium(cloud_init: bool, modules: li
     ]
     assert profile.findtext(f'.//{{{YAST}}}products/{{{YAST}}}product') == 'SLES'
     assert not list(etree.fromstring(render('autoyast', os='leap-15.6').encode()).iter(f'{{{YAST}}}add-on'))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'kernels'),
+    [
+        ({}, ['linux-image-amd64']),
+        ({'architecture': 'i386', 'packages': ['vim']}, ['linux-image-686']),
+        ({'packages': ['vim', 'linux-image-cloud-amd64']}, ['linux-image-cloud-amd64']),
+    ],
+)
+def test_fai_installs_debians_kernel_unless_another_is_among_the_packages(changes: dict[str, t.Any], kernels: list[str]) -> None:
+    assert re.findall(r'^linux-image-\S+', render('fai', **changes), re.MULTILINE) == kernels

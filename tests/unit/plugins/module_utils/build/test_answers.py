@@ -27,6 +27,8 @@ def test_plain_inputs_suit_every_template(template: str) -> None:
         ('kickstart.cfg.j2', {'install_url': ''}, 'image_build_install_url must be'),
         ('preseed.cfg.j2', {'install_url': 'mirror'}, 'image_build_install_url must be'),
         ('preseed.cfg.j2', {'install_url': 'ftp://mirror/debian'}, 'image_build_install_url must be the http(s) URL'),
+        ('fai.sh.j2', {'install_url': ''}, "must be the http(s) or ftp URL of the directory with FAI's squash.img"),
+        ('fai.sh.j2', {'packages': ['@core']}, "image_build_packages must be names of packages with fai.sh.j2, not '@core'."),
         (
             'preseed.cfg.j2',
             {'packages': ['@core']},
