@@ -51,6 +51,7 @@ def fixture_variables(lab) -> dict:
         'image_build_package_mirror': f'{mirror}/repository',
         'image_build_hostname': 'fai-lab',
         'image_build_language': 'C.UTF-8',
+        'image_build_cloud_init': False,
         'image_build_timezone': 'Asia/Tokyo',
         'image_build_packages': ['linux-image-cloud-amd64', 'tree'],
         'image_build_post': 'echo built by FAI > /etc/motd',
