@@ -16,8 +16,8 @@ from tests.unit.plugins.file_server import Signer
 from .test_failures import fails
 
 # The installer's syslog on the serial console, with all questions and answers. A blank would end the parameter, and debconf would
-# wait for the end of file descriptor 3.
-SYSLOG = '((tail${IFS}-F${IFS}/var/log/syslog)2>/dev/null>/dev/ttyS0&)3</dev/null'
+# wait for the end of file descriptor 3. The command runs twice.
+SYSLOG = 'pidof${IFS}tail||((tail${IFS}-F${IFS}/var/log/syslog)2>/dev/null>/dev/ttyS0&)3</dev/null'
 OPTIONS = [
     f'preseed/early_command={SYSLOG}',
     'DEBCONF_DEBUG=developer',

@@ -28,6 +28,13 @@ for file in /var/lib/dpkg/info/*.templates; do debconf-loadtemplate d-i $file; d
 debconf-set-selections /tmp/preseed.cfg || exit
 for question; do debconf-get $question > /tmp/$(echo $question | tr / _); done
 """
+# As the installer does it: the command has the replies of debconf as its standard input.
+EARLY = """\
+for file in /var/lib/dpkg/info/*.templates; do debconf-loadtemplate d-i $file; done
+debconf-set-selections /tmp/preseed.cfg || exit
+DEBIAN_FRONTEND=none preseed_command partman/early_command < /dev/null > /dev/null || exit
+for question in partman-auto/disk grub-installer/bootdev; do debconf-get $question; done
+"""
 
 
 def preseed(**variables: object) -> str:
@@ -85,12 +92,11 @@ def test_debian_installer_reads_each_answer_as_it_is_meant(installer: Path) -> N
 
 def test_the_shell_and_the_programs_of_debian_installer_run_the_scripts(installer: Path) -> None:
     """The disk's name is set from its serial number; the files that stand for it are in the ramdisk."""
-    early = questions(preseed())['partman/early_command']
     (installer / 'sys/block/vdb').mkdir(parents=True, exist_ok=True)
     (installer / 'sys/block/vdb/serial').write_text('euca-vol-1a2b3c4d-de')
-    script = f'{early} || exit\nfor question in partman-auto/disk grub-installer/bootdev; do debconf-get $question; done'
-    done = subprocess.run(['chroot', installer, '/bin/sh', '-c', script], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, '')
+    (installer / 'tmp/preseed.cfg').write_text(preseed())
+    done = subprocess.run(['chroot', installer, '/bin/sh'], input=EARLY, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ['/dev/vdb', '/dev/vdb']
     late = questions(preseed())['preseed/late_command']
     for encoded in re.findall('echo ([A-Za-z0-9+/=]{60,})', late):
