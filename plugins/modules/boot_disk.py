@@ -121,11 +121,11 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 ARGUMENT_SPEC = {
     'dest': {'type': 'path', 'required': True},
-    'kernel': {'type': 'str', 'required': True},
+    # Those with no_log stay out of the system's log; in the result only their secrets are masked.
+    'kernel': {'type': 'str', 'required': True, 'no_log': True},
     'kernel_checksum': {'type': 'str'},
-    'ramdisk': {'type': 'str', 'required': True},
+    'ramdisk': {'type': 'str', 'required': True, 'no_log': True},
     'ramdisk_checksum': {'type': 'str'},
-    # Kept out of the system's log; in the result only its secrets are masked.
     'parameters': {'type': 'str', 'default': '', 'no_log': True},
     'uefi': {'type': 'bool', 'default': True},
     'memory': {'type': 'int'},

@@ -157,6 +157,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe impo
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.checks import NotAdministrator, check_may_register
@@ -269,7 +270,7 @@ class BuildPlan(CloudModule):
             self.module.warn(unknown)
         self.build |= {'instance_type': name, 'boot_test_instance_type': recipe['boot_test_instance_type'] or name}
         # Without a secret in it, a boot disk is the same for every build of this installer, and stays registered.
-        own = way == boot.DISK and (by == boot.BY_URL)
+        own = way == boot.DISK and (by == boot.BY_URL or bool(secret_parts(boot_params)))
         self.build['boot'] = {
             'way': way,
             'reason': reason,

@@ -25,11 +25,17 @@ BY_URL, BY_USER_DATA = 'url', 'user_data'
 USER_DATA_URL = 'http://169.254.169.254/latest/user-data'
 MOST_USER_DATA = 16384  # bytes (cloud.vmstate.user_data_max_size_kb)
 FILES = ('kernel', 'ramdisk')
+# Secrets anywhere: hashes, signatures and users of URLs, users of curl.
+SECRET = re.compile(rf'{CRYPT.pattern}|(?i:signature=|://[^/\s]*@|\s(?:-u|--user)[ =]?[^\s:]+:\S)')
 # Words of a line that may set a password, and text without one that has such words.
-SETTING = re.compile(rf'(?i)passw|passphrase|rootpw|sshpw|secret|token|psk|private key|{CRYPT.pattern}')
+SETTING = re.compile(r'(?i)passw|passphrase|rootpw|sshpw|secret|token|psk|private key|credential|authorization|api.?key')
 HARMLESS = re.compile(
-    r'^\s*#.*|/etc/passwd|NOPASSWD|rootpw\s.*--lock\b.*|passwd/[\w-]+\s+(?:boolean\s+\w+|password\s+[*!]+)\s*$', re.MULTILINE
+    r'^\s*#.*|/etc/passwd|NOPASSWD|rootpw(?=\s.*--lock\b)(?:\s+(?:--\w+|locked|[*!]+))+\s*$'
+    r'|passwd/[\w-]+\s+(?:boolean\s+\w+|password\s+[*!]+)\s*$',
+    re.MULTILINE,
 )
+# Inputs in which own templates may contain a secret, beside the passwords' hashes.
+MAY_HOLD_SECRETS = ('proxy', 'install_url', 'package_mirror', 'post')
 
 
 def choose(cloud: Cloud, recipe: Recipe) -> tuple[str, str]:
@@ -110,10 +116,10 @@ def holds_secret(text: str, values: t.Mapping[str, t.Any], own_template: bool) -
     """Whether an answer file may contain a password. For the collection's own templates the inputs decide, as these encode some
     of their scripts; in any other file every line counts, and a doubtful one counts as a password."""
     given = [values.get('root_password_hash'), *(user.get('password_hash') for user in values.get('users') or [])]
-    if any(given) or '@' in (values.get('proxy') or '') or _sets_password(values.get('post') or ''):
+    if any(given) or any(_sets_password(values.get(name) or '') for name in MAY_HOLD_SECRETS):
         return True
     return not own_template and _sets_password(text)
 
 
 def _sets_password(text: str) -> bool:
-    return bool(SETTING.search(HARMLESS.sub('', text)))
+    return bool(SECRET.search(text) or SETTING.search(HARMLESS.sub('', text)))

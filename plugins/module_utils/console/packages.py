@@ -12,15 +12,16 @@ import re
 from pathlib import Path
 
 PACKAGE = re.compile(r'^\W*package: (?P<name>\S+) (?P<version>\S+) (?P<arch>\S+)$')
-NUMBER = re.compile(r'^\W*packages: (?P<number>\d+)$')
+NUMBER = re.compile(r'^\W*packages: (?P<number>[0-9]{1,9})$')  # more digits are not ours, and Python refuses thousands of them
 
 
 class Packages:
-    """The packages that a console has named so far."""
+    """The packages that a console has named so far. After ``keep``, ``problem`` is a sentence if the list is not whole."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], None] = {}  # a set in order
         self._number: int | None = None
+        self.problem: str | None = None
 
     def take(self, lines: list[str]) -> list[str]:
         """Take the packages out of these lines and return the other lines: a package may have the name of a failure."""
@@ -38,14 +39,14 @@ class Packages:
         """Write the list to a file, if one is given, and return the number of packages; None, and no file, without a list."""
         if self._number is None:
             return None
+        if len(self._found) != self._number:  # something else was written into their lines
+            self.problem = (
+                f'Of the {self._number} installed packages, the console shows only {len(self._found)}. The list is incomplete.'
+            )
         if path:
             listed = [dict(zip(('name', 'version', 'arch'), package, strict=True)) for package in self._found]
-            Path(path).write_text(json.dumps(listed, indent=1) + '\n', encoding='utf-8')
+            try:
+                Path(path).write_text(json.dumps(listed, indent=1) + '\n', encoding='utf-8')
+            except OSError as error:  # the installation itself has succeeded
+                self.problem = f'{path}: {error.strerror}. The list of the installed packages is not kept.'
         return len(self._found)
-
-    @property
-    def problem(self) -> str | None:
-        """A sentence if lines of the list are missing, because something else was written into them."""
-        if self._number is None or len(self._found) == self._number:
-            return None
-        return f'Of the {self._number} installed packages, the console shows only {len(self._found)}. The list is incomplete.'

@@ -88,7 +88,7 @@ class FileSystem:
         return following - 2 + _up(room, SECTOR * self._cluster)
 
     def write(self, disk: t.BinaryIO) -> None:
-        """Write it into ``disk``, a new file of zeros. Raises OSError."""
+        """Write it into ``disk``, a new file of zeros. Raises FatError, OSError."""
         begin = self._start * SECTOR
         disk.seek(begin)
         disk.write(self._boot_sector())
@@ -105,8 +105,11 @@ class FileSystem:
             if node.file is None:
                 disk.write(self._directory(node))
             else:
+                end = disk.tell() + node.file.size
                 with node.file.open() as source:
                     shutil.copyfileobj(source, disk, 1 << 20)
+                if disk.tell() != end:
+                    raise FatError('A file was changed while it was read: run the task again when nothing writes to it.')
 
     @property
     def _root_offset(self) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils import basic
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import boot_disk
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.fat import File
 from ansible_collections.eucalyptus.cloud.plugins.modules import boot_disk as module
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.file_server import serving
 
@@ -126,9 +128,13 @@ def test_check_mode_predicts_the_disk_and_writes_nothing(run: Run, files: Path) 
     assert real['changed'] is True
 
 
-def test_a_secret_in_the_parameters_is_on_the_disk_and_nowhere_else(run: Run, files: Path) -> None:
+def test_a_secret_in_the_parameters_is_on_the_disk_and_nowhere_else(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, 'log', lambda _self, message, **_more: logged.append(message))
     result = run(parameters='url=http://h/x?Signature=aB3dE6gH9&Expires=1 ip=dhcp')
-    assert 'aB3dE6gH9' not in json.dumps(result)
+    refused = run(kernel='http://h/k?Signature=aB3dE6gH9')
+    assert 'needs a checksum' in refused['msg']
+    assert logged and 'aB3dE6gH9' not in json.dumps([logged, result, refused])
     assert b'aB3dE6gH9' in mtools('mtype', files / 'boot.img', '::/SYSLINUX.CFG')
 
 
@@ -228,3 +234,16 @@ def test_without_uefi_its_files_are_not_needed(run: Run, files: Path, monkeypatc
 def test_a_place_without_a_directory_is_refused(run: Run, files: Path) -> None:
     assert 'There is no directory' in run(dest=str(files / 'none/boot.img'))['msg']
     assert 'is a directory' in run(dest=str(files))['msg']
+
+
+@pytest.mark.parametrize('change', [-1, 1])
+def test_a_kernel_that_is_changed_while_it_is_copied_is_no_disk(
+    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch, change: int
+) -> None:
+    def grown(path: str, source: str) -> File:
+        content = Path(source).read_bytes()
+        return File(path, len(content) + change, lambda: io.BytesIO(content))
+
+    monkeypatch.setattr(boot_disk, '_disk_file', grown)
+    assert 'changed while it was read' in run()['msg']
+    assert not (files / 'boot.img').exists()

@@ -92,6 +92,14 @@ def test_a_disk_with_a_secret_url_is_of_one_build_alone(
     assert {name: build['boot'][name] for name in expected} == expected
 
 
+def test_a_disk_with_a_password_in_its_parameters_is_of_one_build_alone(
+    tenant: FakeCloud, plan: Planner, files: dict[str, str]
+) -> None:
+    build = plan(**files, boot_params='inst.ks=ANSWER-FILE-URL inst.sshpw=geheim')['build']
+    expected = {'answer_file_by': 'user_data', 'image_name': f'{build["image_name"]}-boot', 'bucket': f'images-{ACCOUNT}'}
+    assert {name: build['boot'][name] for name in expected} == expected
+
+
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
@@ -151,6 +159,12 @@ HASH = '$6$salt$ENGfQh2LykT/kSgvYcBGPq1'
         'echo root:geheim | chpasswd',
         'curl -H "X-Token: 0815" http://h/',
         '-----BEGIN OPENSSH PRIVATE KEY-----',
+        'url --url=https://ann:geheim@h/',
+        'wget "http://h/x?AWSAccessKeyId=A&Signature=geheim"',
+        'curl -u ann:geheim http://h/',
+        f'# rootpw --iscrypted {HASH}',
+        f'rootpw --lock --iscrypted {HASH}',
+        'rootpw --plaintext geheim --lock',
     ],
 )
 def test_a_line_that_may_set_a_password_keeps_an_answer_file_out_of_user_data(line: str) -> None:
@@ -176,5 +190,6 @@ def test_a_line_without_a_password_does_not(line: str) -> None:
 def test_of_the_collections_own_templates_the_inputs_decide() -> None:
     text = 'chpasswd -e\n'
     assert not boot.holds_secret(text, {'users': [{'name': 'a', 'ssh_keys': ['k']}], 'proxy': 'http://p:1'}, own_template=True)
-    for secret in ({'root_password_hash': HASH}, {'users': [{'name': 'a', 'password_hash': HASH}]}, {'proxy': 'http://a:b@p:1'}):
+    urls = [{name: 'http://a:b@p:1/x'} for name in ('proxy', 'install_url', 'package_mirror')]
+    for secret in ({'root_password_hash': HASH}, {'users': [{'name': 'a', 'password_hash': HASH}]}, *urls):
         assert boot.holds_secret(text, secret, own_template=True)

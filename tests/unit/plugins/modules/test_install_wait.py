@@ -478,7 +478,16 @@ def test_a_damaged_list_of_packages_is_a_warning_and_no_list_is_none(cloud, cloc
     assert result['install']['packages'] == 1
     assert '2 installed packages, the console shows only 1' in str(result['warnings'])
     cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
-    cloud.on('GetConsoleOutput', *talking('package: half'))
+    forged = f'packages: {"9" * 5000}\n'
+    cloud.on('GetConsoleOutput', *talking(f'{forged}package: half'))
     path = tmp_path / 'packages.json'
     assert run('install_wait', instance_id='i-1', packages_file=str(path))['install']['packages'] is None
     assert not path.exists()
+
+
+def test_a_file_of_packages_that_cannot_be_written_is_a_warning(cloud, clock, run, tmp_path):
+    cloud.on('DescribeInstances', RUNNING, RUNNING, ENDED)
+    cloud.on('GetConsoleOutput', *talking(LISTED))
+    result = run('install_wait', instance_id='i-1', packages_file=str(tmp_path / 'none/packages.json'))
+    assert result['install']['packages'] == 2
+    assert 'none/packages.json' in str(result['warnings'])
