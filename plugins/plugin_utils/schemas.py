@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Answer files compared with the schemas that the installers' projects publish. Their licences keep them out of this collection.
 
-No message quotes a value, because it may be a password.
+No message about JSON or YAML quotes a value, because it may be a password. Those of libxml2 may.
 """
 
 from __future__ import annotations
@@ -54,13 +54,22 @@ def _reason(error: t.Any) -> str:
 
 
 def _line_at(text: str, path: t.Iterable[str | int]) -> int:
-    """The line of the value at this place. JSON is YAML, as far as the places of values are concerned."""
-    node: t.Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    """The line of the value at this place, or of the smallest one around it that can be found: a merge (<<) has no place.
+
+    JSON is YAML, as far as the places of values are concerned, but for tabs.
+    """
+    try:
+        node: t.Any = yaml.compose(text.replace('\t', ' '), Loader=yaml.SafeLoader)
+    except yaml.YAMLError:  # other characters that only one of the two allows
+        return 1
     for part in path:
         if isinstance(node, yaml.MappingNode):
-            node = next(value for key, value in node.value if key.value == part)
+            inner = next((value for key, value in node.value if key.value == str(part)), None)
         else:
-            node = node.value[part]
+            inner = node.value[part]
+        if inner is None:
+            break
+        node = inner
     return int(node.start_mark.line) + 1
 
 

@@ -146,13 +146,14 @@ def fixture_schema(tmp_path: Path) -> str:
         ('  packages:\n    - a\n    - 3\n', 'line 6: packages.1 must be of the type "string"'),
         ('  ssh:\n    allow-pw: verysecret\n', 'line 5: ssh.allow-pw must be of the type "boolean"'),
         ('  root:\n    hashed: true\n', "line 5: root: 'password' is a required property"),
+        ('  <<: {packages: [3]}\n', 'line 3: packages.0 must be of the type "string"'),
         ('  unknown: {}\n', "line 3: the file: Additional properties are not allowed ('unknown' was unexpected)"),
     ],
 )
 def test_the_installers_schema_finds_values_with_line_and_reason_and_quotes_none(schema: str, answers: str, problem: str) -> None:
     assert check(AUTOINSTALL + answers, 'subiquity', '', schema) == ([problem], [])
     # JSON is the same to the schema, with other lines.
-    (found,) = check(json.dumps(yaml.safe_load(AUTOINSTALL + answers)['autoinstall'], indent=1), 'agama', '', schema).problems
+    (found,) = check(json.dumps(yaml.safe_load(AUTOINSTALL + answers)['autoinstall'], indent='\t'), 'agama', '', schema).problems
     assert found.partition(': ')[2] == problem.partition(': ')[2]
 
 
