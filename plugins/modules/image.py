@@ -216,7 +216,7 @@ class Image(CloudModule):
         'name': {'type': 'str'},
         'image_id': {'type': 'str'},
         'type': {'type': 'str', 'choices': ['kernel', 'ramdisk', 'machine'], 'default': 'machine'},
-        'src': {'type': 'str'},
+        'src': {'type': 'str', 'no_log': True},
         'checksum': {'type': 'str'},
         'snapshot_id': {'type': 'str'},
         'bucket': {'type': 'str'},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import compression, manifest
 from ansible_collections.eucalyptus.cloud.tests.kit import unbundle
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.bundle_kit import ACCOUNT, pair, s3_error
@@ -375,13 +376,15 @@ def test_options_that_cannot_work_are_refused_before_any_request(cloud, run, wor
 
 
 @pytest.mark.parametrize('answer', [ok(b'a kernel' * 5000), b''])
-def test_the_secrets_of_a_url_appear_nowhere(cloud, run, world, storage, answer):
+def test_the_secrets_of_a_url_appear_nowhere(cloud, run, world, storage, answer, monkeypatch):
+    logged = []
+    monkeypatch.setattr(AnsibleModule, 'log', lambda _self, message, **_more: logged.append(message))
     registers(cloud)
     with serving(answer) as (host, _asked):
         src = f'http://me:Pa55word@{host}/vmlinuz?X-Signature=abc123'
         result = run('image', **{**world, 'src': src, 'checksum': sha256(b'a kernel' * 5000)})
-    said = json.dumps(result)
-    assert f'http://{host}/vmlinuz' in (result.get('msg') or result['actions'][0])
+    said = json.dumps([result, logged])
+    assert logged and f'http://{host}/vmlinuz' in (result.get('msg') or result['actions'][0])
     assert result['invocation']['module_args']['src'] == f'********{host}/vmlinuz********'
     assert 'Pa55word' not in said and 'abc123' not in said
 
