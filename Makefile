@@ -130,7 +130,7 @@ fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
 
-believe: ## installers that nobody here wrote (FAI, debian-installer), Debian's cloud-init; allow half an hour (WAY=disk: FAI on a boot disk)
+believe: ## software from other projects (FAI, debian-installer, cloud-init); allow half an hour (WAY=disk: FAI on a boot disk)
 	@tools/setup believe
 	@pytest -q -m long --ignore-glob '*/test_versions*' tests/build tests/lab
 

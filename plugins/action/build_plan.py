@@ -39,7 +39,7 @@ PLACEHOLDERS = {f'{PREFIX}volume_id': VOLUME_PLACEHOLDER, f'{PREFIX}proof_key': 
 FILLED_IN = ('inputs', 'here', 'answer_file')
 SYSTEM, NO_SYSTEM = f'__{PREFIX}system', f'__{PREFIX}no_system'
 SHA256 = 'sha256:'
-WAYS = {boot.HOOK: 'the hook of the node controllers', boot.DISK: 'a boot disk'}
+WAYS = {boot.HOOK: 'by the hook of the node controllers', boot.DISK: 'from a boot disk'}
 
 
 class ActionModule(ActionBase):
@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
             if not result.get('failed'):
                 self._add_media(result, recipe, system, trust)
                 if chosen := result['build'].get('boot'):
-                    self._display.display(f'The installer boots by {WAYS[chosen["way"]]}, because {chosen["reason"]}.')
+                    self._display.display(f'The installer boots {WAYS[chosen["way"]]}, because {chosen["reason"]}.')
                     self._check_fetched(recipe, result['build'])
                 if not result['build'].get('image'):
                     remarks += [f'{PREFIX}answer_file: {remark}.' for remark in self._unchecked]

@@ -22,8 +22,8 @@ options:
     type: str
   boot_disk_bucket:
     description:
-      - Bucket with the bundle of the build's boot disk. The image of the disk has the build's name and C(-boot). The bundle is
-        removed with the other resources, also an incomplete one.
+      - Bucket with the bundle of the build's boot disk. The name of the disk's image is that of the build with C(-boot) added.
+        The bundle is removed with the other resources, even if it is incomplete.
       - Without it, no bundle is removed.
     type: str
   keep:

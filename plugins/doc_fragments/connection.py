@@ -79,8 +79,8 @@ notes:
   - Requests are signed with version 2 signatures, which every Eucalyptus from 3.1 to 5 accepts. The clock of the
     machine that runs the module must not be ahead of the cloud's by more than 20 seconds, nor behind it by more than 15
     minutes.
-  - A request ends after 2 minutes without an answer. One that only reads is sent up to three times while the cloud is
-    unreachable or busy. Any other is sent once.
+  - A request without an answer fails after 2 minutes. Read requests are sent up to three times while the cloud is
+    unreachable or busy, all others once.
   - If the reply to a creation is lost, the resource may exist, and C(failure.lost) is true. The next run of the task finds
     the resource, or the message names it.
 """

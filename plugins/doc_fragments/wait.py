@@ -11,8 +11,8 @@ options:
   wait:
     description:
       - Whether to wait until the resource reaches the wanted state. The task fails as soon as that state can no longer
-        be reached. While it waits, it prints a line every half minute. A cloud that is unreachable or busy meanwhile does
-        not end the wait.
+        be reached. While it waits, it prints a line every half minute. The wait continues while the cloud is unreachable or
+        busy.
       - If V(false), the resource is returned as it is directly after the request.
     type: bool
     default: true

@@ -26,9 +26,9 @@ options:
     required: true
   kernel:
     description:
-      - Kernel of the installer for x86 (a bzImage), a path on the machine that the module runs on or an C(http) or
+      - Kernel of the installer for x86 (a bzImage). A path on the machine on which the module runs, or an C(http) or
         C(https) URL.
-      - A URL is downloaded at every run, since the content decides.
+      - A URL is downloaded at every run, because boot disks are compared by content.
     type: str
     required: true
   kernel_checksum: {type: str, description: "Checksum of O(kernel), for example V(sha256:9f86d0…). Required for a URL."}

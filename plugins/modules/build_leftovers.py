@@ -18,9 +18,9 @@ description:
     answer file.
   - The module refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
-  - On a cloud without tags (Eucalyptus before 3.3), a list in object storage leads to the resources.
-  - If a build was killed while it created a volume, or without tags any resource, the module finds it by a note of the request in
-    object storage. If several resources match, the task fails and names them.
+  - On a cloud without tags (Eucalyptus before 3.3), the module finds the resources by a list in object storage.
+  - If a build was killed while it created a volume, the module finds the volume by a note in object storage. Without tags, this
+    applies to all resources. If several resources match the note, the task fails and names them.
 author:
   - The eucalyptus.cloud contributors (@eucalyptus)
 options:

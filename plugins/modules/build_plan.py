@@ -111,8 +111,8 @@ build:
     boot:
       description:
         - How the installer boots; null if the image exists. C(way) is V(hook) or V(disk), and C(reason) explains the choice.
-        - C(answer_file_by) is V(url) or V(user_data). C(image_name) is the name of the boot disk's image. C(bucket) has the bundle
-          of a boot disk of this build alone; it is empty if the boot disk serves all builds of the installer.
+        - C(answer_file_by) is V(url) or V(user_data). C(image_name) is the name of the boot disk's image. C(bucket) is the bucket
+          for the bundle of a boot disk that only this build uses, and empty if all builds of the installer use it.
       type: dict
     media:
       description:
@@ -127,7 +127,7 @@ build:
 software:
   description:
     - Versions of C(cloud), C(collection) and C(ansible).
-    - That of the cloud is empty before Eucalyptus 4.2, and without a reply.
+    - C(cloud) is empty before Eucalyptus 4.2, and if the cloud did not reply.
   returned: always, also after a failure
   type: dict
   sample: {cloud: Eucalyptus/4.4.2, collection: 0.1.0, ansible: 2.19.4}
@@ -280,7 +280,7 @@ class BuildPlan(CloudModule):
         }
 
     def _boot_params(self, by: str) -> str:
-        """The kernel command line, with the answer file's URL as long as the installer will get it."""
+        """The kernel command line, with a URL of the same length as the later one of the answer file."""
         recipe = self.recipe
         if not self.params['answer_file']['path']:
             return f'{remote.parameters(recipe.values)} {recipe.boot_params}'.strip()

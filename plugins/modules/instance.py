@@ -87,8 +87,8 @@ options:
       - With any of these options the user data can have at most 12287 bytes, because a node controller keeps no more.
     type: raw
   user_data_template:
-    description: Path of a Jinja template on the controller, found as by M(ansible.builtin.template), whose text is the user data,
-      JSON included. An error names the file, the line and the variable, and no content.
+    description: Path of a Jinja template on the controller, searched for as in M(ansible.builtin.template). Its text becomes the
+      user data, unchanged even if it is JSON. An error names the file, the line and the variable, but contains no text of it.
     type: str
   wait_timeout:
     default: 900

@@ -62,7 +62,7 @@ FORMS = (
 )
 
 
-# Both read AutoYaST profiles, and Agama reads Jsonnet, a program that only the installer runs.
+# Both read AutoYaST profiles. Agama also reads Jsonnet, which only the installer can run.
 SUSE = ('yast', 'agama')
 
 
@@ -73,7 +73,7 @@ def check(text: str, family: str, version: str, schema: str = '') -> Checked:
     """
     form = _form(text, family, version)
     if form not in CHECKS:
-        return Checked([], ['it was not checked: it has the form of no answer file for which a check exists'])
+        return Checked([], ['it was not checked: its form is that of no answer file that can be checked'])
     try:
         return CHECKS[form](text, schema if form in SCHEMAS else version)
     except subprocess.TimeoutExpired:
@@ -179,7 +179,7 @@ def agama(text: str, schema: str) -> Checked:
 
 
 def fai(text: str, _version: str) -> Checked:
-    """By bash, which reads it, and by the grammar of setup-storage."""
+    """By the syntax of bash, which runs it, and by the grammar of setup-storage."""
     program = shutil.which('bash')
     if not program:
         return Checked([], ["FAI's answers were not checked, because bash is not installed"])

@@ -38,7 +38,7 @@ def problems(text: str, syntax: t.Callable[[str], str]) -> list[Wrong]:
 
 
 def _problems(script: str, syntax: t.Callable[[str], str], before: int) -> t.Iterator[Wrong]:
-    """Of a script and the files that it writes; ``before`` it are so many lines of the answer file."""
+    """The mistakes in a script and in the files that it writes. ``before``: number of the answer file's lines above the script."""
     yield from ((before + int(line), reason) for line, reason in MESSAGE.findall(syntax(script)))
     for command, lines_before, content in _documents(script):
         start = before + lines_before
@@ -95,7 +95,7 @@ def _volume(context: str, groups: set[str], words: list[str]) -> str:
     if context in OTHERS:
         return ''
     if context in ('', 'end'):
-        return 'it is not below a line disk_config'
+        return 'there is no line disk_config above it'
     if volume and volume[1] not in groups:
         return f'the volume group {volume[1]} is not declared before'
     if not volume and (context == 'lvm' or not PARTITION.fullmatch(words[0])):

@@ -20,7 +20,8 @@ WORDS = {'type': 'be of the type', 'enum': 'be one of', 'const': 'be', 'pattern'
 
 
 def json_problems(content: t.Any, text: str, place: list[str | int], schema: str) -> tuple[list[str], list[str]]:
-    """By a JSON schema: a sentence for each mistake in ``content``, at this place of ``text``; and what was not checked."""
+    """Compare ``content``, which is at this place of ``text``, with a JSON schema. Returns a sentence for each mistake, and a
+    clause for each check not made."""
     try:
         rules = json.loads(Path(schema).read_text(encoding='utf-8')) if schema else None
         validators, best = importlib.import_module('jsonschema.validators'), importlib.import_module('jsonschema.exceptions')
@@ -50,7 +51,7 @@ def _reason(error: t.Any) -> str:
         return f'{name}: {error.message}'  # these name keys
     if error.validator in WORDS:
         return f'{name} must {WORDS[error.validator]} {json.dumps(error.validator_value)}'
-    return f'{name} does not obey "{error.validator}" of the schema'
+    return f'{name} violates "{error.validator}" of the schema'
 
 
 def _line_at(text: str, path: t.Iterable[str | int]) -> int:
@@ -74,7 +75,7 @@ def _line_at(text: str, path: t.Iterable[str | int]) -> int:
 
 
 def xml_problems(text: str, schema: str) -> tuple[list[tuple[int, str]], list[str]]:
-    """By a RELAX NG schema: line and reason of each mistake; and what was not checked."""
+    """Compare with a RELAX NG schema. Returns line and reason of each mistake, and a clause for each check not made."""
     try:
         rules = etree.RelaxNG(etree.parse(schema, _parser()))
     except (OSError, etree.LxmlError):
@@ -89,4 +90,4 @@ def _parser() -> etree.XMLParser:
 
 def _without(schema: str) -> str:
     lacking = f'there is no readable schema {schema}' if schema else f'{VARIABLE} is not set'
-    return f'its values were not checked, because {lacking} ({VARIABLE} is the path of the schema of the installer)'
+    return f"its values were not checked, because {lacking} ({VARIABLE} is the path of the installer's schema)"

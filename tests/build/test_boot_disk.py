@@ -70,7 +70,7 @@ def test_a_plain_tenant_builds_on_nodes_without_the_hook(plain: BuildLab) -> Non
     built = plain.build(variables)
     output = built.stdout + built.stderr
     assert built.returncode == 0, output
-    assert 'The installer boots by a boot disk, because this account may not register kernels.' in built.stdout
+    assert 'The installer boots from a boot disk, because this account may not register kernels.' in built.stdout
     directory = Path(re.search(r'Log and manifest are in\s+(\S+)', built.stdout)[1])
     console = (directory / 'console.log').read_text()
     assert 'SYSLINUX' in console and 'bootparams:' not in console

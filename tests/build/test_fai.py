@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole installations by FAI, an installer that nobody here wrote, made by `python -m eucalab.installer build --only fai`."""
+"""Whole installations by FAI, an installer from another project, made by `python -m eucalab.installer build --only fai`."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_person_installs_by_ssh_with_the_command_that_the_role_prints(lab, tmp
 
 
 class Display:
-    """The display of an instance, by a VNC client that nobody here wrote (vncdotool)."""
+    """The display of an instance, by the VNC client vncdotool."""
 
     def __init__(self, instance: str) -> None:
         shown = subprocess.run(['virsh', 'vncdisplay', instance], capture_output=True, text=True, check=True).stdout

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clients that nobody here wrote, and that do not fit into the tests' environment: installed once for each version, beside it."""
+"""Clients from other projects that do not fit into the tests' environment: installed once for each version, beside it."""
 
 from __future__ import annotations
 

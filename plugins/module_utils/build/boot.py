@@ -27,7 +27,7 @@ MOST_USER_DATA = 16384  # bytes (cloud.vmstate.user_data_max_size_kb)
 FILES = ('kernel', 'ramdisk')
 # Secrets anywhere: hashes, signatures and users of URLs, users of curl.
 SECRET = re.compile(rf'{CRYPT.pattern}|(?i:signature=|://[^/\s]*@|\s(?:-u|--user)[ =]?[^\s:]+:\S)')
-# Words of a line that may set a password, and text without one that has such words.
+# Words in a line that may set a password, and harmless text that contains such words.
 SETTING = re.compile(r'(?i)passw|passphrase|rootpw|sshpw|secret|token|psk|private key|credential|authorization|api.?key')
 HARMLESS = re.compile(
     r'^\s*#.*|/etc/passwd|NOPASSWD|rootpw(?=\s.*--lock\b)(?:\s+(?:--\w+|locked|[*!]+))+\s*$'
@@ -39,7 +39,7 @@ MAY_HOLD_SECRETS = ('proxy', 'install_url', 'package_mirror', 'post')
 
 
 def choose(cloud: Cloud, recipe: Recipe) -> tuple[str, str]:
-    """The way, and the reason for a reader. Sends only reads. Raises CloudError."""
+    """The way, and the reason as a clause for a message. Sends only read requests. Raises CloudError."""
     wanted: str = recipe['boot']
     if wanted != AUTO:
         return wanted, f'{PREFIX}boot is {wanted}'
@@ -94,7 +94,7 @@ def check_files(recipe: Recipe, kernel: str, ramdisk: str) -> None:
 def answer_way(recipe: Recipe, answer_file: t.Mapping[str, t.Any], way: str) -> tuple[str, str]:
     """How the installer gets its answer file: BY_URL or BY_USER_DATA, and a problem with the wanted way (empty if it can be done).
 
-    The user data of a hook's build has the hook's lines, so it is no answer file.
+    With the hook, the user data contains the boot parameters, so it cannot be the answer file.
     """
     reason = ''
     if way == HOOK:
@@ -102,7 +102,7 @@ def answer_way(recipe: Recipe, answer_file: t.Mapping[str, t.Any], way: str) -> 
     elif answer_file['bytes'] > MOST_USER_DATA:
         reason = f'the answer file has {answer_file["bytes"]} bytes, and user data at most {MOST_USER_DATA}'
     elif answer_file['secret']:
-        reason = 'the answer file may contain a password, and whoever may describe the instance can read its user data'
+        reason = 'the answer file may contain a password, and everyone who may describe the instance can read its user data'
     elif URL_PLACEHOLDER not in recipe.boot_params:
         reason = f'{PREFIX}boot_params do not contain {PREFIX}answer_file_url'
     wanted = recipe['answer_file_by']
@@ -113,8 +113,11 @@ def answer_way(recipe: Recipe, answer_file: t.Mapping[str, t.Any], way: str) -> 
 
 
 def holds_secret(text: str, values: t.Mapping[str, t.Any], own_template: bool) -> bool:
-    """Whether an answer file may contain a password. For the collection's own templates the inputs decide, as these encode some
-    of their scripts; in any other file every line counts, and a doubtful one counts as a password."""
+    """Whether an answer file may contain a password.
+
+    The collection's own templates encode some of their scripts, so only their inputs are examined. In any other file every line
+    is examined, and a doubtful one counts as a password.
+    """
     given = [values.get('root_password_hash'), *(user.get('password_hash') for user in values.get('users') or [])]
     if any(given) or any(_sets_password(values.get(name) or '') for name in MAY_HOLD_SECRETS):
         return True

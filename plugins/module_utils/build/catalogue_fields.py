@@ -92,7 +92,7 @@ FIELDS = {
     'ramdisk': Field('Initial ramdisk, likewise.', _path),
     'sha256': Field(
         'Reviewed SHA-256 sums of a release that does not change, `{x86_64: {kernel: HEX, ramdisk: HEX}}`. Other versions do not '
-        'take them over.',
+        'inherit them.',
         _sha256,
         False,
     ),
@@ -114,14 +114,14 @@ FIELDS = {
     'memory': Field('Least memory of the installer in MiB.', _memory),
     'processor': Field('Least level of the processor.', _among(*PROCESSORS)),
     'disk_label': Field('Disk label that the installer makes unless its answer file names one.', _among('msdos', 'gpt')),
-    'network_names': Field('How the system names its network card by itself. With the answer files of the role, it is eth0.', text),
+    'network_names': Field("The system's own name for its network card. With the answer files of the role, it is eth0.", text),
     'cloud_init': Field(
         'Whether the installation source has cloud-init: the default of `image_build_cloud_init`, which is false otherwise.',
         _switch,
         False,
     ),
     'login_prompt': Field('Regular expression of the login prompt, if it is unusual.', _pattern, False),
-    'last': Field('True for a version that no newer one follows.', _switch, False),
+    'last': Field('True if no newer version follows.', _switch, False),
     'note': Field('Condition of use, as the end of a sentence that begins with the name.', text, False),
     'proof': Field('Level of proof.', _among(*PROOFS)),
 }

@@ -18,7 +18,7 @@ import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim_store import remove_claim
 
-# Not where it is used: the guard works when Ansible has removed its module's archive, and can import nothing then.
+# Imported here and not where it is used: the guard can import nothing once Ansible has removed its module's archive.
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import Note
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud, CloudError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import (

@@ -38,7 +38,7 @@ HINTS = (
     ('generated in the future', "The clock of this machine is ahead of the cloud's. Correct it."),
     ('expired', CLOCKS),
     ('requesttimetooskewed', CLOCKS),
-    ('unable to parse date', CLOCKS),  # Walrus of 3.1 has only these words for it
+    ('unable to parse date', CLOCKS),  # the only text that Walrus of 3.1 has for it
     (
         'only administrators',
         "Only the cloud's administrator (account eucalyptus) can register kernels and ramdisks, and can then share them.",
@@ -114,7 +114,7 @@ def explain(credentials: Credentials, service: str, url: str, operation: str, ab
 
 
 def _code_and_text(error: ClientError) -> tuple[str, str]:
-    # Walrus of 3.1 refuses keys and clocks in the form of EC2, and that of 3.4 has the reason in Entity.
+    # Walrus of 3.1 sends errors about keys and clocks in EC2's form. That of 3.4 puts the reason into Entity.
     response: dict[str, t.Any] = {**error.response}
     content = response.get('Errors', {}).get('Error') or response.get('Error', {})
     code, text, entity = (str(content.get(part) or '').strip() for part in ('Code', 'Message', 'Entity'))

@@ -156,8 +156,8 @@ class ResourceModule(CloudModule):
         plan.step(f'{self.verb} {what}', send_and_list, self.undo_creation, **resource)
 
     def _newest(self, values: dict[str, t.Any]) -> str:
-        """The sentence about the resources that a creation without a reply may have made. One has no tags, so nothing else leads
-        to it."""
+        """A sentence that lists the resources that a creation without a reply may have made. They have no tags yet, so only their
+        values identify them."""
         title, born = self.kind.title, self.kind.born
         try:
             listed = within(LAST_LOOK, lambda: listing(self.cloud, self.kind), lambda: None)
@@ -169,9 +169,9 @@ class ResourceModule(CloudModule):
             if not one['tags'] and one['state'] not in self.kind.gone and all(one[key] in (None, values[key]) for key in values)
         ]
         if not fitting:
-            return f'So far, the cloud lists no {title} without tags that fits.'
+            return f'So far, the cloud lists no matching {title} without tags.'
         return (
-            f'The newest {title}s without tags that fit: {", ".join(fitting[:SHOWN])}. If this task made one of them, delete it, '
+            f'The newest matching {title}s without tags: {", ".join(fitting[:SHOWN])}. If this task made one of them, delete it, '
             f'or continue with {self.kind.id}.'
         )
 

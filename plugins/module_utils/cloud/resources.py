@@ -36,7 +36,7 @@ class Kind:
     removed: str = 'deleted'  # the last of these
     tag_named: bool = False  # whether its name is its tag Name
     born: str = ''  # the key of the time of its creation
-    untraceable: bool = False  # whether nothing but a note leads to one that got no tags because its creation was interrupted
+    untraceable: bool = False  # whether only a note identifies a resource whose creation was interrupted before it got tags
     empty: Resource = field(default_factory=dict)  # a resource without values, on which predictions are based
 
     @property

@@ -44,7 +44,7 @@ class Policy:
     statuses: t.Container[int] = GATEWAY  # HTTP statuses of a failure that may pass
     codes: frozenset[str] = frozenset()  # error codes of such a failure
     malformed: bool = False  # whether a reply that cannot be parsed may pass
-    unanswered: bool = False  # whether a request is repeated that got no answer within its time limit
+    unanswered: bool = False  # whether to repeat a request that got no answer within its time limit
 
     def pause_after(self, attempt: int) -> float:
         return self.pause * self.growth ** (attempt - 1) * random.uniform(1 - self.jitter, 1 + self.jitter)

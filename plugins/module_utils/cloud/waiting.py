@@ -34,13 +34,13 @@ class WaitError(CollectionError):
 
 
 class Unanswered(Exception):
-    """The end of the patience of ``within``, as a clause for a message."""
+    """No answer arrived in time. The text is a clause for a message."""
 
 
 def within(seconds: float, ask: t.Callable[[], Result], tick: t.Callable[[], None]) -> Result:
     """Return what ``ask`` returns, and call ``tick`` once a second meanwhile. Raises Unanswered after ``seconds``.
 
-    A request cannot be stopped, so it goes on in its thread, and nobody reads its answer.
+    A request cannot be stopped, so it continues in its thread, and its answer is discarded.
     """
     outcome: list[tuple[Result | None, BaseException | None]] = []
     answered = threading.Event()

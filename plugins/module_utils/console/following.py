@@ -33,7 +33,7 @@ class Follower:
     """One instance and its console. ``poll`` looks once; the attributes hold the state after the last look."""
 
     def __init__(self, cloud: Cloud, instance_id: str, console: Console, report: Report, timeout: float) -> None:
-        """No look lasts longer than until ``timeout`` seconds from now."""
+        """Every look ends within ``timeout`` seconds from now."""
         self._cloud, self.instance_id, self.console, self._report = cloud, instance_id, console, report
         self._timeout = timeout
         self.started = self._last_news = self._last_report = time.monotonic()
@@ -70,7 +70,7 @@ class Follower:
 
     @property
     def away(self) -> str:
-        """The end of a sentence about a cloud that does not answer at present; empty if it does."""
+        """A clause for a message if the cloud does not answer at present; otherwise empty."""
         if self._away_since is None:
             return ''
         return f'; the cloud has not answered for {time.monotonic() - self._away_since:.0f} s ({self._away_reason.rstrip(".")})'

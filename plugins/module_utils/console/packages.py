@@ -16,7 +16,7 @@ NUMBER = re.compile(r'^\W*packages: (?P<number>[0-9]{1,9})$')  # more digits are
 
 
 class Packages:
-    """The packages that a console has named so far. After ``keep``, ``problem`` is a sentence if the list is not whole."""
+    """The packages that a console has listed so far. After ``keep``, ``problem`` is a sentence if the list is incomplete."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], None] = {}  # a set in order

@@ -146,7 +146,7 @@ class BootDisk:
 
     def _install(self, path: str) -> None:
         command = [_program('syslinux'), '--install', '--offset', str(START * SECTOR), path]
-        # mtools reads the user's settings, which may forbid what is done here.
+        # mtools reads the user's settings, which may forbid this.
         settings = {'LC_ALL': 'C', 'MTOOLSRC': os.devnull, 'HOME': '/', 'MTOOLS_SKIP_CHECK': '1'}
         search = os.pathsep.join([os.environ.get('PATH', os.defpath), SBIN])
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **settings, 'PATH': search})

@@ -41,7 +41,7 @@ class Certificates:
 def find_certificates(credentials: Credentials, verify: bool | str = True) -> Certificates:
     """Read the files that the credentials name. Without a cloud certificate, request it from the cloud (4.2 and newer).
 
-    Raises CertificateError, also when there is no private key and the cloud requires a signature.
+    Raises CertificateError, for example if the cloud requires a signature and there is no private key.
     """
     if credentials.cloud_cert:
         cloud_pem = _read(credentials.cloud_cert, 'cloud certificate', 'cloud_cert', credentials)
@@ -146,8 +146,8 @@ def _check_unsigned(credentials: Credentials, verify: bool | str) -> None:
         return
     if status == 404:
         raise CertificateError(
-            f'The image cannot be signed, because {credentials.origin} named no private key, and nothing was uploaded. {url} '
-            'answered 404, so the cloud is older than 4.2 and runs only signed images. Set user_cert and user_private_key, or '
+            f'The image cannot be signed, because {credentials.origin} names no private key. Nothing was uploaded. {url} '
+            'returned 404, so the cloud is older than 4.2 and runs only signed images. Set user_cert and user_private_key, or '
             "EC2_CERT and EC2_PRIVATE_KEY in the eucarc, to the files of the credentials that the cloud's administrator provides."
         )
 
@@ -161,7 +161,7 @@ def _request_certificates(credentials: Credentials, url: str, verify: bool | str
     )
     keys = Keys(credentials.access_key, credentials.secret_key, credentials.security_token)
     SigV4Auth(keys, 'bootstrap', 'eucalyptus').add_auth(request)
-    # The stubs lack that verify can be the path of a bundle.
+    # The stubs do not allow the path of a bundle as verify.
     session = URLLib3Session(verify=verify, timeout=30)  # type: ignore[arg-type]
     reply = session.send(request.prepare())
     return reply.status_code, reply.content

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writing a FAT16 file system of a few files, as small as they allow, always with the same bytes.
 
-Layout: Microsoft's FAT specification (fatgen103). There is no mkfs here because nothing else computes the smallest size that
-fits, and no mcopy because it writes the time of day.
+Layout: Microsoft's FAT specification (fatgen103). mkfs would not compute the smallest size that fits, and mcopy would write the
+time of day.
 """
 
 from __future__ import annotations

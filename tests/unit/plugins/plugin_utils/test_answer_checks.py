@@ -203,7 +203,7 @@ system-root / 1GiB-100% xfs rw createopts="-q"
         ('vg system disk1.2', 'vg system', 5, 'vg needs the name of the group and its devices'),
         ('system-root', 'systems-root', 6, 'the volume group systems is not declared before'),
         ('system-root', 'primary', 6, 'primary is neither a partition nor a volume'),
-        ('disk_config disk1', 'disk_confg disk1', 1, 'it is not below a line disk_config'),
+        ('disk_config disk1', 'disk_confg disk1', 1, 'there is no line disk_config above it'),
     ],
 )
 def test_a_disk_layout_that_fai_would_refuse_is_found(right: str, wrong: str, line: int, reason: str) -> None:

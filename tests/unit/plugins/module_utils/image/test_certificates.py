@@ -98,7 +98,7 @@ def test_a_bundle_may_be_unsigned_unless_the_cloud_is_known_to_be_older_than_4_2
     cloud.on('DescribeServiceCertificates', reply)
     assert find_certificates(account(cloud_cert=str(tmp_path / 'cloud'))).user_key is None
     cloud.on('DescribeServiceCertificates', (404, ''))
-    with pytest.raises(CertificateError, match='because the eucarc file /e named no private key.* EC2_CERT and EC2_PRIVATE_KEY'):
+    with pytest.raises(CertificateError, match='because the eucarc file /e names no private key.* EC2_CERT and EC2_PRIVATE_KEY'):
         find_certificates(account(cloud_cert=str(tmp_path / 'cloud')))
 
 
