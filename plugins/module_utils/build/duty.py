@@ -18,8 +18,8 @@ TIMEOUT = 600
 # For one look. A resource that appeared after the look may hold one that it found: an image, for example, its snapshot.
 LOOK_TIMEOUT = 60
 PAUSE = 3
-# Beside the log; roles/image_build/vars/main.yml names it as well.
-PASSWORD_FILE = 'remote-password'
+# Files with secrets beside the log, the last one of an interrupted module boot_disk. roles/image_build/vars/main.yml has the names.
+SECRET_FILES = ('remote-password', 'boot.img', '.boot.img.*')
 
 Print = t.Callable[[str], None]
 
@@ -51,7 +51,8 @@ class CleanUp:
         self.claim.owner.state = CLEANING
         removed = 'its answer file' if self.keep else 'everything that it created'
         show(f'\nbuild {self.name}: interrupted; removing {removed} (log: {self.log})')
-        Path(self.log).with_name(PASSWORD_FILE).unlink(missing_ok=True)
+        for path in (found for pattern in SECRET_FILES for found in Path(self.log).parent.glob(pattern)):
+            path.unlink(missing_ok=True)
         deadline = time.monotonic() + TIMEOUT
         quiet = 0
         while quiet < 2 and time.monotonic() < deadline and self.wanted() and not self.lost:

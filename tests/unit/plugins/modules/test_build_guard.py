@@ -138,6 +138,15 @@ def test_the_claim_is_given_up_after_cleaning(cloud, interrupted, claims, run, t
     assert claims.objects == {}
 
 
+@pytest.mark.parametrize('keep', [False, True])
+def test_files_with_secrets_of_an_interrupted_build_are_removed_and_its_console_stays(cloud, interrupted, run, tmp_path, keep):
+    for name in ('remote-password', 'boot.img', '.boot.img.a1b2c3d4', 'console.log'):
+        (tmp_path / name).touch()
+    cloud.on(f'HEAD /services/objectstorage/answers/{NAME}', (404, ''))
+    run('build_guard', name=NAME, directory=str(tmp_path), playbook=1, keep=keep, answer_file_bucket='answers')
+    assert {path.name for path in tmp_path.iterdir()} == {'console.log', 'lock'}
+
+
 def test_cleaning_stops_when_another_machine_takes_over(claims, clock, monkeypatch):
     """The guard was suspended while it cleaned up, and the resources that it would find next are the other's."""
     monkeypatch.setattr(duty, 'time', clock)
