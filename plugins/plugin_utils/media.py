@@ -30,7 +30,7 @@ REVIEWED = 'the checksum is in the catalogue'
 
 
 class MediaError(CollectionError):
-    """Media that cannot be had or verified. The message names the variable and the URL."""
+    """Media that cannot be fetched or verified. The message names the variable and the URL."""
 
 
 class NotThere(Exception):

@@ -114,11 +114,11 @@ class BuildLab(Lab):
         }
 
     def requests(self) -> list[str]:
-        """What the cloud has been asked, in order: EC2's actions, and the methods of object storage."""
+        """The requests to the cloud so far, in order: EC2's actions, and the methods of object storage."""
         return re.findall(r'eucalab\.server INFO (\w+) (?:/\S* )?\d{3}\b', (self.home / 'log/api.log').read_text())
 
     def left_behind(self) -> list[tuple]:
-        """All that costs something and is not a registered image, the snapshot of one or, without tags, an entry with theirs."""
+        """All resources except registered images, their snapshots and, without tags, the entries in object storage for these."""
         queries = (
             "SELECT id, state FROM instances WHERE state NOT IN ('terminated')",
             "SELECT id, state FROM volumes WHERE state NOT IN ('deleted', 'deleting')",
@@ -132,7 +132,7 @@ class BuildLab(Lab):
         return [tuple(row) for query in queries for row in self.rows(query)]
 
     def settled(self, seconds: float = 300) -> list[tuple]:
-        """left_behind, once nothing changes for the better any more. A guard needs 15 s, on a busy machine far more."""
+        """left_behind, as soon as it is empty or at the deadline. A guard needs 15 s, on a busy machine far more."""
         deadline = time.monotonic() + seconds
         while self.left_behind() and time.monotonic() < deadline:
             time.sleep(1)

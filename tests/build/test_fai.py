@@ -30,8 +30,8 @@ REASON = "Sorry, can't create a partition of 68719476736 B on a disk of 21464350
 
 @pytest.fixture(name='variables', scope='module')
 def fixture_variables(lab) -> dict:
-    """Of a tenant's build. The administrator has published kernel and ramdisk, and put FAI's other files into object storage. With
-    WAY=disk the tenant makes a boot disk instead."""
+    """Variables of a tenant's build. The administrator has published kernel and ramdisk, and put FAI's other files into object
+    storage. With WAY=disk the tenant makes a boot disk instead."""
     fai = products.fai(cache_root())
     published = lab.publish('fai', fai / 'vmlinuz', fai / 'initrd')
     if WAY == 'disk':

@@ -40,7 +40,7 @@ def test_a_system_that_fails_becomes_a_row_and_the_next_one_follows(tmp_path: Pa
     assert f'Of 2 systems, these failed: debain-13, fedora-9. The table is in {table}' in ended.stdout
 
 
-def test_without_a_list_of_systems_the_form_is_named() -> None:
+def test_a_missing_list_of_systems_is_refused_with_an_example() -> None:
     ended = run('ansible-playbook', str(ROOT / 'playbooks/verify_systems.yml'), '-e', 'systems=debian-13')
     assert ended.returncode != 0
     assert 'systems must be a list of names from the catalogue' in ended.stdout

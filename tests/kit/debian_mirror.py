@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A mirror of Debian 12 for debian-installer, with the kernel, the ramdisk and the few packages that a package mirror has.
 
-Most of the installer's packages (udebs) cannot be had, so an installation ends where the partitioner needs the first of these.
+Most of the installer's packages (udebs) are not available, so an installation ends where the partitioner needs the first of these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NETBOOT = 'dists/bookworm/main/installer-amd64/current/images'
 INDEX = 'main/debian-installer/binary-amd64/Packages'
 # The drivers of virtual disks, and the partitioner, which runs partman/early_command before it needs what it lacks.
 UDEBS = ('scsi-modules-{0}-di', 'ata-modules-{0}-di', 'cdrom-core-modules-{0}-di', 'partman-base')
-# Another package that cannot be had, on which the partitioner depends: it finds the disks. Here udev does.
+# Another unavailable package, on which the partitioner depends: it finds the disks. Here udev does.
 DISK_DETECT = """\
 Package: disk-detect
 Version: 0

@@ -140,9 +140,7 @@ def test_the_host_name_is_the_same_everywhere_and_cloud_init_keeps_it(shell: Run
     assert 'preserve_hostname: true\n' in (root / 'etc/cloud/cloud.cfg.d/99-ec2.cfg').read_text()
 
 
-def test_own_commands_use_the_proxy_and_the_image_keeps_neither_it_nor_what_they_make_of_its_identity(
-    shell: Run, tmp_path: Path
-) -> None:
+def test_own_commands_use_the_proxy_and_the_image_keeps_neither_it_nor_their_host_keys(shell: Run, tmp_path: Path) -> None:
     root = system_with(tmp_path / 'root', 'etc/apt/apt.conf.d/90curtin-aptproxy', 'etc/ssh/x', 'etc/machine-id', 'var/log/x')
     (root / 'etc/apt/apt.conf').write_text('Acquire::http::Proxy "http://u:secret@p:3128/";\nAPT::Keep "1";\n')
     (root / 'etc/sysconfig').mkdir()

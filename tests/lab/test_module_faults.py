@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every module that talks to the cloud, when the cloud is away, busy, slow, behind TLS or in another time: each ends within its
-time, with an error that names what was tried, where, and the way out. Nothing stays behind that nobody can find."""
+"""Every module that uses the cloud, while the cloud is unreachable, busy, silent, behind TLS or has another time.
+
+Each module ends in time, with an error that names the request, the URL and the way out. Resources that stay can be found.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,7 @@ def fixture_options(things: dict[str, str], playbook: int, tmp_path: Path) -> di
 
 
 def complaints(outcomes: dict[str, Outcome], *texts: str) -> None:
-    """Each must be a failure in time whose message names the request and these."""
+    """Assert that each run failed in time, with a message that contains its request and these texts."""
     lacking = [
         f'{name}: no {text!r} in: {outcome.message}'
         for name, outcome in outcomes.items()
@@ -119,7 +121,7 @@ def successes(outcomes: dict[str, Outcome]) -> None:
     assert not failed, '\n'.join(failed)
 
 
-def test_every_module_that_talks_to_the_cloud_is_tried(options: dict[str, Options]) -> None:
+def test_every_module_that_uses_the_cloud_is_tested(options: dict[str, Options]) -> None:
     assert sorted(options) == TALKING
 
 
@@ -130,13 +132,13 @@ def test_a_cloud_that_cannot_be_reached_is_named(runner: Runner, lab: Lab, optio
     complaints(outcomes, url, 'cannot be reached (Connection refused)', 'Check that the cloud is up', 'is right')
 
 
-def test_a_cloud_that_is_busy_for_ever_is_given_up_soon(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
+def test_a_module_gives_up_soon_if_the_cloud_stays_busy(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
     outcomes = runner.run(lab, options, lambda name: lambda action: BUSY)
     complaints(outcomes, '503', 'http://127.0.0.1', 'Run the task again')
     assert max(len(outcome.actions) for outcome in outcomes.values()) <= 9
 
 
-def test_a_cloud_that_is_busy_for_a_while_is_asked_again(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
+def test_a_module_repeats_reads_while_the_cloud_is_busy(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
     def fault(name: str) -> Fault:
         asked: Counter[str] = Counter()
 
@@ -151,14 +153,14 @@ def test_a_cloud_that_is_busy_for_a_while_is_asked_again(runner: Runner, lab: La
     assert 'i-' in outcomes['instance'].result['instance']['instance_id']
 
 
-def test_a_cloud_that_never_answers_is_asked_once(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
+def test_a_request_without_an_answer_is_not_repeated(runner: Runner, lab: Lab, options: dict[str, Options]) -> None:
     outcomes = runner.run(lab, options, lambda name: lambda action: SILENT)
     complaints(outcomes, 'http://127.0.0.1', 'has not answered', 'Check that the cloud is up')
     asked = {name: len(outcome.actions) for name, outcome in outcomes.items()}
     assert asked == {**dict.fromkeys(options, 1), 'build_guard': 2}  # which withdraws a claim that may have arrived
 
 
-def test_a_certificate_that_nobody_trusts_is_refused_until_its_authority_is_given(
+def test_an_untrusted_certificate_is_refused_until_its_authority_is_given(
     runner: Runner, lab: Lab, options: dict[str, Options], tmp_path: Path
 ) -> None:
     context, certificate = self_signed(tmp_path)
@@ -193,7 +195,7 @@ CHANGES = {
 
 
 def after_the_change(name: str, fault: str, many: float) -> Fault:
-    """The first ``many`` looks after the change suffer the fault."""
+    """The first ``many`` looks after the change get the fault."""
     looks = 0
 
     def decide(action: str) -> str | None:
@@ -223,14 +225,14 @@ def fixture_waiting(lab: Lab, options: dict[str, Options], things: dict[str, str
     }
 
 
-def test_a_cloud_that_goes_away_while_a_module_waits_is_waited_for(runner: Runner, lab: Lab, waiting: dict[str, Options]) -> None:
+def test_a_wait_continues_while_the_cloud_is_unreachable(runner: Runner, lab: Lab, waiting: dict[str, Options]) -> None:
     outcomes = runner.run(lab, {name: waiting[name] for name in CHANGES}, lambda name: after_the_change(name, CLOSED, 12))
     successes(outcomes)
     for name, outcome in outcomes.items():
         assert outcome.result['changed'] and len(outcome.actions) > 12, name
 
 
-def test_a_build_that_a_failure_of_the_cloud_ended_is_removed_when_the_cloud_is_back(
+def test_a_build_that_failed_with_the_cloud_is_removed_when_the_cloud_is_back(
     runner: Runner, lab: Lab, options: dict[str, Options], waiting: dict[str, Options]
 ) -> None:
     build, looks = waiting['build_leftovers'], itertools.count()
@@ -244,9 +246,7 @@ def test_a_build_that_a_failure_of_the_cloud_ended_is_removed_when_the_cloud_is_
     successes(runner.run(lab, dismissal))
 
 
-def test_a_cloud_that_falls_silent_while_a_module_waits_does_not_outlast_its_time(
-    runner: Runner, lab: Lab, waiting: dict[str, Options]
-) -> None:
+def test_a_silent_cloud_does_not_prolong_a_wait(runner: Runner, lab: Lab, waiting: dict[str, Options]) -> None:
     given = {name: {**waiting[name], 'wait_timeout': 1} for name in CHANGES}
     outcomes = runner.run(lab, given, lambda name: after_the_change(name, SILENT, math.inf))
     for name, outcome in outcomes.items():
@@ -255,9 +255,7 @@ def test_a_cloud_that_falls_silent_while_a_module_waits_does_not_outlast_its_tim
         assert outcome.actions[-1].startswith(READS) and CHANGES[name] in outcome.actions, name
 
 
-def test_a_console_of_a_cloud_that_falls_silent_is_followed_no_longer_than_its_time(
-    runner: Runner, lab: Lab, things: dict[str, str]
-) -> None:
+def test_a_silent_cloud_does_not_prolong_the_reading_of_a_console(runner: Runner, lab: Lab, things: dict[str, str]) -> None:
     instance = {'instance_id': things['running']}
     given = {'console_log': {**instance, 'wait_for': ['never'], 'wait_timeout': 1}, 'install_wait': {**instance, 'timeout': 1}}
     outcomes = runner.run(lab, given, lambda name: lambda action: SILENT if action == 'GetConsoleOutput' else None)
@@ -279,7 +277,7 @@ CREATIONS = {
 }
 
 
-def test_what_was_created_although_the_reply_was_lost_is_named_or_found_by_the_next_run(
+def test_a_resource_whose_creation_reply_was_lost_is_named_or_found_by_the_next_run(
     runner: Runner, lab: Lab, options: dict[str, Options]
 ) -> None:
     def keys(name: str) -> Counter[str]:
@@ -317,7 +315,7 @@ def test_a_volume_of_a_build_whose_reply_was_lost_is_removed_with_the_build(runn
     assert not [row['key'] for row in lab.rows('SELECT key FROM objects') if row['key'].startswith(build)]
 
 
-def test_a_volume_of_a_build_leaves_no_note(runner: Runner, lab: Lab) -> None:
+def test_a_build_leaves_no_note_of_a_finished_volume(runner: Runner, lab: Lab) -> None:
     build = f'noted-{next(TURN)}-0123456789'
     options = {'name': build, 'size': 1, 'tags': {'eucalyptus.cloud/build': build}}
     outcomes = runner.run(lab, {'volume': options})

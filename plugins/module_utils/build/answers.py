@@ -107,6 +107,6 @@ def _fai(family: str, values: t.Mapping[str, t.Any]) -> list[str]:
     if family != 'fai' or WEB_OR_FTP.fullmatch(values['install_url']):
         return []
     return [
-        "image_build_mirror must be the http(s) or ftp URL of the directory with FAI's squash.img, or image_build_install_url, not "
-        f'{values["install_url"]!r}.'
+        "image_build_install_url must be the http(s) or ftp URL of the directory with FAI's squash.img, not "
+        f'{values["install_url"]!r}. image_build_mirror sets it for a system of the catalogue.'
     ]

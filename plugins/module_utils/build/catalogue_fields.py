@@ -85,7 +85,7 @@ FIELDS = {
     'title': Field('Name for people.', text),
     'installer': Field('Family of the installer; see `image_build_installer_family`.', _among(*remote.WAYS)),
     'mirror': Field("The distribution's own host. Empty if it offers nothing to the public.", _base),
-    'archive': Field('Host to which releases move at their end. It is asked if the mirror has no such file.', _base, False),
+    'archive': Field('Host to which old releases move, for files that the mirror does not have.', _base, False),
     'tree': Field('Directory of the installation source below the mirror.', _directory),
     'suite': Field('Code name.', text, False),
     'kernel': Field('Kernel below the mirror, or in the archive that `bundle_pattern` names; empty if there is none.', _path),

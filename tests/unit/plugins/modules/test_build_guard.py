@@ -217,7 +217,7 @@ def test_with_wait_it_reports_every_half_minute_and_claims_the_build_when_the_ot
 
 
 @pytest.mark.parametrize('waits', [True, False])
-def test_only_during_the_wait_a_storage_that_is_away_is_waited_for(claims, clock, started, run, tmp_path, monkeypatch, waits):
+def test_an_unreachable_storage_fails_the_start_but_not_the_wait(claims, clock, started, run, tmp_path, monkeypatch, waits):
     monkeypatch.setattr(build_guard, 'time', clock)
     other, begun, listing = other_machine(claims), clock.now, claims.list
 

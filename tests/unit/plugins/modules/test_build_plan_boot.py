@@ -50,7 +50,7 @@ def test_registered_images_are_booted_by_the_hook(tenant: FakeCloud, plan: Plann
     assert chosen['reason'] == 'image_build_kernel_id and image_build_ramdisk_id are given'
 
 
-def test_who_may_register_kernels_uses_the_hook_and_everybody_else_a_boot_disk(
+def test_accounts_that_may_register_kernels_use_the_hook_and_all_others_a_boot_disk(
     listing: FakeCloud, plan: Planner, files: dict[str, str]
 ) -> None:
     assert plan(**files)['build']['boot']['way'] == 'hook'
@@ -84,7 +84,7 @@ def test_a_disk_without_a_secret_serves_all_builds_of_the_installer(
         ({'boot_params': 'inst.ks=http://intranet/x.ks'}, {}),
     ],
 )
-def test_a_disk_with_a_secret_url_is_of_one_build_alone(
+def test_a_disk_with_a_secret_url_belongs_to_one_build(
     tenant: FakeCloud, plan: Planner, files: dict[str, str], changes: dict[str, t.Any], options: dict[str, t.Any]
 ) -> None:
     build = plan(**{**files, **changes}, options=options)['build']
@@ -125,7 +125,7 @@ def test_a_cloud_that_runs_no_boot_disks_is_named_before_anything_is_created(
     assert tenant.writes == []
 
 
-def test_what_would_not_boot_is_refused_before_anything_is_created(
+def test_inputs_that_would_not_boot_are_refused_before_anything_is_created(
     tenant: FakeCloud, plan: Planner, files: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 'at most 2022 reach' in plan(**files, boot_params='inst.ks=ANSWER-FILE-URL ' + 'x' * 1980)['msg']
@@ -187,7 +187,7 @@ def test_a_line_without_a_password_does_not(line: str) -> None:
     assert not boot.holds_secret(f'poweroff\n{line}\n', {}, own_template=False)
 
 
-def test_of_the_collections_own_templates_the_inputs_decide() -> None:
+def test_for_the_collections_own_templates_only_the_inputs_count() -> None:
     text = 'chpasswd -e\n'
     assert not boot.holds_secret(text, {'users': [{'name': 'a', 'ssh_keys': ['k']}], 'proxy': 'http://p:1'}, own_template=True)
     urls = [{name: 'http://a:b@p:1/x'} for name in ('proxy', 'install_url', 'package_mirror')]

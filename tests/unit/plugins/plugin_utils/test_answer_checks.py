@@ -112,11 +112,11 @@ def test_a_check_that_does_not_run_is_said(monkeypatch: pytest.MonkeyPatch, tmp_
         ('<profile>\n', 'agama', '', 'no element found'),
     ],
 )
-def test_an_own_answer_file_is_checked_for_the_installer_of_the_system(text: str, family: str, version: str, problem: str) -> None:
+def test_a_users_answer_file_is_checked_for_the_installer_of_the_system(text: str, family: str, version: str, problem: str) -> None:
     assert problem in check(text, family, version).problems[0]
 
 
-def test_a_file_of_fai_is_a_script_whatever_it_contains() -> None:
+def test_an_answer_file_for_fai_is_a_script_whatever_it_contains() -> None:
     assert check('cat <<X\nd-i a/b strng x\nX\n', 'fai', '').problems == []
 
 
@@ -157,7 +157,7 @@ def test_the_installers_schema_finds_values_with_line_and_reason_and_quotes_none
     assert found.partition(': ')[2] == problem.partition(': ')[2]
 
 
-def test_a_schema_that_cannot_be_used_is_said(schema: str) -> None:
+def test_an_unusable_schema_is_reported(schema: str) -> None:
     Path(schema).with_name('root.schema.json').unlink()
     remark = f'its values were not checked, because the schema {schema} cannot be used'
     assert check(AUTOINSTALL + '  root: {}\n', 'subiquity', '', schema).unchecked[0].startswith(remark)

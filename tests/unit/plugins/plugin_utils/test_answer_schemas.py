@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's answer files and the schemas that subiquity, Agama and YaST have for them, in a directory that SCHEMAS names.
+"""The role's answer files, compared with the schemas of subiquity, Agama and YaST in the directory that SCHEMAS names.
 
 The schemas are not part of this collection: autoinstall-schema.json of canonical/subiquity (GPL-3.0-only), the files
 *.schema.json beside profile.schema.json of agama-project/agama (GPL-2.0-or-later), and profile.rng with the files beside it of the
@@ -27,7 +27,7 @@ CONTENT: dict[str, tuple[str, t.Callable[[str], t.Any]]] = {
 
 
 def errors(schema: str, document: t.Any) -> list[str]:
-    """Of a JSON document."""
+    """The mistakes in a JSON document."""
     jsonschema = pytest.importorskip('jsonschema')
     referencing = pytest.importorskip('referencing')
     files = {path.name: json.loads(path.read_text()) for path in SCHEMAS.glob('*.json')}
