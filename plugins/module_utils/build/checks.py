@@ -119,8 +119,17 @@ def path(value: str) -> str:
     return _one_line(value)
 
 
+def quotable(value: str) -> str:
+    """A text that answer files can have between quotes of any kind."""
+    return (
+        'must not contain quotes and backslashes; in a URL, write them as %22, %27, %5C, %60'
+        if re.search(r'["\'\\`]', value)
+        else ''
+    )
+
+
 def url(value: str) -> str:
-    return '' if re.fullmatch(r'https?://[^/?#\s]+\S*', value, re.IGNORECASE) else 'must be an http(s) URL'
+    return quotable(value) if re.fullmatch(r'https?://[^/?#\s]+\S*', value, re.IGNORECASE) else 'must be an http(s) URL'
 
 
 def mirror(value: str) -> str:

@@ -100,7 +100,7 @@ INPUTS = (
     Input('boot_params', 'str', KEYED),
     Input('answer_file_url', 'str', NOT_KEYED),
     Input('installer_options', 'list', KEYED),
-    Input('install_url', 'str', ANSWER_FILE),
+    Input('install_url', 'str', ANSWER_FILE, checks.quotable),
     Input('package_mirror', 'str', ANSWER_FILE, checks.url),
     Input('proxy', 'str', ANSWER_FILE, checks.url, private=True),
     Input('language', 'str', ANSWER_FILE, checks.language, needed=True),

@@ -209,6 +209,8 @@ HASH = 'sha256:' + 64 * 'a'
         ({'answer_file': 'ftp://x/x.ks'}, ['image_build_answer_file must be a path, not a URL']),
         ({'answer_file_expires': -1}, ['image_build_answer_file_expires must be 1 or more (seconds), not -1']),
         ({'guest_s3_url': 'cloud:8773'}, ['image_build_guest_s3_url must be an http(s) URL']),
+        ({'proxy': "http://ann:it's@p:1"}, ['image_build_proxy must not contain quotes']),
+        ({'install_url': 'http://h/`x`'}, ['image_build_install_url must not contain quotes']),
         ({'boot_params': 'x' * 3000}, ['image_build_boot_params', '2047']),
         ({'boot_params': 'lang=fünf'}, ['image_build_boot_params', "'ü'"]),
         ({'installer_options': ['two\nlines']}, ['image_build_installer_options', 'one line']),
