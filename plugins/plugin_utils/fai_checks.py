@@ -12,7 +12,7 @@ import re
 import typing as t
 
 Wrong = tuple[int, str]  # line and reason
-BEGIN = re.compile(r"""^(?P<command>.*?)<<-?\s*(?P<quote>['"]?)(?P<word>[A-Za-z_][\w-]*)(?P=quote)""")
+BEGIN = re.compile(r"""^(?P<command>.*?)(?<!<)<<(?!<)-?\s*(?P<quote>['"]?)(?P<word>[A-Za-z_][\w-]*)(?P=quote)""")
 SCRIPT = re.compile(r'#!\s*/bin/(ba)?sh\b')
 # bash's "FILE: line 3: syntax error near ..."; a second message quotes the line.
 MESSAGE = re.compile(r'^[^:]*: line (\d+): (?:warning: )?([^`].*)$', re.MULTILINE)

@@ -207,7 +207,7 @@ system-root / 1GiB-100% xfs rw createopts="-q"
     ],
 )
 def test_a_disk_layout_that_fai_would_refuse_is_found(right: str, wrong: str, line: int, reason: str) -> None:
-    document = f"{FAI}cat > ../disk_config/X <<'DISK'\n{LAYOUT}DISK\n"
+    document = f"{FAI}cat <<<DISK; cat > ../disk_config/X <<'DISK'\n{LAYOUT}DISK\n"
     assert check(document, '', '').problems == []
     found = check(document.replace(right, wrong, 1), '', '').problems
     assert found[0].startswith(f'line {line + 2}: {reason}')
