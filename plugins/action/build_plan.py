@@ -54,6 +54,7 @@ class ActionModule(ActionBase):
         entry_point = arguments.get('entry_point', 'main')
         # Relative paths begin where ansible-playbook was called, whatever directory a worker is in.
         here = os.environ.get('PWD') or os.getcwd()
+        cloud = ''
         try:
             if set(FILLED_IN) & set(arguments):
                 raise RecipeError(f'{", ".join(FILLED_IN)} are not for playbooks: the action plugin fills them in.')
@@ -68,6 +69,7 @@ class ActionModule(ActionBase):
                 arguments['answer_file'] = self._answer_file(recipe, here, variables)
             result: dict[str, t.Any] = self._execute_module('eucalyptus.cloud.build_plan', arguments, task_vars=variables)
             result.pop('invocation', None)
+            cloud = result.pop('cloud', '')
             if not result.get('failed'):
                 self._add_media(result, recipe, system, trust)
                 if chosen := result['build'].get('boot'):
@@ -78,7 +80,7 @@ class ActionModule(ActionBase):
                     result['warnings'] = [*result.get('warnings', []), *remarks]
         except CollectionError as error:
             result = {'failed': True, 'msg': str(error)}
-        result['software'] = {'cloud': result.pop('cloud', ''), 'collection': release(), 'ansible': core_version}
+        result['software'] = {'cloud': cloud, 'collection': release(), 'ansible': core_version}
         return result
 
     def _add_media(self, result: dict[str, t.Any], recipe: Recipe, system: dict[str, t.Any], trust: dict[str, str]) -> None:

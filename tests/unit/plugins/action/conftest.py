@@ -53,7 +53,13 @@ def fixture_planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callab
         action = ActionModule(task, connection, types.SimpleNamespace(check_mode=False), loader, templar, None)
 
         def execute(name: str, sent: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-            return {'name': name, 'build': {'image': finished, 'boot': chosen}, 'invocation': {}, **sent}
+            return {
+                'name': name,
+                'cloud': 'Eucalyptus/5.1.0',
+                'build': {'image': finished, 'boot': chosen},
+                'invocation': {},
+                **sent,
+            }
 
         monkeypatch.setattr(action, '_execute_module', execute)
         return action.run(task_vars={**variables, **places})

@@ -77,6 +77,7 @@ def test_a_fetched_kernel_that_boots_from_no_disk_is_refused_before_anything_is_
     assert not plan(chosen={'way': 'hook', 'reason': 'it was given'}).get('failed')
     refused = plan(chosen={'way': 'disk', 'reason': 'it was given'})
     assert re.fullmatch(rf'{tmp_path}/cache/\S+ is not a bzImage, so a BIOS cannot boot it.*', refused['msg'])
+    assert refused['software']['cloud'] == 'Eucalyptus/5.1.0'
 
 
 @pytest.mark.parametrize('page', ['README.md', 'docs/systems.md'])
