@@ -34,7 +34,7 @@ options:
     description:
       - Volume that should be the target of the installation. If the line of O(success_pattern) names another disk, the
         installation failed.
-      - The serial number must contain the volume's ID. Clouds before Eucalyptus 4.1 give disks no serial number; there the
+      - The serial number must contain the volume's ID. Clouds before Eucalyptus 3.4 give disks no serial number; there the
         module compares only the disk's size with that of the volume, and warns.
     type: str
   packages_file:

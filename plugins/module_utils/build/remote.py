@@ -237,7 +237,7 @@ def _notes(values: Values, command: str, source: str, end: str) -> list[str]:
         f'Connect to the installer {INSTANCE} with this command:',
         command,
         f'Password: {source}',
-        f'Install on the disk of {values["volume_size"]} GiB. Its serial number contains {VOLUME} (Eucalyptus 4.1 and later).',
+        f'Install on the disk of {values["volume_size"]} GiB. Its serial number contains {VOLUME} (Eucalyptus 3.4 and later).',
         'The installed system must have a login prompt on its serial console, ttyS0; the boot test waits for it.',
         f'At the end, {end}. The installation must end within {values["timeout"]} s (image_build_timeout).',
         'The image is published if it passes the boot test.',
