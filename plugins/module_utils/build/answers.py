@@ -60,7 +60,7 @@ def _packages(template: str, family: str, values: t.Mapping[str, t.Any]) -> list
 
 
 def has_boot(values: t.Mapping[str, t.Any]) -> bool:
-    """Whether /boot is a partition of its own: no GRUB of these systems fails to read ext4, but some fail to read the rest."""
+    """Whether /boot is a partition of its own: every GRUB of these systems reads ext4, but not every one reads LVM and XFS."""
     return bool(values['disk_layout'] == 'lvm' or values['filesystem'] == 'xfs')
 
 
@@ -94,11 +94,11 @@ def _suse(template: str, family: str, values: t.Mapping[str, t.Any]) -> list[str
     found = []
     if family in ('yast', 'agama') and values['package_mirror']:
         found.append(
-            f'image_build_package_mirror: {template} cannot name one. The installer takes packages from image_build_mirror.'
+            f'image_build_package_mirror: {template} does not support it. The installer takes packages from image_build_mirror.'
         )
     if family == 'agama' and values['proxy']:
         found.append(
-            f'image_build_proxy: {template} cannot name one. Add the boot parameter proxy=URL to image_build_installer_options.'
+            f'image_build_proxy: {template} does not support it. Add the boot parameter proxy=URL to image_build_installer_options.'
         )
     return found
 

@@ -25,7 +25,7 @@ BY_URL, BY_USER_DATA = 'url', 'user_data'
 USER_DATA_URL = 'http://169.254.169.254/latest/user-data'
 MOST_USER_DATA = 16384  # bytes (cloud.vmstate.user_data_max_size_kb)
 FILES = ('kernel', 'ramdisk')
-# Secrets anywhere: hashes, signatures and users of URLs, users of curl.
+# Secrets anywhere in a text: hashes, signatures and users in URLs, users for curl.
 SECRET = re.compile(rf'{CRYPT.pattern}|(?i:signature=|://[^/\s]*@|\s(?:-u|--user)[ =]?[^\s:]+:\S)')
 # Words in a line that may set a password, and harmless text that contains such words.
 SETTING = re.compile(r'(?i)passw|passphrase|rootpw|sshpw|secret|token|psk|private key|credential|authorization|api.?key')
@@ -34,7 +34,7 @@ HARMLESS = re.compile(
     r'|passwd/[\w-]+\s+(?:boolean\s+\w+|password\s+[*!]+)\s*$',
     re.MULTILINE,
 )
-# Inputs in which own templates may contain a secret, beside the passwords' hashes.
+# Inputs that may put a secret into the collection's own templates, in addition to password hashes.
 MAY_HOLD_SECRETS = ('proxy', 'install_url', 'package_mirror', 'post')
 
 

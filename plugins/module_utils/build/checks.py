@@ -120,7 +120,7 @@ def path(value: str) -> str:
 
 
 def quotable(value: str) -> str:
-    """A text that answer files can have between quotes of any kind."""
+    """A text that answer files can put between quotes of any kind."""
     return (
         'must not contain quotes and backslashes; in a URL, write them as %22, %27, %5C, %60'
         if re.search(r'["\'\\`]', value)

@@ -18,7 +18,7 @@ TIMEOUT = 600
 # For one look. A resource that appeared after the look may hold one that it found: an image, for example, its snapshot.
 LOOK_TIMEOUT = 60
 PAUSE = 3
-# Files with secrets beside the log, the last one of an interrupted module boot_disk. roles/image_build/vars/main.yml has the names.
+# Files with secrets in the log's directory; roles/image_build/vars/main.yml has the names. The last is of an interrupted boot_disk.
 SECRET_FILES = ('remote-password', 'boot.img', '.boot.img.*')
 
 Print = t.Callable[[str], None]

@@ -237,7 +237,7 @@ def test_a_place_without_a_directory_is_refused(run: Run, files: Path) -> None:
 
 
 @pytest.mark.parametrize('change', [-1, 1])
-def test_a_kernel_that_is_changed_while_it_is_copied_is_no_disk(
+def test_a_kernel_that_changes_while_it_is_copied_is_refused(
     run: Run, files: Path, monkeypatch: pytest.MonkeyPatch, change: int
 ) -> None:
     def grown(path: str, source: str) -> File:

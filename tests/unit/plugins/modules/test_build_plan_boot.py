@@ -92,7 +92,7 @@ def test_a_disk_with_a_secret_url_belongs_to_one_build(
     assert {name: build['boot'][name] for name in expected} == expected
 
 
-def test_a_disk_with_a_password_in_its_parameters_is_of_one_build_alone(
+def test_a_disk_with_a_password_in_its_parameters_belongs_to_one_build(
     tenant: FakeCloud, plan: Planner, files: dict[str, str]
 ) -> None:
     build = plan(**files, boot_params='inst.ks=ANSWER-FILE-URL inst.sshpw=geheim')['build']

@@ -46,7 +46,7 @@ def test_plain_inputs_suit_every_template(template: str) -> None:
         (
             'autoyast.xml.j2',
             {'package_mirror': 'http://m.example.com'},
-            'image_build_package_mirror: autoyast.xml.j2 cannot name one',
+            'image_build_package_mirror: autoyast.xml.j2 does not support it',
         ),
     ],
 )
