@@ -54,7 +54,7 @@ def test_an_unreachable_endpoint_is_named(lab):
         (
             'RunInstances',
             False,
-            ('failed at: start the installer', 'may have succeeded', 'Everything of it that was found was removed'),
+            ('failed at: start the installer', 'may have succeeded', 'Everything that was found of this build was removed'),
         ),
     ],
 )
