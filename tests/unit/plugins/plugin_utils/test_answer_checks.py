@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,7 @@ def test_a_good_file_is_completely_checked_by_the_schema(schema: str) -> None:
 RELAX = '<element name="profile" xmlns="http://relaxng.org/ns/structure/1.0"><element name="a"><text/></element></element>'
 
 
-def test_a_profile_of_yast_is_compared_with_its_schema(tmp_path: Path) -> None:
+def test_a_profile_of_yast_is_compared_with_its_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     schema = tmp_path / 'profile.rng'
     schema.write_text(RELAX)
     assert check('<profile>\n<a>x</a>\n</profile>\n', 'yast', '', str(schema)) == ([], [])
@@ -179,6 +180,8 @@ def test_a_profile_of_yast_is_compared_with_its_schema(tmp_path: Path) -> None:
     (problem,) = check('<profile>\n<b>verysecret</b>\n</profile>\n', 'yast', '', str(schema)).problems
     assert problem.startswith('line 2: ') and 'verysecret' not in problem
     assert 'there is no readable schema /nowhere' in check('<profile/>', 'yast', '', '/nowhere').unchecked[0]
+    monkeypatch.setitem(sys.modules, 'lxml', None)
+    assert 'lxml (PyPI) is not installed' in check('<profile/>', 'yast', '', str(schema)).unchecked[0]
 
 
 # setup-storage 3.0 of FAI 6.0.3 accepts this layout and refuses each of these changes.
