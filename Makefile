@@ -132,7 +132,7 @@ fuzz: ## hostile user data against the hook, 100,000 cases
 
 believe: ## software from other projects (FAI, debian-installer, cloud-init); allow half an hour (WAY=disk: FAI on a boot disk)
 	@tools/setup believe
-	@pytest -q -m long --ignore-glob '*/test_versions*' tests/build tests/lab
+	@pytest -q -n 2 --dist worksteal -m long --ignore-glob '*/test_versions*' tests/build tests/lab
 
 races: ## two machines build the same image at once, 20 times; takes an hour
 	@tools/setup tests
