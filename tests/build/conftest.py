@@ -20,6 +20,7 @@ import yaml
 from tests.kit.lab import Lab, labs_below
 from tests.kit.paths import LAB, ROOT
 from tests.kit.ports import free_port
+from tests.kit.waiting import wait_for
 
 # Labs of these tests, each named for the process that has it: with pytest-xdist each worker has one of its own, and several
 # runs at a time on one machine leave each other's alone.
@@ -112,6 +113,25 @@ class BuildLab(Lab):
             'image_build_guest_s3_url': f'{facts["lab_guest_endpoint"]}/services/objectstorage',
             'image_build_directory': str(self.builds),
         }
+
+    @contextlib.contextmanager
+    def guest(self, name: str, image: str, key: Path, **options: str) -> Iterator[dict]:
+        """An instance of the image that SSH may reach, with its key pair's private half in the new file ``key``. In the end it
+        and its security group are gone."""
+        ec2 = self.ec2()
+        key.touch(0o600)
+        key.write_text(ec2.create_key_pair(KeyName=name)['KeyMaterial'])
+        ec2.create_security_group(GroupName=name, Description='SSH')
+        ec2.authorize_security_group_ingress(GroupName=name, IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='0.0.0.0/0')
+        ran = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, KeyName=name, SecurityGroups=[name], **options)
+        guest = ran['Instances'][0]
+        ec2.delete_key_pair(KeyName=name)  # the instance keeps the key of its launch
+        try:
+            yield guest
+        finally:
+            ec2.terminate_instances(InstanceIds=[guest['InstanceId']])
+            wait_for('its end', lambda: self.row('instances', guest['InstanceId'])['state'] == 'terminated', 300)
+            ec2.delete_security_group(GroupName=name)
 
     def requests(self) -> list[str]:
         """The requests to the cloud so far, in order: EC2's actions, and the methods of object storage."""

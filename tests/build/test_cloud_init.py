@@ -31,23 +31,13 @@ def test_cloud_init_finds_the_metadata_and_lets_in_who_has_the_key_pair(lab, tmp
     assert built.returncode == 0, built.stdout + built.stderr
     image = re.search(r'\bis (emi-[0-9a-f]+)', built.stdout)[1]
 
-    ec2, key = lab.ec2(), tmp_path / 'key'
-    key.touch(0o600)
-    key.write_text(ec2.create_key_pair(KeyName='cloud')['KeyMaterial'])
-    ec2.create_security_group(GroupName='cloud', Description='SSH')
-    ec2.authorize_security_group_ingress(GroupName='cloud', IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='0.0.0.0/0')
-    ran = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, KeyName='cloud', SecurityGroups=['cloud'], UserData=USER_DATA)
-    instance = ran['Instances'][0]
-    try:
-        # The instance keeps the key of its launch.
-        ec2.delete_key_pair(KeyName='cloud')
-        wait_for('SSH answers', lambda: reaches(instance['PublicIpAddress'], 22), BOOT_SECONDS)
-        wait_for('cloud-init has ended', lambda: 'cloud-init is done' in console(lab, instance['InstanceId']), BOOT_SECONDS)
-        for address in (instance['PublicIpAddress'], instance['PrivateIpAddress']):
+    key = tmp_path / 'key'
+    with lab.guest('cloud', image, key, UserData=USER_DATA) as guest:
+        wait_for('SSH answers', lambda: reaches(guest['PublicIpAddress'], 22), BOOT_SECONDS)
+        wait_for('cloud-init has ended', lambda: 'cloud-init is done' in console(lab, guest['InstanceId']), BOOT_SECONDS)
+        for address in (guest['PublicIpAddress'], guest['PrivateIpAddress']):
             said = ssh(address, key, 'hostname; cat /var/lib/cloud/data/instance-id /run/user-data', user='debian').split()
-            assert said == [instance['PrivateDnsName'].partition('.')[0], instance['InstanceId'], 'seen']
-    finally:
-        ec2.terminate_instances(InstanceIds=[instance['InstanceId']])
+            assert said == [guest['PrivateDnsName'].partition('.')[0], guest['InstanceId'], 'seen']
 
 
 def console(lab, instance: str) -> str:
