@@ -134,7 +134,8 @@ echo "terminal=$(sudo grep -o 'terminal_output .*' /boot/grub/grub.cfg | sort -u
 echo "network=$(find /etc/udev/rules.d /etc/network/interfaces.d /etc/systemd/network -type f | xargs)"
 echo "identity=$(cat /etc/machine-id)"
 echo "host=$(cut -d' ' -f3 /etc/ssh/ssh_host_*_key.pub | sort -u)"
-echo "secrets=$(sudo grep -rlE 'genuine[0]|FAI_ANSWE[R]' /boot /etc /root /tmp /usr/local /var/l{ib/fai,og} 2>/dev/null | xargs)"
+echo "secrets=$(sudo grep -rlE 'genuine[0]|FAI_ANSWE[R]' /boot /etc /root /tmp /usr/local /var/lib/fai \\
+  /var/log 2>/dev/null | xargs)"
 echo "resume=$(cat /etc/initramfs-tools/conf.d/resume)"
 """
 
