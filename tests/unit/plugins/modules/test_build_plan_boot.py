@@ -14,14 +14,12 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import Col
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import boot_disk
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.cloud_xml import ACCOUNT
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import FakeCloud
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.modules import test_build_plan
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.modules.test_boot_disk import kernel_bytes
-from ansible_collections.eucalyptus.cloud.tests.unit.plugins.modules.test_build_plan import (  # noqa: F401
-    ANSWER_FILE,
-    Planner,
-    fixture_listing,
-    fixture_plan,
-    zones,
-)
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.modules.test_build_plan import ANSWER_FILE, Planner, zones
+
+# pytest looks for fixtures in this module.
+fixture_listing, fixture_plan = test_build_plan.fixture_listing, test_build_plan.fixture_plan
 
 
 @pytest.fixture(name='tenant')

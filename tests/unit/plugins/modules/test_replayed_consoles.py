@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whole installations by their consoles: good ones, failed ones and ones that wait for a person, of each family.
 
-The files are in ../module_utils/console; the first line of most names the sources that their texts are after.
+The files are in ../module_utils/console; the first line of most names the sources that their texts are after. In them, ␍ is a
+carriage return, which ansible-test refuses in files.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def fixture_clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def content(name: str) -> bytes:
-    lines = (DIRECTORY / f'{name}.console').read_bytes().splitlines(keepends=True)
+    lines = (DIRECTORY / f'{name}.console').read_bytes().replace('␍'.encode(), b'\r').splitlines(keepends=True)
     return b''.join(lines[1:] if lines[0].startswith(b'# After ') else lines)
 
 
