@@ -15,14 +15,14 @@ from test_node_vm import Node, calls, ebs_instance, request, virsh
 from tests.kit.waiting import wait_for
 from tests.lab.node_support import INSTALLER, guest_kernel, guest_ramdisk, scratch_lab
 
+# test_node_vm.py shows the same for 4.4, in parts and with `make test`.
 pytestmark = [
     pytest.mark.vm,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason='libvirt needs root'),
     pytest.mark.skipif(not (INSTALLER / 'complete').is_file(), reason='run make setup, which builds the installer'),
 ]
 RECORDER = '#!/bin/sh\necho "$1 $3" >> $2/var/log/eucalyptus/calls\n'
-# test_node_vm.py shows the same for 4.4, in parts.
-LONG = pytest.mark.long
 # As the guest reads it: virtio keeps 20 characters.
 SERIAL = {'3.1': '', '3.4': '{}-dev-sdf', '4.4': 'euca-{}-de', '5': 'euca-{}-de'}
 LIBVIRT_FILE = {'3.1': 'libvirt.xml', '3.4': 'instance-libvirt.xml', '4.4': 'instance-libvirt.xml', '5': 'instance-libvirt.xml'}
@@ -30,7 +30,7 @@ ATTACHED = {'3.1': '{}.xml', '3.4': '{}-libvirt.xml', '4.4': '{}-libvirt.xml', '
 DETACHED = {'3.1': '{}.xml', '3.4': '{}.xml', '4.4': '{}-libvirt.xml', '5': '{}-libvirt.xml'}
 
 
-@pytest.fixture(params=['3.1', pytest.param('3.4', marks=LONG), pytest.param('4.4', marks=LONG), pytest.param('5', marks=LONG)])
+@pytest.fixture(params=['3.1', '3.4', '4.4', '5'])
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     with scratch_lab(play=request.param) as lab:
         lab.put_image('eki-00000001', guest_kernel())
