@@ -148,8 +148,9 @@ class BootDisk:
         command = [_program('syslinux'), '--install', '--offset', str(START * SECTOR), path]
         # mtools reads the user's settings, which may forbid this.
         settings = {'LC_ALL': 'C', 'MTOOLSRC': os.devnull, 'HOME': '/', 'MTOOLS_SKIP_CHECK': '1'}
-        search = os.pathsep.join([os.environ.get('PATH', os.defpath), SBIN])
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **settings, 'PATH': search})
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**os.environ, **settings, 'PATH': _search_path()}
+        )
         if done.returncode:
             raise BootDiskError(f'The program syslinux failed: {(done.stderr or done.stdout).strip()[-300:]}')
 
@@ -222,8 +223,12 @@ def _system_file(places: t.Sequence[str]) -> str:
     raise _missing(os.path.basename(places[0]))
 
 
+def _search_path() -> str:
+    return os.pathsep.join([os.environ.get('PATH', os.defpath), SBIN])
+
+
 def _program(name: str) -> str:
-    path = shutil.which(name, path=os.pathsep.join([os.environ.get('PATH', os.defpath), SBIN]))
+    path = shutil.which(name, path=_search_path())
     if path is None:
         raise _missing(name)
     return path

@@ -16,6 +16,7 @@ from ansible.module_utils import basic
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry, waiting
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import record
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.fake_cloud import Clock, FakeCloud
+from ansible_collections.eucalyptus.cloud.tests.unit.plugins.file_server import Signer
 
 CONNECTION = {
     'ec2_url': 'http://cloud.test:8773/services/compute',
@@ -82,3 +83,11 @@ def fixture_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator
     monkeypatch.setenv('TMPDIR', str(spool))
     yield spool
     assert os.listdir(spool) == [], 'something was left behind'
+
+
+@pytest.fixture(name='signer', scope='module')
+def fixture_signer(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Signer]:
+    """A distribution's signing key, with its keyring."""
+    signer = Signer(tmp_path_factory.mktemp('signer') / 'home')
+    yield signer
+    signer.close()

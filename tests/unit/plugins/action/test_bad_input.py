@@ -31,13 +31,6 @@ LINUX, INITRD, SUMS = f'{INSTALLER}{NETBOOT}linux', f'{INSTALLER}{NETBOOT}initrd
 USER = {'name': 'ann'}
 
 
-@pytest.fixture(name='signer', scope='module')
-def fixture_signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
-    signer = Signer(tmp_path_factory.mktemp('signer') / 'home')
-    yield signer
-    signer.close()
-
-
 @pytest.fixture(name='files')
 def fixture_files(signer: Signer) -> Files:
     return {**debian(signer), LINUX: KERNEL, INITRD: RAMDISK}

@@ -9,7 +9,6 @@ import shutil
 import ssl
 import tarfile
 import typing as t
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,13 +34,6 @@ pytestmark = pytest.mark.skipif(not shutil.which('gpgv'), reason='needs gpgv')
 
 REVIEWED = {'x86_64': {'kernel': sha256(KERNEL), 'ramdisk': sha256(RAMDISK)}}
 SUMS = {'kernel_checksum': f'sha256:{sha256(KERNEL)}', 'ramdisk_checksum': f'sha256:{sha256(RAMDISK)}'}
-
-
-@pytest.fixture(name='signer', scope='module')
-def fixture_signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
-    signer = Signer(tmp_path_factory.mktemp('signer') / 'home')
-    yield signer
-    signer.close()
 
 
 @pytest.fixture(name='tls')
