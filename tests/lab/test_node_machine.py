@@ -7,6 +7,7 @@ from __future__ import annotations
 import grp
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from eucalab.host import libvirt_daemons, processes
+from eucalab.host import libvirt_daemons, processes, reaper
 from eucalab.node import acceleration, disks
 from tests.kit.waiting import wait_for
 from tests.lab.node_support import INSTALLER, file_system
@@ -102,6 +103,31 @@ def test_a_daemon_that_was_stopped_is_gone_however_long_it_takes(monkeypatch: py
         ended = processes.start_time(slow.pid) is None
         slow.kill()
     assert ended
+
+
+def start_by_reaper(script: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, '-I', '-S', reaper.__file__, '/bin/sh', '-c', script]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
+def parent(pid: int) -> str:
+    return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[1]
+
+
+def test_what_a_daemon_leaves_behind_is_collected_by_its_reaper_and_not_left_to_process_1(tmp_path: Path) -> None:
+    script = f'(sleep 60 & echo $! > {tmp_path}/guest) > /dev/null 2>&1'
+    assert start_by_reaper(script).returncode == 0
+    guest = int((tmp_path / 'guest').read_text())
+    collector = int(parent(guest))
+    assert b'reaper.py' in Path(f'/proc/{collector}/cmdline').read_bytes()
+    os.kill(guest, signal.SIGKILL)
+    wait_for('the guest leaves no zombie', lambda: not Path(f'/proc/{guest}').exists(), 10)
+    wait_for('the reaper ends with its last child', lambda: processes.start_time(collector) is None, 10)
+
+
+def test_a_daemon_that_does_not_start_is_reported_in_its_own_words() -> None:
+    result = start_by_reaper('echo no room >&2; exit 6')
+    assert (result.returncode, result.stderr) == (6, 'no room\n')
 
 
 def test_a_disk_is_composed_of_image_ephemeral_and_swap_and_stays_sparse(tmp_path: Path) -> None:

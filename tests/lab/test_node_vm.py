@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ mv "$3/new.xml" "$3/instance-libvirt.xml"
 # Nobody reads the consoles of these guests through an API, so the node need not keep them for anybody.
 # They do not obey a power button either.
 HURRIED = (
+    'import faulthandler, signal; faulthandler.register(signal.SIGUSR1);'
     'from eucalab.node import __main__, controller, power; controller.MONITOR_LEAST = 0; power.GRACE_LEAST = 0.5;'
     ' raise SystemExit(__main__.main())'
 )
@@ -63,7 +65,10 @@ class Node:
     def __enter__(self) -> Node:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, kind: object, *_error: object) -> None:
+        if kind is not None:  # what each of its threads does, into its log
+            self.process.send_signal(signal.SIGUSR1)
+            time.sleep(1)
         self.end()
 
     def start(self) -> None:

@@ -9,12 +9,14 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import libvirt
 
 from ..errors import LabError
+from . import reaper
 from .processes import end
 
 # command, its pid file, the socket that shows that it serves
@@ -37,7 +39,8 @@ def ensure_daemons() -> None:
     open_kvm_device()
     for name, pid_file, socket in DAEMONS:
         if running_pid(name) is None:
-            command = [shutil.which(name, path=search) or name, '-d', '-p', str(pid_file)]
+            daemon = shutil.which(name, path=search) or name
+            command = [sys.executable, '-I', '-S', reaper.__file__, daemon, '-d', '-p', str(pid_file)]
             result = subprocess.run(command, capture_output=True, text=True, check=False)
             if result.returncode:
                 raise LabError(f'{name} did not start: {result.stderr.strip()[-300:]}')
