@@ -63,9 +63,8 @@ def bundles(lab: BuildLab) -> set[str]:
 
 @pytest.mark.long
 def test_a_plain_tenant_builds_on_nodes_without_the_hook(plain: BuildLab) -> None:
-    # Without the report of the first boot, the role's kickstart fits into user data.
     by_user_data = plain.config.play == '4.4'
-    variables = tenants_variables(plain, image_build_boot_report=not by_user_data)
+    variables = tenants_variables(plain, **({} if by_user_data else {'image_build_answer_file_by': 'url'}))
     assert not [hook for hook in plain.home.glob('nodes/*/**/nc-hooks/*') if os.access(hook, os.X_OK)]
     built = plain.build(variables)
     output = built.stdout + built.stderr

@@ -23,7 +23,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers, catalogue
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers, boot, catalogue
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks, systems, templates
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import EVALUATED, ROLE
@@ -252,6 +252,14 @@ def test_the_answer_file_is_the_one_that_was_reviewed(form: str) -> None:
     if os.environ.get('GOLDEN') == 'write':
         path.write_text(text)
     assert text.splitlines() == path.read_text().splitlines(), f'If the new file is right: {WRITE_GOLDEN}'
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_with_a_user_and_the_defaults_of_its_system_every_answer_file_fits_into_user_data(form: str) -> None:
+    for name in systems_of(form):
+        defaults = inputs({'system': name}) | {'cloud_init': CATALOGUE.entry(name).get('cloud_init', False)}
+        text = render(form, **defaults, users=[{'name': 'ops', 'ssh_keys': [KEY]}])
+        assert len(text.encode()) <= boot.MOST_USER_DATA, name
 
 
 # --- what a partition table must have
