@@ -18,6 +18,9 @@ description:
     answer file.
   - The module refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
+  - Boot disks that several builds can use stay registered for the next build, also when its parameters differ. With the value of
+    C(image_build_name) as O(name), the module finds those from which no instance was started. Do not run it while such a build
+    is about to start its installer.
   - On a cloud without tags (Eucalyptus before 3.3), the module finds the resources by a list in object storage.
   - If a build was killed while it created a volume, the module finds the volume by a note in object storage. Without tags, this
     applies to all resources. If several resources match the note, the task fails and names them.
@@ -56,6 +59,11 @@ EXAMPLES = r"""
 - name: Remove it
   eucalyptus.cloud.build_leftovers:
     name: debian-12-0a1b2c3d4e
+
+- name: Remove the boot disks of all builds with image_build_name=debian-12
+  eucalyptus.cloud.build_leftovers:
+    name: debian-12
+    boot_disk_bucket: images-000012345678
 """
 
 RETURN = r"""

@@ -111,8 +111,9 @@ build:
     boot:
       description:
         - How the installer boots; null if the image exists. C(way) is V(hook) or V(disk), and C(reason) explains the choice.
-        - C(answer_file_by) is V(url) or V(user_data). C(image_name) is the name of the boot disk's image. C(bucket) is the bucket
-          for the bundle of a boot disk that only this build uses, and empty if all builds of the installer use it.
+        - C(answer_file_by) is V(url) or V(user_data), and C(answer_file_url) the URL if it is known yet.
+        - C(image_name) is the name of the boot disk's image. If several builds can use the disk, a dash and the first C(digits) of
+          the SHA-256 of its content follow the name; otherwise C(digits) is 0, and C(bucket) is the bucket for its bundle.
       type: dict
     media:
       description:
@@ -148,6 +149,7 @@ import hashlib
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import boot, instance_types, offers, remote
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import BOOT_DISK, DISK_DIGITS
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
     KEY_TAG,
     PREFIX,
@@ -269,13 +271,16 @@ class BuildPlan(CloudModule):
         if unknown:
             self.module.warn(unknown)
         self.build |= {'instance_type': name, 'boot_test_instance_type': recipe['boot_test_instance_type'] or name}
-        # Without a secret in it, a boot disk is the same for every build of this installer, and stays registered.
+        # Without a secret in it, a boot disk is the same for every build of this installer with these parameters. Then its name
+        # contains a digest of its content, and it stays registered.
         own = way == boot.DISK and (by == boot.BY_URL or bool(secret_parts(boot_params)))
         self.build['boot'] = {
             'way': way,
             'reason': reason,
             'answer_file_by': by,
-            'image_name': f'{self.build["image_name"] if own else recipe["name"]}-boot',
+            'answer_file_url': boot.USER_DATA_URL if by == boot.BY_USER_DATA else '',
+            'image_name': f'{self.build["image_name"] if own else recipe["name"]}{BOOT_DISK}',
+            'digits': 0 if own else DISK_DIGITS,
             'bucket': (recipe['bucket'] or self.cloud.credentials.own_bucket('images')) if own else '',
         }
 

@@ -42,6 +42,9 @@ Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-us
 
 ANSWER_FILE, CLAIM, BUNDLE = 'answer file', 'claim', 'bundle'
 BOOT_DISK = '-boot'  # follows the build's name in that of the image of its boot disk
+# A boot disk that several builds can use has the name of their images instead, and at the end so many digits of its content's
+# SHA-256. So builds with other disks leave it alone. Not ten: it must not look like the name of a build.
+DISK_DIGITS = 12
 # The order of looking. An instance holds its security group, its volumes and its image, an image its snapshot.
 KINDS = {kind.title: kind for kind in (INSTANCE, SECURITY_GROUP, VOLUME, IMAGE, SNAPSHOT)}
 # A client token has up to 64 characters: the end of the build's name, which is unique, a dot, and anything that the role adds.
@@ -73,29 +76,49 @@ def find_leftovers(
 
     ``bucket`` contains the build's answer file, an object of the build's name. The default is the account's own bucket for
     answer files. ``answer_file_only`` leaves out everything else. ``boot_disk_bucket`` contains the bundle of its boot disk.
+    If ``name`` is that of several builds, without a key, the boot disks that these can use are found, except those in use.
     """
     bucket = bucket or cloud.credentials.own_bucket('answer-files')
     found = _answer_file(cloud, bucket, name)
     if answer_file_only:
         return found
     cloud.for_build(name)
+    resources, bundles_in_use = _resources(cloud, tag, name)
+    bundles = _bundles(cloud, boot_disk_bucket, f'{name}{BOOT_DISK}') if boot_disk_bucket else []
+    found += [*resources, *(bundle for bundle in bundles if bundle['id'] not in bundles_in_use)]
+    # Volumes are last: without its volume, an untagged snapshot could not be found again.
+    return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.title)
+
+
+def _resources(cloud: Cloud, tag: str, name: str) -> tuple[list[Leftover], set[str]]:
+    """The resources of the kinds in KINDS, and the locations of the bundles of the account's other images."""
+    found: list[Leftover] = []
+    bundles_in_use: set[str] = set()
     kept: set[str] = set()
     volumes: set[str] = set()
+    images_in_use: set[str] = set()
     for kind in KINDS.values():
         resources = listing(cloud, kind)
         unlisted = _unlisted(cloud, kind, resources)
         for resource in resources:
             tagged = resource['tags'].get(tag) == name
             is_ours = tagged or _untagged_is_ours(kind, resource, name, volumes) or resource[kind.id] in unlisted
+            if kind is INSTANCE and resource['state'] not in kind.gone:
+                images_in_use.add(resource['image_id'])
+            if kind is IMAGE and _is_shared_boot_disk(resource, name):
+                is_ours = resource['image_id'] not in images_in_use
             if kind is VOLUME and is_ours:
                 volumes.add(resource['volume_id'])  # also one that is only still listed leads to its snapshots
             if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
                 kept.add(resource['snapshot_id'])
+                bundles_in_use.add(resource['location'])
             elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.title, resource[kind.id], resource['state']))
-    found += _bundles(cloud, boot_disk_bucket, f'{name}{BOOT_DISK}') if boot_disk_bucket else []
-    # Volumes are last: without its volume, an untagged snapshot could not be found again.
-    return sorted(found, key=lambda leftover: leftover['type'] == VOLUME.title)
+    return found, bundles_in_use
+
+
+def _is_shared_boot_disk(image: Resource, name: str) -> bool:
+    return bool(re.fullmatch(rf'{re.escape(name + BOOT_DISK)}-[0-9a-f]{{{DISK_DIGITS}}}', image['name'] or ''))
 
 
 def _untagged_is_ours(kind: Kind, resource: Resource, name: str, volumes: set[str]) -> bool:
@@ -220,8 +243,8 @@ def _answer_file(cloud: Cloud, bucket: str, key: str) -> list[Leftover]:
 
 
 def _bundles(cloud: Cloud, bucket: str, image_name: str) -> list[Leftover]:
-    """The bundles of images of this name, complete or not."""
-    keys = Bucket(cloud, bucket).bundles(stem_prefix(image_name, 'machine'))
+    """The bundles of boot disks of this name, complete or not."""
+    keys = Bucket(cloud, bucket).bundles(stem_prefix(image_name, 'machine'), DISK_DIGITS)
     return [_leftover(BUNDLE, f'{bucket}/{key}', 'available') for key in keys]
 
 

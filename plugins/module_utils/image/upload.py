@@ -247,14 +247,15 @@ class Bucket:
             self.created = False
         return len(keys)
 
-    def bundles(self, prefix: str) -> list[str]:
+    def bundles(self, prefix: str, digits: int = 0) -> list[str]:
         """The manifests' keys of all bundles whose stem is this and the content's digits, complete or not.
 
-        A bucket of another account contains none of ours.
+        So many digits more may follow the prefix. A bucket of another account contains none of ours.
         """
         if not self._is_ours():
             return []
-        ours = re.compile(f'({re.escape(prefix)}-[0-9a-f]{{{STEM_DIGITS}}}{_RECIPE}){_FILE}')
+        more = f'(?:-[0-9a-f]{{{digits}}})?' if digits else ''
+        ours = re.compile(f'({re.escape(prefix)}{more}-[0-9a-f]{{{STEM_DIGITS}}}{_RECIPE}){_FILE}')
         matches = map(ours.fullmatch, self.listing(f'{prefix}-'))
         return sorted({f'{match[1]}.manifest.xml' for match in matches if match})
 

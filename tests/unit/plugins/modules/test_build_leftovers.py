@@ -127,24 +127,54 @@ def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, cl
     assert result['changed'] is True
 
 
+STORAGE = '/services/objectstorage'
+
+
+def stored(cloud, keys: list[str]) -> None:
+    """Let the bucket images contain these objects."""
+    contents = ''.join(f'<Contents><Key>{key}</Key><Size>1</Size><ETag>1</ETag></Contents>' for key in keys)
+    cloud.on(
+        f'GET {STORAGE}', '<ListAllMyBucketsResult><Buckets><Bucket><Name>images</Name></Bucket></Buckets></ListAllMyBucketsResult>'
+    )
+    cloud.on(f'GET {STORAGE}/images', f'<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>')
+    for key in keys:
+        cloud.on(f'DELETE {STORAGE}/images/{key}', (204, ''))
+
+
 def test_the_boot_disk_of_a_killed_build_goes_with_its_bundle_complete_or_not(empty, clock, run):
     """The first bundle is that of the image, the second was interrupted, and the third belongs to another image."""
     stems = [f'debian-0123456789-boot-{number * 24}.{number * 8}' for number in '12'] + ['debian-0123456789-a' + '-' + '1' * 24]
     keys = [f'{stems[0]}.manifest.xml', f'{stems[0]}.part.0', f'{stems[1]}.part.0', f'{stems[2]}.part.0']
-    contents = ''.join(f'<Contents><Key>{key}</Key><Size>1</Size><ETag>1</ETag></Contents>' for key in keys)
-    storage = '/services/objectstorage'
+    stored(empty, keys)
     boot = image(tags='').replace('debian-0123456789<', 'debian-0123456789-boot<')
     empty.on('DescribeImages', boot, boot, '<imagesSet/>')
     empty.on('DeregisterImage', '<return>true</return>')
-    empty.on(
-        f'GET {storage}', '<ListAllMyBucketsResult><Buckets><Bucket><Name>images</Name></Bucket></Buckets></ListAllMyBucketsResult>'
-    )
-    empty.on(f'GET {storage}/images', f'<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>')
-    for key in keys:
-        empty.on(f'DELETE {storage}/images/{key}', (204, ''))
     result = run('build_leftovers', boot_disk_bucket='images', **OPTIONS)
     assert [leftover['id'] for leftover in result['leftovers']] == ['emi-1', *(f'images/{stem}.manifest.xml' for stem in stems[:2])]
-    assert empty.writes == ['DeregisterImage', *(f'DELETE {storage}/images/{key}' for key in keys[:3])]
+    assert empty.writes == ['DeregisterImage', *(f'DELETE {STORAGE}/images/{key}' for key in keys[:3])]
+
+
+def disk(number: str) -> str:
+    """A boot disk that all builds with the name debian can use."""
+    return (
+        f'<item><imageId>emi-{number}</imageId><imageState>available</imageState><name>debian-boot-{number * 12}</name>'
+        f'<imageLocation>images/debian-boot-{number * 12}-{number * 24}.manifest.xml</imageLocation></item>'
+    )
+
+
+def test_the_boot_disks_of_several_builds_are_found_by_the_name_of_these_unless_an_instance_runs_from_them(empty, run):
+    stems = [f'debian-boot-{number * 12}-{number * 24}' for number in '123'] + ['debian-0123456789-boot-' + '1' * 24]
+    stored(empty, [f'{stem}.manifest.xml' for stem in stems])  # the third's upload was interrupted
+    empty.on(f'HEAD {BUCKET}/debian', (404, ''))
+    empty.on('DescribeInstances', instance('running').replace(TAG, '<imageId>emi-1</imageId>'))
+    empty.on('DescribeImages', f'<imagesSet>{disk("1")}{disk("2")}</imagesSet>')
+    options = {**OPTIONS, 'boot_disk_bucket': 'images'}
+    found = run('build_leftovers', check=True, **{**options, 'name': 'debian'})['leftovers']
+    assert [leftover['id'] for leftover in found] == ['emi-2', *(f'images/{stem}.manifest.xml' for stem in stems[1:3])]
+    # A build has none but its own.
+    assert [leftover['id'] for leftover in run('build_leftovers', check=True, **options)['leftovers']] == [
+        f'images/{stems[3]}.manifest.xml'
+    ]
 
 
 def test_an_untagged_resource_is_found_by_token_and_volume(empty, run):

@@ -70,7 +70,9 @@ def test_a_disk_without_a_secret_serves_all_builds_of_the_installer(
     tenant: FakeCloud, plan: Planner, files: dict[str, str]
 ) -> None:
     chosen = plan(**files)['build']['boot']
-    assert (chosen['answer_file_by'], chosen['image_name'], chosen['bucket']) == ('user_data', 'debian-12-boot', '')
+    expected = {'answer_file_by': 'user_data', 'image_name': 'debian-12-boot', 'digits': 12, 'bucket': ''}
+    assert {name: chosen[name] for name in expected} == expected
+    assert chosen['answer_file_url'] == 'http://169.254.169.254/latest/user-data'
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_disk_with_a_secret_url_belongs_to_one_build(
     tenant: FakeCloud, plan: Planner, files: dict[str, str], changes: dict[str, t.Any], options: dict[str, t.Any]
 ) -> None:
     build = plan(**{**files, **changes}, options=options)['build']
-    expected = {'answer_file_by': 'url', 'image_name': f'{build["image_name"]}-boot', 'bucket': f'images-{ACCOUNT}'}
+    expected = {'answer_file_by': 'url', 'image_name': f'{build["image_name"]}-boot', 'digits': 0, 'bucket': f'images-{ACCOUNT}'}
     assert {name: build['boot'][name] for name in expected} == expected
 
 
