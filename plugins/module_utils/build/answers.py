@@ -21,8 +21,9 @@ WEB_OR_FTP = re.compile(r'(https?|ftp)://[^/?#\s]+\S*', re.IGNORECASE)
 # Installers that learn from the answer file where the packages are. YaST and Agama learn it from their boot parameters.
 NEED_SOURCE = {'anaconda': WEB_OR_FTP, 'debian-installer': WEB}  # without FTP since Debian 9
 PACKAGE = re.compile(r'[A-Za-z0-9][A-Za-z0-9+._:~=-]*')
-# MiB. No installed system is smaller: this finds layouts that leave no room, not volumes that are small.
-BOOT, LEAST_ROOT = 1024, 768
+# MiB. No installed system is smaller: this finds layouts that leave no room, not volumes that are small. The answer files have the
+# same sizes. TABLES is for alignment and the tables of partitions and LVM, and includes GRUB's partition on a GPT disk.
+BOOT, LEAST_ROOT, TABLES = 1024, 768, 16
 
 
 def problems(template: str, values: t.Mapping[str, t.Any]) -> list[str]:
@@ -65,14 +66,14 @@ def has_boot(values: t.Mapping[str, t.Any]) -> bool:
 
 
 def _layout(values: t.Mapping[str, t.Any]) -> list[str]:
-    needed = LEAST_ROOT + values['swap'] + (BOOT if has_boot(values) else 0)
+    needed = TABLES + LEAST_ROOT + values['swap'] + (BOOT if has_boot(values) else 0)
     if needed <= values['volume_size'] * 1024:
         return []
     parts = [f'{values["swap"]} MiB of swap'] if values['swap'] else []
     parts += [f'{BOOT} MiB of /boot'] if has_boot(values) else []
     return [
         f'image_build_volume_size is {values["volume_size"]} GiB, and the layout needs {needed} MiB: '
-        f'{" and ".join([*parts, f"{LEAST_ROOT} MiB for the root file system"])}.'
+        f'{", ".join([*parts, f"{LEAST_ROOT} MiB for the root file system"])} and {TABLES} MiB for tables and alignment.'
     ]
 
 

@@ -86,11 +86,11 @@ def test_good_input_is_not_refused(plan: Plan, mirror: str) -> None:
         ),
         (
             {'volume_size': 1, 'swap': 512},
-            'image_build_volume_size is 1 GiB, and the layout needs 1280 MiB: 512 MiB of swap and 768 MiB for',
+            'image_build_volume_size is 1 GiB, and the layout needs 1296 MiB: 512 MiB of swap, 768 MiB for',
         ),
         (
             {'volume_size': 1, 'disk_layout': 'lvm'},
-            'image_build_volume_size is 1 GiB, and the layout needs 1792 MiB: 1024 MiB of /boot',
+            'image_build_volume_size is 1 GiB, and the layout needs 1808 MiB: 1024 MiB of /boot',
         ),
         ({'disk_layout': 'btrfs'}, "image_build_disk_layout must be plain or lvm, not 'btrfs'."),
         ({'users': [USER]}, 'image_build_users must give ann ssh_keys or a password_hash, because nobody could log in otherwise.'),

@@ -381,3 +381,15 @@ def test_sles_15_takes_its_modules_from_the_medium(cloud_init: bool, modules: li
 )
 def test_fai_installs_debians_kernel_unless_another_is_among_the_packages(changes: dict[str, t.Any], kernels: list[str]) -> None:
     assert re.findall(r'^linux-image-\S+', render('fai', **changes), re.MULTILINE) == kernels
+
+
+@pytest.mark.parametrize('layout', OPTIONS['disk_layout'])
+def test_installers_ask_for_no_more_room_than_the_check_of_the_layout_requires(layout: str) -> None:
+    texts = {form: render(form, disk_layout=layout) for form in FORMS}
+    sizes = {
+        'kickstart': re.findall(r'^(?:part pv\.01|part /|logvol /) .*--size=(\d+)', texts['kickstart'], re.MULTILINE),
+        'preseed': re.findall(r'^ *(\d+) \d+ -1 ', texts['preseed'], re.MULTILINE),
+        'agama': re.findall(r'"min": "(\d+) MiB"', texts['agama']),
+        'fai': re.findall(r' / (\d+)MiB- ', texts['fai']),
+    }
+    assert {form: set(found) for form, found in sizes.items()} == dict.fromkeys(sizes, {str(answers.LEAST_ROOT)})

@@ -35,7 +35,7 @@ def test_plain_inputs_suit_every_template(template: str) -> None:
             "image_build_packages must be names of packages with preseed.cfg.j2, not '@core'.",
         ),
         ('user-data.j2', {'packages': ['two words']}, "not 'two words'."),
-        ('preseed.cfg.j2', {'disk_layout': 'lvm', 'swap': 3072}, 'is 4 GiB, and the layout needs 4864 MiB: 3072 MiB of swap and'),
+        ('preseed.cfg.j2', {'disk_layout': 'lvm', 'swap': 3072}, 'is 4 GiB, and the layout needs 4880 MiB: 3072 MiB of swap, '),
         ('kickstart.cfg.j2', {'kickstart_version': 'RHEL6', 'filesystem': 'xfs'}, 'RHEL6 cannot make XFS'),
         ('kickstart.cfg.j2', {'kickstart_version': 'RHEL6', 'cloud_init': True}, 'RHEL6 has no package cloud-init'),
         (
@@ -54,6 +54,15 @@ def test_what_an_installer_cannot_do_is_refused(template: str, changes: dict[str
     (problem,) = answers.problems(template, {**VALUES, **changes})
     assert words in problem
     assert problem.startswith('image_build_')
+
+
+def test_a_layout_that_just_fits_is_accepted() -> None:
+    assert answers.problems('kickstart.cfg.j2', {**VALUES, 'volume_size': 1, 'swap': 240}) == []
+    (problem,) = answers.problems('kickstart.cfg.j2', {**VALUES, 'volume_size': 1, 'swap': 241})
+    assert problem == (
+        'image_build_volume_size is 1 GiB, and the layout needs 1025 MiB: 241 MiB of swap, 768 MiB for the root file system and '
+        '16 MiB for tables and alignment.'
+    )
 
 
 def test_a_package_mirror_stands_for_the_install_url() -> None:
