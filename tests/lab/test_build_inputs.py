@@ -262,6 +262,19 @@ def test_help_prints_the_systems_and_asks_the_cloud_nothing(lab_api: Lab, build:
     assert requests(lab_api)[asked:] == []
 
 
+def test_the_failure_of_an_earlier_build_in_the_play_is_forgotten(tmp_path: Path) -> None:
+    earlier = {'image_build_failure': {'step': 'install', 'reason': 'no'}, 'image_build_result': {'changed': True, 'key': 'old'}}
+    role = {'name': 'eucalyptus.cloud.image_build'}
+    refused = {'include_role': role, 'vars': {'image_build_os': 'debain-12'}}
+    checked = {'assert': {'that': ['image_build_failure == {}', 'image_build_result == {}']}}
+    tasks = [{'set_fact': earlier}, {'block': [refused], 'rescue': [checked]}]
+    play = {'hosts': 'localhost', 'gather_facts': False, 'tasks': tasks}
+    (tmp_path / 'two.yml').write_text(json.dumps([play]))
+    environ = environment(tmp_path)
+    ran = subprocess.run(['ansible-playbook', 'two.yml'], env=environ, cwd=tmp_path, text=True, capture_output=True, check=False)
+    assert ran.returncode == 0 and 'All assertions passed' in ran.stdout, ran.stdout + ran.stderr
+
+
 def test_a_system_of_the_catalogue_decides_the_memory_of_its_instance(build: Build) -> None:
     refused = build(os='rocky-9', instance_type='m1.small')
     assert re.search(
