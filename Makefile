@@ -17,7 +17,8 @@ lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # Lanes of about the same length, more than a machine has cores: the stages wait for guests and processes half of their time.
 lanes := "build" "lab" "integration" "lint sanity unit hook nodes"
-# Two at a time, each file in one piece: the tests wait for guests and processes more than they compute.
+# Two at a time (the lab's three: it is the longest stage), each file in one piece: the tests wait for guests and processes more
+# than they compute.
 pytest := pytest -q -n 2 --dist loadfile
 # Where imports of ansible_collections.eucalyptus.cloud find the checkout.
 in_collection := cd playbooks/collections/ansible_collections/eucalyptus/cloud && PYTHONPATH="$(CURDIR)/playbooks/collections"
@@ -104,7 +105,7 @@ stage-hook:
 	@$(pytest) $(or $(ONLY),tests/hook)
 
 stage-lab:
-	@$(pytest) -m 'not long' $(or $(ONLY),tests/lab)
+	@$(pytest) -n 3 -m 'not long' $(or $(ONLY),tests/lab)
 
 stage-nodes:
 	@$(pytest) $(or $(ONLY),tests/nodes)

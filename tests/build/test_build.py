@@ -96,6 +96,8 @@ def test_a_volume_that_is_attached_a_minute_late_is_still_found(lab):
     assert image_of(built)
 
 
+# In parts: test_login_prompt.py shows what counts as a prompt, test_recipe.py what makes another image.
+@pytest.mark.long
 def test_with_an_own_answer_file_without_proof_the_login_prompt_decides_and_another_file_is_another_image(lab, tmp_path):
     answer = tmp_path / 'mine.ks'
     answer.write_text(

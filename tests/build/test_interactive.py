@@ -64,6 +64,8 @@ def builds() -> Iterator[list[Build]]:
         build.end()
 
 
+# tests/lab/test_build_by_hand.py shows the way to the installer, test_installer_questions.py the questions over SSH.
+@pytest.mark.long
 def test_a_person_installs_by_ssh_with_the_command_that_the_role_prints(lab, tmp_path: Path, builds: list[Build]):
     build = Build(lab, tmp_path, 'by-ssh')
     builds.append(build)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two thousand cases of hostile user data, always other ones; tests/hook/fuzz.py runs as many as one likes."""
+"""A thousand cases of hostile user data, always other ones; tests/hook/fuzz.py runs as many as one likes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.hook.hook_oracle import MARKER
 
 def test_hostile_user_data():
     seed = int(time.time()) * 10_000
-    counts, failures = fuzz.run(2000, 10**9, seed)
+    counts, failures = fuzz.run(1000, 10**9, seed)
     print(counts)
     assert not failures, '\n\n'.join(failures)
-    assert counts['applied'] > 200
-    assert counts['refused'] > 200
-    assert counts['no marker'] > 200
+    assert counts['applied'] > 100
+    assert counts['refused'] > 100
+    assert counts['no marker'] > 100
 
 
 def test_the_generator_reaches_what_it_is_for():

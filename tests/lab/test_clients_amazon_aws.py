@@ -19,6 +19,9 @@ from tests.kit.played_node import played_node
 from tests.kit.strangers import amazon_aws, without_aws_variables
 from tests.kit.waiting import wait_for
 
+# boto and awscli show the lab's own behaviour with `make test`.
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(name='lab', scope='module')
 def fixture_lab(make_lab_api: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:

@@ -8,6 +8,8 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from eucalab.node import disks
 from tests.lab.installer_support import Mirror, Start, empty_disk, marks
 
@@ -75,6 +77,7 @@ def test_a_system_is_installed_on_a_volume_that_comes_late_and_boots_with_anothe
     booted.wait(r'\n/mnt/sysimage/etc\n(?s:.*)LABEL=swap!\nCET\n-rw-r----- ')
 
 
+@pytest.mark.long
 def test_a_system_on_a_disk_with_a_gpt_label_boots(start: Start, mirror: Mirror, tmp_path: Path) -> None:
     """As reqpart and autopart make it in the Anaconda of Fedora 37 and EL10, and later."""
     mirror.kickstarts['/gpt.ks'] = (
@@ -100,12 +103,15 @@ def test_a_missing_disk_is_a_failure_and_the_machine_stays_up(start: Start, mirr
     assert machine.console.count('FAILED') == 1
 
 
+# A missing disk, above, takes the same way to the same end.
+@pytest.mark.long
 def test_a_kickstart_that_is_not_there_is_a_failure(start: Start, mirror: Mirror) -> None:
     machine = start(f'ks={mirror.guest_url}/nothing.ks?Signature=secret')
     failed = machine.wait('installer: FAILED: (.*)\n')
     assert failed.group(1) == f'cannot fetch the kickstart {mirror.guest_url}/nothing.ks: HTTP/1.0 404 Not Found'
 
 
+@pytest.mark.long
 def test_a_mirror_without_the_system_is_a_failure(start: Start, mirror: Mirror, tmp_path: Path) -> None:
     mirror.kickstarts['/empty.ks'] = 'url --url=@/nowhere/\nrootpw x\nclearpart --all\npart / --grow\npoweroff\n'
     machine = start(f'inst.ks={mirror.guest_url}/empty.ks', empty_disk(tmp_path / 'disk', 64))

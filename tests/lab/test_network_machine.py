@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -45,10 +46,12 @@ def machine() -> dict[str, list[str]]:
     }
 
 
-def of(config: Config) -> list[Path]:
-    """The lab's interfaces and namespaces on this machine."""
+def there(place: Place, config: Config) -> list[bool]:
+    """Whether the lab's interface and its namespace are on this machine. Another lab may have taken the number since."""
     assert config.addressing is not None
-    return [Path('/run/netns', config.namespace), Path('/sys/class/net', config.addressing.link)]
+    alias = Path('/sys/class/net', config.addressing.link, 'ifalias')
+    mine = alias.exists() and alias.read_text().strip() == str((place.state / config.name).resolve())
+    return [mine, Path('/run/netns', config.namespace).exists()]
 
 
 def test_a_lab_adds_one_link_with_a_route_and_takes_it_away(place: Place) -> None:
@@ -57,9 +60,9 @@ def test_a_lab_adds_one_link_with_a_route_and_takes_it_away(place: Place) -> Non
     assert lab.addressing is not None and machine() == before
     mine = [line for line in show('ip', '-4', 'route') if lab.addressing.link in line.split()]
     assert len(mine) == 2 and any(line.startswith(f'{lab.addressing.subnet} via {lab.addressing.router} ') for line in mine)
-    assert all(path.exists() for path in of(lab))
+    assert all(there(place, lab))
     assert place.run('down', '--name', lab.name).returncode == 0
-    assert not any(path.exists() for path in of(lab)) and machine() == before
+    assert not any(there(place, lab)) and machine() == before
 
 
 def test_labs_side_by_side_do_not_meet(place: Place) -> None:
@@ -96,9 +99,9 @@ def test_a_lab_whose_directory_was_removed_by_hand_loses_its_network_with_the_ne
     for name in ('api', 'node1'):
         os.kill(place.pid('lost', name), 9)
     shutil.rmtree(place.state / 'lost')
-    assert all(path.exists() for path in of(lost))
+    assert all(there(place, lost))
     assert place.run('down', '--name', 'lost').returncode == 0
-    assert not any(path.exists() for path in of(lost))
+    assert not any(there(place, lost))
 
 
 def test_a_lab_gets_its_network_back_and_its_processes_go_on_in_it(place: Place) -> None:
@@ -144,15 +147,14 @@ def test_without_the_right_to_make_namespaces_the_way_out_is_named(place: Place)
 
 
 def test_a_lab_without_a_network_has_neither_link_nor_namespace(place: Place) -> None:
-    before = show('ip', 'netns')
     lab = place.up('plain', '--network', 'none')
     assert lab.addressing is None and lab.guest_endpoint == f'http://10.0.2.2:{lab.port}'
-    assert not [line for line in show('ip', 'netns') if 'plain' in line], before
+    assert not [line for line in show('ip', 'netns') if re.match(r'eucalab-\d+-plain( |$)', line)]
     assert place.run('up', '--name', 'plain', '--network', 'namespace').returncode == 0
     changed = place.config('plain')
-    assert all(path.exists() for path in of(changed)) and changed.guest_endpoint == f'http://{changed.addressing.router}:{lab.port}'
+    assert all(there(place, changed)) and changed.guest_endpoint == f'http://{changed.addressing.router}:{lab.port}'
     assert place.run('up', '--name', 'plain', '--network', 'none').returncode == 0
-    assert not any(path.exists() for path in of(changed))
+    assert not any(there(place, changed))
     with socket.create_connection(('127.0.0.1', lab.port), timeout=10):
         pass
     assert place.run('down', '--name', 'plain').returncode == 0
