@@ -101,6 +101,8 @@ def test_the_refusal_of_a_tenants_kernel_names_who_may_register_it(lab):
 ENDLESS = '%pre\nwhile :; do echo still waiting > /dev/console; sleep 5; done\n%end\npoweroff\n'
 
 
+# The integration target install_wait shows this and the next without guests.
+@pytest.mark.long
 def test_an_installer_that_never_ends_is_stopped_at_the_time_limit(lab, tmp_path):
     answer = tmp_path / 'endless.ks'
     answer.write_text(ENDLESS)
@@ -113,7 +115,6 @@ def test_an_installer_that_never_ends_is_stopped_at_the_time_limit(lab, tmp_path
     fails(lab.build(variables), 'failed at: install', 'takes too long')  # a busy machine may not have booted it by then
 
 
-# The integration target install_wait shows the same without guests.
 @pytest.mark.long
 def test_an_installer_that_falls_silent_is_stopped(lab, tmp_path):
     answer = tmp_path / 'silent.ks'
