@@ -50,8 +50,8 @@ options:
       - Password of every display, at most 8 characters.
       - With a password, only the owner of the stylesheet and the group of the account that runs the node controller can read it.
         O(vnc=false) restores its access mode. The node controller also writes the password to the libvirt file of every instance.
-      - From Eucalyptus 3.3 on, a display has no password any more after RebootInstances or CreateImage, because the node then
-        starts the instance from the description that libvirt gives, which omits passwords.
+      - From Eucalyptus 3.3 on, a display loses its password after RebootInstances or CreateImage, because the node then starts
+        the instance from libvirt's description of it, which omits passwords.
     type: str
   insecure_listen:
     description: Whether O(listen) may be an address that other machines can reach.

@@ -155,7 +155,7 @@ KEYS = (
         'patterns',
         [],
         [
-            'Patterns of kernel parameters that refuse a launch, such as V(init=*).',
+            'Patterns of forbidden kernel parameters, such as V(init=*). A launch that requests one is refused.',
             'Brackets in a pattern can hold single characters and ranges, but not C(_), C(=) or a single C(-).',
         ],
     ),
@@ -191,8 +191,8 @@ KEYS = (
             'Password of such a display, at most 8 characters. Keep it in a vault.',
             'With a password, only root and the group of the account that runs the node controller can read the policy file. '
             "The hook also writes the password to the instance's libvirt file.",
-            'From Eucalyptus 3.3 on, the display has no password any more after RebootInstances or CreateImage, because the node '
-            'then starts the instance from the description that libvirt gives, which omits passwords.',
+            'From Eucalyptus 3.3 on, the display loses its password after RebootInstances or CreateImage, because the node then '
+            "starts the instance from libvirt's description of it, which omits passwords.",
         ],
     ),
     Key(
