@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as core_version
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import boot, catalogue
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
+    IMAGE,
     PREFIX,
     PROOF_KEY_PLACEHOLDER,
     VOLUME_PLACEHOLDER,
@@ -34,12 +35,14 @@ from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.release import re
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.systems import GIVEN, Systems
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils.templates import TemplateError, render
 
-# The volume and the key exist only later, so the digest of the answer file is made with these.
-PLACEHOLDERS = {f'{PREFIX}volume_id': VOLUME_PLACEHOLDER, f'{PREFIX}proof_key': PROOF_KEY_PLACEHOLDER}
 FILLED_IN = ('inputs', 'here', 'answer_file')
 SYSTEM, NO_SYSTEM = f'__{PREFIX}system', f'__{PREFIX}no_system'
 SHA256 = 'sha256:'
-WAYS = {boot.HOOK: 'by the hook of the node controllers', boot.DISK: 'from a boot disk'}
+WAYS = {
+    boot.HOOK: 'by the hook of the node controllers',
+    boot.DISK: 'from a boot disk',
+    boot.SELF: 'from the node controllers, onto the root of its own instance',
+}
 
 
 class ActionModule(ActionBase):
@@ -75,7 +78,7 @@ class ActionModule(ActionBase):
                 if chosen := result['build'].get('boot'):
                     self._display.display(f'The installer boots {WAYS[chosen["way"]]}, because {chosen["reason"]}.')
                     self._check_fetched(recipe, result['build'])
-                if not result['build'].get('image'):
+                if not finished(result['build']):
                     remarks += [f'{PREFIX}answer_file: {remark}.' for remark in self._unchecked]
                     result['warnings'] = [*result.get('warnings', []), *remarks]
         except CollectionError as error:
@@ -92,7 +95,12 @@ class ActionModule(ActionBase):
             source, checksum = recipe.source(part), recipe[f'{part}_checksum'].strip()
             build['media'][part] = {'source': source, 'checksum': checksum, 'trust': verified}
             # Another machine than this one fetches them itself.
-            if build.get('image') or getattr(self._connection, 'transport', '') != 'local' or not checksum.startswith(SHA256):
+            if (
+                not source
+                or finished(build)
+                or getattr(self._connection, 'transport', '') != 'local'
+                or not checksum.startswith(SHA256)
+            ):
                 continue
             try:
                 cache = Path(recipe['media_cache']).expanduser()
@@ -160,7 +168,10 @@ class ActionModule(ActionBase):
             if problems:
                 raise RecipeError(' '.join(problems))
         try:
-            text = render(self._templar, path, {**variables, **PLACEHOLDERS})
+            # The volume and the key exist only later; the root of an instance that installs itself never has an ID in the file.
+            volume_id = VOLUME_PLACEHOLDER if recipe['target'] == IMAGE else ''
+            later = {f'{PREFIX}volume_id': volume_id, f'{PREFIX}proof_key': PROOF_KEY_PLACEHOLDER}
+            text = render(self._templar, path, {**variables, **later})
         except TemplateError as error:
             raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
         checked = answer_checks.check(text, system['installer_family'], recipe['kickstart_version'], recipe['answer_file_schema'])
@@ -172,6 +183,11 @@ class ActionModule(ActionBase):
         facts['secret'] = boot.holds_secret(text, recipe.values, os.path.dirname(path) == own)
         content = text.encode('utf-8', 'surrogateescape')
         return {'path': path, 'sha256': hashlib.sha256(content).hexdigest(), 'bytes': len(content), **facts}
+
+
+def finished(build: dict[str, t.Any]) -> bool:
+    """Whether the image, or the instance, of these inputs exists."""
+    return bool(build.get('image') or build.get('instance'))
 
 
 def find_template(name: str, directories: list[str]) -> str:

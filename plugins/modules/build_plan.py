@@ -55,6 +55,14 @@ build:
     image:
       description: The finished image, as M(eucalyptus.cloud.image) returns it; null if it does not exist yet.
       type: dict
+    instance:
+      description: The finished instance that installed itself, as M(eucalyptus.cloud.instance) returns it; otherwise null.
+      type: dict
+    root:
+      description:
+        - The empty root of an instance that will install itself; otherwise null. C(name) is the name of its image, C(image_id) its
+          ID, empty if it is not registered yet, and C(zone) its availability zone.
+      type: dict
     key:
       description: Digest of all inputs that decide the content of the image.
       type: str
@@ -110,7 +118,8 @@ build:
       type: dict
     boot:
       description:
-        - How the installer boots; null if the image exists. C(way) is V(hook) or V(disk), and C(reason) explains the choice.
+        - How the installer boots; null if there is nothing to build. C(way) is V(hook), V(disk) or V(self), and C(reason) explains
+          the choice.
         - C(answer_file_by) is V(url) or V(user_data), and C(answer_file_url) the URL if it is known yet.
         - C(image_name) is the name of the boot disk's image. If several builds can use the disk, a dash and the first C(digits) of
           the SHA-256 of its content follow the name; otherwise C(digits) is 0, and C(bucket) is the bucket for its bundle.
@@ -148,20 +157,19 @@ actions:
 import hashlib
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import boot, instance_types, offers, remote
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import BOOT_DISK, DISK_DIGITS
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import (
-    KEY_TAG,
-    PREFIX,
-    URL_PLACEHOLDER,
-    Recipe,
-    RecipeError,
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import (
+    boot,
+    finished,
+    instance_types,
+    offers,
+    remote,
+    self_install,
 )
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import BOOT_DISK, DISK_DIGITS
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import PREFIX, URL_PLACEHOLDER, Recipe, RecipeError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.module import CloudModule
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource, look
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources import Resource
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import plan_tags
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.checks import NotAdministrator, check_may_register
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import is_url
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
@@ -189,13 +197,9 @@ class BuildPlan(CloudModule):
         self.build_key = self.recipe.key(self.contents)
         self.build |= self._derived()
         self.cloud.for_build(self.build['image_name'])
-        finished = [
-            image
-            for image in registration.registered(self.cloud)
-            if image['name'] == self.build['image_name'] and KEY_TAG in image['tags']
-        ]
-        self.build['has_tags'] = self.cloud.has_tags
-        return registration.with_permissions(self.cloud, finished[0] if finished else None)
+        found = finished.find(self.cloud, self.recipe, self.build_key)
+        self.build['has_tags'] = self.cloud.has_tags  # after a reply, which may show it
+        return found
 
     def plan(self, found: Resource | None) -> Plan:
         plan = Plan(found)
@@ -211,20 +215,11 @@ class BuildPlan(CloudModule):
                 if self.build['remote']['cidr'] == remote.EVERYBODY:
                     self.module.warn('image_build_operator_cidr is anywhere: the whole world may connect to the installer.')
             return plan
-        image_id = found['image_id']
-        description = self.recipe['description']
-        if description and description != found['description']:
-            plan.step(
-                'set the description', lambda: registration.describe(self.cloud, image_id, description), description=description
-            )
-        registration.plan_permissions(plan, self.cloud, lambda: image_id, self.recipe.permissions())
-        plan_tags(plan, self.cloud, lambda: image_id, {'tags': self.build['finished_tags']})
-        if plan.changed:
-            plan.result_from(lambda: registration.with_permissions(self.cloud, look(self.cloud, registration.IMAGE, image_id)))
+        finished.plan_changes(plan, self.cloud, self.recipe, self.build['finished_tags'])
         return plan
 
     def returned(self, resource: Resource | None) -> Resource:
-        return {'image': resource, **self.build}
+        return {'image': None, 'instance': None, **({self.recipe['target']: resource} if resource else {}), **self.build}
 
     def _derived(self) -> dict[str, t.Any]:
         recipe, key = self.recipe, self.build_key
@@ -238,8 +233,9 @@ class BuildPlan(CloudModule):
             'finished_tags': recipe.finished_tags(key),
             'client_tokens': {purpose: recipe.client_token(key, purpose) for purpose in ('install', 'test')},
             'answer_file': self.params['answer_file'],
-            'remote': None,  # these two are set for a build that is necessary
+            'remote': None,  # these three are set for a build that is necessary
             'boot': None,
+            'root': None,
             **{name: recipe[name] for name in ('instance_type', 'boot_test_instance_type')},
         }
 
@@ -271,6 +267,9 @@ class BuildPlan(CloudModule):
         if unknown:
             self.module.warn(unknown)
         self.build |= {'instance_type': name, 'boot_test_instance_type': recipe['boot_test_instance_type'] or name}
+        if way == boot.SELF:
+            zone = recipe['zone'] or offers.only_zone(self.cloud)
+            self.build['root'] = self_install.root(self.cloud, recipe['volume_size'], recipe['architecture'], zone)
         # Without a secret in it, a boot disk is the same for every build of this installer with these parameters. Then its name
         # contains a digest of its content, and it stays registered.
         own = way == boot.DISK and (by == boot.BY_URL or bool(secret_parts(boot_params)))

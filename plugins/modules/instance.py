@@ -99,7 +99,8 @@ extends_documentation_fragment:
   - eucalyptus.cloud.attributes
   - eucalyptus.cloud.attributes.actiongroup
 notes:
-  - User data is used only for a new instance. That of an existing one is neither compared nor changed.
+  - The user data of a running instance is neither compared nor changed. That of one that is stopped, or will be by this task,
+    becomes O(user_data), from Eucalyptus 4.0 on. O(boot_params), O(installer) and O(vnc) are only for a new instance.
 seealso:
   - module: eucalyptus.cloud.instance_info
   - module: eucalyptus.cloud.install_wait
@@ -210,6 +211,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     with_volumes,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data_change import plan_user_data
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 
 # Options that are sent unchanged, with their names in RunInstances.
@@ -307,6 +309,7 @@ class Instance(ResourceModule):
                 raise ModuleError(f'Instance {self.id} has no volume as its root. It can be terminated but not stopped.')
             if found['state'] not in ('stopping', 'stopped'):
                 plan.step(f'stop instance {self.id}', self._stop, state='stopped')
+            self._plan_user_data(plan)
             return
         if found['state'] == 'stopping' and not self.params['wait']:
             raise ModuleError(
@@ -314,7 +317,13 @@ class Instance(ResourceModule):
                 'Run again when it is, or set wait: true.'
             )
         if found['state'] in ('stopping', 'stopped'):
+            self._plan_user_data(plan)
             plan.step(f'start instance {self.id}', self._start, state='running')
+
+    def _plan_user_data(self, plan: Plan) -> None:
+        text = self.params['user_data']
+        if text is not None and (warning := plan_user_data(plan, self.cloud, self.id, text, lambda: self._wait('stopped'))):
+            self.module.warn(warning)
 
     def _start(self) -> None:
         self._wait('stopped')  # the cloud ignores the request for one that is stopping, without an error

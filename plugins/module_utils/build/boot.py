@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way in which a build boots its installer: by the hook of the node controllers, or by a boot disk.
+"""The way in which a build boots its installer: by the hook of the node controllers, by a boot disk, or by itself.
 
 The hook needs a registered kernel and ramdisk, which only administrators can register, and the operator's consent. A boot disk
-needs files and a cloud that runs machine images with their own boot loader (Eucalyptus 3.4 and newer).
+needs files and a cloud that runs machine images with their own boot loader (Eucalyptus 3.4 and newer). An instance that installs
+itself needs the hook, and an installer that the operator cached on the node controllers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import PREFIX, URL_PLACEHOLDER, Recipe
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.recipe import INSTANCE, PREFIX, URL_PLACEHOLDER, Recipe
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.remote import DISPLAY
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import CRYPT
@@ -20,7 +21,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import boot
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.checks import NotAdministrator, check_may_register
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.download import is_url
 
-HOOK, DISK, AUTO = 'hook', 'disk', 'auto'
+HOOK, DISK, SELF, AUTO = 'hook', 'disk', 'self', 'auto'
 BY_URL, BY_USER_DATA = 'url', 'user_data'
 USER_DATA_URL = 'http://169.254.169.254/latest/user-data'
 MOST_USER_DATA = 16384  # bytes (cloud.vmstate.user_data_max_size_kb)
@@ -40,6 +41,8 @@ MAY_HOLD_SECRETS = ('proxy', 'install_url', 'package_mirror', 'post')
 
 def choose(cloud: Cloud, recipe: Recipe) -> tuple[str, str]:
     """The way, and the reason as a clause for a message. Sends only read requests. Raises CloudError."""
+    if recipe['target'] == INSTANCE:
+        return SELF, f'{PREFIX}target is {INSTANCE}'
     wanted: str = recipe['boot']
     if wanted != AUTO:
         return wanted, f'{PREFIX}boot is {wanted}'
@@ -94,10 +97,10 @@ def check_files(recipe: Recipe, kernel: str, ramdisk: str) -> None:
 def answer_way(recipe: Recipe, answer_file: t.Mapping[str, t.Any], way: str) -> tuple[str, str]:
     """How the installer gets its answer file: BY_URL or BY_USER_DATA, and a problem with the wanted way (empty if it can be done).
 
-    With the hook, the user data contains the boot parameters, so it cannot be the answer file.
+    Without a boot disk, the user data contains the boot parameters, so it cannot be the answer file.
     """
     reason = ''
-    if way == HOOK:
+    if way != DISK:
         reason = 'the user data of a build by the hook contains the boot parameters'
     elif answer_file['bytes'] > MOST_USER_DATA:
         reason = f'the answer file has {answer_file["bytes"]} bytes, and user data at most {MOST_USER_DATA}'

@@ -152,6 +152,12 @@ def image_id(prefix: str) -> Check:
     )
 
 
+def node_installer(value: str) -> str:
+    # As the role nc_hooks allows it (module_utils/node/installers.py).
+    good = re.fullmatch('[a-z0-9_-][a-z0-9._-]*', value)
+    return '' if good else f'must consist of a-z, 0-9, dot, underscore and dash, not {value!r}'
+
+
 def bucket(value: str) -> str:
     good = re.fullmatch('[A-Za-z0-9._-]{3,255}', value)
     return '' if good else f'must consist of 3 to 255 letters, digits and . _ -, not {value!r}'

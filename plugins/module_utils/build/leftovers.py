@@ -5,7 +5,7 @@
 They carry the build's tag. Because tagging is a request of its own, a resource may not have the tag yet. Then an image is
 found by its name, as a security group always is, an instance by its client token, a snapshot by its volume, and a volume by the
 note that was made in object storage before it was requested (cloud/build_list.py). A finished
-image also carries the build's key (the tag's key followed by ``-key``). It is never a leftover, nor is its snapshot.
+image or instance also carries the build's key (the tag's key followed by ``-key``). It is never a leftover, nor is its snapshot.
 Where the cloud has no tags, they are in the build's list in object storage (cloud/build_list.py).
 """
 
@@ -109,10 +109,11 @@ def _resources(cloud: Cloud, tag: str, name: str) -> tuple[list[Leftover], set[s
                 is_ours = resource['image_id'] not in images_in_use
             if kind is VOLUME and is_ours:
                 volumes.add(resource['volume_id'])  # also one that is only still listed leads to its snapshots
-            if kind is IMAGE and (f'{tag}-key' in resource['tags'] or not is_ours):
+            finished = f'{tag}-key' in resource['tags']
+            if kind is IMAGE and (finished or not is_ours):
                 kept.add(resource['snapshot_id'])
                 bundles_in_use.add(resource['location'])
-            elif is_ours and resource['state'] not in kind.gone and resource[kind.id] not in kept:
+            elif is_ours and not finished and resource['state'] not in kind.gone and resource[kind.id] not in kept:
                 found.append(_leftover(kind.title, resource[kind.id], resource['state']))
     return found, bundles_in_use
 

@@ -31,8 +31,9 @@ class Offer:
 INSTANCE_TYPES = Offer(
     'instance type', ('instance_type', 'boot_test_instance_type'), 'describe_instance_types', 'InstanceTypes', ('Name',)
 )
+ZONES = Offer('availability zone', ('zone',), 'describe_availability_zones', 'AvailabilityZones', ('ZoneName',))
 OFFERS = (
-    Offer('availability zone', ('zone',), 'describe_availability_zones', 'AvailabilityZones', ('ZoneName',)),
+    ZONES,
     INSTANCE_TYPES,
     Offer('key pair', ('key_name',), 'describe_key_pairs', 'KeyPairs', ('KeyName',)),
     Offer('security group', ('security_groups',), 'describe_security_groups', 'SecurityGroups', ('GroupName', 'GroupId')),
@@ -62,6 +63,11 @@ def _unmet(cloud: Cloud, recipe: Recipe, offer: Offer) -> list[str]:
     if is_zone and not given and len(existing) > 1:
         problems.append(f'{PREFIX}zone is empty, and the cloud has several zones: {", ".join(sorted(names))}. Name one of them.')
     return problems
+
+
+def only_zone(cloud: Cloud) -> str:
+    """The zone of a recipe that names none, after ``unmet`` found no problem."""
+    return (_existing(cloud, ZONES) or [['']])[0][0]
 
 
 def _existing(cloud: Cloud, offer: Offer) -> list[list[str]] | None:

@@ -12,7 +12,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers, checks, remote
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers, checks, remote, self_install
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import TOKEN_LENGTH
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import UserDataError, compose
@@ -31,6 +31,12 @@ KEY_TAG = f'{BUILD_TAG}-key'
 URL_PLACEHOLDER = 'ANSWER-FILE-URL'
 VOLUME_PLACEHOLDER = 'vol-00000000'
 KEY_DIGITS = 10  # of the key, in names and in the proof
+IMAGE, INSTANCE = 'image', 'instance'  # the targets: what a build makes
+# Inputs that have no effect with a target, so that one file of variables serves both.
+UNUSED = {
+    IMAGE: ('node_installer', 'also_image'),
+    INSTANCE: ('kernel', 'kernel_checksum', 'kernel_id', 'ramdisk', 'ramdisk_checksum', 'ramdisk_id', 'image_id'),
+}
 PROOF_KEY_PLACEHOLDER = '0' * KEY_DIGITS
 
 
@@ -90,6 +96,9 @@ INPUTS = (
     Input('image_id', 'str', NOT_KEYED, checks.image_id('emi')),
     Input('installer_permissions', 'dict', NOT_KEYED, checks.permissions, published=True),
     Input('bucket', 'str', NOT_KEYED, checks.bucket, published=True),
+    Input('target', 'str', KEYED, checks.among(IMAGE, INSTANCE), needed=True),
+    Input('node_installer', 'str', KEYED, checks.node_installer),
+    Input('also_image', 'bool', NOT_KEYED, needed=True),
     Input('boot', 'str', NOT_KEYED, checks.among('auto', 'hook', 'disk'), needed=True),
     Input('answer_file', 'str', CONTENT, checks.path),
     Input('answer_file_by', 'str', NOT_KEYED, checks.among('auto', 'url', 'user_data'), needed=True),
@@ -188,6 +197,8 @@ class Recipe:
             problem = ('must not be empty' if one.needed else '') if empty else one.check(value)
             problems += [_sentence(one, problem)] if problem else []
         if not problems:
+            for name in UNUSED[values['target']] if entry_point == 'main' else ():
+                values[name] = type(values[name])()
             recipe = cls(values, here)
             problems = recipe.contradictions(entry_point)
         if problems:
@@ -205,13 +216,14 @@ class Recipe:
             file, given = PREFIX + part, self[part]
             if entry_point != 'main' and not given:
                 problems.append(f"{file} is empty. Set it to the installer's {part}, a path or a URL.")
-            elif entry_point == 'main' and bool(given) == bool(self[f'{part}_id']):
+            elif entry_point == 'main' and self['target'] == IMAGE and bool(given) == bool(self[f'{part}_id']):
                 problems.append(f'Set either {file} (a path or URL; only cloud administrators may register it) or {file}_id.')
             if is_url(given) and not self[f'{part}_checksum']:
                 problems.append(f'{file} is a URL, so {file}_checksum is needed, as sha256:HEX.')
         if entry_point == 'main':
             if self['answer_file_url'] != URL_PLACEHOLDER:
                 problems.append(f'{PREFIX}answer_file_url must not be set: the role fills it in when it starts the installer.')
+            problems += self_install.problems(self.values) if self['target'] == INSTANCE else []
             by_hand = not self['answer_file']
             problems += self.boot_params_problems(
                 f'{remote.parameters(self.values)} {self.boot_params}' if by_hand else self.boot_params
@@ -259,7 +271,8 @@ class Recipe:
 
     def keyed(self, contents: t.Mapping[str, str]) -> dict[str, t.Any]:
         """The parts of the key, as the manifest lists them."""
-        values = {one.name: self[one.name] for one in INPUTS if one.effect is KEYED}
+        unused = UNUSED[self['target']] + (('target',) if self['target'] == IMAGE else ())
+        values = {one.name: self[one.name] for one in INPUTS if one.effect is KEYED and one.name not in unused}
         return {'recipe': RECIPE, **values, 'contents': dict(contents)}
 
     def image_name(self, key: str) -> str:

@@ -82,6 +82,11 @@ class CloudError(CollectionError):
         return _is_no_action(self.code, self.text)
 
     @property
+    def no_parameter(self) -> bool:
+        """Whether the cloud's version has the request, but not one of its parameters."""
+        return NO_PARAMETER in (self.text or '')
+
+    @property
     def not_found(self) -> bool:
         if self.code == NO_SERVICE:
             return False

@@ -37,6 +37,8 @@ KINDS = {
     '#!': 'text/x-shellscript',
 }
 GZIP = b'\x1f\x8b'
+# User data that has no effect. Eucalyptus 4.0 to 4.2 do not accept an empty text in a change, and cloud-init warns of other text.
+NOTHING = b'#cloud-config\n{}\n'
 # Bytes in which cloud-init looks for the header of a MIME message.
 HEADER = 4096
 

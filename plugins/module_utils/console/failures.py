@@ -251,7 +251,7 @@ FAI = [
 # The lab's installer (lab/eucalab/installer/ramdisk/say.sh).
 LAB = _known('installer', FAILED, 'installer: FAILED')
 # roles/image_build/templates/kickstart.cfg.j2
-ROLE = _known('image_build', FAILED, 'image_build: the volume vol-')
+ROLE = _known('image_build', FAILED, 'image_build: the volume vol-', 'image_build: the volume of an empty root')
 # roles/image_build/templates/boot_report.sh.j2
 BOOT_REPORT = _known('boot report', FAILED, 'boot-report: address=none', 'endpoint=unreachable')
 

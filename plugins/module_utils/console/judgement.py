@@ -14,6 +14,8 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.following
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.proof import disk_of, wrong_disk
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console.watch import Watch, first_match
 
+# Seconds for which the console of an instance with boot parameters may be empty. The hook's own line is on it from the start.
+EMPTY_CONSOLE = 180
 POWERED_OFF, SILENT, TIMEOUT = 'powered_off', 'silent', 'timeout'
 
 # Last lines of a boot loader: SeaBIOS' src/boot.c, GRUB's boot/i386/pc/{boot,diskboot}.S and kern/main.c, extlinux.
@@ -93,13 +95,27 @@ class Installation:
             return Verdict(FAILED, f'the console shows: {hit.text}', hit.line)
         if follower.ended:
             return self._end()
-        if self._expect_boot_params and follower.has_output and not (follower.boot_params or '').startswith('applied'):
-            return Verdict(FAILED, f'the installer got no boot parameters: {self._missing_boot_params()}')
+        if self._expect_boot_params and (verdict := self._without_boot_params()):
+            return verdict
         if follower.silent >= self._silence:
             return Verdict(SILENT, f'nothing new has appeared on the console for {follower.silent:.0f} s{follower.away}')
         if follower.seconds >= self._timeout:
             state = f'the instance is still {follower.state or "not listed"}'
             return Verdict(TIMEOUT, f'after {follower.seconds:.0f} s {state}{follower.away}')
+        return None
+
+    def _without_boot_params(self) -> Verdict | None:
+        """The verdict on an instance that got no boot parameters; None if it got them, or may have."""
+        follower = self._follower
+        if follower.has_output and not (follower.boot_params or '').startswith('applied'):
+            return Verdict(FAILED, f'the installer got no boot parameters: {self._missing_boot_params()}')
+        if not follower.has_output and follower.silent >= EMPTY_CONSOLE and not follower.away:
+            # An instance whose empty disk was booted instead.
+            return Verdict(
+                FAILED,
+                f'the console has been empty for {follower.silent:.0f} s, so no installer was booted; is the hook deployed on the '
+                'node controller?',
+            )
         return None
 
     def _missing_boot_params(self) -> str:
@@ -110,7 +126,10 @@ class Installation:
     def _end(self) -> Verdict:
         follower = self._follower
         if not follower.ran and follower.was_pending:
-            return Verdict(FAILED, f'the instance never ran: {follower.state_reason or "the cloud gives no reason"}')
+            reason = follower.state_reason or 'the cloud gives no reason'
+            if self._expect_boot_params:
+                reason += ". If the hook refused it, the node controller's nc-hooks.log has the reason"
+            return Verdict(FAILED, f'the instance never ran: {reason}')
         if follower.terminated_by_request:
             return Verdict(FAILED, 'somebody terminated the instance')
         if self._success and not self.proof and not follower.has_output:

@@ -21,10 +21,10 @@ IN_USE = (
 )
 
 
-def instance(state: str) -> str:
+def instance(state: str, tags: str = TAG) -> str:
     return (
         '<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId><instanceState><code>16</code>'
-        f'<name>{state}</name></instanceState>{TAG}</item></instancesSet></item></reservationSet>'
+        f'<name>{state}</name></instanceState>{tags}</item></instancesSet></item></reservationSet>'
     )
 
 
@@ -88,6 +88,13 @@ def test_a_finished_image_and_its_snapshot_stay(empty, run):
     empty.on('DescribeImages', image(tags=FINISHED))
     empty.on('DescribeSnapshots', snapshot('completed'))
     assert run('build_leftovers', **OPTIONS)['leftovers'] == []
+
+
+def test_a_finished_instance_stays_and_an_unfinished_one_that_installs_itself_does_not(empty, run):
+    empty.on('DescribeInstances', instance('running', FINISHED))
+    assert run('build_leftovers', **OPTIONS)['leftovers'] == []
+    empty.on('DescribeInstances', instance('stopped'))
+    assert run('build_leftovers', check=True, **OPTIONS)['leftovers'][0]['state'] == 'stopped'
 
 
 def test_an_image_that_was_registered_but_not_yet_tagged_is_found_by_its_name(empty, run):

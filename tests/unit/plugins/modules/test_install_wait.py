@@ -141,11 +141,26 @@ def test_an_installer_without_boot_parameters_is_reported_with_the_first_console
     assert clock.now - start < 10
 
 
+def test_an_instance_whose_console_stays_empty_has_no_hook_on_its_node(cloud, clock, run):
+    cloud.on('DescribeInstances', RUNNING)
+    cloud.on('GetConsoleOutput', console(''))
+    start = clock.now
+    result = run('install_wait', instance_id='i-1', expect_boot_params=True)
+    assert result['failed'] and 'no installer was booted; is the hook deployed on the node controller?' in result['msg']
+    assert 180 <= clock.now - start < 190
+
+
 def test_an_instance_that_never_ran_was_not_installed(cloud, clock, run):
     cloud.on('DescribeInstances', PENDING, instances(instance('terminated', reason='hook refused')))
     cloud.on('GetConsoleOutput', NO_CONSOLE)
     result = run('install_wait', instance_id='i-1')
     assert result['failed'] and 'never ran: hook refused' in result['msg']
+
+
+def test_a_refusal_of_the_hook_is_a_possible_reason_for_an_instance_that_never_ran(cloud, clock, run):
+    cloud.on('DescribeInstances', PENDING, instances(instance('terminated')))
+    cloud.on('GetConsoleOutput', NO_CONSOLE)
+    assert "the node controller's nc-hooks.log" in run('install_wait', instance_id='i-1', expect_boot_params=True)['msg']
 
 
 def test_an_installation_that_ended_before_is_ended(cloud, clock, run):

@@ -147,6 +147,40 @@ def test_a_stopped_instance_is_started_and_a_stopping_one_waited_for_first(cloud
     assert order == ['DescribeInstances'] * 3 + ['StartInstances'] + ['DescribeInstances'] * 2
 
 
+USER_DATA = '<userData><value>{}</value></userData>'
+
+
+@pytest.mark.parametrize(('given', 'sent'), [('new', b'new'), ('', b'#cloud-config\n{}\n')])
+def test_a_stopped_instance_gets_its_new_user_data_before_it_is_started(cloud, clock, run, given, sent):
+    cloud.on('DescribeInstances', STOPPED, STOPPED, STOPPED, RUNNING)
+    cloud.on('DescribeInstanceAttribute', USER_DATA.format(base64.b64encode(b'installer=debian\n').decode()))
+    cloud.on('ModifyInstanceAttribute', DONE)
+    cloud.on('StartInstances', '<instancesSet/>')
+    result = run('instance', name='box', user_data=given, installer='debian', boot_params='x')
+    assert result['actions'] == ['change the user data of instance i-1', 'start instance i-1']
+    assert cloud.writes == ['ModifyInstanceAttribute', 'StartInstances']
+    [request] = cloud.asked('ModifyInstanceAttribute')
+    assert base64.b64decode(request['UserData.Value']) == sent
+
+
+def test_user_data_is_compared_before_it_is_changed_and_stays_without_the_option(cloud, run):
+    cloud.on('DescribeInstances', STOPPED)
+    cloud.on('DescribeInstanceAttribute', USER_DATA.format(base64.b64encode(b'same').decode()))
+    assert run('instance', name='box', state='stopped', user_data='same')['changed'] is False
+    assert run('instance', name='box', state='stopped', installer='debian')['changed'] is False
+    assert run('instance', check=True, name='box', state='stopped', user_data='other')['changed'] is True
+    assert cloud.writes == []
+
+
+def test_a_cloud_that_cannot_change_user_data_starts_the_instance_with_a_warning(cloud, clock, run):
+    cloud.on('DescribeInstances', STOPPED, STOPPED, RUNNING)
+    cloud.on('DescribeInstanceAttribute', error('400 Bad Request', 'Failed to bind the following fields:\nAttribute = userData'))
+    cloud.on('StartInstances', '<instancesSet/>')
+    result = run('instance', name='box', user_data='')
+    assert result['actions'] == ['start instance i-1']
+    assert 'cannot change the user data of an instance, so instance i-1 keeps its own' in str(result['warnings'])
+
+
 def test_a_stopping_instance_that_is_not_to_be_waited_for_cannot_be_started(cloud, clock, run):
     cloud.on('DescribeInstances', instances(instance('stopping', root='ebs', Name='box')))
     for check in (True, False):

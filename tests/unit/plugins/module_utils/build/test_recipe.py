@@ -74,6 +74,9 @@ OTHER = {
     'instance_type': 'm1.large',
     'volume_size': 5,
 }
+# The same for an instance that installs itself.
+INSTANCE = {'target': 'instance', 'node_installer': 'debian-12'}
+OTHER_INSTANCES = {'node_installer': 'debian-13'}
 UNKEYED = {
     'description': 'another',
     'tags': {'team': 'blue'},
@@ -92,9 +95,23 @@ UNKEYED = {
 
 
 def test_every_keyed_input_changes_the_key() -> None:
-    assert set(OTHER) == {one.name for one in recipe.INPUTS if one.effect is Effect.KEYED}
+    assert {*OTHER, *INSTANCE} == {one.name for one in recipe.INPUTS if one.effect is Effect.KEYED}
     keys = {read().key(CONTENTS), *(read(**{name: value}).key(CONTENTS) for name, value in OTHER.items())}
-    assert len(keys) == len(OTHER) + 1
+    keys |= {read(**INSTANCE).key(CONTENTS), *(read(**{**INSTANCE, **one}).key(CONTENTS) for one in (OTHER_INSTANCES,))}
+    assert len(keys) == len(OTHER) + 3
+
+
+def test_inputs_without_effect_on_the_target_leave_the_key_alone() -> None:
+    assert read(node_installer='debian-12', also_image=True).key(CONTENTS) == read().key(CONTENTS)
+    files = {'kernel': '/no/such/kernel', 'ramdisk': '/no/such/ramdisk', 'kernel_id': '', 'ramdisk_id': ''}
+    assert read(**INSTANCE, **files).key(CONTENTS) == read(**INSTANCE, image_id='emi-1a2b3c4d').key(CONTENTS)
+    assert read(**INSTANCE, **files).source('kernel') == ''
+
+
+def test_an_instance_that_installs_itself_needs_an_installer_of_the_nodes_and_the_hook() -> None:
+    assert 'image_build_node_installer is empty' in refusal(target='instance')
+    assert 'image_build_node_installer must consist of' in refusal(target='instance', node_installer='../debian')
+    assert 'image_build_boot: an instance cannot install itself from a boot disk' in refusal(**INSTANCE, boot='disk')
 
 
 @pytest.mark.parametrize('content', CONTENTS)
