@@ -311,7 +311,31 @@ def test_the_installer_takes_the_volume_and_never_a_disk_of_the_instance(
     assert chosen_disk(shell, tmp_path / 'root', sized) == found
 
 
-def chosen_disk(shell: Run, root: Path, disks: dict[str, tuple[str, bytes, float]]) -> str:
+ROOT = 'euca-bdm-ebs1-dev-vd'
+
+
+@pytest.mark.parametrize('shell', SHELLS[:1], indirect=True)
+@pytest.mark.parametrize(
+    ('disks', 'found'),
+    [
+        ({'vda': (ROOT, BLANK, 4)}, 'vda'),
+        ({'vda': ('', BLANK, 4)}, 'vda'),  # Eucalyptus 3
+        ({'vda': ('', EXT3, 9.97), 'vdb': ('', BLANK, 4)}, 'vdb'),
+        # After an installation, or after one that was interrupted.
+        ({'vda': (ROOT, PARTITIONED, 4)}, ''),
+        ({'vda': ('', PARTITIONED, 4)}, ''),
+        # A volume that somebody has attached.
+        ({'vda': (ROOT, PARTITIONED, 4), 'vdb': (OURS, BLANK, 4)}, ''),
+        ({'vda': (ROOT, BLANK, 4), 'vdb': (OURS, BLANK, 4)}, 'vda'),
+    ],
+)
+def test_an_instance_installs_itself_onto_its_own_root_and_only_while_that_is_empty(
+    shell: Run, tmp_path: Path, disks: dict[str, tuple[str, bytes, float]], found: str
+) -> None:
+    assert chosen_disk(shell, tmp_path / 'root', disks, image_build_volume_id='') == found
+
+
+def chosen_disk(shell: Run, root: Path, disks: dict[str, tuple[str, bytes, float]], **more: str) -> str:
     """The disk that the fragment finds for a volume of 4 GiB. The disks have serial numbers, contents and sizes in GiB."""
     (root / 'dev').mkdir(parents=True)
     for name, (serial, content, size) in disks.items():
@@ -319,7 +343,7 @@ def chosen_disk(shell: Run, root: Path, disks: dict[str, tuple[str, bytes, float
         (root / 'sys/block' / name / 'serial').write_text(f'{serial}\n' if serial else '')
         (root / 'sys/block' / name / 'size').write_text(f'{int(size * (1 << 21))}\n')
         (root / 'dev' / name).write_bytes(content)
-    variables = {'image_build_device_timeout': 12, 'image_build_volume_size': '4'}
+    variables = {'image_build_device_timeout': 12, 'image_build_volume_size': '4', **more}
     script = within(root, render('wait_for_disk.sh.j2', **variables)).replace('sleep 1', ':')
     done = shell('set -e\n' + script + 'echo "$installation_disk"')
     assert done.returncode == 0, done.stderr
