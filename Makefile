@@ -31,12 +31,12 @@ help: ## list the targets
 setup: ## install what is missing (needs root), and list it
 	@tools/setup
 
-demo: setup lab-up ## build the lab's Debian inside the lab, with its installer (WAY=disk: without the hook)
+demo: setup lab-up ## build the lab's Debian inside the lab, with its installer (WAY=disk: without the hook; WAY=self: an instance installs itself)
 	@ansible-playbook playbooks/lab_build.yml
 	@printf '\nThe lab is still running. For the same environment in your shell:  source "%s/bin/activate"\n' "$(venv)"
 	@printf 'Build again (nothing to do):  ansible-playbook playbooks/lab_build.yml\nRemove the lab:               make lab-down\n'
 
-lab-up: setup ## start the lab, deploy the hook on its nodes, publish its installer (WAY=disk: only start it)
+lab-up: setup ## start the lab, deploy the hook on its nodes, publish its installer (WAY=disk: only start it; WAY=self: only with the hook)
 	@$(eucalab) up
 	@ansible-playbook -i "$(lab_home)/inventory.ini" -e "lab_home='$(lab_home)' lab_way=$(or $(WAY),hook)" playbooks/lab.yml
 

@@ -233,14 +233,16 @@ def plan(values: Values, endpoint: str) -> dict[str, t.Any]:
 
 
 def _notes(values: Values, command: str, source: str, end: str) -> list[str]:
+    itself = values.get('target') == 'instance'
+    number = 'It is the only one.' if itself else f'Its serial number contains {VOLUME} (Eucalyptus 3.4 and later).'
     return [
         f'Connect to the installer {INSTANCE} with this command:',
         command,
         f'Password: {source}',
-        f'Install on the disk of {values["volume_size"]} GiB. Its serial number contains {VOLUME} (Eucalyptus 3.4 and later).',
+        f'Install on the disk of {values["volume_size"]} GiB. {number}',
         'The installed system must have a login prompt on its serial console, ttyS0; the boot test waits for it.',
         f'At the end, {end}. The installation must end within {values["timeout"]} s (image_build_timeout).',
-        'The image is published if it passes the boot test.',
+        'The instance stays if it passes the boot test.' if itself else 'The image is published if it passes the boot test.',
     ]
 
 

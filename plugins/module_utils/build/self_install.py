@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.remote import DISPLAY
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image import registration
 
@@ -30,6 +31,11 @@ def problems(values: t.Mapping[str, t.Any]) -> list[str]:
         found.append(
             'image_build_boot: an instance cannot install itself from a boot disk, because its root would be that disk. Set it to '
             'auto, or image_build_target to image.'
+        )
+    if not values['answer_file'] and values['remote_interface'] != DISPLAY:
+        found.append(
+            'image_build_remote_interface: access over the network needs a temporary security group, which the instance would '
+            'keep. Set it to display, or set image_build_answer_file.'
         )
     return found
 

@@ -112,6 +112,9 @@ def test_an_instance_that_installs_itself_needs_an_installer_of_the_nodes_and_th
     assert 'image_build_node_installer is empty' in refusal(target='instance')
     assert 'image_build_node_installer must consist of' in refusal(target='instance', node_installer='../debian')
     assert 'image_build_boot: an instance cannot install itself from a boot disk' in refusal(**INSTANCE, boot='disk')
+    assert 'temporary security group, which the instance would keep' in refusal(**INSTANCE, answer_file='')
+    by_display = {'answer_file': '', 'remote_interface': 'display', 'display_listen': '127.0.0.1', 'display_node': 'nc01'}
+    assert read(**INSTANCE, **by_display)['target'] == 'instance'
 
 
 @pytest.mark.parametrize('content', CONTENTS)
