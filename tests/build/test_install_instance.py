@@ -159,10 +159,11 @@ def test_an_installer_that_ends_without_installing_is_not_started_again(lab: Bui
         f'%pre\necho nothing is installed > /dev/console\nsync\nsleep 5\n{ending}\nsleep 60\n%end\n'
         "%post --nochroot\n{% include 'proof.sh.j2' %}\n%end\n"
     )
-    failed = lab.build(itself(lab, 'nothing', image_build_answer_file=str(answer)))
+    name = f'nothing-{ending[:2]}'
+    failed = lab.build(itself(lab, name, image_build_answer_file=str(answer)))
     said = ' '.join(text(failed).split())
     assert failed.returncode != 0 and 'failed at: install' in said and 'without the line that proves success' in said, said
-    assert console(lab, 'nothing').count('nothing is installed') == 1
+    assert console(lab, name).count('nothing is installed') == 1
     assert lab.settled() == []
 
 

@@ -126,10 +126,7 @@ class Installation:
     def _end(self) -> Verdict:
         follower = self._follower
         if not follower.ran and follower.was_pending:
-            reason = follower.state_reason or 'the cloud gives no reason'
-            if self._expect_boot_params:
-                reason += ". If the hook refused it, the node controller's nc-hooks.log has the reason"
-            return Verdict(FAILED, f'the instance never ran: {reason}')
+            return Verdict(FAILED, f'the instance never ran: {follower.state_reason or "the cloud gives no reason"}')
         if follower.terminated_by_request:
             return Verdict(FAILED, 'somebody terminated the instance')
         if self._success and not self.proof and not follower.has_output:

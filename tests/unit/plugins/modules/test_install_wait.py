@@ -157,12 +157,6 @@ def test_an_instance_that_never_ran_was_not_installed(cloud, clock, run):
     assert result['failed'] and 'never ran: hook refused' in result['msg']
 
 
-def test_a_refusal_of_the_hook_is_a_possible_reason_for_an_instance_that_never_ran(cloud, clock, run):
-    cloud.on('DescribeInstances', PENDING, instances(instance('terminated')))
-    cloud.on('GetConsoleOutput', NO_CONSOLE)
-    assert "the node controller's nc-hooks.log" in run('install_wait', instance_id='i-1', expect_boot_params=True)['msg']
-
-
 def test_an_installation_that_ended_before_is_ended(cloud, clock, run):
     cloud.on('DescribeInstances', ENDED)
     cloud.on('GetConsoleOutput', NO_CONSOLE)
