@@ -111,7 +111,7 @@ stage-nodes:
 	@$(pytest) $(or $(ONLY),tests/nodes)
 
 stage-integration:
-	@tools/matrix $(if $(ONLY)$(PLAY),$(if $(ONLY),--targets "$(ONLY)") $(or $(PLAY),4.4)/newest,--slice)
+	@tools/matrix $(if $(ONLY)$(PLAY),$(if $(ONLY),--targets "$(ONLY)") $(or $(PLAY),4.4)/newest,--jobs 2 --slice)
 
 stage-build:
 	@pytest -q -n 2 --dist worksteal -m 'not long' $(or $(ONLY),tests/build)
