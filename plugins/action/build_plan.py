@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
         cloud = ''
         try:
             if set(FILLED_IN) & set(arguments):
-                raise RecipeError(f'{", ".join(FILLED_IN)} are not for playbooks: the action plugin fills them in.')
+                raise RecipeError(f'{", ".join(FILLED_IN)} are set by the action plugin and cannot be set in a playbook.')
             systems = Systems(Path(variables['role_path']), self._evaluate_in(variables), variables[NO_SYSTEM])
             if systems.os == catalogue.HELP:
                 return {'changed': False, 'systems': systems.help_lines()}
@@ -176,7 +176,7 @@ class ActionModule(ActionBase):
             raise RecipeError(f'{PREFIX}answer_file cannot be used. {error}') from error
         checked = answer_checks.check(text, system['installer_family'], recipe['kickstart_version'], recipe['answer_file_schema'])
         if checked.problems:
-            raise RecipeError(f'{PREFIX}answer_file: {path}, as rendered, is wrong: {"; ".join(checked.problems).rstrip(".")}.')
+            raise RecipeError(f'{PREFIX}answer_file: {path}, as rendered, has mistakes: {"; ".join(checked.problems).rstrip(".")}.')
         self._unchecked = checked.unchecked
         facts = facts_of(text)
         facts['reports'] = facts['reports'] and recipe['boot_report']

@@ -9,7 +9,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   instance_id:
-    description: The instance.
+    description: ID of the instance.
     type: str
     required: true
   console_file:

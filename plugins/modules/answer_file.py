@@ -46,7 +46,7 @@ options:
     description:
       - Path of a Jinja template on the controller, found as by M(ansible.builtin.template). Its text is stored exactly as
         rendered, JSON included.
-      - An error names the file, the line and the variable, and no content.
+      - An error message contains the file, the line and the variable, but no content.
     type: str
   expires:
     description: Number of seconds for which the URL is valid, from 1 to 604800 (7 days, the limit of S3 for such URLs).

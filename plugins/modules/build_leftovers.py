@@ -11,14 +11,14 @@ short_description: Remove what an interrupted or failed build left in the cloud
 version_added: 0.1.0
 description:
   - Finds all instances, volumes, images and snapshots that carry a build's tag. It removes them in the order in which the cloud
-    permits it, and waits until they are gone. If one cannot be removed, the others still are. Only a volume
-    is kept as long as its snapshot exists, because an untagged snapshot is found by its volume.
+    permits it, and waits until they are gone. If it cannot remove one, it still removes the others. The
+    exception is a volume whose snapshot still exists. It is kept, because the module finds an untagged snapshot by its volume.
   - Resources get their tag a moment after their creation. Therefore the module also finds images of that name, instances with the
     client token that the role sets, untagged snapshots of the build's volumes, the security group of that name, and the build's
     answer file.
   - The module refuses to run while another machine has the claim on the build, see M(eucalyptus.cloud.build_guard).
   - The role P(eucalyptus.cloud.image_build#role) calls it when a build fails and before a build starts.
-  - Boot disks that several builds can use stay registered for the next build, also when its parameters differ. With the value of
+  - Boot disks that several builds can use stay registered for the next build, even if its parameters differ. With the value of
     C(image_build_name) as O(name), the module finds those from which no instance was started. Do not run it while such a build
     is about to start its installer.
   - On a cloud without tags (Eucalyptus before 3.3), the module finds the resources by a list in object storage.

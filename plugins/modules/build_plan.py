@@ -102,10 +102,11 @@ build:
       type: str
     remote:
       description:
-        - The way to an installer that a person operates; null with an answer file.
-        - C(interface) is its name, and C(port) is 0 for the hypervisor's display. C(cidr) may connect. C(parameters) are words for
-          the kernel command line, and C(notes) are the lines for the person. C(password_length) is that of a password that the role
-          makes. The words C(PASSWORD), C(WHERE-IT-IS), C(ADDRESS), C(INSTANCE-ID) and C(VOLUME-ID) are placeholders.
+        - Access to an installer that a person operates; null with an answer file.
+        - C(interface) is its name, and C(port) is 0 for the hypervisor's display. The network C(cidr) may connect. C(parameters)
+          are words for the kernel command line, and C(notes) are the lines for the person. C(password_length) is the length of
+          the password that the role makes. The words C(PASSWORD), C(WHERE-IT-IS), C(ADDRESS), C(INSTANCE-ID) and C(VOLUME-ID) are
+          placeholders.
       type: dict
     instance_type:
       description: Instance type of the installer, chosen by its memory unless one was given.

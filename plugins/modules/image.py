@@ -45,7 +45,7 @@ options:
         bytes decide. It is unpacked in E(TMPDIR) (default C(/var/tmp)). Other formats are refused with a way to convert
         them. A file with neither partition table, boot sector nor file system causes a warning.
       - Kernels and ramdisks are uploaded unchanged.
-      - A URL is downloaded at every run, since the content decides; to avoid that, keep a copy with
+      - A URL is downloaded at every run, because images are compared by content. To avoid that, keep a copy with
         M(ansible.builtin.get_url). The system's authorities and those in O(ca_path) are trusted; O(validate_certs)
         applies.
     type: str

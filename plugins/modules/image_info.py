@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: image_info
-short_description: Read images
+short_description: List images
 version_added: 0.1.0
 description: Lists kernels, ramdisks and machine images.
 author:

@@ -27,7 +27,7 @@ options:
         A power-off before this line is a failure. Without the option, any power-off counts as success.
       - Groups named C(disk), C(serial) and C(bytes) name the disk that was installed on; see RV(install.disk).
       - The template C(proof.sh.j2) of the role P(eucalyptus.cloud.image_build#role) prints such a line.
-      - With O(interactive), a power-off without this line is no failure, because few installers print one after an installation
+      - With O(interactive), a power-off without this line is not a failure, because few installers print one after an installation
         by hand. If it appears, it must name the disk of O(volume_id).
     type: str
   volume_id:

@@ -88,7 +88,8 @@ options:
     type: raw
   user_data_template:
     description: Path of a Jinja template on the controller, searched for as in M(ansible.builtin.template). Its text becomes the
-      user data, unchanged even if it is JSON. An error names the file, the line and the variable, but contains no text of it.
+      user data, unchanged even if it is JSON. An error message contains the file, the line and the variable, but no
+      content.
     type: str
   wait_timeout:
     default: 900

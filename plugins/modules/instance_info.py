@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: instance_info
-short_description: Read instances
+short_description: List instances
 version_added: 0.1.0
 description: Lists the account's instances, including terminated ones that the cloud still lists.
 author:

@@ -36,7 +36,7 @@ options:
   path:
     description:
       - File for the private key of a new key pair, on the host that runs the module. It gets the mode 0600.
-      - It is written as a whole, or the new key pair is deleted again and the task fails.
+      - If the file cannot be written completely, the module deletes the new key pair and the task fails.
       - If the key pair exists already, the file must contain its private key. Otherwise the task fails, unless O(force)
         is set. A file that was converted or got a passphrase is not compared.
       - If only the file exists, the task fails, unless O(force) is set.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: key_pair_info
-short_description: Read key pairs
+short_description: List key pairs
 version_added: 0.1.0
 description: Lists the account's key pairs.
 author:

@@ -30,12 +30,12 @@ options:
       - If a group with this name exists, no second one is created.
   description:
     description:
-      - Description of a new group, which requires one. That of an existing group is neither compared nor changed.
+      - Description of the group. Required to create one. That of an existing group is neither compared nor changed.
       - It is ASCII text.
     type: str
   rules:
     description:
-      - Rules for incoming connections. Order and repetitions have no meaning.
+      - Rules for incoming connections. Order and repetition do not matter.
       - If omitted, no rule is changed. An empty list with O(purge_rules) removes all rules.
       - The rules that this module returns are valid here.
     type: list

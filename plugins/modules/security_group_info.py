@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: security_group_info
-short_description: Read security groups
+short_description: List security groups
 version_added: 0.1.0
 description: Lists the account's security groups.
 author:

@@ -83,7 +83,7 @@ snapshot:
       type: str
       sample: completed
     progress:
-      description: Stored part, as reported by the cloud.
+      description: Share of the snapshot that the cloud reports as stored.
       type: str
       sample: 100%
     volume_id:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: snapshot_info
-short_description: Read snapshots
+short_description: List snapshots
 version_added: 0.1.0
 description: Lists the account's snapshots.
 author:

@@ -35,7 +35,7 @@ options:
     description:
       - Device name to request, for example V(/dev/sdf) or V(/dev/vdb). The default is the first free name from
         V(/dev/sdf) to V(/dev/sdz). If another request takes it meanwhile, the next one is used.
-      - The guest may use another name. From Eucalyptus 4 on, the disk's serial number begins with the volume's ID.
+      - The guest may use another name. From Eucalyptus 3.4 on, the disk's serial number contains the volume's ID.
     type: str
   wait_timeout:
     default: 600

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: volume_info
-short_description: Read volumes
+short_description: List volumes
 version_added: 0.1.0
 description: Lists the account's volumes.
 author:

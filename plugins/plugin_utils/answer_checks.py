@@ -73,7 +73,7 @@ def check(text: str, family: str, version: str, schema: str = '') -> Checked:
     """
     form = _form(text, family, version)
     if form not in CHECKS:
-        return Checked([], ['it was not checked: its form is that of no answer file that can be checked'])
+        return Checked([], ['it was not checked, because it is not in the form of a known answer file'])
     try:
         return CHECKS[form](text, schema if form in SCHEMAS else version)
     except subprocess.TimeoutExpired:
@@ -121,7 +121,7 @@ def preseed(text: str, _version: str) -> Checked:
     if ended.returncode:
         status = f'the preseed file was not checked, because debconf-set-selections ended with status {ended.returncode}'
         return Checked(problems, [status])
-    return Checked(problems, ['debconf-set-selections knows types of answers, but not the names of the questions'])
+    return Checked(problems, ['debconf-set-selections checked the types of the answers, but not the names of the questions'])
 
 
 KINDS: dict[type | tuple[type, ...], str] = {

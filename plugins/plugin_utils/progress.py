@@ -69,7 +69,7 @@ class ProgressAction(ActionBase):
         arguments = dict(self._task.args)
         if self._connection.transport != 'local' or self._task.check_mode or self._task.async_val:
             return self._execute(arguments, task_vars)
-        # Where ansible-playbook cleans up behind itself, also when it is interrupted.
+        # ansible-playbook removes this directory at its end, even when it is interrupted.
         place: str = constants.DEFAULT_LOCAL_TMP  # type: ignore[attr-defined]  # the constants are made when Ansible starts
         descriptor, path = tempfile.mkstemp(prefix='progress-', dir=place)
         host = (task_vars or {}).get('inventory_hostname', '')

@@ -54,7 +54,7 @@ def render(templar: Templar, path: str, variables: Mapping[str, t.Any]) -> str:
     search = [os.path.dirname(path)]
     for directory in variables.get('ansible_search_path', []):
         search += [os.path.join(directory, 'templates'), directory]
-    # ansible_managed, template_path and their like, as for the module template
+    # ansible_managed, template_path and similar variables, as for the module template
     known = {**variables, **generate_ansible_template_vars(path, os.path.abspath(path)), 'template_path': path}
     fresh = templar.copy_with_new_env(searchpath=search, available_variables=known)
     # From 2.19 on convert_data is deprecated, and what it prevents no longer exists.
@@ -138,7 +138,7 @@ def _undefined(name: str, path: str, search: list[str]) -> str:
 
 
 def _places(name: str, path: str, search: list[str]) -> str:
-    """Where the template and its includes use a variable, attribute, filter or test, to be put behind a sentence."""
+    """The places where the template and its includes use a variable, attribute, filter or test, to end a sentence with."""
     places = [f'line {line} of {file}' for file, tree in _files(path, search) for line in sorted(_uses(tree, name))]
     return f'; the template uses it in {" and ".join(places)}' if places else ''
 

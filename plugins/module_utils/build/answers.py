@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's own answer files: the installer that reads each, and the inputs that this installer cannot obey."""
+"""The role's own answer files: the installer that reads each, and the inputs that this installer does not support."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def check_files(recipe: Recipe, kernel: str, ramdisk: str) -> None:
 
 
 def answer_way(recipe: Recipe, answer_file: t.Mapping[str, t.Any], way: str) -> tuple[str, str]:
-    """How the installer gets its answer file: BY_URL or BY_USER_DATA, and a problem with the wanted way (empty if it can be done).
+    """The way in which the installer gets its answer file, BY_URL or BY_USER_DATA, and a problem with the requested way, or ''.
 
     Without a boot disk, the user data contains the boot parameters, so it cannot be the answer file.
     """

@@ -3,8 +3,8 @@
 """The catalogue of operating systems: from a name such as fedora-43 to all that its installer needs.
 
 The data are in roles/image_build/catalogue, one file per family. A file has `common` fields and `systems`; a system has fields
-and `versions`. Each version continues the one before it and has only what is different. A version newer than the newest takes
-that one's fields. `docs/systems.md` describes the fields.
+and `versions`. Each version continues the one before it and has only what is different. A version newer than all of
+them has the fields of the newest. `docs/systems.md` describes the fields.
 """
 
 from __future__ import annotations

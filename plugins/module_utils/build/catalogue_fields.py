@@ -15,7 +15,7 @@ TRUST = ('release', 'detached', 'treeinfo', 'none')
 PROOFS = {
     'run': 'Whole builds run in the lab, with `make test` or `make believe`.',
     'checked': "Part of it is checked here: the answer file by the installer's own validator, or the installer runs in part.",
-    'read': "It is only read in the distribution's sources and documentation.",
+    'read': "It is known only from the distribution's sources and documentation.",
 }
 PROCESSORS = ('x86-64-v1', 'x86-64-v2', 'x86-64-v3')
 
@@ -111,8 +111,8 @@ FIELDS = {
     'kickstart_version': Field('Version of kickstart, for Anaconda.', text, False),
     'unattended': Field('Boot parameters of an installation with an answer file.', text),
     'interactive': Field('Boot parameters of an installation by hand.', text),
-    'memory': Field('Least memory of the installer in MiB.', _memory),
-    'processor': Field('Least level of the processor.', _among(*PROCESSORS)),
+    'memory': Field('Minimum memory of the installer, in MiB.', _memory),
+    'processor': Field('Minimum level of the processor.', _among(*PROCESSORS)),
     'disk_label': Field('Disk label that the installer makes unless its answer file names one.', _among('msdos', 'gpt')),
     'network_names': Field("The system's own name for its network card. With the answer files of the role, it is eth0.", text),
     'cloud_init': Field(

@@ -42,8 +42,8 @@ Leftover = dict[str, str]  # {'type': 'volume', 'id': 'vol-…', 'state': 'in-us
 
 ANSWER_FILE, CLAIM, BUNDLE = 'answer file', 'claim', 'bundle'
 BOOT_DISK = '-boot'  # follows the build's name in that of the image of its boot disk
-# A boot disk that several builds can use has the name of their images instead, and at the end so many digits of its content's
-# SHA-256. So builds with other disks leave it alone. Not ten: it must not look like the name of a build.
+# The name of a boot disk that several builds can use begins with the name of their images instead, and ends with this many digits
+# of its content's SHA-256, so that builds with other disks do not touch it. Ten digits would look like the name of a build.
 DISK_DIGITS = 12
 # The order of looking. An instance holds its security group, its volumes and its image, an image its snapshot.
 KINDS = {kind.title: kind for kind in (INSTANCE, SECURITY_GROUP, VOLUME, IMAGE, SNAPSHOT)}
@@ -161,7 +161,7 @@ def _unlisted(cloud: Cloud, kind: Kind, resources: list[Resource]) -> set[str]:
     mine = {resource_id for resource_id, builds in found.items() if build_list.build in builds}
     if len(mine) > 1 or any(found[resource_id] != {build_list.build} for resource_id in mine):
         raise Doubtful(
-            f'{build_list.build} was interrupted while it created the {kind.title}. Which one it is cannot be decided: '
+            f'{build_list.build} was interrupted while it created the {kind.title}, which may be any of these: '
             f'{", ".join(sorted(mine))}. Delete the unused ones, then run the build again.'
         )
     return mine

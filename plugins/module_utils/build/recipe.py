@@ -240,7 +240,7 @@ class Recipe:
         return []
 
     def template_problems(self) -> list[str]:
-        """Inputs that the role's own answer file needs and lacks, or that its installer cannot obey."""
+        """Inputs that the role's own answer file needs and lacks, or that its installer does not support."""
         return answers.problems(os.path.basename(self['answer_file']), self.values)
 
     # --- parts of the key

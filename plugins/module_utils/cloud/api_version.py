@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The API version that requests name, and the software that answers them.
 
-Eucalyptus 3.3 and later answer a request of an API version that they do not know in the form of one that they know. 3.1 and
-3.2 answer it in the form of messages between their own services (RestfulMarshallingHandler, BindingManager), in which
+Eucalyptus 3.3 and later answer a request of an unknown API version in the form of a version that they support. 3.1 and 3.2
+answer it in the form of messages between their own services (RestfulMarshallingHandler, BindingManager), in which
 botocore does not find most of the values.
 """
 

@@ -76,8 +76,8 @@ class Credentials:
         return number
 
     def verify(self, validate_certs: bool | None, ca_path: str | None) -> bool | str:
-        """The verification of https endpoints: False, True, or a file of authorities. An option that was not given follows
-        `verify-ssl` of the region, and is true without one. Raises IniError."""
+        """The verification of https endpoints: False, True, or a file of authorities. Without the option,
+        `verify-ssl` of the region applies, and without that certificates are verified. Raises IniError."""
         if validate_certs is None and self.verify_ssl is not None:
             from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import ini
 

@@ -22,7 +22,7 @@ PASSWORD = re.compile(
     re.IGNORECASE,
 )
 CRYPT = re.compile(r'\$(?:1|2[abxy]|5|6|7|y|gy)\$[^\s"\':,<>]+')  # crypt(5)
-# A value of fewer characters, or of small letters alone, may also be part of a name.
+# A value of fewer characters, or of lower-case letters alone, may also be part of a name.
 ALONE = 8
 WORD = re.compile(r'[a-z._ -]*')
 

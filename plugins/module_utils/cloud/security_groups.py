@@ -232,7 +232,7 @@ def _send(cloud: Cloud, operation: str, group_id: str, permissions: list[Resourc
     if is_id(group_id):
         cloud.ec2(operation, about, **which(group_id), IpPermissions=permissions)
         return
-    # Up to Eucalyptus 3.2 a request has one permission, in the parameters of before 2009 (VmSecurity.groovy).
+    # Up to Eucalyptus 3.2 a request has one permission, in the parameters used before 2009 (VmSecurity.groovy).
     for permission in permissions:
         sources: list[Resource] = [{'CidrIp': one['CidrIp']} for one in permission.get('IpRanges') or []]
         for pair in permission.get('UserIdGroupPairs') or []:

@@ -91,7 +91,7 @@ def _redirection(text: str, redirection: re.Match[str]) -> tuple[int, str]:
 
 
 def _after_documents(text: str, at: int, ends: list[tuple[str, bool]]) -> int:
-    """The place behind the here-documents that ``ends`` names; empties the list."""
+    """The position after the here-documents that ``ends`` names; empties the list."""
     while ends:
         end, indented = ends.pop(0)
         while at < len(text):
@@ -103,7 +103,7 @@ def _after_documents(text: str, at: int, ends: list[tuple[str, bool]]) -> int:
 
 
 def closing(text: str, at: int) -> int:
-    """Return the place behind what begins at ``at``: a quoted string, `$(…)`, `${…}`, a list in parentheses, or a single
+    """Return the position after the construct at ``at``: a quoted string, `$(…)`, `${…}`, a list in parentheses, or a single
     character. Raises Unfinished."""
     begin = text[at : at + 2]
     if begin[0] == '\\':

@@ -23,7 +23,7 @@ MAX_BYTES = 12287
 MAX_PARAMETERS = 2047
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*\Z')
 KEYS = re.compile(r'^(bootparams|installer|console)=', re.MULTILINE)
-# Beginnings by which cloud-init recognises user data, in small letters, with the content type of each.
+# Beginnings by which cloud-init recognises user data, in lower case, with the content type of each.
 KINDS = {
     '#cloud-config-archive': 'text/cloud-config-archive',
     '#cloud-config-jsonp': 'text/cloud-config-jsonp',

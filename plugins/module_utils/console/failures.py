@@ -19,7 +19,7 @@ WAITING = 'waiting'  # for a person, who is absent
 class Known:
     """A text, the program that prints it, and its meaning: FAILED or WAITING.
 
-    ``harmless_from`` is the beginning of a program whose lines may have the text without a meaning.
+    In lines that contain ``harmless_from``, the prefix of another program, the text means nothing.
     """
 
     phrase: str

@@ -164,7 +164,7 @@ class Follower:
         elif self.ran:
             self._note(f'{self.instance_id} is {self.state}, nothing new on its console for {self.silent:.0f} s')
         else:
-            self._note(f'{self.instance_id} is {self.state or "not listed yet"}, waiting for {self.seconds:.0f} s for it to run')
+            self._note(f'{self.instance_id} is {self.state or "not listed yet"}, waited {self.seconds:.0f} s for it to run')
 
     def _note(self, text: str) -> None:
         self._report.note(text)

@@ -44,7 +44,7 @@ class Installation:
     """The end of one installation: proof, failure, silence or time.
 
     ``timeout`` and ``silence`` are seconds. ``volume`` is the target of the installation, if known. Without ``must_prove``,
-    a missing proof is no failure, but one that names another disk is.
+    a missing proof is not a failure, but a proof that names another disk is one.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class Installation:
         self._last_line = lines[-1] if lines else self._last_line
 
     def _look_for_proof(self, lines: list[str], before: str = '') -> None:
-        """Take the first proof that names the volume, or any if there is none: a line that something else was written
-        into may name half a disk."""
+        """Take the first proof that names the volume, or any proof if none does. Other output may have cut the disk's name in a
+        line."""
         patterns = [self._success] if self._success else []
         for line in lines:
             found = first_match(patterns, [line], before)

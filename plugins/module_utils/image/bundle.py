@@ -154,7 +154,7 @@ class Bundler:
 
     def _close(self, part: _OpenPart, position: int) -> Part:
         if len(self.entries) == manifest.MAX_PARTS:
-            raise BundleError(f'{self.image.path} makes more than {manifest.MAX_PARTS} parts. Choose a larger part_size.')
+            raise BundleError(f'{self.image.path} would have more than {manifest.MAX_PARTS} parts. Choose a larger part_size.')
         sha1, md5 = part.close()
         filename = f'{self.name}.part.{len(self.entries):02}'
         self.entries.append(manifest.PartEntry(filename, sha1))
@@ -195,7 +195,7 @@ class _OpenPart:
     _HASH_AT = 256 * 1024
 
     def __init__(self, part_size: int, encryptor: CipherContext, hashing: Executor) -> None:
-        # update_into needs a block of slack behind what it writes.
+        # update_into needs a block of slack after its output.
         self._view = memoryview(bytearray(part_size + _AES_BLOCK))
         self._part_size, self._encryptor, self._hashing = part_size, encryptor, hashing
         self._sha1, self._md5 = hashlib.sha1(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
@@ -271,6 +271,6 @@ def tar_header(name: str, size: int) -> bytes:
 
 
 def tar_size(size: int) -> int:
-    """Header, data and the zeros behind it: two blocks at least, then up to a whole record."""
+    """Header, data and the zeros after them: two blocks at least, then up to a whole record."""
     blocks = _TAR_BLOCK + -(-size // _TAR_BLOCK) * _TAR_BLOCK + 2 * _TAR_BLOCK
     return -(-blocks // _TAR_RECORD) * _TAR_RECORD

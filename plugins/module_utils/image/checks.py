@@ -55,7 +55,7 @@ def check_boot_images(cloud: Cloud, wanted: Wanted) -> None:
         there = [image for image in usable if image['type'] == kind and image['state'] == 'available']
         if boot_image.lower() not in (image['image_id'].lower() for image in there):
             which = ', '.join(f'{image["image_id"]} ({image["name"]})' for image in there) or 'none'
-            raise BootImageMissing(f'{kind}_id: this account can use no {kind} {boot_image}. Available: {which}.')
+            raise BootImageMissing(f'{kind}_id: there is no {kind} {boot_image} that this account may use. Available: {which}.')
 
 
 def check_virtualization_type(cloud: Cloud, wanted: Wanted) -> None:

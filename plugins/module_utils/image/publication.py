@@ -227,10 +227,10 @@ class Publication:
         except CloudError as error:
             if error.not_found:
                 return
-            # The next run does not find the image any more, and with it the snapshot.
+            # The next run finds no image, and therefore not its snapshot either.
             text = (
-                f'{error} The image is deregistered already, so another run will not delete the snapshot {snapshot}: '
-                'delete it with the module snapshot (state: absent).'
+                f'{error} The image is already deregistered, so another run will not delete the snapshot {snapshot}. '
+                'Delete it with the module snapshot (state: absent).'
             )
             raise CloudError(text, error.request, error.code, error.text, error.status, error.lost) from error
 
@@ -243,8 +243,8 @@ class Publication:
         return any(one['location'] == location for one in self._others(deregistered))
 
     def _others(self, image: Resource | None) -> list[Resource]:
-        """The account's images but this, which a cloud may still list for a moment, and those of this one's owner: an
-        administrator removes other accounts' images as well."""
+        """All other images of the account and of this image's owner, who is another account when an administrator removes it.
+        The cloud may still list this image for a moment."""
         owner = [image['owner']] if image and image['owner'] else []
         return [one for one in registration.registered(self._cloud, *owner) if not image or one['image_id'] != image['image_id']]
 

@@ -120,8 +120,8 @@ def _grants(permissions: dict[str, t.Any]) -> set[str]:
 def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], None] = lambda: None) -> str:
     """Register an image and return its id. Raises CloudError when it certainly is not registered.
 
-    After a lost answer or an internal failure the image may exist: it is then searched by its name and what it is made
-    of. Raises RegistrationUnknown when the search fails. Another run may have registered the same image from a bundle of
+    After a lost answer or an internal failure the image may exist. It is then searched for by its name and its bundle or
+    snapshot. Raises RegistrationUnknown when the search fails. Another run may have registered the same image from a bundle of
     its own; then `take_back` removes ours.
     """
     about = f'image {request["Name"]}'
@@ -137,7 +137,7 @@ def register(cloud: Cloud, request: dict[str, t.Any], take_back: t.Callable[[], 
         if image is None:
             raise
     if image['location'] != request.get('ImageLocation'):
-        failure = _try(take_back, f'Another run has registered the {about}, and what was uploaded here could not be removed')
+        failure = _try(take_back, f'Another run has registered the {about}, and the upload of this run could not be removed')
         if failure:
             raise RegistrationUnknown(failure)
     return str(image['image_id'])
@@ -156,8 +156,8 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
             images = registered(cloud)
         except CloudError as second:
             raise RegistrationUnknown(
-                f'{error} The image may be registered, because the cloud could not be asked: {second} Nothing was removed. '
-                'Run the task again when the cloud answers.'
+                f'{error} It is unknown whether the image is registered, because the images could not be listed: {second} '
+                'Nothing was removed. Run the task again when the cloud responds.'
             ) from error
         for image in images:
             if image['name'] == request['Name'] and is_of(image, request):
@@ -215,7 +215,7 @@ def register_instead(
     try:
         image_id = register(cloud, request, take_back)
     except CloudError as error:
-        notes = [_try(take_back, 'What was uploaded for it could not be removed'), _restore(cloud, former) if former else '']
+        notes = [_try(take_back, 'Its upload could not be removed'), _restore(cloud, former) if former else '']
         text = ' '.join([str(error), *filter(None, notes)])
         raise CloudError(text, error.request, error.code, error.text, error.status) from error
     if not image_id.startswith(ID_PREFIX[image_type]):

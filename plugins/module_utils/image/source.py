@@ -188,7 +188,7 @@ def _from_qcow2(path: str, name: str, scratch: Scratch) -> str:
     details = info.get('format-specific', {}).get('data', {})
     if any('backing' in key for key in info) or details.get('data-file'):
         raise SourceError(f'{name} is a qcow2 image that refers to another file; flatten it first with qemu-img convert.')
-    # Convert replaces missing data by zeros. Check ends with 2 for corruption and 3 for leaks, which are harmless.
+    # Convert replaces missing data with zeros. Check ends with 2 for corruption and 3 for leaks, which are harmless.
     if json.loads(_qemu_img(name, 'check', '--output=json', '-f', 'qcow2', path, fine=(0, 2, 3))).get('corruptions'):
         raise SourceError(f'{name} is a damaged qcow2 image, perhaps cut short: fetch it again, or see qemu-img check.')
     target = os.path.abspath(scratch.new())
@@ -205,4 +205,4 @@ def _qemu_img(name: str, *arguments: str, fine: tuple[int, ...] = (0,)) -> str:
     output = done.stderr.strip().rstrip('.')
     for path in filter(os.path.isabs, arguments):
         output = output.replace(path, name)
-    raise SourceError(f'{name} cannot be made raw. {output[-500:]}.')
+    raise SourceError(f'{name} cannot be converted to a raw image. {output[-500:]}.')

@@ -31,8 +31,8 @@ ACL = 'aws-exec-read'
 CONNECTIONS = 4
 Result = t.TypeVar('Result')
 NAME = re.compile(r'[A-Za-z0-9._-]{1,255}')
-# A bundle's files are called NAME.manifest.xml and NAME.part.00. Our names are a stem, which ends with so many digits of the
-# content's hash, and eight digits for how the bundle was made.
+# A bundle's files are named NAME.manifest.xml and NAME.part.00. In our bundles, NAME is a stem, which ends with this many digits
+# of the content's hash, and eight digits for how the bundle was made.
 STEM_DIGITS = 24
 _RECIPE = r'(?:\.[0-9a-f]{8})?'
 _FILE = r'\.(?:manifest\.xml|part\.[0-9]+)'
@@ -248,9 +248,9 @@ class Bucket:
         return len(keys)
 
     def bundles(self, prefix: str, digits: int = 0) -> list[str]:
-        """The manifests' keys of all bundles whose stem is this and the content's digits, complete or not.
+        """The keys of the manifests of all bundles, complete or not, whose stem is this prefix and the content's digits.
 
-        So many digits more may follow the prefix. A bucket of another account contains none of ours.
+        ``digits`` is the number of further digits that may follow the prefix. A bucket of another account contains none of ours.
         """
         if not self._is_ours():
             return []

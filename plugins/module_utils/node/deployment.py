@@ -205,7 +205,7 @@ class Deployment:
         plan.step('write the new helpers beside the old ones', self._bring_next)
         put = files.Wanted(self.node.hook, bridge, 0o755)
         plan.step(
-            'replace the old hook by the new one, which uses these',
+            'replace the old hook with the new one, which uses these',
             lambda: put.write(self.node.configuration, self._label_for(self.node.hook)),
         )
         plan.step('wait for calls of the old hook', lambda: trial.wait_for_calls(self.node.hook))

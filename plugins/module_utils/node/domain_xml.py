@@ -57,7 +57,7 @@ def command_line(value):
 
 def divide(value):
     # type: (str) -> tuple[str, str]
-    """Return the words for the kernel, and those for init: a `--` outside of double quotes with everything behind it.
+    """Return the words for the kernel, and those for init: a `--` outside of double quotes with everything after it.
 
     The kernel passes the latter on (kernel/params.c, parse_args; lib/cmdline.c, next_arg for the quotes).
     """
@@ -145,11 +145,11 @@ def _boot(os_, line, kernel, initrd):
 
 def _put(parent, tag, text, after):
     # type: (etree._Element, str, str, etree._Element) -> bool
-    """Make `text` the whole content of the only child `tag`, added right behind the element `after` if missing."""
+    """Make `text` the whole content of the only child `tag`, added directly after the element `after` if missing."""
     element = _at_most_one(parent, tag)
     if element is None:
         element = etree.Element(tag)
-        # not addnext(): whether it goes before or behind the text that follows depends on lxml's version
+        # not addnext(): whether it goes before or after the text that follows depends on lxml's version
         element.tail, after.tail = after.tail, None
         parent.insert(parent.index(after) + 1, element)
     elif element.text == text and not len(element):

@@ -88,7 +88,7 @@ class Wanted:
 
 def exchange_directory(new, path, staging):
     # type: (str, str, str) -> None
-    """Replace the directory ``path`` by ``new``, in one step where kernel and C library support it, and remove the old one."""
+    """Replace the directory ``path`` with ``new``, in one step where kernel and C library support it, and remove the old one."""
     if os.path.lexists(path) and not _exchange(new, path):
         new, coming = tempfile.mkdtemp(prefix=PREFIX, dir=staging), new
         os.rename(path, new)  # over the empty directory

@@ -52,7 +52,7 @@ class Progress:
         report.note(f'{what}: 0 %, {-(-total // MIB)} MiB')
 
     def reached(self, done: int) -> None:
-        """`done` bytes are finished. Fewer than before are ignored: where work is done out of order, calls are too."""
+        """Report `done` finished bytes. A smaller number than before is ignored: work out of order is reported out of order."""
         percent = 100 * done // self._total if self._total else 100
         if percent <= self._percent:
             return

@@ -54,7 +54,7 @@ def test_a_variable_that_cannot_be_evaluated_is_named(plan: Planner) -> None:
 
 
 def test_what_the_action_fills_in_is_not_for_playbooks(plan: Planner) -> None:
-    assert 'are not for playbooks' in plan({'inputs': {}})['msg']
+    assert 'are set by the action plugin and cannot be set in a playbook' in plan({'inputs': {}})['msg']
 
 
 # --- the answer file
@@ -160,7 +160,7 @@ def test_a_mistake_in_the_template_is_named_with_file_and_line_and_no_secret(
 def test_a_mistake_in_the_answer_file_is_refused_before_the_module_runs(plan: Planner, tmp_path: Path) -> None:
     path = template(tmp_path, '#cloud-config\nautoinstall:\n  version: 1\n  {{ "late_commands" }}: []\n', 'user-data')
     assert plan(answer_file=path)['msg'] == (
-        f'image_build_answer_file: {path}, as rendered, is wrong: '
+        f'image_build_answer_file: {path}, as rendered, has mistakes: '
         'line 4: late_commands is not a key of autoinstall (did you mean late-commands?).'
     )
 

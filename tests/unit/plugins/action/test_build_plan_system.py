@@ -170,7 +170,7 @@ def test_help_is_the_table_of_all_systems(plan: Planner) -> None:
     rows = {line.split()[0]: line.split() for line in lines if line}
     assert rows['fedora-41'] == ['fedora-41', 'anaconda', 'kickstart.cfg.j2', 'VNC', '3072', 'x86-64-v1', 'reviewed', 'checked']
     assert any(line.startswith('needs image_build_mirror,') and 'rhel-9, ' in line for line in lines)
-    assert lines[-1].startswith('proof "read": It is only read in')
+    assert lines[-1].startswith('proof "read": It is known only from')
 
 
 def test_a_newer_version_and_a_needed_processor_are_warnings(plan: Planner) -> None:

@@ -191,10 +191,10 @@ def test_a_snapshot_is_registered_with_its_architecture(cloud, run, world, stora
 @pytest.mark.parametrize(
     ('option', 'words'),
     [
-        ({'kernel_id': 'eki-2'}, 'kernel_id: this account can use no kernel eki-2. Available: eki-1 (vmlinuz).'),
+        ({'kernel_id': 'eki-2'}, 'kernel_id: there is no kernel eki-2 that this account may use. Available: eki-1 (vmlinuz).'),
         (
             {'kernel_id': 'eki-1', 'ramdisk_id': 'eri-2'},
-            'ramdisk_id: this account can use no ramdisk eri-2. Available: eri-1 (initrd).',
+            'ramdisk_id: there is no ramdisk eri-2 that this account may use. Available: eri-1 (initrd).',
         ),
     ],
 )
@@ -271,7 +271,7 @@ def test_an_answer_that_was_cut_short_is_not_taken_for_a_refusal(cloud, run, wor
     cloud.on('DescribeImages', NONE, short)
     cloud.on('RegisterImage', '')
     result = run('image', **world)
-    assert result['failed'] and 'The image may be registered, because the cloud could not be asked' in result['msg']
+    assert result['failed'] and 'It is unknown whether the image is registered' in result['msg']
     assert len(storage.objects) == 2
 
 
@@ -283,7 +283,7 @@ def test_when_it_is_unknown_whether_it_was_registered_nothing_is_removed(cloud, 
     result = run('image', **world)
     assert (
         result['failed']
-        and 'The image may be registered, because the cloud could not be asked' in result['msg']
+        and 'It is unknown whether the image is registered' in result['msg']
         and 'Nothing was removed' in result['msg']
     )
     assert len(storage.objects) == 2

@@ -397,7 +397,7 @@ def test_a_percentage_that_grows_in_place_is_progress(cloud, clock, run):
 @pytest.mark.parametrize(
     ('describe', 'shown', 'words'),
     [
-        (PENDING, NO_CONSOLE, 'i-1 is pending, waiting for 30 s for it to run'),
+        (PENDING, NO_CONSOLE, 'i-1 is pending, waited 30 s for it to run'),
         (RUNNING, console('x\n'), 'i-1 is running, nothing new on its console for 30 s'),
     ],
 )

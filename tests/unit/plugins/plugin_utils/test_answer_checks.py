@@ -56,7 +56,7 @@ def test_all_mistakes_of_a_kickstart_are_found_and_deprecations_are_not_mistakes
 def test_what_could_not_be_checked_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'image_build_kickstart_version is not set' in check(KICKSTART, '', '').unchecked[0]
     assert 'image_build_answer_file_schema is not set' in check(AUTOINSTALL, '', '').unchecked[0]
-    assert 'its form is that of no' in check('variant: fcos\n', '', '').unchecked[0]
+    assert 'not in the form of a known answer file' in check('variant: fcos\n', '', '').unchecked[0]
     assert 'FAI checks the rest when it runs' in check(FAI, '', '').unchecked[0]
     monkeypatch.setattr(answer_checks.shutil, 'which', lambda *_words, **_options: None)
     assert 'ksvalidator (PyPI: pykickstart) is not installed' in check(KICKSTART, '', 'F43').unchecked[0]

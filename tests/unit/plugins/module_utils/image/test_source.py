@@ -250,7 +250,7 @@ def test_a_full_disk_during_qemu_img_is_reported_with_the_same_way_out(tmp_path,
 def test_an_error_of_qemu_img_names_the_image_as_the_user_does(tmp_path, monkeypatch):
     fake_qemu_img(tmp_path / 'bin', monkeypatch, "qemu-img: Could not open '$1': no, not '$2' either")
     (tmp_path / 'image.xz').write_bytes(lzma.compress(b'QFI\xfb' + bytes(100)))
-    with pytest.raises(source.SourceError, match='image.xz cannot be made raw. qemu-img: Could not open') as caught:
+    with pytest.raises(source.SourceError, match='image.xz cannot be converted to a raw image. qemu-img: Could not open') as caught:
         content(tmp_path / 'image.xz')
     assert 'eucalyptus-image-' not in str(caught.value)
 
