@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim import CLEANING, BuildInProgress, Claim
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
+
+# A guard's request may fail after Ansible has removed the archive that contains this.
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import explanations  # noqa: F401
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 

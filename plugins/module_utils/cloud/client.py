@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import retry
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.api_version import ApiVersion
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import Credentials
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError, explain
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.quick_import import without_collections
 
 if t.TYPE_CHECKING:
     from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.build_list import BuildList
@@ -105,7 +106,8 @@ class Cloud:
         endpoint = url or self.endpoint(service)
         key = f'{service} {endpoint}'
         if key not in self._clients:
-            self._clients[key] = self._make_client(service, endpoint)
+            with without_collections():
+                self._clients[key] = self._make_client(service, endpoint)
         return self._clients[key]
 
     def endpoint(self, service: str) -> str:
@@ -164,6 +166,8 @@ class Cloud:
                 reply: dict[str, t.Any] = getattr(client, operation)(**parameters)
                 return reply
             except (BotoCoreError, ClientError, ResponseParserError) as error:
+                from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.explanations import explain
+
                 raise explain(self.credentials, service, self.endpoint(service), operation, about, error) from error
 
         return retry.repeat(once, policy or retry.default_policy(operation))

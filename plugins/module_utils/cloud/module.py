@@ -16,12 +16,10 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import client
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.credentials import find_credentials
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.interrupts import interrupts_held
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import Resource, WaitError, wait_for
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
 
 CONNECTION: dict[str, t.Any] = {
     'ec2_url': {'type': 'str'},
@@ -85,6 +83,8 @@ class CloudModule:
         """Options in `revealing` have no_log, which keeps them out of the system's log. In results it would mask their
         whole value, and each value in it if it is data, so there only their secrets are masked."""
         if self.revealing:
+            from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
+
             spec = {**CONNECTION, **self.options}
             kept = {name for name, option in spec.items() if option.get('no_log')} - {*self.revealing}
             self.module.no_log_values = {str(self.params[name]) for name in kept if self.params[name]}
@@ -154,6 +154,8 @@ class CloudModule:
 
     def report(self, text: str) -> None:
         """Append a line to the task's progress_file, whose lines the action plugin prints."""
+        from ansible_collections.eucalyptus.cloud.plugins.module_utils.progress.report import Report
+
         Report(self.params.get('progress_file')).note(text)
 
     def _connect(self) -> client.Cloud:

@@ -14,8 +14,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.failures import GATEWAY, CloudError
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.quick_import import without_collections
 
-with contextlib.suppress(ImportError):  # `client` reports a missing library
+with contextlib.suppress(ImportError), without_collections():  # `client` reports a missing library
     from botocore.exceptions import ConnectionError, HTTPClientError, ReadTimeoutError, SSLError
     from botocore.parsers import ResponseParserError
 
