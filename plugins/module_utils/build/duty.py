@@ -13,7 +13,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.claim impor
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build.leftovers import find_leftovers, plan_leftovers
 
 # A guard's request may fail after Ansible has removed the archive that contains this.
-from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import explanations  # noqa: F401
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud import explanations  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.client import Cloud
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 
