@@ -208,7 +208,7 @@ def differences(image: Resource, wanted: Wanted) -> list[str]:
 def register_instead(
     cloud: Cloud, request: dict[str, t.Any], image_type: str, former: Resource | None, take_back: t.Callable[[], None]
 ) -> str:
-    """Register an image in the place of a former one, if there was one; that is deregistered already.
+    """Register an image in the place of a former one, which is already deregistered, if there was one.
 
     When the cloud certainly refuses, `take_back` removes the upload, and the former image is registered again.
     """

@@ -219,5 +219,5 @@ def test_a_snapshot_that_cannot_be_deleted_is_named_with_what_to_do(cloud, run, 
     cloud.on('DeleteSnapshot', error('InvalidSnapshot.InUse', 'in use'))
     result = run('image', **GONE)
     assert result['failed'] and result['failure']['code'] == 'InvalidSnapshot.InUse'
-    assert 'snapshot snap-1: delete it with the module snapshot' in result['msg']
+    assert 'snapshot snap-1. Delete it with the module snapshot' in result['msg']
     assert result['actions'] == ['deregister image emi-9']
