@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # The reader, `head -1` for example, has ended. What Python still has to write goes nowhere.
+        # The reader, `head -1` for example, has ended. Python's remaining output is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

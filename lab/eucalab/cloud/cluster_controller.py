@@ -43,7 +43,7 @@ async def run(cloud: Cloud) -> None:
 
 
 def poll(cloud: Cloud) -> None:
-    """Take in what the nodes have reported since the last poll."""
+    """Apply the reports that the nodes have made since the last poll."""
     for row in cloud.store.rows("SELECT * FROM instances WHERE state NOT IN ('stopped', 'terminated')"):
         _instance(cloud, row)
     for row in cloud.store.rows("SELECT * FROM attachments WHERE state IN ('attaching', 'detaching')"):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tasks of CreateImage (``CreateImageTask``): switch the guest off, take snapshots, register the image, switch it on.
 
-The rows have all that a task needs, so a restarted process goes on with it.
+The rows contain everything that a task needs, so a restarted process continues it.
 """
 
 from __future__ import annotations

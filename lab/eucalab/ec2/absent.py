@@ -12,7 +12,7 @@ from ..protocol.auth import Caller
 from . import ids
 from .registry import Reply, action
 
-# Action -> member of the reply; ComputeService returns an empty reply for whatever ids.
+# Action -> member of the reply; ComputeService returns an empty reply for any ids.
 _NEVER = {
     'DescribeConversionTasks': 'ConversionTasks',
     'DescribeExportTasks': 'ExportTasks',

@@ -65,7 +65,7 @@ def associate_address(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> 
 
 @action('DisassociateAddress')
 def disassociate_address(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """The instance gets another public address. An address that no instance has is no error."""
+    """The instance gets another public address. An address that no instance has is not an error."""
     if request.get('AssociationId'):
         raise ApiError('InvalidAssociationID.NotFound', f'Association identifier ({request["AssociationId"]}) not found.')
     with cloud.store.transaction():

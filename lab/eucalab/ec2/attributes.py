@@ -22,7 +22,7 @@ def modify_image_attribute(cloud: Cloud, caller: Caller, request: dict[str, Any]
     if request.get('ProductCodes'):
         raise lacking('product codes of images')
     if request.get('Attribute') not in (None, 'launchPermission'):
-        return {}  # 4.4 takes it for product codes, of which there are none, whatever else the request has
+        return {}  # 4.4 treats it as product codes, of which there are none, and ignores the rest
     added, removed = _launch_permissions(request)
     with cloud.store.transaction():
         if added or removed:
@@ -43,7 +43,7 @@ def _is_account(cloud: Cloud, number: str) -> bool:
 
 
 def _launch_permissions(request: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Grantees to add and to remove, in the current form or in that of before 2010, which boto 2 sends."""
+    """Grantees to add and to remove, in the current form or in the form used before 2010, which boto 2 sends."""
     if request.get('Attribute') == 'launchPermission':
         named = request.get('UserIds') or request.get('UserGroups') or []  # groups count only without users
         return (named, []) if request.get('OperationType') == 'add' else ([], named)

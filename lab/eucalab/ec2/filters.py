@@ -11,8 +11,8 @@ from typing import Any
 
 from ..protocol.errors import failure
 
-# How a filter's name finds the item's value or values: strings, whole numbers, booleans, or a float for a time in seconds
-# since the epoch. None stands for "has none".
+# Returns an item's value or values for a filter: strings, whole numbers, booleans, or a float for a time in seconds since the
+# epoch; None if it has none.
 Lookup = Callable[[Any], Any]
 _INTEGER = re.compile(r'[+-]?[0-9]{1,10}')  # Integer.valueOf
 

@@ -175,7 +175,7 @@ def _image(cloud: Cloud, caller: Caller, request: dict[str, Any], instance_type:
 
 
 def _check_room(image: sqlite3.Row, instance_type: InstanceType, type_name: str) -> None:
-    """A partitioned disk needs room for swap and an ephemeral partition too (VmTypes.asVmTypeInfo)."""
+    """A partitioned disk also needs room for swap and an ephemeral partition (VmTypes.asVmTypeInfo)."""
     partitioned = image['root_device_type'] != 'ebs' and is_partition(image['root_device_name'])
     if partitioned and instance_type.disk * GIB - image['size'] - SWAP_BYTES < LEAST_EPHEMERAL:
         raise failure(

@@ -31,7 +31,7 @@ _MOST_CODE = 255  # of ICMP
 
 
 def default_group(cloud: Cloud, account: str) -> sqlite3.Row:
-    """The account's group ``default``, which exists as soon as somebody looks (NetworkGroups.createDefault)."""
+    """The account's group ``default``, which is created when it is first needed (NetworkGroups.createDefault)."""
     if by_name(cloud, account, DEFAULT) is None:
         identifier = f'sg-{zlib.crc32(account.encode()):08x}'
         _insert(cloud, identifier, account, DEFAULT, 'default group')
@@ -89,7 +89,7 @@ def delete_security_group(cloud: Cloud, caller: Caller, request: dict[str, Any])
 
 
 def _in_use(cloud: Cloud, row: sqlite3.Row) -> bool:
-    """By instances. A rule of another group keeps nothing: it has the group's name and id, no reference (NetworkPeer)."""
+    """Whether instances use the group. Other groups' rules do not count: they have its name and id, no reference (NetworkPeer)."""
     instances = cloud.store.rows("SELECT groups FROM instances WHERE account = ? AND state != 'terminated'", row['account'])
     return any(row['name'] in json.loads(instance['groups']) for instance in instances)
 
@@ -108,7 +108,7 @@ def authorize_security_group_ingress(cloud: Cloud, caller: Caller, request: dict
 
 @action('RevokeSecurityGroupIngress')
 def revoke_security_group_ingress(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Reply:
-    """Rules that do not exist are no error."""
+    """Rules that do not exist are not an error."""
     with cloud.store.transaction():
         row = _lookup(cloud, caller, request)
         gone = set(_wanted(cloud, caller, request, must_exist=False))
@@ -122,7 +122,7 @@ def _write_rules(cloud: Cloud, row: sqlite3.Row, rules: Iterable[Rule]) -> None:
 
 
 def _lookup(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> sqlite3.Row:
-    """The group that is named, or identified; the name counts when both are given."""
+    """The group with the request's name or id. The name takes precedence over the id."""
     default_group(cloud, caller.account)
     name, identifier = request.get('GroupName'), request.get('GroupId')
     if name is not None:
@@ -156,7 +156,7 @@ def _wanted(cloud: Cloud, caller: Caller, request: dict[str, Any], must_exist: b
 
 
 def _permissions(cloud: Cloud, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The permissions in today's form, also when they came in the form of before 2009 (``CidrIp=…``)."""
+    """The permissions in the current form, even if the request has the form used before 2009 (``CidrIp=…``)."""
     old = {key: request[key] for key in ('CidrIp', 'IpProtocol', 'FromPort', 'ToPort') if request.get(key) is not None}
     pair = {key: request[key] for key in ('SourceSecurityGroupName', 'SourceSecurityGroupOwnerId') if request.get(key) is not None}
     if request.get('IpPermissions'):

@@ -94,7 +94,7 @@ def delete_volume(cloud: Cloud, caller: Caller, request: dict[str, Any]) -> Repl
 
 
 def _check_own(cloud: Cloud, caller: Caller, identifier: str) -> None:
-    """Where nobody may delete the volumes of others, they are unknown."""
+    """Another account's volume is unknown in versions in which nobody may delete it."""
     own = cloud.store.row('SELECT 1 FROM volumes WHERE id = ? AND account = ?', identifier, caller.account)
     if own is None and not cloud.played.volumes.others_deletable:
         raise ApiError('InvalidVolume.NotFound', f"The volume '{identifier}' does not exist")

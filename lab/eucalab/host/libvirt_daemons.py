@@ -51,8 +51,8 @@ def ensure_daemons() -> None:
 def open_kvm_device() -> None:
     """Give /dev/kvm to the group kvm, as Debian's udev rule does; without udev it belongs to root alone.
 
-    libvirt probes QEMU with the right to ignore that, finds KVM, then sees that the hypervisor's user may not open it,
-    calls what it found outdated and probes again: 14 times 4 seconds for every domain, also for emulated ones.
+    libvirt probes QEMU with the right to ignore that and finds KVM. Then it finds that the hypervisor's user may not open it,
+    discards the result as outdated and probes again: 14 times 4 seconds for every domain, even for emulated ones.
     """
     try:
         status, group = KVM_DEVICE.stat(), grp.getgrnam('kvm')

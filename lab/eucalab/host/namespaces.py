@@ -101,9 +101,9 @@ def plug(namespace: str, card: str, address: str, router: str) -> None:
 
 
 def apply(namespace: str, rules: str) -> None:
-    """Replace the filter's rules by others, in one step.
+    """Replace the filter's rules with others, in one step.
 
-    :raises LabError: with the reason that nft gives
+    :raises LabError: with the reason that nft prints
     """
     with inside(namespace):
         _run(['nft', '-f', '-'], f'table ip eucalab {{}}\ndelete table ip eucalab\n{rules}')
@@ -143,7 +143,7 @@ def _locked() -> Iterator[None]:
 
 
 def _choose(config: Config, must_stay: bool) -> Addressing:
-    """The lab's number of before if its addresses are free, otherwise the first that is."""
+    """The lab's previous number if its addresses are free, otherwise the first free number."""
     taken = _taken()
     free = [number for number in NUMBERS if not any(Addressing(number).subnet.overlaps(one) for one in taken)]
     names = {path.name for path in NAMESPACES.glob(f'{PREFIX}-*')} | {path.name for path in Path('/sys/class/net').iterdir()}

@@ -6,7 +6,7 @@ libvirtd's QEMU processes become children of process 1. In a container or a smal
 ended process after seconds, or never. libvirt takes such a zombie for a process that no signal can end: a guest that
 ended counts as running, and its domain cannot be destroyed. Here they become children of this process.
 
-It runs without site packages and knows nothing of the lab, because it stays for as long as a guest does.
+It runs without site packages and imports nothing of the lab, because it runs as long as a guest does.
 """
 
 import ctypes

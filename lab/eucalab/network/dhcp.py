@@ -24,7 +24,7 @@ MASK, ROUTER, DOMAIN_NAME, BROADCAST, REQUESTED, LEASE, TYPE, SERVER, END = 1, 3
 
 @dataclasses.dataclass(frozen=True)
 class Lease:
-    """What one guest gets."""
+    """The addresses for one guest, which its MAC identifies."""
 
     mac: str
     address: IPv4Address
@@ -52,7 +52,7 @@ def receive(server: socket.socket) -> tuple[bytes, int]:
 
 
 def send(server: socket.socket, data: bytes, interface: int, router: IPv4Address) -> None:
-    """To everybody on that interface, where there is one guest, which may have no address yet."""
+    """Broadcast to that interface. The only guest on it may not have an address yet."""
     information = struct.pack('=I4s4s', interface, router.packed, bytes(4))
     server.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, information)], 0, ('255.255.255.255', CLIENT_PORT))
 

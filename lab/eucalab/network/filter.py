@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's packet filter, as text for nft: security groups, public addresses, and no sender's address but one's own.
+"""The lab's packet filter, as text for nft: security groups, public addresses, and a check of senders' addresses.
 
 Like eucanetd of 4.4 (eucanetd_edge.c) it first accepts established connections, so revoking a rule does not end them.
 """

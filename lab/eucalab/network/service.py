@@ -65,7 +65,7 @@ def _listen(address: IPv4Address, port: int) -> socket.socket:
 
 
 def _lease(cloud: Cloud, server: socket.socket) -> None:
-    """Answer one packet. A guest that sends nonsense gets nothing."""
+    """Answer one packet. An invalid one gets no answer."""
     try:
         packet, interface = dhcp.receive(server)
         lease = _lease_of(cloud, interface)

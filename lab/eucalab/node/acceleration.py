@@ -34,7 +34,7 @@ def choose(mode: str, kernels: Path, cpuinfo: Path = Path('/proc/cpuinfo')) -> s
 
 
 def trial_boots(kernel: Path, accelerator: str, seconds: float = TRIAL_SECONDS) -> bool:
-    """Boot a kernel without anything else and see whether it gets as far as missing its root file system."""
+    """Boot a kernel alone. Returns whether it gets far enough to miss its root file system."""
     command = [
         'qemu-system-x86_64',
         '-accel',

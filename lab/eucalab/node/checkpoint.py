@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file from which a restarted node takes up an instance (save_instance_struct, load_instance_struct of a node).
+"""The file from which a restarted node resumes an instance (save_instance_struct, load_instance_struct of a node).
 
 Since 3.4 this is instance.xml, so hooks see it change while the instance runs. Before, it was a copy of the node's memory,
-instance.checkpoint. The lab's has that name, and JSON.
+instance.checkpoint. The lab's file has that name and contains JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def save(instance: Instance, settings: Settings) -> None:
 
 
 def restore(instance: Instance) -> None:
-    """Fill in what was found out at start, for an instance that runs since before this process."""
+    """Restore the values from the start of an instance that was running before this process began."""
     try:
         if instance.state_file == instance.xml_file:
             _from_xml(instance)

@@ -23,9 +23,9 @@ from .power import Power
 
 LOOK_SECONDS = 0.2  # not paced: a real node receives requests immediately
 MONITOR_SECONDS = 5.0  # MONITORING_PERIOD, paced
-MONITOR_LEAST = 2.0  # at any pace: until a domain counts as gone, clients that look every 2 s read its last words,
-# also on a busy machine that lets them wait for some seconds
-QUERY_RETRIES = 5  # LIBVIRT_QUERY_RETRIES: so many looks without the domain, 25 s, until it counts as gone
+MONITOR_LEAST = 2.0  # at any pace, so that clients that poll every 2 s can read a domain's last output before it
+# counts as gone, even on a busy machine that delays them by some seconds
+QUERY_RETRIES = 5  # LIBVIRT_QUERY_RETRIES: looks without the domain, 25 s, before it counts as gone
 log = logging.getLogger('eucalab.node')
 
 
@@ -139,7 +139,7 @@ class Controller:
         return True
 
     def _look(self, store: Store) -> None:
-        """Start what the rows ask for."""
+        """Start the work that the rows request."""
         # Before the rows are read, so that they contain the finished workers' results and nothing is requested twice.
         self._workers = {instance_id: worker for instance_id, worker in self._workers.items() if worker.busy}
         for row in self._rows(
@@ -180,7 +180,7 @@ class Controller:
             )
 
     def _monitor(self, store: Store) -> None:
-        """See which domains are gone. One that cannot be looked at is neither here nor gone."""
+        """Find the domains that have ended. One that cannot be queried counts neither as running nor as ended."""
         for row in self._rows(store, "state IN ('pending', 'running') AND node_state = 'running'"):
             if row['id'] in self._not_adopted or self._busy(row['id']) or self._power.is_off(store, row['id']):
                 continue

@@ -33,7 +33,7 @@ log = logging.getLogger('eucalab.node.fetch')
 
 
 class ImageCache:
-    """Unpacked images of one node, least recently used ones go first."""
+    """Unpacked images of one node. The least recently used ones are removed first."""
 
     def __init__(self, settings: Settings, limit: int = CACHE_BYTES) -> None:
         self._folder, self._owner = settings.cache, settings.owner

@@ -77,7 +77,7 @@ class Hypervisor:
             return True
 
     def create(self, xml: str, plug: Plug | None = None) -> None:
-        """Create a transient domain: it is gone without a trace when it ends. NodeError with libvirt's words.
+        """Create a transient domain, which disappears when it ends. NodeError with libvirt's message.
 
         The domain is paused until ``plug`` has connected its network card.
         """
@@ -105,7 +105,7 @@ class Hypervisor:
             return xml
 
     def press_power_button(self, name: str) -> bool:
-        """Ask the guest to switch itself off. Whether the request reached it, not whether it obeys."""
+        """Request a shutdown from the guest. Returns whether the request arrived, not whether the guest shuts down."""
         with self.connection() as connection:
             domain = _lookup(connection, name)
             try:

@@ -86,7 +86,7 @@ class Power:
             self._start(instance, instance.libvirt_file.read_text())
 
     def _shut_down(self, instance: Instance) -> None:
-        """Press the guest's power button, and destroy the domain if it does not obey. Its console is kept aside."""
+        """Press the guest's power button, and destroy the domain if the guest does not shut down. Its console is kept aside."""
         deadline = time.monotonic() + max(GRACE_LEAST, GRACE_SECONDS * self._settings.pace)
         if self._hypervisor.press_power_button(instance.id):
             while self._hypervisor.runs(instance.id) and time.monotonic() < deadline:

@@ -29,7 +29,7 @@ CANNED = frozenset(_GRANTS)
 
 
 def grants(acl: str, bucket_owner: str) -> list[tuple[str, str]]:
-    """Grantee (a group's URI or an account number) and permission, beside the owner's FULL_CONTROL."""
+    """Grantee (a group's URI or an account number) and permission, in addition to the owner's FULL_CONTROL."""
     return [(bucket_owner if grantee == 'bucket-owner' else grantee, permission) for grantee, permission in _GRANTS[acl]]
 
 

@@ -38,7 +38,7 @@ def recover(cloud: Cloud) -> None:
 
 
 def remove(cloud: Cloud, names: list[str]) -> None:
-    """Remove files that no row has any more."""
+    """Remove files that no row refers to."""
     for name in names:
         (cloud.config.objects / name).unlink(missing_ok=True)
 

@@ -47,8 +47,8 @@ async def put(cloud: Cloud, caller: Caller | None, request: web.Request, bucket_
 
 
 def record(cloud: Cloud, **columns: object) -> list[str]:
-    """In a transaction, write the object's row, whose file is complete. The result is the file that it had before, which
-    the caller removes after the transaction."""
+    """Write the row of an object whose file is complete, within the caller's transaction. Returns the object's former file,
+    which the caller removes after the transaction."""
     old = cloud.store.rows('SELECT file FROM objects WHERE bucket = ? AND key = ?', columns['bucket'], columns['key'])
     cloud.store.execute('DELETE FROM objects WHERE bucket = ? AND key = ?', columns['bucket'], columns['key'])
     cloud.store.insert('objects', **columns, modified=cloud.now())
@@ -123,7 +123,7 @@ def _range(request: web.Request, size: int) -> tuple[int, int, int]:
 
 
 def delete(cloud: Cloud, caller: Caller | None, bucket_name: str, key: str) -> web.Response:
-    """An object that does not exist is no error."""
+    """An object that does not exist is not an error."""
     bucket = buckets.find(cloud, bucket_name)
     row = cloud.store.row('SELECT * FROM objects WHERE bucket = ? AND key = ?', bucket_name, key)
     may = access.allows(bucket, bucket['owner'], caller, 'WRITE')

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a version words what it refuses.
+"""The wording of a version's refusals.
 
-The actions raise errors with the codes and messages of 4.4. Older versions have other words for some of them, and no
+The actions raise errors with the codes and messages of 4.4. Older versions have other texts for some of them, and no
 codes for most: ``ReplyQueue`` of 3.x takes the name of the message class as code, with HTTP status 406.
 """
 
@@ -22,7 +22,7 @@ class Errors:
     coded: tuple[str, ...] | None = None
     # Pattern of "Action Code: message", and this version's message. The first that matches counts.
     words: tuple[tuple[str, str], ...] = ()
-    # Actions whose reply for an unknown resource is no error but ``<return>false</return>``.
+    # Actions whose reply for an unknown resource is not an error but ``<return>false</return>``.
     false_if_unknown: frozenset[str] = frozenset()
 
     def reply(self, action: str, status: int, code: str, message: str) -> tuple[int, str, str]:

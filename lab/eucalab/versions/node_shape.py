@@ -38,7 +38,7 @@ class NodeShape:
     xml: InstanceXml
     stylesheet: str  # the parts of libvirt.xsl, see node/libvirt.xsl
     vnc_line: str  # the comment in libvirt.xsl, without its marks
-    state_file: str = 'instance.xml'  # file from which a restarted node takes up its instances
+    state_file: str = 'instance.xml'  # file from which a restarted node resumes its instances
     root_disk: str = 'vda'  # device name of the root disk; its first letter determines the bus
     links: bool = True  # whether disks, kernel and ramdisk have predictable names, link-to-vda, link-to-kernel
     composed_type: str = 'fulldisk'  # vbr/type of a disk that the node composed of partitions

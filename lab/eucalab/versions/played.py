@@ -21,7 +21,7 @@ from .types import Types
 
 @dataclasses.dataclass(frozen=True)
 class Requests:
-    """How a request of EC2 is authenticated and read.
+    """The rules by which a version authenticates and reads an EC2 request.
 
     The known parameters are those for which the message classes have a field, a subset of the API's model. A name with
     ``.N`` is a list. What is below a list of structures (``.N.*``, or ``.1.*`` where only the first one is read) is never

@@ -51,7 +51,7 @@ class Volumes:
     root_kept_in: frozenset[str]  # states of an instance in which its root volume cannot be detached
     checks_size: bool  # a volume must not be smaller than its snapshot, and not be empty
     keeps_description: bool  # of a snapshot
-    owners: bool  # DescribeSnapshots obeys Owner
+    owners: bool  # DescribeSnapshots applies Owner
     restorable_by: str  # in DescribeSnapshots: ignored, or returns nothing, or explicit permissions only
     others_deletable: bool  # an administrator may delete the volumes of other accounts
 
