@@ -18,7 +18,7 @@ BOOT_SECONDS = 400  # of Python in emulation on a busy machine
 
 
 @pytest.mark.long
-def test_cloud_init_finds_the_metadata_and_lets_in_who_has_the_key_pair(lab, tmp_path: Path):
+def test_cloud_init_finds_the_metadata_and_admits_the_owner_of_the_key_pair(lab, tmp_path: Path):
     lab.s3(lab.admin).put_object(Bucket='mirror', Key='cloud/rootfs.tar', Body=rootfs().read_bytes(), ACL='public-read')
     variables = lab.variables('debian') | {
         'image_build_name': 'cloud',

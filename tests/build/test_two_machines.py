@@ -21,7 +21,9 @@ SECONDS = 600
 
 
 @pytest.mark.parametrize('race', range(RACES))
-def test_one_machine_builds_one_waits_for_its_image_and_who_does_not_wait_is_refused(lab: Any, tmp_path: Path, race: int) -> None:
+def test_one_machine_builds_one_waits_for_its_image_and_one_that_does_not_wait_is_refused(
+    lab: Any, tmp_path: Path, race: int
+) -> None:
     name = f'race-{race}'
     common = {**lab.variables('busybox'), 'image_build_name': name, 'image_build_boot_test': False}
 

@@ -236,7 +236,7 @@ def test_two_at_once_on_the_same_instance_leave_it_right(world, shell):
     assert sorted(os.listdir(world.directory)) == names
 
 
-def test_a_loser_that_finds_the_result_in_place_is_content(world, shell):
+def test_a_copy_that_loses_a_race_accepts_the_result_that_is_in_place(world, shell):
     """GNU cp refuses to copy a file that is replaced in that moment, as by a second hook."""
     if shell == 'busybox':
         pytest.skip('this shell has the program built in')
@@ -252,7 +252,7 @@ def test_a_loser_that_finds_the_result_in_place_is_content(world, shell):
     assert not list(world.directory.glob('*.new*'))
 
 
-def test_instances_at_the_same_time_do_not_meet(world, shell):
+def test_instances_at_the_same_time_do_not_interfere(world, shell):
     directories = []
     for number in range(8):
         directory = world.home / 'instances' / f'i-{number}x'

@@ -125,7 +125,7 @@ def test_before_3_4_the_user_stands_for_the_account(world):
     assert decide(world, f'accounts = {shape.user}', shape=Shape('3.4')) == 1
 
 
-def test_an_account_that_cannot_be_one_is_only_anybody(world, shell):
+def test_a_malformed_account_matches_only_a_policy_for_everybody(world, shell):
     shape = Shape(account='0001 *\x7f[')
     assert decide(world, 'accounts = 0001*', shape=shape, shell=shell) == 1
     assert decide(world, '', shape=shape, shell=shell) == 0

@@ -134,7 +134,7 @@ def test_a_time_matches_to_the_millisecond(lab_api: Lab, instance: dict[str, Any
     assert not found(lab_api, instance, 'launch-time', shown[:-4] + ('1Z' if shown[-4] != '1' else '2Z'))
 
 
-def test_a_boolean_is_true_or_false_in_small_letters(lab_api: Lab, image: str) -> None:
+def test_a_boolean_is_true_or_false_in_lower_case(lab_api: Lab, image: str) -> None:
     def images(*values: str) -> list[str]:
         filters = [{'Name': 'is-public', 'Values': list(values)}, {'Name': 'image-id', 'Values': [image]}]
         return [one['ImageId'] for one in lab_api.ec2().describe_images(Filters=filters)['Images']]

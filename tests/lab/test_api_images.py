@@ -200,7 +200,7 @@ def test_a_name_is_free_again_when_its_image_is_deregistered(lab_api: Lab) -> No
         ec2.deregister_image(ImageId=first)
 
 
-def test_the_admin_sees_deregistered_images_when_he_asks(lab_api: Lab) -> None:
+def test_the_admin_sees_deregistered_images_on_request(lab_api: Lab) -> None:
     image = lab_api.register(lab_api.tenant, 'machine', 'tenant-images', VirtualizationType='hvm')
     lab_api.ec2().deregister_image(ImageId=image)
     states = {one['ImageId']: one['State'] for one in lab_api.ec2(lab_api.admin).describe_images(ImageIds=['verbose'])['Images']}

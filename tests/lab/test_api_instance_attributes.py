@@ -62,7 +62,7 @@ def test_what_the_boot_needs_cannot_be_changed_while_the_instance_runs(lab_api: 
     assert user_data(lab_api, instance) is None
 
 
-def test_values_that_cannot_be_are_refused(lab_api: Lab, instance: str) -> None:
+def test_impossible_values_are_refused(lab_api: Lab, instance: str) -> None:
     set_state(lab_api, instance, 'stopped')
     ec2 = lab_api.ec2()
     with refused('InvalidInstanceAttributeValue', 'x9.huge'):

@@ -258,7 +258,7 @@ def test_a_manifest_written_over_makes_its_image_unusable(lab_api: Lab) -> None:
         run(lab_api, made)
 
 
-def test_nobody_runs_what_is_not_shared_with_him(lab_api: Lab) -> None:
+def test_nobody_runs_an_image_that_is_not_shared_with_them(lab_api: Lab) -> None:
     private = lab_api.register(lab_api.admin, 'machine', 'admin-private', VirtualizationType='hvm')
     with refused('UnauthorizedOperation', status=403):
         run(lab_api, private)

@@ -30,7 +30,7 @@ def test_an_action_that_only_the_lab_lacks_is_refused_with_that_reason(lab_api: 
 
 
 @pytest.mark.parametrize('action', ['MakeTea', 'DescribeHosts', 'DescribeLaunchTemplates', ''])
-def test_an_action_that_4_4_has_not_is_refused_in_its_words(lab_api: Lab, action: str) -> None:
+def test_an_action_that_4_4_lacks_is_refused_in_its_words(lab_api: Lab, action: str) -> None:
     status, body = lab_api.call(f'Action={action}')
     assert (status, f'<Message>Failed to find corresponding class mapping for element: {action} in' in body) == (400, True)
 
@@ -45,7 +45,7 @@ def test_an_action_that_4_4_has_not_is_refused_in_its_words(lab_api: Lab, action
         ('Action=ModifySnapshotAttribute&SnapshotId={snapshot}&ProductCode.1=x', 'product codes of snapshots'),
     ],
 )
-def test_a_parameter_that_the_lab_cannot_obey_is_not_ignored(lab_api: Lab, query: str, what: str) -> None:
+def test_a_parameter_that_the_lab_does_not_support_is_not_ignored(lab_api: Lab, query: str, what: str) -> None:
     image = lab_api.register(lab_api.tenant, 'machine', 'lacking-images', VirtualizationType='hvm')
     lab_api.insert(
         'snapshots',

@@ -153,7 +153,7 @@ def test_an_upload_without_a_length_is_411(lab_api: Lab, bucket: str) -> None:
         ('public-read', {'owner', 'admin', 'cloud', 'anonymous'}),
     ],
 )
-def test_who_reads_an_object(lab_api: Lab, bucket: str, acl: str, readers: set[str]) -> None:
+def test_the_acl_decides_who_reads_an_object(lab_api: Lab, bucket: str, acl: str, readers: set[str]) -> None:
     lab_api.s3().put_object(Bucket=bucket, Key=f'acl-{acl}', Body=b'x', ACL=acl)
     accounts = {'owner': lab_api.tenant, 'admin': lab_api.admin, 'cloud': lab_api.accounts[EXEC_READ]}
     found = set()
@@ -199,7 +199,7 @@ def test_the_acl_can_be_read_and_changed(lab_api: Lab, bucket: str) -> None:
     ]
 
 
-def test_buckets_live_and_die(lab_api: Lab) -> None:
+def test_buckets_are_created_and_deleted(lab_api: Lab) -> None:
     s3 = lab_api.s3()
     with refused('404', status=404):
         s3.head_bucket(Bucket='short-lived')

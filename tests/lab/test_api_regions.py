@@ -91,7 +91,7 @@ def test_only_the_administrator_sees_how_many_instances_of_a_type_fit(lab_api: L
         ('describe_vpcs', 'Vpcs'),
     ],
 )
-def test_what_a_cloud_without_vpc_has_not_is_described_as_empty(lab_api: Lab, action: str, member: str) -> None:
+def test_resources_that_need_a_vpc_are_described_as_empty(lab_api: Lab, action: str, member: str) -> None:
     assert getattr(lab_api.ec2(), action)()[member] == []
 
 

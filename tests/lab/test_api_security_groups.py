@@ -96,7 +96,7 @@ def test_networks_beside_groups_in_a_permission_are_ignored(lab_api: Lab, group:
         ({'UserIdGroupPairs': [{'GroupName': 'nobody'}]}, 'InvalidGroup.NotFound', "'nobody'"),
     ],
 )
-def test_rules_that_cannot_be_are_refused(lab_api: Lab, group: str, change: dict[str, Any], code: str, words: str) -> None:
+def test_impossible_rules_are_refused(lab_api: Lab, group: str, change: dict[str, Any], code: str, words: str) -> None:
     with refused(code, words):
         lab_api.ec2().authorize_security_group_ingress(GroupName=group, IpPermissions=[{**SSH, **change}])
     assert permissions(lab_api, group) == []

@@ -239,7 +239,7 @@ def test_a_tenant_neither_sees_nor_touches_what_the_admin_has(lab_api: Lab) -> N
         tenant.create_tags(Resources=[identifier], Tags=[{'Key': 'Name', 'Value': 'mine'}])
 
 
-def test_the_admin_sees_everybodys_when_he_asks(lab_api: Lab) -> None:
+def test_the_admin_sees_everybodys_on_request(lab_api: Lab) -> None:
     identifier = volume(lab_api, Size=1)
     admin = lab_api.ec2(lab_api.admin)
     assert identifier not in [one['VolumeId'] for one in admin.describe_volumes()['Volumes']]

@@ -45,7 +45,7 @@ def test_a_damaged_configuration_is_reported_with_the_way_out(place: Place, dama
         assert re.fullmatch(rf'{damaged}/config.json is damaged \(.+\); remove the lab with: eucalab down --name damaged', said)
 
 
-def test_a_damaged_lab_is_nothing_to_the_others(place: Place, lab: Config, damaged: Path) -> None:
+def test_a_damaged_lab_does_not_affect_the_others(place: Place, lab: Config, damaged: Path) -> None:
     (damaged / 'config.json').write_text('[]')
     said = place.error('up', '--name', 'third', '--port', str(lab.port), '--nodes', '0')
     assert 'is in use' in said

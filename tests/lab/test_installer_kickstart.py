@@ -229,7 +229,7 @@ def test_a_pre_script_that_may_fail_is_a_warning(read: Read) -> None:
         ('<html><body>404</body></html>', 'the kickstart names no source: url --url=... or liveimg --url=... is missing'),
     ],
 )
-def test_what_cannot_be_obeyed_is_refused_in_one_line(read: Read, kickstart: str, reason: str) -> None:
+def test_an_unusable_kickstart_is_refused_in_one_line(read: Read, kickstart: str, reason: str) -> None:
     assert read(kickstart).failure == reason
 
 

@@ -65,7 +65,7 @@ def test_a_lab_adds_one_link_with_a_route_and_takes_it_away(place: Place) -> Non
     assert not any(there(place, lab)) and machine() == before
 
 
-def test_labs_side_by_side_do_not_meet(place: Place) -> None:
+def test_labs_side_by_side_do_not_interfere(place: Place) -> None:
     one, two = place.up('one'), place.up('two')
     assert one.addressing is not None and two.addressing is not None
     assert not one.addressing.subnet.overlaps(two.addressing.subnet)

@@ -252,7 +252,7 @@ def test_guests_outlive_the_labs_processes_and_a_killed_guest_leaves_no_interfac
     assert guests.lab.described(guests.b)['PrivateIpAddress'] == '0.0.0.0'
 
 
-def test_down_takes_running_guests_along_when_nothing_else_runs_any_more(guests: Guests) -> None:
+def test_down_ends_running_guests_even_when_no_process_of_the_lab_runs(guests: Guests) -> None:
     link, namespace = guests.lab.addressing.link, guests.lab.config.namespace
     number = running(guests.lab.config)[guests.a]
     for process in pids(guests).values():

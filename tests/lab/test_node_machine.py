@@ -49,7 +49,7 @@ def test_with_the_flag_a_guest_must_really_boot(tmp_path: Path) -> None:
     assert acceleration.choose('auto', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'
 
 
-def test_a_wish_is_obeyed(tmp_path: Path) -> None:
+def test_a_requested_acceleration_is_used_without_a_trial(tmp_path: Path) -> None:
     assert acceleration.choose('tcg', tmp_path, cpuinfo(tmp_path, 'vmx')) == 'qemu'
     assert acceleration.choose('kvm', tmp_path, cpuinfo(tmp_path, 'mmx')) == 'kvm'
 

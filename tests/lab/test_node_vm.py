@@ -308,7 +308,7 @@ def test_a_hook_that_refuses_cancels_the_start_and_is_logged(bare_node: Node) ->
     assert not Path(str(lab.instance(instance)['instance_path'])).exists()
 
 
-def test_hooks_that_fail_the_hypervisor_check_keep_the_node_from_seeing_anything(bare_node: Node) -> None:
+def test_hooks_that_fail_the_hypervisor_check_hide_all_domains_from_the_node(bare_node: Node) -> None:
     lab = bare_node.lab
     instance, _root = ebs_instance(lab, 'here', power_off=False)
     bare_node.wait_state(instance, 'running')
@@ -370,6 +370,6 @@ def test_a_whole_disk_image_boots_by_its_own_boot_loader_and_the_image_stays_as_
 
 
 @pytest.mark.parametrize('pace', [0.0, 0.1, 1.0])
-def test_the_last_words_of_a_guest_can_be_read_twice_by_who_looks_every_two_seconds(pace: float) -> None:
+def test_the_last_output_of_a_guest_can_be_read_twice_by_a_client_that_polls_every_two_seconds(pace: float) -> None:
     least = (controller.QUERY_RETRIES - 1) * controller.monitoring_period(pace)  # it ended just before the first look
     assert least >= 2 * 2

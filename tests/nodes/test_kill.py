@@ -39,7 +39,7 @@ def test_these_launches_notice_a_hook_that_meets_the_helpers_of_another(director
     assert 'helpers of another variant' in node.launch(home, directory / 'i-1').problem
 
 
-def test_two_at_once_on_one_node_do_not_meet(directory: Path) -> None:
+def test_two_at_once_on_one_node_do_not_interfere(directory: Path) -> None:
     work = kill.Campaign(directory, 1)
     work.deploy('A')
     launches = node.Launches(work.home, directory).start()

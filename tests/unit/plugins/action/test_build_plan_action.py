@@ -53,7 +53,7 @@ def test_a_variable_that_cannot_be_evaluated_is_named(plan: Planner) -> None:
     assert "image_build_zone cannot be evaluated: 'elsewhere' is undefined." in said
 
 
-def test_what_the_action_fills_in_is_not_for_playbooks(plan: Planner) -> None:
+def test_options_that_the_action_plugin_sets_are_refused_in_playbooks(plan: Planner) -> None:
     assert 'are set by the action plugin and cannot be set in a playbook' in plan({'inputs': {}})['msg']
 
 

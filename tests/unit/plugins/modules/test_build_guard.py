@@ -300,7 +300,7 @@ def test_dismissing_changes_something_only_where_a_lock_is(cloud, run, tmp_path)
         assert run('build_guard', check=check, **dismiss)['changed'] is False
 
 
-def test_what_was_not_there_at_the_first_look_and_does_not_go_is_not_called_nothing(cloud, interrupted, run, tmp_path):
+def test_a_late_resource_that_cannot_be_removed_is_reported(cloud, interrupted, run, tmp_path):
     cloud.on('DescribeInstances', instances())
     cloud.on('DescribeSecurityGroups', security_groups())
     cloud.on('DescribeVolumes', volumes())

@@ -102,7 +102,7 @@ def test_an_image_that_was_registered_but_not_yet_tagged_is_found_by_its_name(em
     assert [leftover['id'] for leftover in run('build_leftovers', check=True, **OPTIONS)['leftovers']] == ['emi-1']
 
 
-def test_everything_goes_in_the_order_in_which_the_cloud_lets_go_of_it(empty, clock, run):
+def test_everything_is_removed_in_the_order_that_the_cloud_permits(empty, clock, run):
     empty.on('DescribeInstances', instance('running'), instance('running'), instance('shutting-down'), instance('terminated'))
     empty.on('DescribeSecurityGroups', group(), group(), '<securityGroupInfo/>')
     empty.on('DescribeVolumes', volume('in-use'), volume('in-use'), volume('available'), '<volumeSet/>')
@@ -323,7 +323,7 @@ def test_with_keep_only_the_answer_file_with_its_password_hash_is_removed(empty,
     assert empty.writes == [f'DELETE {BUCKET}/debian-0123456789']
 
 
-def test_one_that_does_not_go_keeps_nobody_from_removing_the_rest_and_is_named(empty, clock, run):
+def test_a_resource_that_cannot_be_removed_is_named_and_the_rest_is_removed(empty, clock, run):
     empty.on(f'HEAD {BUCKET}/debian-0123456789', (500, ''))
     empty.on(f'DELETE {BUCKET}/debian-0123456789', (500, ''))
     empty.on('DescribeInstances', instance('running'))
@@ -344,7 +344,7 @@ def test_check_mode_names_them_and_removes_nothing(empty, run):
     assert empty.writes == []
 
 
-def test_what_does_not_go_away_is_named_with_the_clouds_reason(empty, clock, run):
+def test_a_resource_that_stays_is_named_with_the_clouds_reason(empty, clock, run):
     empty.on('DescribeVolumes', volume('in-use'))
     empty.on('DeleteVolume', NOT_YET)
     result = run('build_leftovers', **OPTIONS)

@@ -556,7 +556,7 @@ def test_permissions_are_brought_to_exactly_what_is_wanted(cloud, run, storage):
     assert result['diff']['after']['launch_permissions'] == {'public': False, 'accounts': ['000000000002', '000000000003']}
 
 
-def test_permissions_that_are_not_spoken_of_stay(cloud, run, storage):
+def test_omitted_permissions_stay(cloud, run, storage):
     cloud.on('DescribeImages', images(image(public=True)))
     cloud.on('DescribeImageAttribute', permissions_xml('000000000001', everybody=True))
     assert run('image', name='kern', account_id=ACCOUNT)['changed'] is False

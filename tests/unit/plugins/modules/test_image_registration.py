@@ -29,7 +29,7 @@ def fixture_registers(cloud):
 # --- a cloud whose new images are everybody's
 
 
-def test_a_new_image_that_is_to_be_private_is_made_private_whatever_the_clouds_default_is(cloud, run, registers):
+def test_a_new_image_that_should_be_private_is_private_whatever_the_clouds_default(cloud, run, registers):
     cloud.on('DescribeImages', images())
     predicted = run('image', check=True, **SYSTEM, launch_permissions={'public': False, 'accounts': []})
     cloud.on('DescribeImages', images(), images(ebs_image()))
@@ -127,7 +127,7 @@ def test_after_a_failed_deregistration_interrupts_count_again(cloud, run, regist
 
 
 @pytest.mark.parametrize('option', [{'kernel_id': 'eki-1'}, {'ramdisk_id': 'eri-1'}, {'virtualization_type': 'paravirtual'}])
-def test_what_the_cloud_does_not_heed_for_a_snapshot_is_refused(cloud, run, registers, option):
+def test_options_that_the_cloud_ignores_for_a_snapshot_are_refused(cloud, run, registers, option):
     for check in (True, False):
         result = run('image', check=check, **SYSTEM, **option)
         assert result['failed'] and f'An image from a snapshot has no {next(iter(option))}' in result['msg']

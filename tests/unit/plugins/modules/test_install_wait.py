@@ -206,7 +206,7 @@ def test_the_console_is_waited_for_until_all_was_seen_whatever_the_order(cloud, 
         ([RUNNING], ['booting\n'], 'has shown nothing new for 60 s. Still missing: login:'),
     ],
 )
-def test_waiting_for_the_console_ends_when_it_is_in_vain(cloud, clock, run, describe, texts, message):
+def test_waiting_for_the_console_ends_when_the_text_can_no_longer_come(cloud, clock, run, describe, texts, message):
     cloud.on('DescribeInstances', *describe)
     cloud.on('GetConsoleOutput', *talking(*texts))
     options = {'wait_for': ['login:'], 'failure_patterns': ['panic'], 'silence_timeout': 60}

@@ -41,7 +41,7 @@ def test_after_an_installation_by_hand_a_power_off_counts_unless_a_line_names_an
     assert run('install_wait', instance_id='i-1', **options)['install']['ended'] == ended
 
 
-def test_a_person_is_told_how_to_connect_once_the_installer_listens(cloud, clock, run, tmp_path):
+def test_a_person_gets_the_command_to_connect_once_the_installer_listens(cloud, clock, run, tmp_path):
     progress = tmp_path / 'progress'
     with socket.socket() as port:
         port.bind(('127.0.0.1', 0))

@@ -181,7 +181,7 @@ def test_a_cloud_that_cannot_change_user_data_starts_the_instance_with_a_warning
     assert 'cannot change the user data of an instance, so instance i-1 keeps its own' in str(result['warnings'])
 
 
-def test_a_stopping_instance_that_is_not_to_be_waited_for_cannot_be_started(cloud, clock, run):
+def test_without_wait_a_stopping_instance_cannot_be_started(cloud, clock, run):
     cloud.on('DescribeInstances', instances(instance('stopping', root='ebs', Name='box')))
     for check in (True, False):
         result = run('instance', check=check, name='box', wait=False)

@@ -143,7 +143,7 @@ def test_a_missing_file_is_an_error(run, tmp_path):
     assert 'No such file' in run(path=str(tmp_path / 'none.xml'))['msg']
 
 
-def test_boot_parameters_that_cannot_be_are_an_error(run, file):
+def test_invalid_boot_parameters_are_an_error(run, file):
     assert 'longer than 2047' in run(boot_params='x' * 2048)['msg']
     assert '0x20-0x7e' in run(boot_params='a\nb')['msg']
     assert file.read_text() == DOMAIN

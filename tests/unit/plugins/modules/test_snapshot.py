@@ -112,7 +112,7 @@ def test_a_pending_snapshot_is_deleted_as_soon_as_it_is_completed(cloud, clock, 
     assert seen == [4]
 
 
-def test_a_pending_snapshot_that_is_not_to_be_waited_for_cannot_be_deleted(cloud, clock, run):
+def test_without_wait_a_pending_snapshot_cannot_be_deleted(cloud, clock, run):
     cloud.on('DescribeSnapshots', snapshots(snapshot('pending')))
     for check in (True, False):
         result = run('snapshot', check=check, snapshot_id='snap-1', state='absent', wait=False)

@@ -92,7 +92,7 @@ def test_a_preseed_file_is_checked_with_a_debconf_database_of_its_own(monkeypatc
     assert check(PRESEED + 'd-i a/b strng x\n', '', '').problems == ['line 2: Unknown type strng']
 
 
-def test_a_check_that_does_not_run_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_check_that_does_not_run_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = tmp_path / 'debconf-set-selections'
     program.write_text('#!/bin/sh\nexit 1\n')
     program.chmod(0o755)

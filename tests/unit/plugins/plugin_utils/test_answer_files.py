@@ -217,7 +217,7 @@ def test_all_combinations_of_version_and_options_are_valid_and_prove_their_succe
 
 
 @pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
-def test_shellcheck_has_nothing_to_say_about_the_scripts(tmp_path: Path) -> None:
+def test_shellcheck_finds_nothing_in_the_scripts(tmp_path: Path) -> None:
     # One call for all, each script once: many are the same with each installer.
     names = {
         script: f'{form}-{kind}-{i}.sh'

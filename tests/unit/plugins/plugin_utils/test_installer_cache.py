@@ -47,6 +47,6 @@ def test_another_file_than_the_one_asked_for_is_not_kept(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / 'cache').iterdir() if not path.name.endswith('.lock')] == []
 
 
-def test_what_cannot_be_had_is_named(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_fetched_is_named(tmp_path: Path) -> None:
     with pytest.raises(installer_cache.FetchFailed, match='no/such/file'):
         installer_cache.fetch('/no/such/file', DIGEST, tmp_path)

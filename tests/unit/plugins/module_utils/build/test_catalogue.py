@@ -146,7 +146,7 @@ def test_the_longest_name_of_a_system_counts() -> None:
     assert ALL.entry('debian-testing')['suite'] == 'testing'
 
 
-def test_a_newer_version_takes_the_newest_entry_and_says_so() -> None:
+def test_a_newer_version_takes_the_newest_entry_with_a_warning() -> None:
     entry = ALL.entry('fedora-46')
     system = catalogue.resolve(entry, 'fedora-46', 'x86_64', '')
     assert (entry['newer_than'], catalogue.located(system, 'http://m')['kickstart_version']) == ('44', 'F46')

@@ -178,7 +178,7 @@ def test_without_a_given_network_the_address_that_this_machine_sends_from_is_adm
     assert asked == [CLOUD]
 
 
-def test_a_cloud_behind_the_loopback_interface_says_nothing_about_the_operator() -> None:
+def test_a_cloud_behind_the_loopback_interface_does_not_reveal_the_operators_address() -> None:
     assert remote.source_address('http://127.0.0.1:8773/services/compute').startswith('127.')
     with pytest.raises(remote.OperatorAddressError, match='image_build_operator_cidr is empty'):
         remote.admitted('', 'http://127.0.0.1:8773/services/compute')

@@ -245,7 +245,7 @@ def test_a_credential_file_counts_only_without_a_pair_of_keys_in_variables(tmp_p
         find_credentials({}, environment)
 
 
-def test_without_anything_the_message_names_all_that_was_looked_at(tmp_path):
+def test_without_credentials_the_message_names_every_place_that_was_searched(tmp_path):
     with pytest.raises(CredentialsError) as caught:
         find_credentials({'ec2_url': 'http://o/'}, {'HOME': str(tmp_path), 'EC2_SECRET_KEY': 'hidden'})
     message = str(caught.value)

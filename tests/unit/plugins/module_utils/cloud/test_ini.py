@@ -72,7 +72,7 @@ def test_use_takes_the_option_of_another_section_or_another_option_of_it():
     assert read('[user a]\nkey-id = use nobody\n[user *]\nx = 1').user_option('a', 'key-id') is None
 
 
-def test_use_in_a_circle_is_an_error_and_no_value():
+def test_a_circular_use_is_an_error():
     with pytest.raises(IniError, match='refers to itself'):
         read('[user a]\nkey-id = use b\n[user b]\nkey-id = use a\n').user_option('a', 'key-id')
 

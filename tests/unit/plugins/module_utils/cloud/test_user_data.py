@@ -28,7 +28,7 @@ def test_without_options_there_is_no_user_data():
 
 
 @pytest.mark.parametrize('own', ['#cloud-config\nhostname: box\n', '#!/bin/sh\necho "ü"\n', 'plain', MULTIPART])
-def test_user_data_alone_stay_as_they_are(own):
+def test_user_data_alone_is_unchanged(own):
     assert compose(None, None, False, own) == own.encode()
 
 
@@ -137,6 +137,6 @@ def test_two_sets_of_boot_parameters_are_refused(own):
         compose('ip=dhcp', None, False, own)
 
 
-def test_boot_parameters_in_the_users_own_data_obey_the_nodes_limit():
+def test_boot_parameters_in_the_users_own_data_have_the_nodes_limit():
     with pytest.raises(UserDataError, match='12287'):
         compose(None, None, False, 'bootparams=x\n' + 'y' * 12287)

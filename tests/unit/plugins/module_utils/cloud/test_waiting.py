@@ -22,7 +22,7 @@ def failed(resource):
     return resource['state'] == 'failed'
 
 
-def test_nothing_is_waited_for_what_is_there(clock):
+def test_a_resource_that_is_already_available_needs_no_waiting(clock):
     start = clock.now
     assert wait_for(lambda: {'state': 'available'}, available, 'it', 0) == {'state': 'available'}
     assert clock.now == start

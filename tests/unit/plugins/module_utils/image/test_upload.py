@@ -252,7 +252,7 @@ def test_one_part_that_cannot_be_sent_ends_it_all(storage, bucket):
 # --- the bucket
 
 
-def test_a_missing_bucket_is_created_and_ours_is_not(storage, bucket):
+def test_only_a_missing_bucket_is_created(storage, bucket):
     bucket.ensure()
     assert storage.puts == []
     storage.buckets.remove('b')

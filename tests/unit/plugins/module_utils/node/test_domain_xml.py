@@ -141,7 +141,7 @@ def test_the_command_line(value, line):
 
 
 @pytest.mark.parametrize('value', ['x' * 2048, 'a\nb', 'a\n', 'a\tb', 'a\0', 'ä', '\x7f', '\u2028'])
-def test_boot_parameters_that_cannot_be(value):
+def test_invalid_boot_parameters_are_refused(value):
     with pytest.raises(domain_xml.InvalidDomain, match='the boot parameters'):
         domain_xml.command_line(value)
 
