@@ -121,7 +121,7 @@ class BuildLeftoversModule(CloudModule):
         self._deadline = time.monotonic() + self.params['wait_timeout']
         if not self.params['claim']:
             return self._find()
-        # A failure of the cloud ends many a build, and it may last longer than the build.
+        # An outage of the cloud makes many builds fail, and may last longer than the build.
         aim = f'the cloud to list what the build {self.params["name"]} created'
         found = wait_for(
             lambda: {'leftovers': self._find()}, lambda _found: True, aim, self.params['wait_timeout'], report=self.report

@@ -321,8 +321,8 @@ class InstallWait(CloudModule):
         port, allowed = params['port'], params['port_cidr']
         if port and allowed and not remote.comes_from(allowed, params['address']):
             report.note(
-                f'Only {allowed} may connect to port {port}, so this host cannot see when the installer is ready. '
-                'Repeat the command until it answers.'
+                f'Only {allowed} may connect to port {port}, so this host cannot detect when the installer is ready. '
+                'Repeat the command until the installer responds.'
             )
             port = 0
         return Listener(params['address'], port, params['port_timeout'], params['announce'], report)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps that belong together: an interrupt waits until the last of them is done."""
+"""Steps that belong together: an interrupt takes effect after the last of them."""
 
 from __future__ import annotations
 
