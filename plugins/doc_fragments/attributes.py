@@ -25,7 +25,7 @@ attributes:
 options: {}
 attributes:
   check_mode:
-    description: Only reads, also in check mode.
+    description: Only reads, even in check mode.
     support: full
   diff_mode:
     description: Returns the changes; in check mode, those that would be made.

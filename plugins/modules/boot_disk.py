@@ -56,7 +56,7 @@ requirements:
   - syslinux and mtools
   - "for O(uefi) the files of syslinux for UEFI (Debian: syslinux-efi)"
 notes:
-  - The module makes the image in E(TMPDIR) (default C(/var/tmp)), also in check mode, and compares it with O(dest).
+  - The module makes the image in E(TMPDIR) (default C(/var/tmp)), even in check mode, and compares it with O(dest).
 seealso: [{module: eucalyptus.cloud.image}, {module: eucalyptus.cloud.instance}]
 """
 

@@ -139,7 +139,7 @@ software:
   description:
     - Versions of C(cloud), C(collection) and C(ansible).
     - C(cloud) is empty before Eucalyptus 4.2, and if the cloud did not reply.
-  returned: always, also after a failure
+  returned: always, even after a failure
   type: dict
   sample: {cloud: Eucalyptus/4.4.2, collection: 0.1.0, ansible: 2.19.4}
 systems:

@@ -37,7 +37,7 @@ class Power:
         return store.rows(WANTED, self._settings.node)
 
     def is_off(self, store: Store, instance_id: str) -> bool:
-        """Whether the cloud has requested that the guest is switched off, so that its end is no failure."""
+        """Whether the cloud has requested that the guest is switched off, so that its end is not a failure."""
         return store.row("SELECT 1 FROM guest_requests WHERE instance_id = ? AND wanted = 'off'", instance_id) is not None
 
     def serve(self, store: Store, row: sqlite3.Row, instance: Instance | None) -> None:

@@ -108,7 +108,7 @@ def _resources(cloud: Cloud, tag: str, name: str) -> tuple[list[Leftover], set[s
             if kind is IMAGE and _is_shared_boot_disk(resource, name):
                 is_ours = resource['image_id'] not in images_in_use
             if kind is VOLUME and is_ours:
-                volumes.add(resource['volume_id'])  # also one that is only still listed leads to its snapshots
+                volumes.add(resource['volume_id'])  # even one that is gone but still listed leads to its snapshots
             finished = f'{tag}-key' in resource['tags']
             if kind is IMAGE and (finished or not is_ours):
                 kept.add(resource['snapshot_id'])

@@ -93,7 +93,7 @@ def read_reply(cloud: Cloud, kind: Kind, reply: Resource) -> list[Resource]:
 
 
 def request_removal(cloud: Cloud, kind: Kind, resource_id: str) -> None:
-    """Ask the cloud to remove a resource. One that no longer exists is no error. Raises CloudError."""
+    """Request the removal of a resource. One that no longer exists is not an error. Raises CloudError."""
     several = kind.remove.endswith('s')
     which: dict[str, t.Any] = {kind.ids: [resource_id]} if several else {kind.parameter: resource_id}
     if kind.which:

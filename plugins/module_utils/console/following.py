@@ -185,7 +185,7 @@ def console_output(cloud: Cloud, instance_id: str) -> bytes:
     """Return the console as the cloud shows it, b'' if it shows none; without secrets (see text.py).
 
     A cloud of version 4 or 5 answers with an error while the instance is not in state running, and any cloud may
-    fail to reach the node. What was seen before stays valid, so such an answer is no error here. Raises CloudError
+    fail to reach the node. The earlier output stays valid, so such an answer is not an error here. Raises CloudError
     when no cloud has answered at all.
     """
     try:

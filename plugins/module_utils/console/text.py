@@ -51,7 +51,7 @@ REMEMBERED = 5000
 
 
 def without_secrets(data: bytes) -> bytes:
-    """Return the console with the signatures of presigned URLs hidden, also one whose beginning is not in the window, and
+    """Return the console with the signatures of presigned URLs hidden, even one whose beginning is not in the window, and
     the passwords among boot parameters."""
     return PASSWORD.sub(rb'\1(hidden)', SIGNATURE.sub(lambda found: (found[1] or b'') + b'(hidden)', data))
 

@@ -39,7 +39,7 @@ def compile_patterns(patterns: t.Iterable[str]) -> list[re.Pattern[str]]:
 def first_match(
     patterns: t.Iterable[re.Pattern[str]], lines: t.Sequence[str], before: str = ''
 ) -> tuple[int, re.Match[str]] | None:
-    """Return the first match in a line, and the line's index; also one that a terminal broke over two lines.
+    """Return the first match in a line, and the line's index, even for a match that a terminal broke over two lines.
 
     ``before`` is the line before the first one.
     """

@@ -168,7 +168,7 @@ def _registered_after_all(cloud: Cloud, request: dict[str, t.Any], error: CloudE
 
 
 def registered(cloud: Cloud, *owners: str) -> list[Resource]:
-    """All images of the account and of these owners. Raises CloudError, also for an incomplete answer."""
+    """All images of the account and of these owners. Raises CloudError, even for an incomplete answer."""
     reply = cloud.ec2('describe_images', 'the images', Owners=['self', *owners])
     if 'Images' not in reply:
         raise CloudError('DescribeImages failed: the answer was cut short in transit.', 'DescribeImages')

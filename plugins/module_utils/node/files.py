@@ -111,7 +111,7 @@ def _exchange(one, other):
 
 def remove(path):
     # type: (str) -> None
-    """Remove a file, a link or a directory with its contents. A missing path is no error."""
+    """Remove a file, a link or a directory with its contents. A missing path is not an error."""
     try:
         if stat.S_ISDIR(os.lstat(path).st_mode):
             shutil.rmtree(path)

@@ -17,7 +17,7 @@ class Report:
     """Writes one JSON object per line: {"text": "…", "note": true} is always printed, {"text": "…"} if there is room,
     {"text": "…", "passing": true} only on a terminal.
 
-    Without a path nothing is written. A file that cannot be written is no error, because no task needs its progress.
+    Without a path nothing is written. A file that cannot be written is not an error, because no task needs its progress.
     """
 
     def __init__(self, path: str | None) -> None:
