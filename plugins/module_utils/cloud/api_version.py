@@ -31,10 +31,12 @@ class ApiVersion:
 
     def watch(self, client: t.Any) -> None:
         """Learn from the replies to botocore's client for EC2, and set the version of its requests."""
-        client.meta.events.register('before-parse.ec2', self._learn)
+        client.meta.events.register('response-received.ec2', self._learn)
         client.meta.events.register('before-call.ec2', self._set)
 
-    def _learn(self, response_dict: dict[str, t.Any], **_rest: t.Any) -> None:
+    def _learn(self, response_dict: dict[str, t.Any] | None, **_rest: t.Any) -> None:
+        if response_dict is None:  # no reply
+            return
         server = response_dict['headers'].get('Server', '')
         self.software = server if server.startswith('Eucalyptus/') else ''
         root = _ROOT.match(response_dict['body'])
