@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kit.ports import free_port
+from tests.kit.waiting import wait_for
 
 from .conftest import EUCALAB, BuildLab, run
 
@@ -90,22 +92,66 @@ def test_a_plain_tenant_builds_on_nodes_without_the_hook(plain: BuildLab) -> Non
     assert 'nothing had to be done' in again.stdout and 'changed=0' in again.stdout
 
 
-@pytest.mark.long
-@pytest.mark.parametrize('plain', ['4.4'], indirect=True)
-def test_a_killed_build_leaves_neither_a_boot_disk_with_a_secret_nor_its_bundle(plain: BuildLab, tmp_path: Path) -> None:
-    variables = tenants_variables(plain, image_build_root_password_hash=HASH)
-    build = plain.start_build(variables, tmp_path / 'output')
+# A task, and the seconds after its start.
+KILLED_IN = {
+    'Register the boot disk': 0.5,
+    'Start the installer': 0.5,
+    'Wait for the installer to power off': 2,
+    'Remove the boot disk, which contains the URL of the answer file': 0.3,
+}
+
+
+def kill_in(lab: BuildLab, task: str, seconds: float, variables: dict, output: Path) -> None:
+    """Start a build, and kill its playbook in this task. A task that includes a step's file may have the name of one in it."""
+    header = re.compile(rf'^TASK \[.*: {re.escape(task)}\] ', re.MULTILINE)
+    build = lab.start_build(variables, output)
     try:
-        assert plain.installs(build), (tmp_path / 'output').read_text()
-        (disk,) = boot_disks(plain)
-        assert re.fullmatch(r'plain-[0-9a-f]{10}-boot', disk[1])
+        while len(header.findall(output.read_text())) < 1 + (task == 'Start the installer'):
+            assert build.poll() is None, output.read_text()
+            time.sleep(0.05)
+        time.sleep(seconds)
         os.kill(build.pid, signal.SIGKILL)
         build.wait(timeout=60)
     finally:
         build.kill()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('plain', ['4.4'], indirect=True)
+def test_a_build_killed_while_it_has_a_boot_disk_with_a_secret_leaves_neither_that_nor_its_bundle(
+    plain: BuildLab, tmp_path: Path
+) -> None:
+    for number, (task, seconds) in enumerate(KILLED_IN.items()):
+        variables = tenants_variables(plain, image_build_name=f'killed-{number}', image_build_root_password_hash=HASH)
+        kill_in(plain, task, seconds, variables, tmp_path / 'output')
+        assert plain.settled() == [], task
+        wait_for(f'no boot disk after {task}', lambda: not boot_disks(plain) and not bundles(plain), 60)
+        assert not [*plain.builds.glob('*/*boot.img*')], task
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('plain', ['4.4'], indirect=True)
+def test_two_builds_with_one_name_and_other_parameters_do_not_disturb_each_other(plain: BuildLab, tmp_path: Path) -> None:
+    builds = [
+        plain.start_build(
+            tenants_variables(plain, image_build_installer_options=[f'build={number}']),
+            tmp_path / f'output-{number}',
+        )
+        for number in (1, 2)
+    ]
+    try:
+        assert [build.wait(timeout=900) for build in builds] == [0, 0], [file.read_text() for file in tmp_path.iterdir()]
+    finally:
+        for build in builds:
+            build.kill()
+    disks = boot_disks(plain)
+    assert len(disks) == len(bundles(plain)) == 2
     assert plain.settled() == []
-    assert boot_disks(plain) == []
-    assert bundles(plain) == set()
+    # A build with the same disk and another answer file makes no third one.
+    post = {'image_build_post': 'echo more > /etc/motd'}
+    third = plain.build(tenants_variables(plain, image_build_installer_options=['build=1'], **post))
+    assert third.returncode == 0, third.stdout
+    assert boot_disks(plain) == disks
 
 
 @pytest.mark.long
