@@ -18,7 +18,7 @@ import pytest
 
 from tests.kit.waiting import wait_for
 
-from .conftest import ROOT, BuildLab, build_lab, run
+from .conftest import EUCALAB, ROOT, BuildLab, build_lab, run
 from .test_build import image_of, text
 
 pytestmark = pytest.mark.long
@@ -114,16 +114,27 @@ def test_an_instance_installs_itself_once_and_from_then_on_is_the_system(lab: Bu
     assert lab.settled() == []
 
 
-def test_a_self_installation_takes_at_most_four_fifths_of_the_build_of_an_image(lab: BuildLab) -> None:
+def pace(lab: BuildLab, factor: float) -> None:
+    changed = run(*EUCALAB, 'up', '--name', lab.home.name, '--pace', str(factor))
+    assert changed.returncode == 0, text(changed)
+
+
+def test_a_self_installation_takes_at_most_four_fifths_of_the_time_of_an_image(lab: BuildLab) -> None:
+    """At the pace of a real cloud, with everything registered that later builds use again."""
     if lab.config.play != '4.4':
         pytest.skip('measured once')
-    began = time.monotonic()
-    built = lab.build({**lab.variables('busybox'), 'image_build_name': 'by-hook'})
-    assert image_of(built)
-    by_hook, began = time.monotonic() - began, time.monotonic()
-    output = install(lab, itself(lab, 'second'))
-    ratio = (time.monotonic() - began) / by_hook
-    print(f'self_installation {ratio:.2f} of an image (target 0.8) {"ok" if ratio <= 0.8 else "short"}')
+    pace(lab, 1)
+    try:
+        began = time.monotonic()
+        built = lab.build({**lab.variables('busybox'), 'image_build_name': 'by-hook'})
+        assert image_of(built)
+        by_hook, began = time.monotonic() - began, time.monotonic()
+        output = install(lab, itself(lab, 'second'))
+        seconds = time.monotonic() - began
+    finally:
+        pace(lab, 0.1)
+    ratio = seconds / by_hook
+    print(f'self_installation {ratio:.2f} (target 0.8) {"ok" if ratio <= 0.8 else "short"}: {seconds:.0f} s, image {by_hook:.0f} s')
     assert 'make the empty root' not in output  # that of an earlier one was found
     end(lab, instance_of(output), 'second')
     assert ratio < 1
@@ -140,7 +151,7 @@ def test_a_reboot_during_the_installation_does_not_install_a_second_time(lab: Bu
         (instance,) = [one['id'] for one in lab.rows("SELECT id FROM instances WHERE state = 'running'")]
         node = int((lab.home / 'run/node1.pid').read_text().split()[0])
         os.kill(node, signal.SIGKILL)
-        up = run('python', '-m', 'eucalab', 'up', '--name', lab.home.name)
+        up = run(*EUCALAB, 'up', '--name', lab.home.name)
         assert up.returncode == 0, text(up)
         lab.ec2().reboot_instances(InstanceIds=[instance])
         assert build.wait(timeout=400) != 0
