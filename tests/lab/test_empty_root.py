@@ -22,14 +22,15 @@ NAME = 'empty-1g-x86_64-one'
 pytestmark = pytest.mark.long
 
 
-def install(lab: Lab, tmp_path: Path, port: int) -> str:
+def install(lab: Lab, tmp_path: Path, port: int, step: str = 'start the installer', size: int = 1) -> str:
+    """The output of a build that fails at this step."""
     variables = {
         'image_build_name': 'itself',
         'image_build_connection': {**connection(lab), 'ec2_url': f'http://127.0.0.1:{port}/services/compute'},
         'image_build_node_installer': 'debian-12',
         'image_build_answer_file': 'kickstart.cfg.j2',
         'image_build_install_url': 'http://mirror.example.com/debian',
-        'image_build_volume_size': 1,
+        'image_build_volume_size': size,
     }
     done = subprocess.run(
         ['ansible-playbook', PLAYBOOK, '-e', json.dumps(variables)],
@@ -41,7 +42,7 @@ def install(lab: Lab, tmp_path: Path, port: int) -> str:
         check=False,
     )
     said = ' '.join((done.stdout + done.stderr).split())
-    assert done.returncode != 0 and 'failed at: start the installer' in said, said
+    assert done.returncode != 0 and f'failed at: {step}.' in said, said
     return said
 
 
@@ -68,4 +69,7 @@ def test_two_builds_that_make_an_empty_root_at_once_use_the_same_and_the_next_on
     assert [one['SnapshotId'] for one in ec2.describe_snapshots(OwnerIds=['self'])['Snapshots']] == [snapshot]
     assert [one['VolumeId'] for one in ec2.describe_volumes()['Volumes'] if one['State'] in ('available', 'in-use')] == [volume]
 
+    with bad_line(lab_api.port, 'RegisterImage', refused=True) as port:
+        assert 'HTTP status 403' in install(lab_api, tmp_path, port, 'make the empty root', size=2)
+    assert len(ec2.describe_snapshots(OwnerIds=['self'])['Snapshots']) == 1
     assert 'Create an empty volume' in said and 'Create an empty volume' not in again
