@@ -12,8 +12,9 @@ import re
 from urllib.parse import unquote
 
 HIDDEN = 'the URL'  # replaces a URL whose secret parts cannot be recognised
-# A scheme, perhaps the user, the host with its port and the path, perhaps a query: the user and the query may be secret.
-URL = re.compile(r'(\w+://)([^/?#]*@)?((?:[\w.-]+|\[[\w:.]+\])(?::\d+)?(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
+# A scheme, perhaps the user, the host with its port (none in file:///path) and the path, perhaps a query: the user and the query
+# may be secret.
+URL = re.compile(r'(\w+://)([^/?#]*@)?((?:(?:[\w.-]+|\[[\w:.]+\])(?::\d+)?|(?=/))(?:/[^?#]*)?)([?#].*)?', re.DOTALL)
 IN_TEXT = re.compile(r'\w+://[^\s"\'<>]+')
 SIGNATURE = re.compile(r'(?:signature|security-token|sig)=([^&\s"\'#;]+)', re.IGNORECASE)
 PASSWORD = re.compile(

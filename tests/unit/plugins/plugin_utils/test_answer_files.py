@@ -24,6 +24,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.build import answers, boot, catalogue
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets import secret_parts
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.console import proof
 from ansible_collections.eucalyptus.cloud.plugins.plugin_utils import answer_checks, systems, templates
 from ansible_collections.eucalyptus.cloud.tests.unit.plugins.build_kit import EVALUATED, ROLE
@@ -260,6 +261,12 @@ def test_with_a_user_and_the_defaults_of_its_system_every_answer_file_fits_into_
         defaults = inputs({'system': name}) | {'cloud_init': CATALOGUE.entry(name).get('cloud_init', False)}
         text = render(form, **defaults, users=[{'name': 'ops', 'ssh_keys': [KEY]}])
         assert len(text.encode()) <= boot.MOST_USER_DATA, name
+
+
+def test_the_boot_parameters_of_no_system_count_as_a_secret_so_that_its_builds_can_have_one_boot_disk() -> None:
+    for name in CATALOGUE.names():
+        located = catalogue.located(catalogue.resolve(CATALOGUE.entry(name), name, 'x86_64', ''), 'http://mirror.example.com/os')
+        assert secret_parts(located['boot_params']['unattended']) == set(), name
 
 
 # --- what a partition table must have

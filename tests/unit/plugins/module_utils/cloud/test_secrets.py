@@ -19,6 +19,8 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.secrets imp
         ('https://token@[::1]:8443/image#abc', 'https://[::1]:8443/image', {'https://token@', '#abc'}),
         ('ftp://me:Pa55@x.test/image', 'ftp://x.test/image', {'ftp://me:Pa55@'}),
         ('https://me:Pa/55@x.test/image', 'the URL', {'https://me:Pa/55@x.test/image'}),
+        ('file:///var/lib/fai/config', 'file:///var/lib/fai/config', set()),
+        ('http://u:geheim@/x', 'http:///x', {'http://u:geheim@'}),
     ],
 )
 def test_messages_name_a_url_without_user_and_query_and_ansible_masks_these(src, named, secrets):
