@@ -15,7 +15,8 @@ options:
       - If omitted, no tag is changed. Eucalyptus before 3.3 has no tags, so the task fails there.
     type: dict
   purge_tags:
-    description: Whether to remove the tags that are not in O(tags), except the cloud's own (C(aws:), C(euca:)).
+    description: Whether to remove the tags that are not in O(tags), except the cloud's own (C(aws:), C(euca:)) and those of the
+      role P(eucalyptus.cloud.image_build#role) (C(eucalyptus.cloud/build)).
     type: bool
     default: false
 """

@@ -31,6 +31,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.resources i
     remove,
 )
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.security_groups import SECURITY_GROUP
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import SYSTEM
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.waiting import WaitError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import CollectionError
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.image.registration import IMAGE
@@ -131,7 +132,9 @@ def _untagged_is_ours(kind: Kind, resource: Resource, name: str, volumes: set[st
     if not BUILD.fullmatch(name):
         return False
     if kind is INSTANCE:
-        return (resource['client_token'] or '').startswith(f'{name[-TOKEN_LENGTH:]}.')
+        # Somebody may have replaced the tags of a finished instance. An interrupted build sets all tags or none.
+        own = [key for key in resource['tags'] if not key.startswith(SYSTEM)]
+        return not own and (resource['client_token'] or '').startswith(f'{name[-TOKEN_LENGTH:]}.')
     return kind is SECURITY_GROUP and bool(resource['name'] == name)
 
 

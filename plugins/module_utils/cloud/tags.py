@@ -13,6 +13,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.plan import Plan
 # The tag of a build's resources; its value is the build's name.
 BUILD_TAG = 'eucalyptus.cloud/build'
 SYSTEM = ('aws:', 'euca:')
+PROTECTED = (*SYSTEM, BUILD_TAG)  # without a build's tags, the next build would take its result for a leftover, and remove it
 KEY_LENGTH, VALUE_LENGTH = 128, 256
 
 
@@ -58,7 +59,7 @@ def plan_tags(plan: Plan, cloud: Cloud, resource_id: t.Callable[[], str], params
         check_tag(key, value)
     # Without the option tags, purge_tags has no effect: otherwise setting a name would remove all other tags.
     purge = params.get('purge_tags') and params.get('tags') is not None
-    surplus = {key: value for key, value in present.items() if purge and key not in wanted and not key.startswith(SYSTEM)}
+    surplus = {key: value for key, value in present.items() if purge and key not in wanted and not key.startswith(PROTECTED)}
     if missing:
         plan.step(
             f'set tags {", ".join(sorted(missing))}',

@@ -195,6 +195,14 @@ def test_an_untagged_resource_is_found_by_token_and_volume(empty, run):
     assert 'i-1' not in str(run('build_leftovers', check=True, **OPTIONS)['leftovers'])
 
 
+def test_a_finished_instance_whose_tags_somebody_replaced_stays(empty, run):
+    token = '<clientToken>debian-0123456789.1700000000install</clientToken>'
+    empty.on('DescribeInstances', instance('running', token + TAG.replace('eucalyptus.cloud/build', 'team')))
+    assert run('build_leftovers', **OPTIONS)['leftovers'] == []
+    empty.on('DescribeInstances', instance('running', token + TAG.replace('eucalyptus.cloud/build', 'euca:node')))
+    assert len(run('build_leftovers', check=True, **OPTIONS)['leftovers']) == 1
+
+
 def test_the_volume_by_which_a_pending_snapshot_is_found_stays_as_long_as_that(empty, clock, run):
     untagged = snapshot('pending').replace(TAG, '<volumeId>vol-1</volumeId>')
     empty.on('DescribeVolumes', volume('available'))

@@ -28,9 +28,9 @@ def test_without_purge_tags_are_only_added():
     assert words({'tags': {'old': '1', 'new': 2}}) == (['set tags new'], {**PRESENT, 'new': '2'})
 
 
-def test_purging_leaves_the_name_that_is_given_and_the_clouds_own():
-    kept = {'Name': 'x', 'euca:node': 'n', 'aws:y': 'z'}
-    assert words({'tags': {}, 'name': 'x', 'purge_tags': True}) == (['remove tags old'], kept)
+def test_purging_leaves_the_name_that_is_given_the_clouds_own_and_those_of_a_build():
+    kept = {'Name': 'x', 'euca:node': 'n', 'aws:y': 'z', 'eucalyptus.cloud/build': 'b', 'eucalyptus.cloud/build-key': 'k'}
+    assert words({'tags': {}, 'name': 'x', 'purge_tags': True}, {**kept, 'old': '1'}) == (['remove tags old'], kept)
 
 
 def test_a_changed_name_is_one_step():
