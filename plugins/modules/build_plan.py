@@ -273,7 +273,7 @@ class BuildPlan(CloudModule):
             self.build['root'] = self_install.root(self.cloud, recipe['volume_size'], recipe['architecture'], zone)
         # Without a secret in it, a boot disk is the same for every build of this installer with these parameters. Then its name
         # contains a digest of its content, and it stays registered.
-        own = way == boot.DISK and (by == boot.BY_URL or bool(secret_parts(boot_params)))
+        own = way == boot.DISK and (by == boot.BY_URL or bool(secret_parts(boot_params)) or boot.sets_password(boot_params))
         self.build['boot'] = {
             'way': way,
             'reason': reason,

@@ -29,7 +29,10 @@ FILES = ('kernel', 'ramdisk')
 # Secrets anywhere in a text: hashes, signatures and users in URLs, users for curl.
 SECRET = re.compile(rf'{CRYPT.pattern}|(?i:signature=|://[^/\s]*@|\s(?:-u|--user)[ =]?[^\s:]+:\S)')
 # Words in a line that may set a password, and harmless text that contains such words.
-SETTING = re.compile(r'(?i)passw|passphrase|rootpw|sshpw|secret|token|psk|private key|credential|authorization|api.?key')
+SETTING = re.compile(
+    r'(?i)passw|passphrase|sshpass|pw\b|pwd[ \t]*[=:]|secret|token|psk|private key|credential|authorization|x-auth|\bsig='
+    r'|(?:api|activation).?key|(?:user(?:add|mod)|\bmysql\w*)\b[^;&|\n]*\s-p'
+)
 HARMLESS = re.compile(
     r'^\s*#.*|/etc/passwd|NOPASSWD|rootpw(?=\s.*--lock\b)(?:\s+(?:--\w+|locked|[*!]+))+\s*$'
     r'|passwd/[\w-]+\s+(?:boolean\s+\w+|password\s+[*!]+)\s*$',
@@ -122,10 +125,11 @@ def holds_secret(text: str, values: t.Mapping[str, t.Any], own_template: bool) -
     is examined, and a doubtful one counts as a password.
     """
     given = [values.get('root_password_hash'), *(user.get('password_hash') for user in values.get('users') or [])]
-    if any(given) or any(_sets_password(values.get(name) or '') for name in MAY_HOLD_SECRETS):
+    if any(given) or any(sets_password(values.get(name) or '') for name in MAY_HOLD_SECRETS):
         return True
-    return not own_template and _sets_password(text)
+    return not own_template and sets_password(text)
 
 
-def _sets_password(text: str) -> bool:
+def sets_password(text: str) -> bool:
+    """Whether a text may contain a password. A doubtful line counts as one."""
     return bool(SECRET.search(text) or SETTING.search(HARMLESS.sub('', text)))

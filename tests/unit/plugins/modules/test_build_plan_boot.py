@@ -92,10 +92,11 @@ def test_a_disk_with_a_secret_url_belongs_to_one_build(
     assert {name: build['boot'][name] for name in expected} == expected
 
 
+@pytest.mark.parametrize('word', ['inst.sshpw=geheim', 'rhsm.activationkey=geheim'])
 def test_a_disk_with_a_password_in_its_parameters_belongs_to_one_build(
-    tenant: FakeCloud, plan: Planner, files: dict[str, str]
+    tenant: FakeCloud, plan: Planner, files: dict[str, str], word: str
 ) -> None:
-    build = plan(**files, boot_params='inst.ks=ANSWER-FILE-URL inst.sshpw=geheim')['build']
+    build = plan(**files, boot_params=f'inst.ks=ANSWER-FILE-URL {word}')['build']
     expected = {'answer_file_by': 'user_data', 'image_name': f'{build["image_name"]}-boot', 'bucket': f'images-{ACCOUNT}'}
     assert {name: build['boot'][name] for name in expected} == expected
 
@@ -165,6 +166,13 @@ HASH = '$6$salt$ENGfQh2LykT/kSgvYcBGPq1'
         f'# rootpw --iscrypted {HASH}',
         f'rootpw --lock --iscrypted {HASH}',
         'rootpw --plaintext geheim --lock',
+        'useradd -m -p geheim ann',
+        'mysql -u root -pgeheim shop',
+        'subscription-manager register --org=1 --activationkey=geheim',
+        'echo "bindpw geheim" >> /etc/ldap.conf',
+        "sshpass -p geheim ssh h; echo 'pwd=geheim'",
+        'curl -H "X-Auth-Key: geheim" http://h/',
+        'wget "http://h/x?sig=geheim"',
     ],
 )
 def test_a_line_that_may_set_a_password_keeps_an_answer_file_out_of_user_data(line: str) -> None:
@@ -181,6 +189,7 @@ def test_a_line_that_may_set_a_password_keeps_an_answer_file_out_of_user_data(li
         'd-i passwd/root-password-crypted password *',
         "home=$(awk -F: '{ print $6 }' /etc/passwd)",
         "echo 'ops ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops",
+        'useradd -m -s /bin/bash ann; mkdir -p "$(pwd)/x"',
     ],
 )
 def test_a_line_without_a_password_does_not(line: str) -> None:
