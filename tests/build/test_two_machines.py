@@ -51,7 +51,7 @@ def test_one_machine_builds_one_waits_for_its_image_and_one_that_does_not_wait_i
     finally:
         for build in running.values():
             build.kill()
-    assert statuses == [0, 0], [output.read_text() for output in outputs.values()]
+    assert statuses == [0, 0], '\n'.join(output.read_text() for output in outputs.values())
     (image,) = [row[0] for row in lab.rows("SELECT id FROM images WHERE state = 'available' AND name LIKE ?", f'{name}-%')]
     assert image in outputs[builds].read_text()
     waited = outputs[waits].read_text()
