@@ -311,22 +311,22 @@ def test_the_installer_takes_the_volume_and_never_a_disk_of_the_instance(
     assert chosen_disk(shell, tmp_path / 'root', sized) == found
 
 
-ROOT = 'euca-bdm-ebs1-dev-vd'
+OWN_ROOT = 'euca-bdm-ebs1-dev-vd'
 
 
 @pytest.mark.parametrize('shell', SHELLS[:1], indirect=True)
 @pytest.mark.parametrize(
     ('disks', 'found'),
     [
-        ({'vda': (ROOT, BLANK, 4)}, 'vda'),
+        ({'vda': (OWN_ROOT, BLANK, 4)}, 'vda'),
         ({'vda': ('', BLANK, 4)}, 'vda'),  # Eucalyptus 3
         ({'vda': ('', EXT3, 9.97), 'vdb': ('', BLANK, 4)}, 'vdb'),
         # After an installation, or after one that was interrupted.
-        ({'vda': (ROOT, PARTITIONED, 4)}, ''),
+        ({'vda': (OWN_ROOT, PARTITIONED, 4)}, ''),
         ({'vda': ('', PARTITIONED, 4)}, ''),
         # A volume that somebody has attached.
-        ({'vda': (ROOT, PARTITIONED, 4), 'vdb': (OURS, BLANK, 4)}, ''),
-        ({'vda': (ROOT, BLANK, 4), 'vdb': (OURS, BLANK, 4)}, 'vda'),
+        ({'vda': (OWN_ROOT, PARTITIONED, 4), 'vdb': (OURS, BLANK, 4)}, ''),
+        ({'vda': (OWN_ROOT, BLANK, 4), 'vdb': (OURS, BLANK, 4)}, 'vda'),
     ],
 )
 def test_an_instance_installs_itself_onto_its_own_root_and_only_while_that_is_empty(
