@@ -324,6 +324,8 @@ OWN_ROOT = 'euca-bdm-ebs1-dev-vd'
         # After an installation, or after one that was interrupted.
         ({'vda': (OWN_ROOT, PARTITIONED, 4)}, ''),
         ({'vda': ('', PARTITIONED, 4)}, ''),
+        # It cannot be read, so nobody knows whether it is empty.
+        ({'vda': (ROOT, b'', 4)}, ''),
         # A volume that somebody has attached.
         ({'vda': (OWN_ROOT, PARTITIONED, 4), 'vdb': (OURS, BLANK, 4)}, ''),
         ({'vda': (OWN_ROOT, BLANK, 4), 'vdb': (OURS, BLANK, 4)}, 'vda'),
