@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.tags import BUILD_TAG, KEY_LENGTH, SYSTEM, VALUE_LENGTH
+from ansible_collections.eucalyptus.cloud.plugins.module_utils.cloud.user_data import INSTALLER
 
 # XML, in which requests are answered, cannot contain them.
 CONTROL = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f]')
@@ -153,9 +154,7 @@ def image_id(prefix: str) -> Check:
 
 
 def node_installer(value: str) -> str:
-    # As the role nc_hooks allows it (module_utils/node/installers.py).
-    good = re.fullmatch('[a-z0-9_-][a-z0-9._-]*', value)
-    return '' if good else f'must consist of a-z, 0-9, dot, underscore and dash, not {value!r}'
+    return '' if INSTALLER.fullmatch(value) else f'must consist of a-z, 0-9, dot, underscore and dash, not {value!r}'
 
 
 def bucket(value: str) -> str:

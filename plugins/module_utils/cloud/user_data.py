@@ -21,7 +21,7 @@ from ansible_collections.eucalyptus.cloud.plugins.module_utils.errors import Col
 MAX_BYTES = 12287
 # x86 kernels read 2048 bytes of command line, the closing NUL among them, and ignore what follows.
 MAX_PARAMETERS = 2047
-NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*\Z')
+INSTALLER = re.compile(r'[a-z0-9_-][a-z0-9._-]*')  # as the role nc_hooks allows it (module_utils/node/installers.py)
 KEYS = re.compile(r'^(bootparams|installer|console)=', re.MULTILINE)
 # Beginnings by which cloud-init recognises user data, in lower case, with the content type of each.
 KINDS = {
@@ -74,10 +74,10 @@ def _lines(boot_params: str | None, installer: str | None, vnc: bool) -> str:
     if boot_params is not None:
         lines += f'bootparams={_checked_parameters(boot_params)}\n'
     if installer is not None:
-        if not NAME.match(installer):
+        if not INSTALLER.fullmatch(installer):
             raise UserDataError(
                 f'installer is {installer!r}, but must be the name of an installer that the operator keeps on the node '
-                'controllers: letters, digits, dot, underscore and hyphen.'
+                'controllers: lower-case letters, digits, dot, underscore and hyphen, not beginning with a dot.'
             )
         lines += f'installer={installer}\n'
     if vnc:

@@ -125,10 +125,14 @@ def test_what_is_no_printable_ascii_is_refused_and_shown(text):
         compose(text, None, False, None)
 
 
-@pytest.mark.parametrize('name', ['', '../x', '.x', 'a/b', 'a b', 'a\n', 'ä'])
+@pytest.mark.parametrize('name', ['Debian', '', '../x', '.x', 'a/b', 'a b', 'a\n', 'ä'])
 def test_an_installer_is_a_name_and_no_path(name):
     with pytest.raises(UserDataError, match='installer'):
         compose(None, name, False, None)
+
+
+def test_every_name_that_a_node_may_have_is_accepted():
+    assert compose(None, '_debian-12.1', False, None) == b'installer=_debian-12.1\n'
 
 
 @pytest.mark.parametrize('own', ['bootparams=x', 'a\nbootparams=x\n', 'installer=x', '#!/bin/sh\nconsole=vnc'])
