@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,13 +47,19 @@ def install(lab: Lab, tmp_path: Path, port: int, step: str = 'start the installe
     return said
 
 
-def test_two_builds_that_make_an_empty_root_at_once_use_the_same_and_the_next_one_finds_it(lab_api: Lab, tmp_path: Path) -> None:
-    """The other build registers its root while this one does."""
-    ec2 = lab_api.ec2()
+def empty_snapshot(ec2: Any) -> tuple[str, str]:
+    """A volume, and its snapshot."""
     volume = ec2.create_volume(Size=1, AvailabilityZone='one')['VolumeId']
     ec2.get_waiter('volume_available').wait(VolumeIds=[volume], WaiterConfig={'Delay': 1})
     snapshot = ec2.create_snapshot(VolumeId=volume)['SnapshotId']
     ec2.get_waiter('snapshot_completed').wait(SnapshotIds=[snapshot], WaiterConfig={'Delay': 1})
+    return volume, snapshot
+
+
+def test_two_builds_that_make_an_empty_root_at_once_use_the_same_and_the_next_one_finds_it(lab_api: Lab, tmp_path: Path) -> None:
+    """The other build registers its root while this one does."""
+    ec2 = lab_api.ec2()
+    volume, snapshot = empty_snapshot(ec2)
     device = {'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': snapshot}}
     others: list[str] = []
 
@@ -73,3 +80,20 @@ def test_two_builds_that_make_an_empty_root_at_once_use_the_same_and_the_next_on
         assert 'HTTP status 403' in install(lab_api, tmp_path, port, 'make the empty root', size=2)
     assert len(ec2.describe_snapshots(OwnerIds=['self'])['Snapshots']) == 1
     assert 'Create an empty volume' in said and 'Create an empty volume' not in again
+
+
+def registered(ec2: Any, name: str, **source: Any) -> str:
+    return str(ec2.register_image(Name=name, Architecture='x86_64', **source)['ImageId'])
+
+
+def test_an_image_of_another_owner_or_kind_with_that_name_is_not_taken_for_an_empty_root(lab_api: Lab, tmp_path: Path) -> None:
+    """Everybody may launch the other account's image. The tenant's own has its root on no volume."""
+    name, mine, others = 'empty-3g-x86_64-one', lab_api.ec2(), lab_api.ec2(lab_api.admin)
+    device = {'DeviceName': '/dev/sda', 'Ebs': {'SnapshotId': empty_snapshot(others)[1]}}
+    theirs = registered(others, name, RootDeviceName='/dev/sda', BlockDeviceMappings=[device])
+    others.modify_image_attribute(ImageId=theirs, Attribute='launchPermission', OperationType='add', UserGroups=['all'])
+    location = lab_api.put_manifest(lab_api.tenant, 'empty-root/disk.manifest.xml')
+    own = registered(mine, name, ImageLocation=location, **lab_api.published_boot())
+    said = install(lab_api, tmp_path, lab_api.port, 'make the empty root', size=3)
+    assert f'The image {name} ({own}) differs from the requested image' in said
+    assert theirs not in said
