@@ -77,7 +77,9 @@ def test_two_builds_that_make_an_empty_root_at_once_use_the_same_and_the_next_on
     assert [one['VolumeId'] for one in ec2.describe_volumes()['Volumes'] if one['State'] in ('available', 'in-use')] == [volume]
 
     with bad_line(lab_api.port, 'RegisterImage', refused=True) as port:
-        assert 'HTTP status 403' in install(lab_api, tmp_path, port, 'make the empty root', size=2)
+        assert 'RegisterImage of image empty-2g-x86_64-one failed' in install(
+            lab_api, tmp_path, port, 'make the empty root', size=2
+        )
     assert len(ec2.describe_snapshots(OwnerIds=['self'])['Snapshots']) == 1
     assert 'Create an empty volume' in said and 'Create an empty volume' not in again
 
@@ -97,3 +99,4 @@ def test_an_image_of_another_owner_or_kind_with_that_name_is_not_taken_for_an_em
     said = install(lab_api, tmp_path, lab_api.port, 'make the empty root', size=3)
     assert f'The image {name} ({own}) differs from the requested image' in said
     assert theirs not in said
+    mine.deregister_image(ImageId=own)
