@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""FAI, an installer that nobody here wrote, made by its own programs (Debian's package fai-server)."""
+"""FAI, an installer from another project, built by its own programs (Debian's package fai-server)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from . import packages
 
 SOURCES = Path(__file__).parent / 'fai'
-# All that an installation may ask for, beyond FAI's base system.
+# The packages that an installation may request in addition to FAI's base system.
 REPOSITORY = ('linux-image-cloud-amd64', 'grub-pc', 'initramfs-tools', 'zstd', 'openssh-server', 'sudo', 'wget', 'tree')
 # fai-make-nfsroot(8), nfsroot.conf(5)
 NFSROOT_CONF = """\

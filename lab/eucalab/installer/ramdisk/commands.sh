@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The commands of a kickstart: each sets variables (ks_...) that the later steps obey. Unknown commands are
+# The commands of a kickstart: each sets variables (ks_...) that the later steps use. Unknown commands are
 # reported and skipped. A known command with an unsupported value is a failure before any disk is changed.
 #
 # The boot parameter eucalab.kickstart=VERSION (as pykickstart names it: RHEL6, F43) makes it as strict as the Anaconda of that
@@ -89,7 +89,7 @@ refuse() { # REASON
     fail "kickstart line $ks_line: $command: $1"
 }
 
-other_option() { # OPTION: for what a command need not obey
+other_option() { # OPTION: for an option that a command may ignore
     case $1 in
         -*) warn "$command: option ${1%%=*} (line $ks_line) is ignored" ;;
         *) refuse "unexpected word: $(printable "${1%%=*}")" ;;

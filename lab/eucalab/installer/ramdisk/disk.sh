@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The target disk: which it is, its partitions and file systems, and letting it go at the end.
+# The target disk: choosing it, its partitions and file systems, and unmounting them at the end.
 
 disk_choose() { # sets disk, a name in /dev
     if [ -n "$ks_disk" ]; then

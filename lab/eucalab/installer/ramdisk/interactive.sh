@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # SPDX-FileCopyrightText: eucalyptus.cloud contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Without a kickstart, the installer asks its questions on all its terminals. The installation itself is the business of process
-# 1, so a terminal that disappears does not end it. Its messages are on the serial line, which the cloud shows as the console
+# Without a kickstart, the installer asks its questions on all its terminals. Process 1 runs the installation itself, so a
+# terminal that disappears does not end it. Its messages are on the serial line, which the cloud shows as the console
 # output, and in a log, which the other terminals show.
 
 interactive() { # returns when $WORK/ks.cfg has the answers
@@ -25,7 +25,7 @@ interactive() { # returns when $WORK/ks.cfg has the answers
         terminal /dev/tty1 'the display' no
     fi
     until [ -e "$WORK/ks.cfg" ]; do
-        # Nobody else removes a lead whose process is gone, so that nobody removes the next one by mistake.
+        # Only this loop removes the lead of a process that has ended, so that no terminal removes its successor by mistake.
         if [ -e "$WORK/lead" ] && read -r process _ < "$WORK/lead" && [ ! -d "/proc/$process" ]; then rm "$WORK/lead"; fi
         sleep 1
     done
@@ -58,7 +58,8 @@ network_console() {
     say "to answer by SSH: ssh installer@$address (host key $fingerprint)"
 }
 
-# The word of success, with the disk. A cloud shows no console of a machine that has powered off, so it stays for a moment.
+# Prints the line that proves success, with the disk. A cloud shows no console of a machine that has powered off, so the machine
+# stays up for a moment.
 interactive_end() {
     for _ in 1 2 3; do
         say "success: disk=$disk serial=$(disk_serial "$disk") bytes=$(($(cat "/sys/block/$disk/size") * 512))"

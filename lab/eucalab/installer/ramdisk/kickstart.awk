@@ -73,7 +73,7 @@ section != "" && /^[ \t]*%end([ \t]|$)/ { if (script != "") close(script); secti
 section != "" && /^%(pre|post|packages|include|pre-install|onerror|addon|anaconda|traceback)([ \t]|$)/ && section != "%packages" && !/^%include/ {
     refuse("section " section " of line " section_line " has no %end")
 }
-# Inside a section, too, the file's lines take the place of %include. %pre scripts have already run then.
+# The file's lines replace %include even inside a section. The %pre scripts have already run by then.
 section != "" && section != "%pre" && only == "none" && /^[ \t]*%include([ \t]|$)/ { print FNR US words($0) > (dir "/commands"); next }
 section == "%pre" && only == "pre" && /^[ \t]*%include([ \t]|$)/ { refuse("%include is not supported inside %pre") }
 section != "" { if (script != "") print > script; next }

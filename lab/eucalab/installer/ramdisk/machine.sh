@@ -40,7 +40,7 @@ boot_parameter() { # NAME: its last value on the kernel command line, as the ker
     printf '%s\n' "$value"
 }
 
-# The first card with a link; its name is of no importance.
+# The first card with a link, whatever its name.
 network_up() {
     ip link set lo up
     for card in /sys/class/net/*; do
