@@ -20,10 +20,12 @@ lanes := "build" "lab" "integration" "lint sanity unit hook nodes"
 # Two at a time (the lab's three: it is the longest stage), each file in one piece: the tests wait for guests and processes more
 # than they compute.
 pytest := pytest -q -n 2 --dist loadfile
+# Tests with software from other projects.
+strangers := $(addprefix tests/,build/test_fai.py build/test_debian_installer.py build/test_cloud_init.py lab/test_clients_amazon_aws.py)
 # Where imports of ansible_collections.eucalyptus.cloud find the checkout.
 in_collection := cd playbooks/collections/ansible_collections/eucalyptus/cloud && PYTHONPATH="$(CURDIR)/playbooks/collections"
 
-.PHONY: help setup demo lab-up lab-down test unit sanity hook lab nodes integration build lint test-matrix coverage bench fuzz believe races clean ready tree
+.PHONY: help setup demo lab-up lab-down test unit sanity hook lab nodes integration build lint test-matrix coverage bench fuzz builds believe races clean ready tree
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
@@ -122,18 +124,20 @@ bench: ## print the figures that the project watches
 	@tools/setup tests
 	@for bench in hook.bench bundle.bench bundle.boot_disk nodes.bench lab.bench modules.bench; do python -m tests.$$bench; done
 
-test-matrix: ready tree ## every played version with every ansible-core and Python (ONLY="3.1 4.4/2.16"; BUILDS=1 adds builds)
+test-matrix: ready tree ## every played version with every ansible-core and Python (ONLY="3.1 4.4/2.16")
 	@[ -n "$(ONLY)" ] || { cd "$(tree)" && ansible-test units --python $(python) --color no; }
 	@tools/matrix --jobs 2 $(ONLY)
-	@[ -z "$(BUILDS)" ] || pytest -q -m long tests/lab/test_versions_vm.py tests/build/test_versions.py
 
 fuzz: ## hostile user data against the hook, 100,000 cases
 	@tools/setup tests
 	@python -m tests.hook.fuzz --cases 100000
 
-believe: ## software from other projects (FAI, debian-installer, cloud-init); allow half an hour (WAY=disk: FAI on a boot disk)
+builds: ready ## the tests in virtual machines that are too long for make test; allow an hour (ONLY=tests/build/...)
+	@pytest -q -n 2 --dist worksteal -m long $(addprefix --ignore=,$(strangers)) $(or $(ONLY),tests/build tests/lab)
+
+believe: ## software from other projects (FAI, debian-installer, cloud-init, amazon.aws); allow 15 minutes (WAY=disk: FAI on a boot disk)
 	@tools/setup believe
-	@pytest -q -n 2 --dist worksteal -m long --ignore-glob '*/test_versions*' tests/build tests/lab
+	@pytest -q -n 2 --dist worksteal -m long $(strangers)
 
 races: ## two machines build the same image at once, 20 times; takes an hour
 	@tools/setup tests
