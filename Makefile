@@ -16,7 +16,7 @@ eucalab := "$(venv)/bin/python" -m eucalab
 lab_home := $${EUCALAB_STATE:-/var/lib/eucalab}/demo
 python := $(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # Lanes of about the same length, more than a machine has cores: the stages wait for guests and processes half of their time.
-lanes := "build" "lab" "integration" "lint sanity unit hook nodes"
+lanes := "build unit" "lab" "integration" "lint sanity hook nodes"
 # Two at a time (the lab's three: it is the longest stage), each file in one piece: the tests wait for guests and processes more
 # than they compute.
 pytest := pytest -q -n 2 --dist loadfile
