@@ -143,7 +143,6 @@ instance:
     state:
       description: One of V(pending), V(running), V(shutting-down), V(terminated), V(stopping), V(stopped).
       type: str
-      sample: running
     state_reason:
       description: Reason for its state, if the cloud reports one.
       type: str
