@@ -20,8 +20,11 @@ lanes := "build unit" "lab" "integration" "lint sanity hook nodes"
 # Two at a time (the lab's three: it is the longest stage), each file in one piece: the tests wait for guests and processes more
 # than they compute.
 pytest := pytest -q -n 2 --dist loadfile
-# Tests with software from other projects.
-strangers := $(addprefix tests/,build/test_fai.py build/test_debian_installer.py build/test_cloud_init.py lab/test_clients_amazon_aws.py)
+# Long tests with software from other projects.
+strangers := tests/build/test_fai.py tests/build/test_debian_installer.py tests/build/test_cloud_init.py
+stranger_clients := tests/lab/test_clients_amazon_aws.py
+# Apart: tests/build and tests/lab keep their labs in different directories, of which a process can have one.
+long := pytest -q -n 2 --dist worksteal -m long
 # Where imports of ansible_collections.eucalyptus.cloud find the checkout.
 in_collection := cd playbooks/collections/ansible_collections/eucalyptus/cloud && PYTHONPATH="$(CURDIR)/playbooks/collections"
 
@@ -133,11 +136,13 @@ fuzz: ## hostile user data against the hook, 100,000 cases
 	@python -m tests.hook.fuzz --cases 100000
 
 builds: ready ## the tests in virtual machines that are too long for make test; allow an hour (ONLY=tests/build/...)
-	@pytest -q -n 2 --dist worksteal -m long $(addprefix --ignore=,$(strangers)) $(or $(ONLY),tests/build tests/lab)
+	@$(long) $(addprefix --ignore=,$(strangers)) $(or $(ONLY),tests/build)
+	@[ -n "$(ONLY)" ] || $(long) $(addprefix --ignore=,$(stranger_clients)) tests/lab
 
 believe: ## software from other projects (FAI, debian-installer, cloud-init, amazon.aws); allow 15 minutes (WAY=disk: FAI on a boot disk)
 	@tools/setup believe
-	@pytest -q -n 2 --dist worksteal -m long $(strangers)
+	@$(long) $(strangers)
+	@$(long) $(stranger_clients)
 
 races: ## two machines build the same image at once, 20 times; takes an hour
 	@tools/setup tests
