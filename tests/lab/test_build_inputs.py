@@ -119,6 +119,13 @@ def test_an_architecture_of_no_eucalyptus_is_refused(build: Build) -> None:
     assert 'sparc' in refused.stdout
 
 
+def test_the_names_of_the_roles_results_are_refused_as_inputs(lab_api: Lab, build: Build) -> None:
+    asked = len(requests(lab_api))
+    refused = build(result='instance')
+    assert refused.returncode != 0 and requests(lab_api)[asked:] == []
+    assert 'set by the role and cannot be given. For an instance that installs itself, set image_build_target' in one_line(refused)
+
+
 def test_a_cloud_that_runs_no_boot_disks_is_named_before_anything_changes(
     clouds: dict[str, Lab], build: Build, tmp_path: Path
 ) -> None:
