@@ -23,7 +23,7 @@ pytest := pytest -q -n 2 --dist loadfile
 # Long tests with software from other projects.
 strangers := tests/build/test_fai.py tests/build/test_debian_installer.py tests/build/test_cloud_init.py
 stranger_clients := tests/lab/test_clients_amazon_aws.py
-# Apart: tests/build and tests/lab keep their labs in different directories, of which a process can have one.
+# A process each for tests/build and tests/lab, because their labs are in different directories.
 long := pytest -q -n 2 --dist worksteal -m long
 # Where imports of ansible_collections.eucalyptus.cloud find the checkout.
 in_collection := cd playbooks/collections/ansible_collections/eucalyptus/cloud && PYTHONPATH="$(CURDIR)/playbooks/collections"

@@ -15,7 +15,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ import pytest
 
 from tests.kit.lab import Lab
 from tests.kit.paths import ROOT
+from tests.kit.playbooks import connection, environment
 
 ADDRESS, PORT = '127.1.2.3', 5901
 HOOK = 'bootparams: applied: 90 bytes\n'
@@ -37,20 +37,13 @@ class Build:
 
     def __init__(self, lab_api: Lab, directory: Path, **changes: Any) -> None:
         self.lab, self.directory, self.began = lab_api, directory, time.monotonic()
-        tenant = lab_api.tenant
         boot = lab_api.published_boot()
         variables = {
             'image_build_name': 'by-hand',
-            'image_build_connection': {
-                'ec2_url': lab_api.ec2_url,
-                's3_url': lab_api.s3_url,
-                'access_key': tenant.access_key,
-                'secret_key': tenant.secret_key,
-                'account_id': tenant.number,
-            },
+            'image_build_connection': connection(lab_api),
             'image_build_kernel_id': boot['KernelId'],
             'image_build_ramdisk_id': boot['RamdiskId'],
-            'image_build_image_id': lab_api.register(tenant, 'machine', 'by-hand', **boot),
+            'image_build_image_id': lab_api.register(lab_api.tenant, 'machine', 'by-hand', **boot),
             'image_build_volume_size': 1,
             'image_build_directory': str(directory / 'builds'),
             'image_build_installer_family': 'anaconda',
@@ -59,16 +52,10 @@ class Build:
             **changes,
         }
         self.output = directory / 'output'
-        settings = {
-            'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
-            'HOME': str(directory),
-            'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'),
-            'LC_ALL': 'C.UTF-8',
-        }
         with self.output.open('wb') as file:
             self.process = subprocess.Popen(
                 ['ansible-playbook', '-vvv', str(ROOT / 'playbooks/build_image.yml'), '-e', json.dumps(variables)],
-                env=settings,
+                env=environment(directory),
                 cwd=directory,
                 stdout=file,
                 stderr=subprocess.STDOUT,

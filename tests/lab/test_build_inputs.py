@@ -19,6 +19,7 @@ import pytest
 
 from tests.kit.lab import Lab
 from tests.kit.paths import ROOT
+from tests.kit.playbooks import connection, environment, play
 from tests.kit.waiting import wait_for
 
 PLAYBOOK = str(ROOT / 'playbooks/build_image.yml')
@@ -34,26 +35,6 @@ def installer(lab_api: Lab) -> dict[str, str]:
     return {'image_build_kernel_id': boot['KernelId'], 'image_build_ramdisk_id': boot['RamdiskId']}
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
-    return {
-        'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
-        'HOME': str(tmp_path),
-        'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'),
-        'LC_ALL': 'C.UTF-8',
-    }
-
-
-def connection(lab_api: Lab) -> dict[str, str]:
-    tenant = lab_api.tenant
-    return {
-        'ec2_url': lab_api.ec2_url,
-        's3_url': lab_api.s3_url,
-        'access_key': tenant.access_key,
-        'secret_key': tenant.secret_key,
-        'account_id': tenant.number,
-    }
-
-
 @pytest.fixture(name='build')
 def fixture_build(lab_api: Lab, installer: dict[str, str], tmp_path: Path) -> Build:
     def build(*words: str, **changes: Any) -> subprocess.CompletedProcess[str]:
@@ -66,15 +47,8 @@ def fixture_build(lab_api: Lab, installer: dict[str, str], tmp_path: Path) -> Bu
             'image_build_install_url': 'http://mirror.example.com/debian',
             **{f'image_build_{name}': value for name, value in changes.items()},
         }
-        return subprocess.run(
-            ['ansible-playbook', PLAYBOOK, '-e', json.dumps({k: v for k, v in variables.items() if v is not None}), *words],
-            env=environment(tmp_path),
-            cwd=tmp_path,
-            text=True,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        given = {name: value for name, value in variables.items() if value is not None}
+        return play('build_image.yml', given, *words, env=environment(tmp_path), cwd=tmp_path)
 
     return build
 

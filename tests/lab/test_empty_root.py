@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,8 @@ import pytest
 
 from tests.build.bad_line import bad_line
 from tests.kit.lab import Lab
-from tests.kit.paths import ROOT
-from tests.lab.test_build_inputs import connection, environment
+from tests.kit.playbooks import connection, environment, play
 
-PLAYBOOK = str(ROOT / 'playbooks/install_instance.yml')
 NAME = 'empty-1g-x86_64-one'
 
 
@@ -33,15 +29,7 @@ def install(lab: Lab, tmp_path: Path, port: int, step: str = 'start the installe
         'image_build_install_url': 'http://mirror.example.com/debian',
         'image_build_volume_size': size,
     }
-    done = subprocess.run(
-        ['ansible-playbook', PLAYBOOK, '-e', json.dumps(variables)],
-        env=environment(tmp_path),
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+    done = play('install_instance.yml', variables, env=environment(tmp_path), cwd=tmp_path)
     said = ' '.join((done.stdout + done.stderr).split())
     assert done.returncode != 0 and f'failed at: {step}.' in said, said
     return said

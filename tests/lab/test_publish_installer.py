@@ -4,53 +4,30 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kit.lab import Lab
-from tests.kit.paths import ROOT
+from tests.kit.playbooks import connection, environment, play
 
 
 @pytest.fixture
 def publish(lab_api: Lab, tmp_path: Path) -> Any:
     def run(programs: str = '') -> subprocess.CompletedProcess[str]:
         """Run publish_installer.yml; programs in the directory `programs` come before the system's."""
-        admin = lab_api.admin
         variables = {
             'image_build_name': 'published',
             'image_build_kernel': str(tmp_path / 'kernel'),
             'image_build_ramdisk': str(tmp_path / 'ramdisk'),
-            'image_build_connection': {
-                'ec2_url': lab_api.ec2_url,
-                's3_url': lab_api.s3_url,
-                'access_key': admin.access_key,
-                'secret_key': admin.secret_key,
-                'account_id': admin.number,
-            },
+            'image_build_connection': connection(lab_api, lab_api.admin),
         }
-        environment = {
-            'PATH': f'{programs}:{Path(sys.executable).parent}:{os.environ["PATH"]}',
-            'HOME': str(tmp_path),
-            'TMPDIR': str(tmp_path),
-            'ANSIBLE_CONFIG': str(ROOT / 'ansible.cfg'),
-            'LC_ALL': 'C.UTF-8',
-        }
-        return subprocess.run(
-            ['ansible-playbook', str(ROOT / 'playbooks/publish_installer.yml'), '-e', json.dumps(variables)],
-            env=environment,
-            cwd='/',
-            text=True,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        env = environment(tmp_path, TMPDIR=str(tmp_path))
+        env['PATH'] = f'{programs}:{env["PATH"]}'
+        return play('publish_installer.yml', variables, env=env, cwd=Path('/'))
 
     for name in ('kernel', 'ramdisk'):
         (tmp_path / name).write_text(name * 1000)
